@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make          the engine, build/io_uring_pi.so, and a fio that loads it
+# make bench    what PI costs against plain io_uring, in a guest
+# make bench DEV=/dev/nvme0n1 [ALLOW_WRITE=/dev/nvme0n1]   ... on a drive
+# make check    unit tests, no guest, under a minute
+# make test     all tests, the guest's too
+# make clean    remove what was built here; make distclean: and fetched
+#
+# FIO=DIR       build for the fio whose configured source is in DIR
+
+CC ?= cc
+CFLAGS ?= -O2 -g
+B := build
+FIO ?= $(B)/fio
+# what is known to work, best first; else Debian's newest
+FIO_VERSIONS := 3.41 3.42 3.40
+JOBS := $(shell getconf _NPROCESSORS_ONLN)
+
+WARN := -Wall -Wextra -Werror
+LIB_FLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) -MMD -MP -Ilib
+# fio passes more to its callbacks than one of them needs
+ENGINE_FLAGS = $(LIB_FLAGS) -Wno-unused-parameter -DFIO_INTERNAL \
+	-include $(FIO)/config-host.h -I$(FIO) \
+	-DPI_FIO_VERSION='"$(shell sed 's/.*= *//' $(FIO)/FIO-VERSION-FILE)"'
+LIBS := -luring -lisal -lnvme
+
+LIB_SRC := $(wildcard lib/*.c)
+ENGINE_SRC := $(wildcard engines/*.c)
+UNIT_SRC := $(wildcard t/unit/test_*.c)
+
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
+ENGINE_OBJ := $(ENGINE_SRC:%.c=$(B)/obj/%.o)
+UNIT := $(UNIT_SRC:t/unit/%.c=$(B)/unit/%)
+UNIT_SAN := $(UNIT_SRC:t/unit/%.c=$(B)/unit-san/%)
+SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+
+all: $(B)/io_uring_pi.so
+
+# runs each time, takes a few milliseconds when nothing is missing
+deps:
+	@mkdir -p $(B)
+	@scripts/deps
+
+$(B)/fio/fio: | deps
+	@dir=$$(scripts/debian source fio $(FIO_VERSIONS)) && \
+	cd "$$dir" && echo "building $$(basename $$dir) for this engine" >&2 && \
+	{ ./configure --disable-native && $(MAKE) -j$(JOBS) fio; } \
+		>build.log 2>&1 || { tail -n 3 build.log >&2; exit 1; } && \
+	ln -sfn "$$dir" $(CURDIR)/$(B)/fio
+
+$(B)/obj/%.o: %.c | deps
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -c $< -o $@
+
+$(LIB_OBJ): FLAGS = $(LIB_FLAGS)
+$(ENGINE_OBJ): FLAGS = $(ENGINE_FLAGS)
+ifeq ($(FIO),$(B)/fio)
+$(ENGINE_OBJ): $(B)/fio/fio
+endif
+
+# an engine for another fio is another engine
+$(B)/obj/fio-tree: FORCE
+	@mkdir -p $(@D)
+	@echo '$(abspath $(FIO))' | cmp -s - $@ || echo '$(abspath $(FIO))' >$@
+$(ENGINE_OBJ): $(B)/obj/fio-tree
+
+$(B)/io_uring_pi.so: $(LIB_OBJ) $(ENGINE_OBJ)
+	$(CC) $(CFLAGS) -shared -Wl,-Bsymbolic -Wl,-z,nodelete $(LDFLAGS) \
+		-o $@ $^ $(LIBS)
+
+# t/unit/test_x.c may list in "wrap:" the functions it stands in for
+WRAP = $(patsubst %,-Wl$(comma)--wrap=%,$(shell sed -n 's/.*wrap: *//p' $<))
+comma := ,
+$(B)/unit/%: t/unit/%.c $(LIB_OBJ) | deps
+	@mkdir -p $(@D)
+	$(CC) $(LIB_FLAGS) $(CFLAGS) -o $@ $< $(LIB_OBJ) $(WRAP) -lcmocka $(LIBS)
+
+$(B)/unit-san/%: t/unit/%.c $(LIB_SRC) | deps
+	@mkdir -p $(@D)
+	$(CC) $(LIB_FLAGS) $(SAN) -o $@ $< $(LIB_SRC) $(WRAP) -lcmocka $(LIBS)
+
+check: $(UNIT) $(UNIT_SAN)
+	@PYTHONDONTWRITEBYTECODE=1 CMOCKA_MESSAGE_OUTPUT=TAP \
+		prove -j$(JOBS) --exec '' $(UNIT) $(UNIT_SAN) t/pibench/run.t
+
+test: $(UNIT) $(UNIT_SAN) $(B)/io_uring_pi.so
+	@scripts/guest fetch
+	@PYTHONDONTWRITEBYTECODE=1 CMOCKA_MESSAGE_OUTPUT=TAP \
+		prove -j$(JOBS) --exec '' $(UNIT) $(UNIT_SAN) t/pibench/run.t \
+		t/guest/*.t
+
+bench: $(B)/io_uring_pi.so
+	@scripts/pi-bench run --out $(B)/report $(if $(DEV),--dut $(DEV) \
+		$(if $(ALLOW_WRITE),--allow-write $(ALLOW_WRITE)),--guest)
+
+clean:
+	rm -rf $(B)/obj $(B)/unit $(B)/unit-san $(B)/io_uring_pi.so $(B)/report
+
+distclean:
+	rm -rf $(B)
+
+-include $(LIB_OBJ:.o=.d) $(ENGINE_OBJ:.o=.d)
+
+.PHONY: all deps check test bench clean distclean FORCE

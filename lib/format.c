@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "format.h"
+
+static int format_check(struct pi_format *format, struct pi_reason *reason)
+{
+	uint32_t interval = format->interval;
+	unsigned int pi_size = format->guard->pi_size;
+
+	if (interval < 512 || interval & (interval - 1))
+		return pi_reason_set(reason, -EOPNOTSUPP,
+			"protection interval of %u bytes is not a power of two from 512 on; use pi_layout=none",
+			interval);
+	if (format->pi_offset + pi_size > format->md_size)
+		return pi_reason_set(reason, -EOPNOTSUPP,
+			"a %u-byte tuple at offset %u does not fit in %u bytes of metadata; use pi_layout=none",
+			pi_size, format->pi_offset, format->md_size);
+
+	format->shift = __builtin_ctz(interval);
+	return 0;
+}
+
+static int format_no_metadata(struct pi_reason *reason)
+{
+	return pi_reason_set(reason, -ENODATA, "no metadata");
+}
+
+static int format_no_guard(struct pi_reason *reason, uint32_t interval,
+			   uint16_t md_size, const char *what)
+{
+	return pi_reason_set(reason, -EOPNOTSUPP,
+		"metadata %u+%u with guard '%s' is not known here; use pi_layout=none, or format it with a CRC16 guard",
+		interval, md_size, what);
+}
+
+int pi_format_from_cap(struct pi_format *format, const struct pi_uapi_cap *cap,
+		       struct pi_reason *reason)
+{
+	static const char * const csum[] = {
+		"none", "IP checksum", "CRC16", "3", "CRC64",
+	};
+
+	if (!cap->size)
+		return format_no_metadata(reason);
+	if (cap->storage_tag_size)
+		return pi_reason_set(reason, -EOPNOTSUPP,
+			"a storage tag of %u bytes is not supported; format it without one or use pi_layout=none",
+			cap->storage_tag_size);
+
+	*format = (struct pi_format) {
+		.guard		= pi_guard_by_csum(cap->guard_tag_type),
+		.interval	= cap->interval,
+		.md_size	= cap->size,
+		.pi_offset	= cap->pi_offset,
+		.type		= cap->flags & PI_LBMD_CAP_REFTAG ? 1 : 3,
+	};
+	if (!format->guard || !cap->pi_size)
+		return format_no_guard(reason, cap->interval, cap->size,
+				       cap->guard_tag_type < 5 ?
+				       csum[cap->guard_tag_type] : "unknown");
+	return format_check(format, reason);
+}
+
+int pi_format_from_profile(struct pi_format *format, const char *profile,
+			   uint32_t interval, uint16_t md_size, bool pi_first,
+			   struct pi_reason *reason)
+{
+	const struct pi_guard *guard = pi_guard_by_profile(profile);
+	const char *type = strstr(profile, "-DIF-TYPE");
+
+	if (!md_size || !strcmp(profile, "none"))
+		return format_no_metadata(reason);
+	if (!guard || !type)
+		return format_no_guard(reason, interval, md_size, profile);
+
+	*format = (struct pi_format) {
+		.guard		= guard,
+		.interval	= interval,
+		.md_size	= md_size,
+		.type		= type[strlen("-DIF-TYPE")] == '3' ? 3 : 1,
+	};
+	if (!pi_first && md_size >= guard->pi_size)
+		format->pi_offset = md_size - guard->pi_size;
+	return format_check(format, reason);
+}
+
+void pi_format_name(const struct pi_format *format, char *buf, size_t size)
+{
+	const char *place = "";
+
+	if (format->md_size > format->guard->pi_size)
+		place = format->pi_offset ? " last" : " first";
+	snprintf(buf, size, "%u+%u type %u %s%s", format->interval,
+		 format->md_size, format->type, format->guard->name, place);
+}

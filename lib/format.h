@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef PI_FORMAT_H
+#define PI_FORMAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "guard.h"
+#include "reason.h"
+#include "uapi.h"
+
+/**
+ * struct pi_format - how one device lays out its protection information
+ * @guard:	the guard and, with it, the tuple
+ * @interval:	bytes of data that one tuple protects, a power of two
+ * @shift:	log2 of @interval
+ * @md_size:	bytes of metadata per interval, the tuple included
+ * @pi_offset:	where in them the tuple begins; the guard covers the metadata
+ *		before it too (NVM Command Set 1.0, 5.2.1)
+ * @type:	1 (type 2 is the same to Linux: reference tags count from the
+ *		first block) or 3 (the reference tag is the application's)
+ */
+struct pi_format {
+	const struct pi_guard *guard;
+	uint32_t interval;
+	uint16_t md_size;
+	uint16_t pi_offset;
+	uint8_t shift;
+	uint8_t type;
+};
+
+/**
+ * pi_format_from_cap() - format from what FS_IOC_GETLBMD_CAP says
+ *
+ * Return: 0, -ENODATA when the device has no metadata, or -EOPNOTSUPP for
+ * metadata this build cannot fill, the latter two with a @reason.
+ */
+int pi_format_from_cap(struct pi_format *format, const struct pi_uapi_cap *cap,
+		       struct pi_reason *reason);
+
+/**
+ * pi_format_from_profile() - format from sysfs, for kernels before 6.17
+ * @profile:	content of integrity/format, such as "T10-DIF-TYPE1-CRC"
+ * @interval:	content of integrity/protection_interval_bytes
+ * @md_size:	bytes of metadata per interval
+ * @pi_first:	the tuple is at the beginning of them, not at the end
+ *
+ * Return: as pi_format_from_cap().
+ */
+int pi_format_from_profile(struct pi_format *format, const char *profile,
+			   uint32_t interval, uint16_t md_size, bool pi_first,
+			   struct pi_reason *reason);
+
+/**
+ * pi_format_name() - the format for a person, "4096+64 type 1 CRC16 last"
+ */
+void pi_format_name(const struct pi_format *format, char *buf, size_t size);
+
+/**
+ * pi_format_md_bytes() - bytes of metadata that go with @bytes of data
+ */
+static inline uint64_t pi_format_md_bytes(const struct pi_format *format,
+					  uint64_t bytes)
+{
+	return (bytes >> format->shift) * format->md_size;
+}
+
+#endif

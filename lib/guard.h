@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef PI_GUARD_H
+#define PI_GUARD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * struct pi_guard - one kind of guard tag and the tuple that carries it
+ * @name:	as messages show it
+ * @profile:	its ending in sysfs integrity/format
+ * @csum:	its PI_LBMD_CSUM_* number
+ * @pi_size:	bytes of the whole tuple
+ * @guard_size:	bytes of the guard tag
+ * @ref_size:	bytes of the reference tag (and storage tag, of width 0 here)
+ * @seed:	initial value for @compute
+ * @compute:	continues @seed over @len bytes; chaining two calls equals one
+ *		call over both buffers
+ *
+ * NVM Command Set 1.0, 5.2.1 (16b Guard Protection Information) and T10
+ * SBC-4, 4.21.4.
+ */
+struct pi_guard {
+	const char *name;
+	const char *profile;
+	uint8_t csum;
+	uint8_t pi_size;
+	uint8_t guard_size;
+	uint8_t ref_size;
+	uint64_t seed;
+	uint64_t (*compute)(uint64_t seed, const void *buf, size_t len);
+};
+
+/**
+ * pi_guard_by_csum() - the guard of a PI_LBMD_CSUM_* number
+ *
+ * Return: NULL when this build does not know it.
+ */
+const struct pi_guard *pi_guard_by_csum(uint8_t csum);
+
+/**
+ * pi_guard_by_profile() - the guard of a sysfs integrity/format name
+ * @profile:	such as "T10-DIF-TYPE1-CRC"
+ *
+ * Return: NULL when this build does not know it.
+ */
+const struct pi_guard *pi_guard_by_profile(const char *profile);
+
+#endif

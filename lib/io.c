@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "io.h"
+
+static size_t md_stride(size_t bytes)
+{
+	size_t page = sysconf(_SC_PAGESIZE), stride = 64;
+
+	if (!bytes)
+		return 0;
+	if (bytes > page)
+		return (bytes + page - 1) & ~(page - 1);
+	while (stride < bytes)
+		stride <<= 1;
+	return stride;
+}
+
+int pi_io_set_init(struct pi_io_set *set, unsigned int depth, size_t md_bytes)
+{
+	*set = (struct pi_io_set) {
+		.depth		= depth,
+		.md_stride	= md_stride(md_bytes),
+	};
+	set->io = aligned_alloc(_Alignof(struct pi_io), depth * sizeof(*set->io));
+	if (!set->io)
+		return -ENOMEM;
+	memset(set->io, 0, depth * sizeof(*set->io));
+
+	if (!md_bytes)
+		return 0;
+	set->md = mmap(NULL, depth * set->md_stride, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (set->md == MAP_FAILED) {
+		set->md = NULL;
+		pi_io_set_exit(set);
+		return -ENOMEM;
+	}
+	for (unsigned int i = 0; i < depth; i++)
+		set->io[i].md = (char *)set->md + i * set->md_stride;
+	return 0;
+}
+
+void pi_io_set_exit(struct pi_io_set *set)
+{
+	if (set->md)
+		munmap(set->md, set->depth * set->md_stride);
+	free(set->io);
+	*set = (struct pi_io_set) { 0 };
+}
+
+static struct io_uring_sqe *sqe_reset(struct pi_io *io, uint8_t opcode,
+				      uint8_t sqe_flags, int fd,
+				      uint64_t user_data)
+{
+	*io->sqe = (struct io_uring_sqe) {
+		.opcode		= opcode,
+		.flags		= sqe_flags,
+		.fd		= fd,
+		.user_data	= user_data,
+	};
+	return io->sqe;
+}
+
+void pi_io_fsync(struct pi_io *io, uint8_t sqe_flags, int fd, bool datasync,
+		 uint64_t user_data)
+{
+	struct io_uring_sqe *sqe = sqe_reset(io, IORING_OP_FSYNC, sqe_flags,
+					     fd, user_data);
+
+	sqe->fsync_flags = datasync ? IORING_FSYNC_DATASYNC : 0;
+}
+
+void pi_io_sync_range(struct pi_io *io, uint8_t sqe_flags, int fd,
+		      uint64_t offset, uint32_t len, uint32_t range_flags,
+		      uint64_t user_data)
+{
+	struct io_uring_sqe *sqe = sqe_reset(io, IORING_OP_SYNC_FILE_RANGE,
+					     sqe_flags, fd, user_data);
+
+	sqe->off = offset;
+	sqe->len = len;
+	sqe->sync_range_flags = range_flags;
+}
+
+void pi_io_discard(struct pi_io *io, uint8_t sqe_flags, int fd,
+		   uint64_t offset, uint64_t len, uint64_t user_data)
+{
+	struct io_uring_sqe *sqe = sqe_reset(io, IORING_OP_URING_CMD,
+					     sqe_flags, fd, user_data);
+
+	sqe->addr = offset;
+	sqe->addr3 = len;
+	sqe->cmd_op = PI_BLOCK_URING_CMD_DISCARD;
+}

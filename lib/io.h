@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef PI_IO_H
+#define PI_IO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "uapi.h"
+
+/**
+ * struct pi_io - one I/O that can be in flight
+ * @sqe:	its place in the ring
+ * @md:		its metadata, no other I/O's: a write with PI may come back
+ *		with rewritten reference tags
+ * @ref:	reference tag of the first interval
+ * @blocks:	protection intervals
+ * @iov:	for vectored opcodes
+ * @attr:	where the layout keeps the attribute
+ * @attr_mem:	room for it outside the ring
+ */
+struct pi_io {
+	struct io_uring_sqe *sqe;
+	void *md;
+	uint64_t ref;
+	uint32_t blocks;
+	struct pi_uapi_attr *attr;
+	struct iovec iov;
+	struct pi_uapi_attr attr_mem;
+} __attribute__((aligned(64)));
+
+/**
+ * struct pi_io_mode - what all reads and writes of a ring have in common
+ * @opcode:	for reads and for writes
+ * @rw_flags:	RWF_*, likewise
+ * @sqe_flags:	IOSQE_*
+ */
+struct pi_io_mode {
+	uint8_t opcode[2];
+	uint8_t sqe_flags;
+	uint32_t rw_flags[2];
+};
+
+/**
+ * struct pi_io_set - the I/Os of one ring and their metadata
+ * @io:		@depth of them
+ * @md_stride:	bytes from one I/O's metadata to the next
+ */
+struct pi_io_set {
+	struct pi_io *io;
+	unsigned int depth;
+	size_t md_stride;
+	void *md;
+};
+
+/**
+ * pi_io_set_init() - allocate @depth I/Os
+ * @md_bytes:	metadata of the largest I/O, 0 for none
+ *
+ * Metadata begins on a 64-byte boundary and crosses a page only when it is
+ * larger than one: the kernel bounces what crosses (bio_integrity_map_user()
+ * on a device of one integrity segment).  It is faulted in here.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int pi_io_set_init(struct pi_io_set *set, unsigned int depth, size_t md_bytes);
+
+/**
+ * pi_io_set_exit() - release what pi_io_set_init() took
+ */
+void pi_io_set_exit(struct pi_io_set *set);
+
+static inline struct pi_uapi_sqe_attr *pi_io_sqe_attr(struct pi_io *io)
+{
+	return (void *)((char *)io->sqe + PI_SQE_ATTR_OFFSET);
+}
+
+/**
+ * pi_io_rw() - fill the SQE of a read or write, its attribute excepted
+ * @dir:	0 read, 1 write
+ * @fd:		or index, with IOSQE_FIXED_FILE
+ * @index:	of the registered buffer
+ * @vectored:	give a constant, so that the compiler drops the other branch
+ */
+static inline __attribute__((always_inline)) void
+pi_io_rw(struct pi_io *io, const struct pi_io_mode *mode, unsigned int dir,
+	 int fd, uint64_t offset, void *buf, uint32_t len, uint16_t ioprio,
+	 uint16_t index, uint64_t user_data, bool vectored)
+{
+	struct io_uring_sqe *sqe = io->sqe;
+
+	sqe->opcode = mode->opcode[dir];
+	sqe->flags = mode->sqe_flags;
+	sqe->ioprio = ioprio;
+	sqe->fd = fd;
+	sqe->off = offset;
+	if (vectored) {
+		io->iov = (struct iovec) { .iov_base = buf, .iov_len = len };
+		sqe->addr = (uintptr_t)&io->iov;
+		sqe->len = 1;
+	} else {
+		sqe->addr = (uintptr_t)buf;
+		sqe->len = len;
+	}
+	sqe->rw_flags = mode->rw_flags[dir];
+	sqe->user_data = user_data;
+	sqe->buf_index = index;
+	sqe->personality = 0;
+	sqe->file_index = 0;
+}
+
+/**
+ * pi_io_fsync() - fill the SQE of an fsync or, with @datasync, fdatasync
+ */
+void pi_io_fsync(struct pi_io *io, uint8_t sqe_flags, int fd, bool datasync,
+		 uint64_t user_data);
+
+/**
+ * pi_io_sync_range() - fill the SQE of a sync_file_range(2)
+ */
+void pi_io_sync_range(struct pi_io *io, uint8_t sqe_flags, int fd,
+		      uint64_t offset, uint32_t len, uint32_t range_flags,
+		      uint64_t user_data);
+
+/**
+ * pi_io_discard() - fill the SQE of a block device discard (Linux 6.12)
+ */
+void pi_io_discard(struct pi_io *io, uint8_t sqe_flags, int fd,
+		   uint64_t offset, uint64_t len, uint64_t user_data);
+
+#endif

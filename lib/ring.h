@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef PI_RING_H
+#define PI_RING_H
+
+#include <stdbool.h>
+#include <liburing.h>
+
+#include "reason.h"
+
+/**
+ * struct pi_ring_options - what a ring is to be able to do
+ * @depth:	I/Os in flight at most; SQEs 0 .. @depth - 1 are the caller's
+ * @flags:	IORING_SETUP_* flags that must be had, or the set-up fails;
+ *		those that only make it faster are tried by pi_ring_init()
+ * @sqpoll:	a kernel thread submits
+ * @sqpoll_cpu:	bind it to this CPU, or -1
+ * @iopoll:	completions are polled for
+ */
+struct pi_ring_options {
+	unsigned int depth;
+	unsigned int flags;
+	bool sqpoll;
+	int sqpoll_cpu;
+	bool iopoll;
+};
+
+/**
+ * struct pi_ring - an io_uring whose SQEs belong to I/Os
+ *
+ * SQE n is filled in place by whoever owns I/O n, which costs no copy, and
+ * reaches the kernel through the index array.  One thread at a time.
+ */
+struct pi_ring {
+	struct io_uring uring;
+	unsigned int features;
+	unsigned int sqe_shift;
+	unsigned int cq_head;
+	int (*submit)(struct pi_ring *ring, unsigned int nr);
+};
+
+/**
+ * pi_ring_init() - set up a ring with the newest flags the kernel takes
+ *
+ * Call in the thread that will use it.
+ *
+ * Return: 0 or -errno with a @reason.
+ */
+int pi_ring_init(struct pi_ring *ring, const struct pi_ring_options *options,
+		 struct pi_reason *reason);
+
+/**
+ * pi_ring_exit() - release what pi_ring_init() took
+ */
+void pi_ring_exit(struct pi_ring *ring);
+
+/**
+ * pi_ring_has_op() - whether the kernel knows an opcode
+ */
+bool pi_ring_has_op(struct pi_ring *ring, unsigned int op);
+
+/**
+ * pi_ring_sqe() - the SQE of I/O @index
+ */
+static inline struct io_uring_sqe *pi_ring_sqe(const struct pi_ring *ring,
+					       unsigned int index)
+{
+	return &ring->uring.sq.sqes[index << ring->sqe_shift];
+}
+
+/**
+ * pi_ring_queue() - hand SQE @index over with the next pi_ring_submit()
+ */
+static inline void pi_ring_queue(struct pi_ring *ring, unsigned int index)
+{
+	struct io_uring_sq *sq = &ring->uring.sq;
+	unsigned int tail = *sq->ktail;
+
+	sq->array[tail & sq->ring_mask] = index;
+	io_uring_smp_store_release(sq->ktail, tail + 1);
+}
+
+/**
+ * pi_ring_submit() - submit the last @nr queued SQEs
+ *
+ * Return: how many the kernel took, or -errno.
+ */
+static inline int pi_ring_submit(struct pi_ring *ring, unsigned int nr)
+{
+	return ring->submit(ring, nr);
+}
+
+/**
+ * pi_ring_index() - I/O of the SQE queued @nr places before the next one
+ */
+static inline unsigned int pi_ring_index(const struct pi_ring *ring,
+					 unsigned int nr)
+{
+	const struct io_uring_sq *sq = &ring->uring.sq;
+
+	return sq->array[(*sq->ktail - nr) & sq->ring_mask];
+}
+
+/**
+ * pi_ring_ready() - number of completions not yet taken
+ */
+static inline unsigned int pi_ring_ready(const struct pi_ring *ring)
+{
+	return io_uring_smp_load_acquire(ring->uring.cq.ktail) - ring->cq_head;
+}
+
+/**
+ * pi_ring_take() - take @nr completions that are ready
+ *
+ * The kernel gets their places back at once, so that what is submitted next
+ * finds room.  It does not write there before that: there is a place for
+ * each of the ring's I/Os, and those taken are not in flight.
+ *
+ * Return: position of the first, for pi_ring_cqe().
+ */
+static inline unsigned int pi_ring_take(struct pi_ring *ring, unsigned int nr)
+{
+	unsigned int first = ring->cq_head;
+
+	ring->cq_head += nr;
+	io_uring_smp_store_release(ring->uring.cq.khead, ring->cq_head);
+	return first;
+}
+
+/**
+ * pi_ring_cqe() - the completion at a position
+ */
+static inline const struct io_uring_cqe *
+pi_ring_cqe(const struct pi_ring *ring, unsigned int position)
+{
+	const struct io_uring_cq *cq = &ring->uring.cq;
+
+	return &cq->cqes[position & cq->ring_mask];
+}
+
+/**
+ * pi_ring_wait() - enter the kernel for completions
+ * @min:	return when as many have come; 0 only lets deferred work run
+ *
+ * Return: 0 or -errno, -EINTR among them.
+ */
+int pi_ring_wait(struct pi_ring *ring, unsigned int min);
+
+#endif

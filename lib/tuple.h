@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef PI_TUPLE_H
+#define PI_TUPLE_H
+
+#include <stdint.h>
+
+#include "format.h"
+
+enum pi_tag {
+	PI_TAG_GUARD,
+	PI_TAG_APP,
+	PI_TAG_REF,
+	PI_NR_TAGS,
+};
+
+/**
+ * struct pi_mismatch - the first wrong tuple of a buffer
+ * @tag:	which of its tags
+ * @block:	interval within the buffer, from 0
+ * @expected:	value the tag should have, host order
+ * @actual:	value it has, host order
+ */
+struct pi_mismatch {
+	enum pi_tag tag;
+	uint32_t block;
+	uint64_t expected;
+	uint64_t actual;
+};
+
+/**
+ * struct pi_tuple - everything needed to fill or check tuples of one format
+ * @generate:	fills the metadata of @blocks intervals
+ * @verify:	checks it; 0, or -EILSEQ with *@bad filled in
+ *
+ * Built once by pi_tuple_init() and not changed afterwards; any number of
+ * threads may use it.  @data holds @blocks x interval bytes, @md @blocks x
+ * md_size bytes; neither needs alignment.  @ref is the number of the first
+ * interval on the device: type 1 tuples carry its low bits counting up, type
+ * 3 tuples carry 0, which is neither counted nor checked.  Bytes outside the
+ * tuple are zeroed by @generate and, except that the guard covers those
+ * before it, not looked at by @verify.
+ *
+ * An application tag of 0xffff (on type 3 with a reference tag of all ones
+ * too) escapes checking of that one interval: NVM Command Set 1.0, 5.2.3.
+ */
+struct pi_tuple {
+	void (*generate)(const struct pi_tuple *t, const void *data, void *md,
+			 uint32_t blocks, uint64_t ref);
+	int (*verify)(const struct pi_tuple *t, const void *data,
+		      const void *md, uint32_t blocks, uint64_t ref,
+		      struct pi_mismatch *bad);
+
+	uint64_t (*guard)(uint64_t seed, const void *buf, size_t len);
+	uint64_t guard_seed;
+	uint32_t interval;
+	uint16_t md_size;
+	uint16_t pi_offset;
+	uint16_t app;
+	uint16_t app_mask;
+	uint64_t ref_mask;
+	uint64_t ref_check;
+	uint64_t ref_step;
+	uint64_t ref_escape;
+};
+
+/**
+ * pi_tuple_init() - prepare for a format
+ * @app:	application tag to write and to expect, host order
+ * @app_mask:	bits of it that @verify compares; 0 leaves the tag unchecked
+ */
+void pi_tuple_init(struct pi_tuple *t, const struct pi_format *format,
+		   uint16_t app, uint16_t app_mask);
+
+/* for I/O that carries no metadata: generates nothing and finds nothing */
+extern const struct pi_tuple pi_tuple_none;
+
+/**
+ * pi_tag_name() - a tag's name for messages, "reference tag"
+ */
+const char *pi_tag_name(enum pi_tag tag);
+
+#endif
