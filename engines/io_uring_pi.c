@@ -1,0 +1,639 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * io_uring_pi - a fio ioengine for reads and writes that carry protection
+ * information through io_uring
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fio.h"
+#include "options.h"
+
+#include "abi.h"
+#include "io.h"
+#include "layout.h"
+#include "recheck.h"
+#include "ring.h"
+#include "stats.h"
+#include "target.h"
+
+/* after that many lines a job's further errors are only counted */
+#define MAX_ERROR_LINES	10
+
+struct engine {
+	struct pi_ring ring;
+	struct pi_io_set ios;
+	struct pi_io_mode mode;
+	const struct pi_layout *layout;
+	int (*prep)(struct thread_data *td, struct io_u *io_u);
+	unsigned int queued;
+	unsigned int first_event;
+	uint64_t async_every;
+	uint64_t async_count;
+	bool sync_trim;
+	bool sqpoll;
+	bool registered;
+	bool ring_up;
+	struct cmdprio cmdprio;
+
+	struct io_u **io_us;
+	struct iovec *iovecs;
+	int *fds;
+	struct pi_target *targets;
+	struct pi_errors errors;
+	unsigned int error_lines;
+};
+
+static void fail(struct thread_data *td, int err)
+{
+	td_verror(td, err, "io_uring_pi");
+}
+
+/* the job's options and the running fio, before anything else */
+static int check_job(struct thread_data *td)
+{
+	int err;
+
+	if (!pi_abi_matches())
+		return EINVAL;
+	err = pi_options_check(td);
+	if (err)
+		fail(td, err);
+	return err;
+}
+
+/* what the file takes is known once and kept as long as the job */
+static struct pi_target *target_get(struct thread_data *td, struct fio_file *f)
+{
+	struct engine *e = td->io_ops_data;
+	struct pi_target *t = FILE_ENG_DATA(f);
+	int err;
+
+	if (t)
+		return t;
+	t = malloc(sizeof(*t));
+	err = t ? pi_target_probe(td, f, t) : ENOMEM;
+	if (err) {
+		fail(td, err);
+		free(t);
+		return NULL;
+	}
+	t->next = e->targets;
+	e->targets = t;
+	FILE_SET_ENG_DATA(f, t);
+	return t;
+}
+
+/*
+ * The first hook to see a file, in the parent: what cannot work is refused
+ * here, before fio would create a missing file or start a job.
+ */
+static int get_file_size(struct thread_data *td, struct fio_file *f)
+{
+	struct pi_target t;
+	int err = check_job(td);
+
+	if (err)
+		return 1;
+	err = pi_target_probe(td, f, &t);
+	if (err) {
+		/* fio would take ENOENT for a file to be created */
+		fail(td, err == ENOENT ? ENODEV : err);
+		return 1;
+	}
+	return generic_get_file_size(td, f);
+}
+
+static int init(struct thread_data *td)
+{
+	struct pi_options *o = td->eo;
+	struct engine *e;
+
+	if (check_job(td))
+		return 1;
+
+	e = calloc(1, sizeof(*e));
+	if (!e)
+		return 1;
+	td->io_ops_data = e;
+	e->layout = &pi_layouts[o->layout];
+	e->sqpoll = o->sqpoll;
+	e->registered = o->registerfiles || o->sqpoll;
+	e->async_every = o->force_async ?: UINT64_MAX;
+	e->io_us = calloc(td->o.iodepth, sizeof(*e->io_us));
+	e->iovecs = calloc(td->o.iodepth, sizeof(*e->iovecs));
+	e->fds = calloc(td->o.nr_files, sizeof(*e->fds));
+	if (!e->io_us || !e->iovecs || !e->fds) {
+		fail(td, ENOMEM);
+		return 1;
+	}
+	if (fio_cmdprio_init(td, &e->cmdprio, &o->cmdprio_options)) {
+		fail(td, EINVAL);
+		return 1;
+	}
+	return 0;
+}
+
+static int io_u_init(struct thread_data *td, struct io_u *io_u)
+{
+	struct engine *e = td->io_ops_data;
+
+	e->io_us[io_u->index] = io_u;
+	return 0;
+}
+
+static inline __attribute__((always_inline)) int prep_rw(struct thread_data *td, struct io_u *io_u,
+				 bool vectored)
+{
+	struct engine *e = td->io_ops_data;
+	struct pi_target *t = FILE_ENG_DATA(io_u->file);
+	struct pi_io *io = &e->ios.io[io_u->index];
+
+	pi_io_rw(io, &e->mode, io_u->ddir, t->fd, io_u->offset, io_u->xfer_buf,
+		 io_u->xfer_buflen, td->ioprio, io_u->index, (uintptr_t)io_u,
+		 vectored);
+	io->blocks = io_u->xfer_buflen >> t->shift;
+	io->ref = t->start + (io_u->offset >> t->shift);
+	e->layout->fill(io, t->chk, io->blocks * t->md_size, io->ref);
+	return 0;
+}
+
+static int prep_vectored(struct thread_data *td, struct io_u *io_u)
+{
+	return prep_rw(td, io_u, true);
+}
+
+static int prep_single(struct thread_data *td, struct io_u *io_u)
+{
+	return prep_rw(td, io_u, false);
+}
+
+static int prep(struct thread_data *td, struct io_u *io_u)
+{
+	struct engine *e = td->io_ops_data;
+	struct pi_target *t = FILE_ENG_DATA(io_u->file);
+	struct pi_io *io = &e->ios.io[io_u->index];
+	struct fio_file *f = io_u->file;
+
+	switch (io_u->ddir) {
+	case DDIR_READ:
+	case DDIR_WRITE:
+		e->prep(td, io_u);
+		break;
+	case DDIR_TRIM:
+		pi_io_discard(io, e->mode.sqe_flags, t->fd, io_u->offset,
+			      io_u->xfer_buflen, (uintptr_t)io_u);
+		break;
+	case DDIR_SYNC_FILE_RANGE:
+		pi_io_sync_range(io, e->mode.sqe_flags, t->fd, f->first_write,
+				 f->last_write - f->first_write,
+				 td->o.sync_file_range, (uintptr_t)io_u);
+		break;
+	default:
+		pi_io_fsync(io, e->mode.sqe_flags, t->fd,
+			    io_u->ddir == DDIR_DATASYNC, (uintptr_t)io_u);
+		break;
+	}
+	if (++e->async_count == e->async_every) {
+		e->async_count = 0;
+		io->sqe->flags |= IOSQE_ASYNC;
+	}
+	return 0;
+}
+
+/*
+ * Tuples are generated here and not in prep: between the two fio still
+ * scrambles the buffer and writes its verify headers into it.
+ */
+static enum fio_q_status queue(struct thread_data *td, struct io_u *io_u)
+{
+	struct engine *e = td->io_ops_data;
+	struct pi_target *t = FILE_ENG_DATA(io_u->file);
+	struct pi_io *io = &e->ios.io[io_u->index];
+
+	fio_ro_check(td, io_u);
+
+	if (io_u->ddir == DDIR_WRITE) {
+		t->tuple.generate(&t->tuple, io_u->xfer_buf, io->md,
+				  io->blocks, io->ref);
+	} else if (io_u->ddir == DDIR_TRIM && e->sync_trim) {
+		if (e->queued)
+			return FIO_Q_BUSY;
+		do_io_u_trim(td, io_u);
+		io_u_mark_submit(td, 1);
+		io_u_mark_complete(td, 1);
+		return FIO_Q_COMPLETED;
+	}
+	if (e->cmdprio.mode != CMDPRIO_MODE_NONE &&
+	    fio_cmdprio_set_ioprio(td, &e->cmdprio, io_u))
+		io->sqe->ioprio = io_u->ioprio;
+
+	pi_ring_queue(&e->ring, io_u->index);
+	e->queued++;
+	return FIO_Q_QUEUED;
+}
+
+static void stamp_issue_time(struct thread_data *td, unsigned int nr)
+{
+	struct engine *e = td->io_ops_data;
+	struct timespec now;
+
+	if (!fio_fill_issue_time(td))
+		return;
+	fio_gettime(&now, NULL);
+	for (unsigned int i = 0; i < nr; i++) {
+		struct io_u *io_u =
+			e->io_us[pi_ring_index(&e->ring, e->queued - i)];
+
+		io_u->issue_time = now;
+		io_u_queued(td, io_u);
+	}
+	/* only used for iolog */
+	if (td->o.read_iolog_file)
+		td->last_issue = now;
+}
+
+static int commit(struct thread_data *td)
+{
+	struct engine *e = td->io_ops_data;
+
+	while (e->queued) {
+		int ret = pi_ring_submit(&e->ring, e->queued);
+
+		if (ret > 0) {
+			stamp_issue_time(td, ret);
+			io_u_mark_submit(td, ret);
+			e->queued -= ret;
+		} else if (ret == -EAGAIN || ret == -EINTR || ret == -EBUSY) {
+			sched_yield();
+		} else if (ret < 0) {
+			td_verror(td, -ret, "io_uring_enter");
+			return ret;
+		}
+	}
+	return 0;
+}
+
+static int getevents(struct thread_data *td, unsigned int min,
+		     unsigned int max, const struct timespec *t)
+{
+	struct engine *e = td->io_ops_data;
+	unsigned int wait = td->o.iodepth_batch_complete_min ? min : 0;
+	unsigned int ready;
+
+	for (;;) {
+		int ret;
+
+		ready = pi_ring_ready(&e->ring);
+		if (ready && ready >= min)
+			break;
+		if (e->sqpoll)
+			continue;
+		ret = pi_ring_wait(&e->ring, wait);
+		if (ret && ret != -EINTR && ret != -EAGAIN) {
+			td_verror(td, -ret, "io_uring_enter");
+			return ret;
+		}
+	}
+	ready = min(ready, max);
+	e->first_event = pi_ring_take(&e->ring, ready);
+	return ready;
+}
+
+/* one line about a wrong tuple; @who found it */
+static void report(struct engine *e, struct io_u *io_u, const char *who,
+		   const struct pi_mismatch *bad)
+{
+	struct pi_io *io = &e->ios.io[io_u->index];
+
+	if (++e->error_lines > MAX_ERROR_LINES)
+		return;
+	log_err("io_uring_pi: %s: block %" PRIu64 " (%u of %u in the %s at offset %llu): %s expected 0x%" PRIx64 ", found 0x%" PRIx64 " by the %s%s\n",
+		io_u->file->file_name, io->ref + bad->block, bad->block + 1,
+		io->blocks, io_ddir_name(io_u->ddir), io_u->offset,
+		pi_tag_name(bad->tag), bad->expected, bad->actual, who,
+		e->error_lines == MAX_ERROR_LINES ?
+		"; further errors are counted, not printed" : "");
+}
+
+/*
+ * The device says EILSEQ and nothing more.  What it compared is at hand after
+ * a write, and can be read again without its checks after a read.
+ */
+static void explain_device(struct engine *e, struct io_u *io_u)
+{
+	struct pi_target *t = FILE_ENG_DATA(io_u->file);
+	struct pi_io *io = &e->ios.io[io_u->index];
+	struct pi_mismatch bad;
+	int ret;
+
+	e->errors.device++;
+	if (e->error_lines >= MAX_ERROR_LINES)
+		return;
+	if (io_u->ddir == DDIR_READ)
+		ret = pi_recheck_read(&t->tuple, io_u->file->fd, io_u->offset,
+				      io_u->xfer_buf, io->md, io->blocks,
+				      io->ref, &bad);
+	else
+		ret = t->tuple.verify(&t->tuple, io_u->xfer_buf, io->md,
+				      io->blocks, io->ref, &bad);
+	if (ret == -EILSEQ) {
+		report(e, io_u, "device", &bad);
+		return;
+	}
+	e->error_lines++;
+	log_err("io_uring_pi: %s: blocks %" PRIu64 " to %" PRIu64 " (%s at offset %llu): the device found wrong protection information, %s\n",
+		io_u->file->file_name, io->ref, io->ref + io->blocks - 1,
+		io_ddir_name(io_u->ddir), io_u->offset,
+		ret ? "and does not say which tag of which block" :
+		"but every tuple is right on the host's side");
+}
+
+static void complete_read(struct engine *e, struct io_u *io_u,
+			  struct pi_target *t, uint32_t blocks)
+{
+	struct pi_io *io = &e->ios.io[io_u->index];
+	struct pi_mismatch bad;
+
+	if (!t->on_read->verify(t->on_read, io_u->xfer_buf, io->md,
+				blocks, io->ref, &bad))
+		return;
+	e->errors.host[bad.tag]++;
+	report(e, io_u, "host", &bad);
+	io_u->error = EILSEQ;
+}
+
+static void complete_trim(struct thread_data *td, struct io_u *io_u, int res)
+{
+	struct engine *e = td->io_ops_data;
+
+	if (res == -EINVAL || res == -EOPNOTSUPP) {
+		/* no discard by io_uring before Linux 6.12 or on files */
+		e->sync_trim = true;
+		do_io_u_trim(td, io_u);
+	} else if (res < 0) {
+		io_u->error = -res;
+	}
+}
+
+static struct io_u *event(struct thread_data *td, int nr)
+{
+	struct engine *e = td->io_ops_data;
+	const struct io_uring_cqe *cqe =
+		pi_ring_cqe(&e->ring, e->first_event + nr);
+	struct io_u *io_u = (struct io_u *)(uintptr_t)cqe->user_data;
+	struct pi_target *t = FILE_ENG_DATA(io_u->file);
+	int res = cqe->res;
+
+	io_u->error = 0;
+	if (fio_unlikely(!ddir_rw(io_u->ddir) || io_u->ddir == DDIR_TRIM)) {
+		if (io_u->ddir == DDIR_TRIM)
+			complete_trim(td, io_u, res);
+		else
+			io_u->error = res < 0 ? -res : 0;
+		return io_u;
+	}
+	if (fio_unlikely(res < 0)) {
+		io_u->error = -res;
+		if (res == -EILSEQ && e->layout->pi)
+			explain_device(e, io_u);
+		return io_u;
+	}
+	io_u->resid = io_u->xfer_buflen - res;
+	if (io_u->ddir == DDIR_READ)
+		complete_read(e, io_u, t, res >> t->shift);
+	if (!io_u->error)
+		t->bytes[io_u->ddir] += res;
+	return io_u;
+}
+
+static int register_files(struct thread_data *td)
+{
+	struct engine *e = td->io_ops_data;
+	struct fio_file *f;
+	unsigned int i;
+	int ret;
+
+	for_each_file(td, f, i) {
+		if (generic_open_file(td, f))
+			return 1;
+		e->fds[i] = f->fd;
+		f->engine_pos = i;
+		/* opened for the job's whole life; fio opens it again later */
+		f->fd = -1;
+	}
+	ret = io_uring_register_files(&e->ring.uring, e->fds, td->o.nr_files);
+	if (ret)
+		td_verror(td, -ret, "io_uring_register_files");
+	return ret;
+}
+
+static int register_buffers(struct thread_data *td)
+{
+	struct engine *e = td->io_ops_data;
+	int ret;
+
+	for (unsigned int i = 0; i < td->o.iodepth; i++)
+		e->iovecs[i] = (struct iovec) {
+			.iov_base	= e->io_us[i]->buf,
+			.iov_len	= td_max_bs(td),
+		};
+	ret = io_uring_register_buffers(&e->ring.uring, e->iovecs,
+					td->o.iodepth);
+	if (ret) {
+		log_err("io_uring_pi: fixedbufs: %s; lower iodepth or bs, or raise ulimit -l\n",
+			strerror(-ret));
+		fail(td, -ret);
+	}
+	return ret;
+}
+
+static int ring_up(struct thread_data *td)
+{
+	struct engine *e = td->io_ops_data;
+	const struct pi_options *o = td->eo;
+	const struct pi_ring_options options = {
+		.depth		= td->o.iodepth,
+		.flags		= e->layout->ring_flags,
+		.sqpoll		= o->sqpoll,
+		.sqpoll_cpu	= o->sqpoll_cpu_set ? (int)o->sqpoll_cpu : -1,
+		.iopoll		= o->hipri,
+	};
+	struct pi_reason reason;
+	int ret = pi_ring_init(&e->ring, &options, &reason);
+
+	if (!ret) {
+		e->ring_up = true;
+		ret = e->layout->probe(&e->ring, &reason);
+	}
+	if (ret) {
+		log_err("io_uring_pi: %s\n", reason.text);
+		fail(td, -ret);
+	}
+	return ret;
+}
+
+static void choose_mode(struct thread_data *td)
+{
+	struct engine *e = td->io_ops_data;
+	const struct pi_options *o = td->eo;
+	bool vectored = !o->nonvectored ||
+		(o->nonvectored < 0 &&
+		 !pi_ring_has_op(&e->ring, IORING_OP_READ));
+	uint32_t rw_flags = (o->nowait ? PI_RWF_NOWAIT : 0) |
+			    (o->uncached && !td->o.odirect ? PI_RWF_DONTCACHE : 0);
+
+	if (o->fixedbufs) {
+		vectored = false;
+		e->mode.opcode[DDIR_READ] = IORING_OP_READ_FIXED;
+		e->mode.opcode[DDIR_WRITE] = IORING_OP_WRITE_FIXED;
+	} else if (vectored) {
+		e->mode.opcode[DDIR_READ] = IORING_OP_READV;
+		e->mode.opcode[DDIR_WRITE] = IORING_OP_WRITEV;
+	} else {
+		e->mode.opcode[DDIR_READ] = IORING_OP_READ;
+		e->mode.opcode[DDIR_WRITE] = IORING_OP_WRITE;
+	}
+	e->prep = vectored ? prep_vectored : prep_single;
+	e->mode.sqe_flags = e->registered ? IOSQE_FIXED_FILE : 0;
+	e->mode.rw_flags[DDIR_READ] = rw_flags;
+	e->mode.rw_flags[DDIR_WRITE] = rw_flags |
+				       (td->o.oatomic ? PI_RWF_ATOMIC : 0);
+}
+
+/* one slot is as large as the largest I/O on the widest format takes */
+static int ios_up(struct thread_data *td)
+{
+	struct engine *e = td->io_ops_data;
+	const struct pi_options *o = td->eo;
+	uint64_t md_bytes = 0;
+	struct fio_file *f;
+	unsigned int i;
+
+	for_each_file(td, f, i) {
+		const struct pi_target *t = target_get(td, f);
+
+		if (!t)
+			return 1;
+		md_bytes = max(md_bytes, (uint64_t)(td_max_bs(td) >> t->shift) *
+					 t->md_size);
+	}
+	if (pi_io_set_init(&e->ios, td->o.iodepth, md_bytes)) {
+		log_err("io_uring_pi: no memory for %u x %" PRIu64 " bytes of metadata; lower iodepth or bs\n",
+			td->o.iodepth, md_bytes);
+		fail(td, ENOMEM);
+		return 1;
+	}
+	for (i = 0; i < td->o.iodepth; i++) {
+		struct pi_io *io = &e->ios.io[i];
+
+		io->sqe = pi_ring_sqe(&e->ring, i);
+		e->layout->arm(io, o->apptag);
+	}
+	return 0;
+}
+
+/* in the thread that submits, which the ring is bound to */
+static int post_init(struct thread_data *td)
+{
+	struct engine *e = td->io_ops_data;
+	const struct pi_options *o = td->eo;
+
+	if (ring_up(td) || ios_up(td))
+		return 1;
+	choose_mode(td);
+	if (o->fixedbufs && register_buffers(td))
+		return 1;
+	if (e->registered && register_files(td))
+		return 1;
+	/* fio cannot see the time that the kernel's thread takes to submit */
+	if (e->sqpoll)
+		td->o.disable_slat = 1;
+	return 0;
+}
+
+static void cleanup(struct thread_data *td)
+{
+	struct engine *e = td->io_ops_data;
+
+	if (!e)
+		return;
+	pi_stats_print(td, e->targets, &e->errors);
+	if (e->ring_up)
+		pi_ring_exit(&e->ring);
+	fio_cmdprio_cleanup(&e->cmdprio);
+	pi_io_set_exit(&e->ios);
+	while (e->targets) {
+		struct pi_target *t = e->targets;
+
+		e->targets = t->next;
+		free(t);
+	}
+	free(e->io_us);
+	free(e->iovecs);
+	free(e->fds);
+	free(e);
+}
+
+static int open_file(struct thread_data *td, struct fio_file *f)
+{
+	struct engine *e = td->io_ops_data;
+	struct pi_target *t;
+
+	/* fio itself lays out files before there is an engine */
+	if (!e)
+		return generic_open_file(td, f);
+
+	t = target_get(td, f);
+	if (!t)
+		return 1;
+	if ((td_max_bs(td) >> t->shift) * t->md_size > e->ios.md_stride) {
+		log_err("io_uring_pi: %s: has more metadata than the job's other files, and was not known when it began; name it with filename=\n",
+			f->file_name);
+		fail(td, EINVAL);
+		return 1;
+	}
+	if (e->registered) {
+		f->fd = e->fds[f->engine_pos];
+		t->fd = f->engine_pos;
+		return 0;
+	}
+	if (generic_open_file(td, f))
+		return 1;
+	t->fd = f->fd;
+	return 0;
+}
+
+static int close_file(struct thread_data *td, struct fio_file *f)
+{
+	struct engine *e = td->io_ops_data;
+
+	if (!e || !e->registered)
+		return generic_close_file(td, f);
+	f->fd = -1;
+	return 0;
+}
+
+__attribute__((visibility("default"))) struct ioengine_ops ioengine = {
+	.name			= "io_uring_pi",
+	.version		= FIO_IOOPS_VERSION,
+	.flags			= FIO_NO_OFFLOAD | FIO_ASYNCIO_SETS_ISSUE_TIME |
+				  FIO_ATOMICWRITES,
+	.init			= init,
+	.post_init		= post_init,
+	.io_u_init		= io_u_init,
+	.prep			= prep,
+	.queue			= queue,
+	.commit			= commit,
+	.getevents		= getevents,
+	.event			= event,
+	.cleanup		= cleanup,
+	.open_file		= open_file,
+	.close_file		= close_file,
+	.get_file_size		= get_file_size,
+	.options		= pi_fio_options,
+	.option_struct_size	= sizeof(struct pi_options),
+};

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <string.h>
+
+#include "options.h"
+#include "layout.h"
+
+static int chk_cb(void *data, const char *str)
+{
+	static const struct {
+		const char *name;
+		unsigned int flag;
+	} tag[] = {
+		{ "GUARD",	PI_IO_INTEGRITY_CHK_GUARD },
+		{ "REFTAG",	PI_IO_INTEGRITY_CHK_REFTAG },
+		{ "APPTAG",	PI_IO_INTEGRITY_CHK_APPTAG },
+	};
+	struct pi_options *o = data;
+
+	o->chk = 0;
+	while (*str) {
+		size_t len = strcspn(str, ",| ");
+		unsigned int i;
+
+		for (i = 0; i < FIO_ARRAY_SIZE(tag); i++)
+			if (len == strlen(tag[i].name) &&
+			    !strncmp(str, tag[i].name, len))
+				break;
+		if (i == FIO_ARRAY_SIZE(tag)) {
+			log_err("io_uring_pi: pi_chk: '%.*s' is not a tag; give some of GUARD,REFTAG,APPTAG, or pi_verify=host for none\n",
+				(int)len, str);
+			return 1;
+		}
+		o->chk |= tag[i].flag;
+		str += len;
+		str += strspn(str, ",| ");
+	}
+	return 0;
+}
+
+static int sqpoll_cpu_cb(void *data, unsigned long long *val)
+{
+	struct pi_options *o = data;
+
+	o->sqpoll_cpu = *val;
+	o->sqpoll_cpu_set = 1;
+	return 0;
+}
+
+#define ENGINE_OPTION							\
+	.category	= FIO_OPT_C_ENGINE,				\
+	.group		= FIO_OPT_G_IOURING
+
+struct fio_option pi_fio_options[] = {
+	{
+		.name	= "pi_layout",
+		.lname	= "Protection information attribute layout",
+		.type	= FIO_OPT_STR,
+		.off1	= offsetof(struct pi_options, layout),
+		.help	= "How protection information reaches the kernel",
+		.def	= "indirect",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "pi_verify",
+		.lname	= "Who verifies protection information",
+		.type	= FIO_OPT_STR,
+		.off1	= offsetof(struct pi_options, verify),
+		.help	= "Who verifies protection information",
+		.def	= "both",
+		.posval = {
+			  { .ival = "host",
+			    .oval = PI_VERIFY_HOST,
+			    .help = "The engine verifies what it reads",
+			  },
+			  { .ival = "device",
+			    .oval = PI_VERIFY_DEVICE,
+			    .help = "The device checks the tags in pi_chk",
+			  },
+			  { .ival = "both",
+			    .oval = PI_VERIFY_BOTH,
+			    .help = "Both do",
+			  },
+			  { .ival = "none",
+			    .oval = PI_VERIFY_NONE,
+			    .help = "Neither; writes still carry good tuples",
+			  },
+		},
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "pi_chk",
+		.lname	= "Protection Information Check",
+		.type	= FIO_OPT_STR_STORE,
+		.off1	= offsetof(struct pi_options, chk_str),
+		.cb	= chk_cb,
+		.help	= "Tags that the device checks: GUARD,REFTAG,APPTAG (Default: all that the format has)",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "pi_act",
+		.lname	= "Protection Information Action",
+		.type	= FIO_OPT_BOOL,
+		.off1	= offsetof(struct pi_options, act),
+		.def	= "0",
+		.help	= "0: the application gives and gets the tuples. 1 (the device inserts and strips them) is what plain I/O does: pi_layout=none",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "apptag",
+		.lname	= "Application Tag used in Protection Information",
+		.type	= FIO_OPT_INT,
+		.off1	= offsetof(struct pi_options, apptag),
+		.maxval	= 0xffff,
+		.def	= "0x1234",
+		.help	= "Application tag to write and to expect; blocks with 0xffff are never checked (Default: 0x1234)",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "apptag_mask",
+		.lname	= "Application Tag Mask",
+		.type	= FIO_OPT_INT,
+		.off1	= offsetof(struct pi_options, apptag_mask),
+		.maxval	= 0xffff,
+		.def	= "0xffff",
+		.help	= "Bits of the application tag that the host compares; other than 0xffff the device does not check the tag (Default: 0xffff)",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "md_per_io_size",
+		.lname	= "Separate Metadata Buffer Size per I/O",
+		.type	= FIO_OPT_INT,
+		.off1	= offsetof(struct pi_options, md_per_io_size),
+		.def	= "0",
+		.help	= "Not needed, the format says it; when given, checked against the largest I/O (bytes)",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "hipri",
+		.lname	= "High Priority",
+		.type	= FIO_OPT_STR_SET,
+		.off1	= offsetof(struct pi_options, hipri),
+		.help	= "Use polled IO completions (pi_layout=none only)",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "fixedbufs",
+		.lname	= "Fixed (pre-mapped) IO buffers",
+		.type	= FIO_OPT_STR_SET,
+		.off1	= offsetof(struct pi_options, fixedbufs),
+		.help	= "Pre map IO buffers",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "registerfiles",
+		.lname	= "Register file set",
+		.type	= FIO_OPT_STR_SET,
+		.off1	= offsetof(struct pi_options, registerfiles),
+		.help	= "Pre-open/register files",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "sqthread_poll",
+		.lname	= "Kernel SQ thread polling",
+		.type	= FIO_OPT_STR_SET,
+		.off1	= offsetof(struct pi_options, sqpoll),
+		.help	= "Offload submission/completion to kernel thread",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "sqthread_poll_cpu",
+		.lname	= "SQ Thread Poll CPU",
+		.type	= FIO_OPT_INT,
+		.cb	= sqpoll_cpu_cb,
+		.help	= "What CPU to run SQ thread polling on",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "nonvectored",
+		.lname	= "Non-vectored",
+		.type	= FIO_OPT_INT,
+		.off1	= offsetof(struct pi_options, nonvectored),
+		.def	= "-1",
+		.help	= "Use non-vectored read/write commands (Default: where the kernel has them)",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "uncached",
+		.lname	= "Uncached",
+		.type	= FIO_OPT_INT,
+		.off1	= offsetof(struct pi_options, uncached),
+		.help	= "Use RWF_DONTCACHE for buffered read/writes (pi_layout=none only)",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "nowait",
+		.lname	= "RWF_NOWAIT",
+		.type	= FIO_OPT_BOOL,
+		.off1	= offsetof(struct pi_options, nowait),
+		.help	= "Use RWF_NOWAIT for reads/writes",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "force_async",
+		.lname	= "Force async",
+		.type	= FIO_OPT_INT,
+		.off1	= offsetof(struct pi_options, force_async),
+		.help	= "Set IOSQE_ASYNC every N requests",
+		ENGINE_OPTION,
+	},
+	CMDPRIO_OPTIONS(struct pi_options, FIO_OPT_G_IOURING),
+	{
+		.name	= NULL,
+	},
+};
+
+/* the layouts' table is in lib/, which knows no fio */
+static void fio_init list_layouts(void)
+{
+	for (unsigned int i = 0; i < PI_NR_LAYOUTS; i++)
+		pi_fio_options[0].posval[i] = (struct value_pair) {
+			.ival	= pi_layouts[i].name,
+			.oval	= i,
+			.help	= pi_layouts[i].help,
+		};
+}
+
+static int refuse(const char *why)
+{
+	log_err("io_uring_pi: %s\n", why);
+	return EINVAL;
+}
+
+int pi_options_check(struct thread_data *td)
+{
+	const struct pi_options *o = td->eo;
+	bool registered = o->registerfiles || o->sqpoll;
+
+	if (registered && td->o.nr_files != td->o.open_files)
+		return refuse("registerfiles and sqthread_poll keep every file open; set openfiles to nrfiles or leave it out");
+	if (!pi_layouts[o->layout].pi)
+		return 0;
+
+	if (o->act)
+		return refuse("pi_act=1: io_uring's attribute cannot make the device insert or strip tuples; use pi_act=0, or pi_layout=none for plain I/O");
+	if (!td->o.odirect)
+		return refuse("protection information needs O_DIRECT; set direct=1 or use pi_layout=none");
+	if (o->hipri)
+		return refuse("hipri: the kernel does not poll for I/O with protection information (EOPNOTSUPP); drop hipri or use pi_layout=none");
+	if (o->uncached)
+		return refuse("uncached is for buffered I/O, protection information needs direct=1; drop uncached or use pi_layout=none");
+	if (td->o.oatomic)
+		return refuse("atomic: the kernel refuses RWF_ATOMIC together with protection information; drop atomic or use pi_layout=none");
+	if ((o->chk & PI_IO_INTEGRITY_CHK_APPTAG) && o->apptag_mask != 0xffff)
+		return refuse("pi_chk=APPTAG: io_uring's attribute has no room for apptag_mask, the device would compare all 16 bits; drop APPTAG from pi_chk or apptag_mask");
+	return 0;
+}

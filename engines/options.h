@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef PI_OPTIONS_H
+#define PI_OPTIONS_H
+
+#include "fio.h"
+#include "optgroup.h"
+#include "engines/cmdprio.h"
+
+enum pi_verify {
+	PI_VERIFY_NONE		= 0,
+	PI_VERIFY_HOST		= 1 << 0,
+	PI_VERIFY_DEVICE	= 1 << 1,
+	PI_VERIFY_BOTH		= PI_VERIFY_HOST | PI_VERIFY_DEVICE,
+};
+
+/* the engine's options, with fio's names where fio has them */
+struct pi_options {
+	void *fio_writes_here;
+	unsigned int layout;
+	unsigned int verify;
+	char *chk_str;		/* NULL: the device checks all it can */
+	unsigned int chk;	/* PI_IO_INTEGRITY_CHK_* */
+	unsigned int act;
+	unsigned int apptag;
+	unsigned int apptag_mask;
+	unsigned int md_per_io_size;
+	unsigned int hipri;
+	unsigned int fixedbufs;
+	unsigned int registerfiles;
+	unsigned int sqpoll;
+	unsigned int sqpoll_cpu_set;
+	unsigned int sqpoll_cpu;
+	int nonvectored;
+	unsigned int uncached;
+	unsigned int nowait;
+	unsigned int force_async;
+	struct cmdprio_options cmdprio_options;
+};
+
+extern struct fio_option pi_fio_options[];
+
+/**
+ * pi_options_check() - refuse what cannot be done, before any file is touched
+ *
+ * Return: 0, or an errno after one line on standard error.
+ */
+int pi_options_check(struct thread_data *td);
+
+#endif

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <inttypes.h>
+
+#include "layout.h"
+#include "stats.h"
+
+void pi_stats_print(const struct thread_data *td,
+		    const struct pi_target *targets,
+		    const struct pi_errors *errors)
+{
+	const struct pi_options *o = td->eo;
+	uint64_t blocks[2] = { 0 };
+
+	if (output_format != FIO_OUTPUT_NORMAL || !pi_layouts[o->layout].pi)
+		return;
+	for (const struct pi_target *t = targets; t; t = t->next)
+		for (int dir = 0; dir < 2; dir++)
+			blocks[dir] += t->bytes[dir] >> t->shift;
+
+	log_info("io_uring_pi: %s: layout %s: %" PRIu64 " blocks read%s, %" PRIu64 " written with generated tuples; wrong: %" PRIu64 " guard, %" PRIu64 " application tag, %" PRIu64 " reference tag (host), %" PRIu64 " I/Os (device)\n",
+		 td->o.name, pi_layouts[o->layout].name, blocks[0],
+		 o->verify & PI_VERIFY_HOST ? " and verified" : "", blocks[1],
+		 errors->host[PI_TAG_GUARD], errors->host[PI_TAG_APP],
+		 errors->host[PI_TAG_REF], errors->device);
+	log_info_flush();
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef PI_TARGET_H
+#define PI_TARGET_H
+
+#include "device.h"
+#include "options.h"
+#include "tuple.h"
+
+/**
+ * struct pi_target - one file or device of a job
+ * @tuple:	generates, and names what is wrong
+ * @on_read:	what verifies reads: @tuple, or one that finds nothing
+ * @start:	reference tag of byte 0
+ * @shift:	log2 of the protection interval
+ * @md_size:	bytes of metadata per interval
+ * @chk:	PI_IO_INTEGRITY_CHK_* for the device
+ * @fd:		what SQEs name: descriptor, or index of the registered file
+ * @bytes:	read and written without error
+ */
+struct pi_target {
+	struct pi_tuple tuple;
+	const struct pi_tuple *on_read;
+	uint64_t start;
+	uint8_t shift;
+	uint16_t md_size;
+	uint16_t chk;
+	int fd;
+	uint64_t bytes[2];
+	struct pi_target *next;
+};
+
+/**
+ * pi_target_probe() - find out what PI a job's file takes and whether the job
+ *		       fits it
+ *
+ * Reads only.  Return: 0, or an errno after one line on standard error.
+ */
+int pi_target_probe(struct thread_data *td, struct fio_file *f,
+		    struct pi_target *target);
+
+#endif
