@@ -80,11 +80,15 @@ $(B)/unit-san/%: t/unit/%.c $(LIB_SRC) | deps
 	@mkdir -p $(@D)
 	$(CC) $(LIB_FLAGS) $(SAN) -o $@ $< $(LIB_SRC) $(WRAP) -lcmocka $(LIBS)
 
+$(B)/t/%: t/%.c $(LIB_OBJ) | deps
+	@mkdir -p $(@D)
+	$(CC) $(LIB_FLAGS) $(CFLAGS) -o $@ $< $(LIB_OBJ) $(LIBS)
+
 check: $(UNIT) $(UNIT_SAN)
 	@PYTHONDONTWRITEBYTECODE=1 CMOCKA_MESSAGE_OUTPUT=TAP \
 		prove -j$(JOBS) --exec '' $(UNIT) $(UNIT_SAN) t/pibench/run.t
 
-test: $(UNIT) $(UNIT_SAN) $(B)/io_uring_pi.so
+test: $(UNIT) $(UNIT_SAN) $(B)/io_uring_pi.so $(B)/t/pi-poke
 	@scripts/guest fetch
 	@PYTHONDONTWRITEBYTECODE=1 CMOCKA_MESSAGE_OUTPUT=TAP \
 		prove -j$(JOBS) --exec '' $(UNIT) $(UNIT_SAN) t/pibench/run.t \

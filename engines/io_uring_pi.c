@@ -349,7 +349,9 @@ static void explain_device(struct engine *e, struct io_u *io_u)
 		io_u->file->file_name, io->ref, io->ref + io->blocks - 1,
 		io_ddir_name(io_u->ddir), io_u->offset,
 		ret ? "and does not say which tag of which block" :
-		"but every tuple is right on the host's side");
+		io_u->ddir == DDIR_READ ?
+		"but not when asked again; was it being written meanwhile?" :
+		"but what the host sent is right");
 }
 
 static void complete_read(struct engine *e, struct io_u *io_u,
@@ -583,8 +585,8 @@ static int open_file(struct thread_data *td, struct fio_file *f)
 	struct engine *e = td->io_ops_data;
 	struct pi_target *t;
 
-	/* fio itself lays out files before there is an engine */
-	if (!e)
+	/* fio itself lays out and reads in files before post_init */
+	if (!e || !e->ring_up)
 		return generic_open_file(td, f);
 
 	t = target_get(td, f);
@@ -611,7 +613,7 @@ static int close_file(struct thread_data *td, struct fio_file *f)
 {
 	struct engine *e = td->io_ops_data;
 
-	if (!e || !e->registered)
+	if (!e || !e->ring_up || !e->registered)
 		return generic_close_file(td, f);
 	f->fd = -1;
 	return 0;

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""A wrong guard, application tag and reference tag are each found and named."""
+from tap import main, ok, passes, pi, poke, refuses
+
+FORMATS = ['4096+8', '512+8', '4096+64,pos=first', '4096+64,pos=last',
+           '4096+8,type=3']
+PLACE = {'4096+64,pos=last': 56}
+SIZE = 1 << 20
+BLOCK = 37
+
+
+def job(device, **options):
+    return pi(device, rw='read', bs='32k', size=SIZE, **options)
+
+
+def test(*devices):
+    for name, device in zip(FORMATS, devices):
+        interval = 512 if name.startswith('512') else 4096
+        at = PLACE.get(name, 0)
+        tags = {'guard': [('md', at + 1, 0x10)],
+                'application tag': [('md', at + 2, 0x01)],
+                'reference tag': [('md', at + 7, 0x04)]}
+        if 'type=3' in name:
+            del tags['reference tag']
+        tags['guard '] = [('data', interval - 1, 0x80)]
+        if at:
+            tags['guard  '] = [('md', 5, 0x02)]
+
+        passes(pi(device, rw='write', bs='64k', size=SIZE), f'{name}: write')
+        for tag, flips in tags.items():
+            tag = tag.strip()
+            before = poke(device, BLOCK)
+            poke(device, BLOCK, *flips)
+            after = poke(device, BLOCK)
+            what = f'{name}, {tag}, {flips}'
+            words = [device, f'block {BLOCK} ', tag, 'expected 0x']
+            if flips[0][0] == 'md' and flips[0][1] >= at:
+                first, end = {'guard': (0, 2), 'application tag': (2, 4),
+                              'reference tag': (4, 8)}[tag]
+                good = int.from_bytes(before[at + first:at + end], 'big')
+                bad = int.from_bytes(after[at + first:at + end], 'big')
+                words.append(f'expected 0x{good:x}, found 0x{bad:x}')
+            for verify in ('host', 'device', 'both'):
+                run = job(device, pi_verify=verify)
+                refuses(run, f'{what}: pi_verify={verify} names it', *words,
+                        'by the host' if verify == 'host' else 'by the device')
+                ok(run.jobs and run.jobs[0]['error'] == 84,
+                   f'{what}: pi_verify={verify} ends in EILSEQ', run)
+            passes(job(device, pi_verify='none'),
+                   f'{what}: pi_verify=none does not look', read=SIZE >> 15)
+            run = job(device, continue_on_error='verify')
+            ok(run.status == 0 and run.jobs[0]['total_err'] == 1 and
+               run.jobs[0]['first_error'] == 84 and
+               run.ios('read') == SIZE >> 15,
+               f'{what}: continue_on_error=verify counts one and goes on', run)
+            poke(device, BLOCK, *flips)
+            passes(job(device), f'{what}: mended, it reads', read=SIZE >> 15)
+
+    device = devices[0]
+    refuses(job(device, pi_verify='host', apptag=0x4321),
+            'another application tag than was written', 'application tag',
+            'expected 0x4321, found 0x1234')
+    poke(device, BLOCK, ('md', 2, 0x01))
+    passes(job(device, pi_verify='device', pi_chk='GUARD,REFTAG'),
+           'pi_chk without APPTAG leaves that tag unchecked', read=SIZE >> 15)
+    passes(job(device, pi_chk='GUARD,REFTAG', apptag_mask=0xfeff),
+           'apptag_mask leaves out the flipped bit', read=SIZE >> 15)
+    refuses(job(device, pi_chk='GUARD,REFTAG', apptag_mask=0x0100),
+            'apptag_mask with only the flipped bit', 'application tag')
+    poke(device, BLOCK, ('md', 2, 0x01))
+
+    # 0x1234 -> 0xffff: the escape; the guard of that block may then be anything
+    poke(device, BLOCK, ('md', 2, 0xed), ('md', 3, 0xcb), ('md', 0, 0xff))
+    passes(job(device), 'a block with the escape is not checked',
+           read=SIZE >> 15)
+    poke(device, BLOCK + 1, ('md', 0, 0xff))
+    refuses(job(device), 'the block after it is', f'block {BLOCK + 1} ', 'guard')
+
+    passes(pi(device, rw='write', bs='64k', size=SIZE), 'write once more')
+    for block in (1, 100, 200):
+        poke(device, block, ('md', 0, 0xff))
+    run = job(device, continue_on_error='verify', pi_verify='host')
+    ok(run.jobs[0]['total_err'] == 3 and len(run.lines()) == 3 and
+       all(any(f'block {block} ' in line for line in run.lines())
+           for block in (1, 100, 200)), 'three wrong blocks, three lines', run)
+    for block in range(30):
+        poke(device, block, ('md', 0, 0xff))
+    run = pi(device, rw='read', bs='4k', size=SIZE, iodepth=4,
+             continue_on_error='verify', pi_verify='host')
+    ok(run.jobs[0]['total_err'] == 31 and len(run.lines()) == 10 and
+       'counted' in run.lines()[-1], 'many errors: ten lines, all counted', run)
+
+
+main(test, [word for name in FORMATS for word in ('--disk', name)])

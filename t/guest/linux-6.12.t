@@ -1,0 +1,14 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""A kernel that would ignore the attribute in silence is refused."""
+from tap import main, passes, pi, refuses
+
+
+def test(device):
+    refuses(pi(device, rw='write', bs='4k', size='1m'), 'PI is refused',
+            '6.14', 'pi_layout=none')
+    passes(pi(device, rw='write', bs='4k', size='1m', pi_layout='none'),
+           'plain I/O works', write=256)
+
+
+main(test, ['--kernel', '6.12', '--disk', '4096+8'])

@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""What cannot work is refused in one line, before the first I/O."""
+import os
+from pathlib import Path
+
+from tap import main, ok, passes, pi, refuses
+
+JOB = {'rw': 'read', 'bs': '4k', 'size': '1m'}
+REFUSED = {
+    'pi_act=1': ({'pi_act': 1}, 'pi_act=1', 'pi_act=0'),
+    'buffered I/O': ({'direct': 0}, 'direct=1'),
+    'hipri': ({'hipri': True}, 'hipri', 'pi_layout=none'),
+    'atomic': ({'rw': 'write', 'atomic': 1}, 'atomic', 'pi_layout=none'),
+    'uncached': ({'uncached': 1, 'direct': 0}, 'direct=1'),
+    'a tag that is none': ({'pi_chk': 'GUARD,RETAG'}, 'RETAG', 'REFTAG'),
+    'a tag in small letters': ({'pi_chk': 'guard'}, 'guard', 'GUARD'),
+    'a mask the device cannot have': (
+        {'pi_chk': 'APPTAG', 'apptag_mask': 0xff}, 'apptag_mask', 'drop'),
+    'a block size below the interval': ({'bs': 512}, 'bs=512', '4096'),
+    'a block size that cuts an interval': ({'bs': 6144}, 'bs=6144', '4096'),
+    'a split that does': ({'bssplit': '4k/50:5k/50'}, '5120', '4096'),
+    'an offset that does': ({'offset': 512}, 'offset=512', '4096'),
+    'an alignment that does': ({'rw': 'randread', 'blockalign': 512},
+                               'blockalign=512', '4096'),
+    'bs_unaligned': ({'bsrange': '4k-16k', 'bs_unaligned': True},
+                     'bs_unaligned'),
+    'too little metadata': ({'bs': '64k', 'md_per_io_size': 127},
+                            'md_per_io_size=127', '128'),
+}
+BAD_VALUES = {'pi_layout': 'inlin', 'pi_verify': 'maybe', 'apptag': 0x10000,
+              'apptag_mask': 0x10000, 'md_per_io_size': 'x', 'pi_layouts': 'none'}
+
+
+def writes(device):
+    """Sectors written so far."""
+    stat = Path('/sys/class/block', os.path.basename(device), 'stat')
+    return int(stat.read_text().split()[6])
+
+
+def test(with_pi, without, type3, extended, opaque):
+    before = [writes(device) for device in (with_pi, without, type3)]
+
+    for name, (options, *words) in REFUSED.items():
+        refuses(pi(with_pi, **{**JOB, **options}), name, *words)
+    for option, value in BAD_VALUES.items():
+        run = pi(with_pi, **{**JOB, option: value})
+        ok(run.status != 0 and option in run.stderr + run.out,
+           f'{option}={value}', run)
+    passes(pi(with_pi, **JOB, md_per_io_size=8), 'enough metadata', read=256)
+
+    for name, device, words in (
+            ('no protection information', without,
+             ('LBA format 4096+0', 'pi_layout=none')),
+            ('extended LBA', extended, ('4096+8', 'pi_layout=none')),
+            ('metadata without a guard', opaque, ('4096+8', 'pi_layout=none')),
+            ('a missing file', '/dev/nvme9n9', ('No such file',)),
+            ('a regular file', __file__, ('not a block device',)),
+            ('a character device', '/dev/zero', ('not a block device',))):
+        for rw in ('read', 'write'):
+            refuses(pi(device, **{**JOB, 'rw': rw}), f'{name}, {rw}', device,
+                    *words)
+    ok(not os.path.exists('/dev/nvme9n9'), 'the missing file is not created')
+    refuses(pi(type3, **JOB, pi_chk='REFTAG'), 'REFTAG on type 3', 'type 3')
+    refuses(pi(f'{with_pi}:{without}', **{**JOB, 'nrfiles': 2}),
+            'one of two without', without)
+
+    run = pi(without, **JOB, pi_layout='none')
+    passes(run, 'plain I/O without protection information', read=256)
+    ok([writes(device) for device in (with_pi, without, type3)] == before,
+       'nothing has been written anywhere')
+
+
+main(test, [word for name in ('4096+8', '4096', '4096+8,type=3',
+                              '4096+8,extended', '4096+8,type=0')
+            for word in ('--disk', name)])

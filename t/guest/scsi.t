@@ -1,0 +1,34 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""scsi_debug with DIF and DIX: what SCSI does differently from NVMe."""
+import subprocess
+
+from tap import main, ok, passes, pi, plain_read, refuses
+
+SIZE = 4 << 20
+
+
+def test(device):
+    for dif, sector in ((1, 512), (1, 4096), (2, 512), (3, 512), (3, 4096)):
+        subprocess.run(['rmmod', 'scsi_debug'], check=True)
+        subprocess.run(['modprobe', 'scsi_debug', f'dif={dif}', 'dix=1',
+                        f'sector_size={sector}', 'delay=0', 'dev_size_mb=64'],
+                       check=True)
+        subprocess.run(['sh', '-c', 'until [ -b "$0" ]; do sleep 0.1; done',
+                        device], check=True, timeout=30)
+        job = {'size': SIZE, 'iodepth': 16}
+        name = f'DIF type {dif}, {sector} bytes'
+
+        passes(pi(device, rw='write', bs='64k', **job), f'{name}: write',
+               write=SIZE >> 16)
+        ok(plain_read(device) == 0, f'{name}: the kernel verifies it')
+        passes(pi(device, rw='randread', bs='4k', **job), f'{name}: read',
+               read=SIZE >> 12)
+        passes(pi(device, rw='randwrite', bsrange='4k-128k', verify='crc32c',
+                  **job), f'{name}: write and verify')
+        refuses(pi(device, rw='read', bs='4k', size=SIZE, apptag=0x5555),
+                f'{name}: SCSI does not check the application tag, we do',
+                'application tag expected 0x5555, found 0x1234 by the host')
+
+
+main(test, ['--disk', 'scsi_debug:512+8'])

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the guest tests share: a guest to run in, fio, and TAP for prove."""
+import json
+import os
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BUILD = ROOT / 'build'
+ENGINE = f'external:{BUILD}/io_uring_pi.so'
+
+checks = failures = 0
+
+
+def ok(passed, name, *why):
+    global checks, failures
+    checks += 1
+    failures += not passed
+    print(f'{"ok" if passed else "not ok"} {checks} - {name}', flush=True)
+    if not passed:
+        for line in '\n'.join(map(str, why)).splitlines():
+            print(f'# {line}', flush=True)
+    return passed
+
+
+def skip(name, why):
+    global checks
+    checks += 1
+    print(f'ok {checks} - {name} # SKIP {why}', flush=True)
+
+
+def disks():
+    """The devices of this guest, in the order of the --disk options."""
+    names = []
+    while f'PI_DISK{len(names)}' in os.environ:
+        names.append(os.environ[f'PI_DISK{len(names)}'])
+    return names
+
+
+def main(test, options, name=sys.argv[0]):
+    """Boot a guest for this script, and in it call test(*disks())."""
+    if 'PI_TEST_IN_GUEST' not in os.environ:
+        os.chdir(ROOT)
+        os.environ['PI_TEST_IN_GUEST'] = '1'
+        os.execv(ROOT / 'scripts/guest',
+                 ['guest', 'run', '--quiet', '--timeout', '1200', *options, '--',
+                  sys.executable, os.path.abspath(name), *sys.argv[1:]])
+    os.chdir('/tmp')
+    try:
+        test(*disks())
+    except Exception:
+        ok(False, 'no exception', traceback.format_exc())
+    print(f'1..{checks}')
+    sys.exit(failures != 0)
+
+
+class Fio:
+    """A finished run of fio with one job: status, JSON and what it said."""
+
+    def __init__(self, engine, filename, **options):
+        words = [BUILD / 'fio/fio', '--name=job', '--output-format=json',
+                 '--eta=never', f'--ioengine={engine}', f'--filename={filename}']
+        options = {'direct': 1, 'allow_file_create': 0, **options}
+        for option, value in options.items():
+            words.append(f'--{option}' if value is True else f'--{option}={value}')
+        self.words = ' '.join(map(str, words))
+        done = subprocess.run(words, capture_output=True, text=True)
+        self.status, self.stderr = done.returncode, done.stderr
+        begin, end = done.stdout.find('{'), done.stdout.rfind('}') + 1
+        self.jobs = json.loads(done.stdout[begin:end])['jobs'] if end else []
+        self.out = done.stdout[:begin] + done.stdout[end:] if end else done.stdout
+
+    def ios(self, direction):
+        return sum(job[direction]['total_ios'] for job in self.jobs)
+
+    def lines(self):
+        """What the engine said."""
+        return [line for line in (self.stderr + self.out).splitlines()
+                if line.startswith('io_uring_pi:')]
+
+    def __str__(self):
+        return f'{self.words}\nstatus {self.status}\n{self.stderr}{self.out}'
+
+
+def pi(filename, **options):
+    return Fio(ENGINE, filename, **options)
+
+
+def passes(run, name, **ios):
+    """The run ended well, did the I/Os it should, and the engine found nothing."""
+    wrong = [f'{direction}: {run.ios(direction)} I/Os, expected {count}'
+             for direction, count in ios.items() if run.ios(direction) != count]
+    return ok(run.status == 0 and not wrong and not run.lines(), name, *wrong, run)
+
+
+def refuses(run, name, *words):
+    """The run failed with one line of the engine's that has these words."""
+    lines = run.lines()
+    return ok(run.status != 0 and len(lines) == 1 and
+              all(word in lines[0] for word in words),
+              name, f'expected one line with {words}', run)
+
+
+def poke(device, block, *flips):
+    """Flip bits on the media: ('md', byte, mask) or ('data', byte, mask)."""
+    words = [str(word) for flip in flips for word in flip]
+    done = subprocess.run([BUILD / 't/pi-poke', device, str(block), *words],
+                          capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f'pi-poke: {done.stderr}')
+    return bytes.fromhex(done.stdout.replace('metadata', ''))
+
+
+def plain_read(device, offset=0, length=1 << 20):
+    """Read as any program does, with the kernel's own verification; errno or 0."""
+    import mmap
+    buffer = mmap.mmap(-1, length)
+    fd = os.open(device, os.O_RDONLY | os.O_DIRECT)
+    try:
+        return 0 if os.preadv(fd, [buffer], offset) == length else -1
+    except OSError as error:
+        return error.errno
+    finally:
+        os.close(fd)
