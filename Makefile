@@ -18,12 +18,24 @@ FIO_VERSIONS := 3.41 3.42 3.40
 JOBS := $(shell getconf _NPROCESSORS_ONLN)
 
 WARN := -Wall -Wextra -Werror
-LIB_FLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) -MMD -MP -Ilib
+LIB_FLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) -MMD -MP -Ilib \
+	$(ISAL_FLAGS)
 # fio passes more to its callbacks than one of them needs
 ENGINE_FLAGS = $(LIB_FLAGS) -Wno-unused-parameter -DFIO_INTERNAL \
 	-include $(FIO)/config-host.h -I$(FIO) \
 	-DPI_FIO_VERSION='"$(shell sed 's/.*= *//' $(FIO)/FIO-VERSION-FILE)"'
-LIBS := -luring -lisal -lnvme
+LIBS = $(ISAL_LIB) -luring -lnvme
+
+# CRC64 NVMe came with ISA-L 2.31: where the system's is older, Debian's source
+# is built here and linked in
+ISAL := $(shell pkg-config --atleast-version=2.31 libisal 2>/dev/null && \
+	echo system || echo build)
+ifeq ($(ISAL),build)
+ISAL_LIB := $(B)/isal/isa-l.a
+ISAL_FLAGS := -I$(B)/isal/include
+else
+ISAL_LIB := -lisal
+endif
 
 LIB_SRC := $(wildcard lib/*.c)
 ENGINE_SRC := $(wildcard engines/*.c)
@@ -45,15 +57,24 @@ deps:
 $(B)/fio/fio: | deps
 	@dir=$$(scripts/debian source fio $(FIO_VERSIONS)) && \
 	cd "$$dir" && echo "building $$(basename $$dir) for this engine" >&2 && \
-	{ ./configure --disable-native && $(MAKE) -j$(JOBS) fio; } \
-		>build.log 2>&1 || { tail -n 3 build.log >&2; exit 1; } && \
+	{ ./configure --disable-native --disable-isal --disable-isal64 && \
+		$(MAKE) -j$(JOBS) fio; } >build.log 2>&1 || { tail -n 3 build.log >&2; exit 1; } && \
 	ln -sfn "$$dir" $(CURDIR)/$(B)/fio
+
+$(B)/isal/isa-l.a: | deps
+	@dir=$$(scripts/debian source libisal 2.31) && mkdir -p $(@D)/include && \
+	echo "building $$(basename $$dir), its CRCs" >&2 && \
+	{ $(MAKE) -C "$$dir" -f Makefile.unx -j$(JOBS) units=crc lib; } \
+		>$(@D)/build.log 2>&1 || { tail -n 3 $(@D)/build.log >&2; exit 1; } && \
+	ln -sfn "$$dir/include" $(CURDIR)/$(@D)/include/isa-l && \
+	ln -sf "$$dir/bin/isa-l.a" $(CURDIR)/$@
 
 $(B)/obj/%.o: %.c | deps
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -c $< -o $@
 
 $(LIB_OBJ): FLAGS = $(LIB_FLAGS)
+$(LIB_OBJ): | $(filter $(B)/%,$(ISAL_LIB))
 $(ENGINE_OBJ): FLAGS = $(ENGINE_FLAGS)
 ifeq ($(FIO),$(B)/fio)
 $(ENGINE_OBJ): $(B)/fio/fio
@@ -66,7 +87,8 @@ $(B)/obj/fio-tree: FORCE
 $(ENGINE_OBJ): $(B)/obj/fio-tree
 
 $(B)/io_uring_pi.so: $(LIB_OBJ) $(ENGINE_OBJ)
-	$(CC) $(CFLAGS) -shared -Wl,-Bsymbolic -Wl,-z,nodelete $(LDFLAGS) \
+	$(CC) $(CFLAGS) -shared -Wl,-Bsymbolic -Wl,-z,nodelete \
+		-Wl,-z,noexecstack -Wl,--exclude-libs,ALL $(LDFLAGS) \
 		-o $@ $^ $(LIBS)
 
 # t/unit/test_x.c may list in "wrap:" the functions it stands in for
@@ -76,7 +98,7 @@ $(B)/unit/%: t/unit/%.c $(LIB_OBJ) | deps
 	@mkdir -p $(@D)
 	$(CC) $(LIB_FLAGS) $(CFLAGS) -o $@ $< $(LIB_OBJ) $(WRAP) -lcmocka $(LIBS)
 
-$(B)/unit-san/%: t/unit/%.c $(LIB_SRC) | deps
+$(B)/unit-san/%: t/unit/%.c $(LIB_SRC) | deps $(filter $(B)/%,$(ISAL_LIB))
 	@mkdir -p $(@D)
 	$(CC) $(LIB_FLAGS) $(SAN) -o $@ $< $(LIB_SRC) $(WRAP) -lcmocka $(LIBS)
 
