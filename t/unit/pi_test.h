@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef PI_TEST_H
+#define PI_TEST_H
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "reason.h"
+
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+
+/* what no test expects to find: it shows what was written and what was not */
+#define PI_TEST_CANARY		0xa5
+
+static struct {
+	uint64_t seed;
+	uint64_t state;
+} pi_test_random;
+
+/* group setup: PI_TEST_SEED repeats a run that failed */
+static inline int pi_test_seed(void **state)
+{
+	const char *text = getenv("PI_TEST_SEED");
+	struct timespec now;
+
+	(void)state;
+	clock_gettime(CLOCK_REALTIME, &now);
+	pi_test_random.seed = text ? strtoull(text, NULL, 0) :
+			      (uint64_t)now.tv_nsec << 32 ^ now.tv_sec ^ getpid();
+	printf("# PI_TEST_SEED=0x%" PRIx64 "\n", pi_test_random.seed);
+	return 0;
+}
+
+/* test setup: what a test draws does not depend on the tests before it */
+static inline int pi_test_rewind(void **state)
+{
+	(void)state;
+	pi_test_random.state = pi_test_random.seed;
+	return 0;
+}
+
+#define pi_test_with_random(test) \
+	cmocka_unit_test_setup(test, pi_test_rewind)
+
+/* splitmix64 */
+static inline uint64_t pi_test_rand(void)
+{
+	uint64_t z = pi_test_random.state += 0x9e3779b97f4a7c15;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return z ^ z >> 31;
+}
+
+static inline uint64_t pi_test_below(uint64_t limit)
+{
+	return pi_test_rand() % limit;
+}
+
+static inline void pi_test_fill(void *buf, size_t size)
+{
+	for (uint8_t *p = buf; size--; p++)
+		*p = pi_test_rand() >> 32;
+}
+
+/* for fuzzing: 0 when that many seconds have passed since @start */
+static inline int pi_test_time_left(const struct timespec *start, int seconds)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec - start->tv_sec < seconds;
+}
+
+/*
+ * Guard of T10 SBC-4, 4.21.4, bit by bit: x^16 + x^15 + x^11 + x^9 + x^8 +
+ * x^7 + x^5 + x^4 + x^2 + x + 1, most significant bit first, nothing inverted
+ */
+#define PI_TEST_POLY		0x8bb7
+
+static inline uint16_t pi_test_crc_bit(uint16_t crc)
+{
+	return crc << 1 ^ (crc & 0x8000 ? PI_TEST_POLY : 0);
+}
+
+static inline uint16_t pi_test_crc(uint16_t crc, const void *buf, size_t len)
+{
+	for (const uint8_t *p = buf; len--; p++) {
+		crc ^= *p << 8;
+		for (int bit = 0; bit < 8; bit++)
+			crc = pi_test_crc_bit(crc);
+	}
+	return crc;
+}
+
+/* memory between two pages that fault, to also catch what ASan cannot see */
+struct pi_test_fence {
+	uint8_t *begin;
+	uint8_t *end;
+};
+
+static inline struct pi_test_fence pi_test_fence(size_t size)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	size_t room = (size + page - 1) & ~(page - 1);
+	uint8_t *map = mmap(NULL, room + 2 * page, PROT_NONE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	assert_ptr_not_equal(map, MAP_FAILED);
+	assert_return_code(mprotect(map + page, room, PROT_READ | PROT_WRITE), 0);
+	return (struct pi_test_fence) {
+		.begin	= map + page,
+		.end	= map + page + room,
+	};
+}
+
+static inline void pi_test_fence_free(struct pi_test_fence *fence)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	munmap(fence->begin - page, fence->end - fence->begin + 2 * page);
+}
+
+/* puts a number where the kernel's headers say that it is, by its offset */
+#define pi_test_put(bytes, offset, type, value) \
+	memcpy((uint8_t *)(bytes) + (offset), &(type) { (value) }, sizeof(type))
+
+/* the next descriptor to be had: it moves when one is left open */
+static inline int pi_test_next_fd(void)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	close(fd);
+	return fd;
+}
+
+/* a refusal is one line that names what was wrong and what to do */
+static inline void pi_test_says(const struct pi_reason *reason, const char *part)
+{
+	assert_in_range(strnlen(reason->text, sizeof(reason->text)),
+			1, sizeof(reason->text) - 2);
+	assert_null(strchr(reason->text, '\n'));
+	if (!strstr(reason->text, part))
+		fail_msg("\"%s\" does not say \"%s\"", reason->text, part);
+}
+
+#endif

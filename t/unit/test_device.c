@@ -1,0 +1,539 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A sysfs tree of files stands for the kernel, and the calls that ask it
+ * something are answered here:
+ *
+ * wrap: fstat ioctl nvme_get_nsid nvme_identify
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <ftw.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <libnvme.h>
+
+#include "pi_test.h"
+
+#include "device.h"
+
+#define FD		1234
+#define NSID		31
+#define DISK_MINOR	0
+#define PART_MINOR	1
+
+static struct {
+	bool stand_in;
+	unsigned int major;
+	unsigned int minor;
+	int cap_errno;
+	struct pi_uapi_cap cap;
+	bool no_nsid;
+	int identify_ret;
+	uint8_t dps;
+	unsigned int identified;
+	int next_fd;
+	char root[64];
+} fake;
+
+int __real_fstat(int fd, struct stat *st);
+int __wrap_fstat(int fd, struct stat *st);
+int __wrap_ioctl(int fd, unsigned long request, ...);
+int __wrap_nvme_get_nsid(int fd, __u32 *nsid);
+int __wrap_nvme_identify(struct nvme_identify_args *args);
+
+int __wrap_fstat(int fd, struct stat *st)
+{
+	if (!fake.stand_in)
+		return __real_fstat(fd, st);
+	assert_int_equal(fd, FD);
+	*st = (struct stat) {
+		.st_mode	= S_IFBLK | 0660,
+		.st_rdev	= makedev(fake.major, fake.minor),
+	};
+	return 0;
+}
+
+int __wrap_ioctl(int fd, unsigned long request, ...)
+{
+	struct pi_uapi_cap *cap;
+	va_list ap;
+
+	assert_int_equal(fd, FD);
+	assert_int_equal(request, 0xc0101502);
+	va_start(ap, request);
+	cap = va_arg(ap, struct pi_uapi_cap *);
+	va_end(ap);
+	if (fake.cap_errno) {
+		errno = fake.cap_errno;
+		return -1;
+	}
+	*cap = fake.cap;
+	return 0;
+}
+
+int __wrap_nvme_get_nsid(int fd, __u32 *nsid)
+{
+	assert_int_equal(fd, FD);
+	if (fake.no_nsid) {
+		errno = ENOTTY;
+		return -1;
+	}
+	*nsid = NSID;
+	return 0;
+}
+
+int __wrap_nvme_identify(struct nvme_identify_args *args)
+{
+	struct nvme_id_ns *ns = args->data;
+
+	assert_int_equal(args->fd, FD);
+	assert_int_equal(args->cns, NVME_IDENTIFY_CNS_NS);
+	assert_int_equal(args->nsid, NSID);
+	fake.identified++;
+	if (fake.identify_ret) {
+		errno = EACCES;
+		return fake.identify_ret;
+	}
+	memset(ns, 0, sizeof(*ns));
+	ns->dps = fake.dps;
+	return 0;
+}
+
+static void put(const char *path, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* a file below the tree's root, directories included */
+static void put(const char *path, const char *fmt, ...)
+{
+	char whole[PATH_MAX];
+	va_list ap;
+	FILE *file;
+
+	snprintf(whole, sizeof(whole), "%s/%s", fake.root, path);
+	for (char *p = whole + strlen(fake.root) + 1; (p = strchr(p, '/')); p++) {
+		*p = '\0';
+		assert_true(!mkdir(whole, 0700) || errno == EEXIST);
+		*p = '/';
+	}
+	file = fopen(whole, "w");
+	assert_non_null(file);
+	va_start(ap, fmt);
+	vfprintf(file, fmt, ap);
+	va_end(ap);
+	fclose(file);
+}
+
+static void put_device(const char *path, unsigned int minor)
+{
+	char target[PATH_MAX], name[PATH_MAX];
+
+	put("dev/block/README", "links");
+	snprintf(target, sizeof(target), "../../%s", path);
+	snprintf(name, sizeof(name), "%s/dev/block/259:%u", fake.root, minor);
+	assert_return_code(symlink(target, name), errno);
+}
+
+#define DISK		"devices/pci/nvme0n1"
+#define PART		DISK "/nvme0n1p1"
+
+/* a disk of 4096-byte blocks with a partition, on a kernel before 6.17 */
+static int setup(void **state)
+{
+	(void)state;
+	memset(&fake, 0, sizeof(fake));
+	fake.stand_in = true;
+	fake.major = 259;
+	fake.minor = DISK_MINOR;
+	fake.cap_errno = ENOTTY;
+	strcpy(fake.root, "/tmp/pi-test-device-XXXXXX");
+	if (!mkdtemp(fake.root))
+		return -1;
+	put(DISK "/queue/logical_block_size", "4096\n");
+	put(DISK "/size", "2097152\n");
+	put(PART "/partition", "1\n");
+	put(PART "/start", "2048\n");
+	put_device(DISK, DISK_MINOR);
+	put_device(PART, PART_MINOR);
+	fake.next_fd = pi_test_next_fd();
+	return 0;
+}
+
+static int unlink_one(const char *path, const struct stat *st, int type,
+		      struct FTW *ftw)
+{
+	(void)st, (void)type, (void)ftw;
+	return remove(path);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	fake.stand_in = false;
+	if (nftw(fake.root, unlink_one, 16, FTW_DEPTH | FTW_PHYS))
+		return -1;
+	assert_int_equal(pi_test_next_fd(), fake.next_fd);
+	return 0;
+}
+
+static void put_integrity(const char *profile, unsigned int interval)
+{
+	put(DISK "/integrity/format", "%s\n", profile);
+	put(DISK "/integrity/protection_interval_bytes", "%u\n", interval);
+}
+
+static void put_nvme(const char *profile, unsigned int interval,
+		     unsigned int md_size)
+{
+	put_integrity(profile, interval);
+	put(DISK "/metadata_bytes", "%u\n", md_size);
+}
+
+/* Linux 6.17 and newer */
+static void answer_cap(uint32_t flags, uint16_t interval, uint8_t size,
+		       uint8_t pi_offset)
+{
+	fake.cap_errno = 0;
+	fake.cap = (struct pi_uapi_cap) {
+		.flags		= flags,
+		.interval	= interval,
+		.size		= size,
+		.opaque_size	= size - 8,
+		.opaque_offset	= pi_offset ? 0 : 8,
+		.pi_size	= 8,
+		.pi_offset	= pi_offset,
+		.guard_tag_type	= PI_LBMD_CSUM_CRC16_T10DIF,
+		.app_tag_size	= 2,
+		.ref_tag_size	= flags & PI_LBMD_CAP_REFTAG ? 4 : 0,
+	};
+}
+
+static void accept_as(const char *name, uint64_t start)
+{
+	struct pi_reason reason = { "" };
+	struct pi_device dev;
+	char text[64];
+	int ret;
+
+	memset(&dev, PI_TEST_CANARY, sizeof(dev));
+	ret = pi_device_probe_at(fake.root, FD, &dev, &reason);
+	if (ret)
+		fail_msg("%d: %s", ret, reason.text);
+	pi_format_name(&dev.format, text, sizeof(text));
+	assert_string_equal(text, name);
+	assert_int_equal(dev.start, start);
+}
+
+static void refuse(int err, const char *part, const char *advice)
+{
+	struct pi_reason reason = { "" };
+	struct pi_device dev;
+
+	assert_int_equal(pi_device_probe_at(fake.root, FD, &dev, &reason), err);
+	pi_test_says(&reason, part);
+	pi_test_says(&reason, advice);
+	assert_int_equal(pi_device_probe_at(fake.root, FD, &dev, NULL), err);
+}
+
+static void test_cap(void **state)
+{
+	(void)state;
+	answer_cap(3, 4096, 8, 0);
+	accept_as("4096+8 type 1 CRC16", 0);
+	answer_cap(3, 4096, 64, 56);
+	accept_as("4096+64 type 1 CRC16 last", 0);
+	answer_cap(1, 512, 64, 0);
+	accept_as("512+64 type 3 CRC16 first", 0);
+	answer_cap(2, 512, 8, 0);
+	accept_as("512+8 type 1 CRC16", 0);
+	assert_int_equal(fake.identified, 0);
+}
+
+/* what the ioctl says counts, not what an older interface would have said */
+static void test_cap_comes_first(void **state)
+{
+	(void)state;
+	put_nvme("T10-DIF-TYPE3-CRC", 512, 16);
+	answer_cap(3, 4096, 64, 56);
+	accept_as("4096+64 type 1 CRC16 last", 0);
+	assert_int_equal(fake.identified, 0);
+}
+
+static void test_cap_refusals(void **state)
+{
+	(void)state;
+	answer_cap(3, 4096, 16, 0);
+	fake.cap.storage_tag_size = 2;
+	refuse(-EOPNOTSUPP, "storage tag", "pi_layout=none");
+	answer_cap(3, 4096, 8, 0);
+	fake.cap.guard_tag_type = 77;
+	refuse(-EOPNOTSUPP, "guard 'unknown'", "pi_layout=none");
+}
+
+static void test_no_metadata(void **state)
+{
+	const struct pi_uapi_cap nothing = { 0 };
+
+	(void)state;
+	put(DISK "/queue/logical_block_size", "512\n");
+	refuse(-ENODATA, "LBA format 512+0", "pi_layout=none");
+	put_integrity("none", 0);
+	refuse(-ENODATA, "LBA format 512+0", "format it with PI");
+	put(DISK "/metadata_bytes", "0\n");
+	refuse(-ENODATA, "LBA format 512+0", "pi_layout=none");
+
+	/* the partition says the same: it has the disk's format */
+	fake.minor = PART_MINOR;
+	refuse(-ENODATA, "LBA format 512+0", "pi_layout=none");
+	fake.cap_errno = 0;
+	fake.cap = nothing;
+	refuse(-ENODATA, "LBA format 512+0", "pi_layout=none");
+	fake.minor = DISK_MINOR;
+	refuse(-ENODATA, "LBA format 512+0", "format it with PI");
+}
+
+/* metadata there is, but no profile: the kernel cannot carry it */
+static void test_extended_lba(void **state)
+{
+	const struct pi_uapi_cap nothing = { 0 };
+
+	(void)state;
+	put(DISK "/metadata_bytes", "8\n");
+	refuse(-ENODATA, "LBA format 4096+8, extended", "pi_layout=none");
+	put(DISK "/metadata_bytes", "64\n");
+	refuse(-ENODATA, "LBA format 4096+64, extended", "separate metadata");
+	put_integrity("none", 0);
+	refuse(-ENODATA, "LBA format 4096+64, extended", "pi_layout=none");
+	fake.cap_errno = 0;
+	fake.cap = nothing;
+	refuse(-ENODATA, "LBA format 4096+64, extended", "pi_layout=none");
+}
+
+/*
+ * Where a tuple lies that is not there needs no root to find out.  Fails
+ * today: lib/device.c:63 asks Identify Namespace before it looks at the
+ * profile, and tells the user to run as root.
+ */
+static void test_no_profile_no_root(void **state)
+{
+	(void)state;
+	fake.identify_ret = -1;
+	put(DISK "/metadata_bytes", "64\n");
+	refuse(-ENODATA, "LBA format 4096+64, extended", "pi_layout=none");
+	put_nvme("nop", 4096, 64);
+	refuse(-EOPNOTSUPP, "4096+64 with guard 'nop'", "pi_layout=none");
+	put_nvme("EXT-DIF-TYPE1-CRC64", 4096, 16);
+	if (!pi_guard_by_csum(PI_LBMD_CSUM_CRC64_NVME))
+		refuse(-EOPNOTSUPP, "'EXT-DIF-TYPE1-CRC64'", "pi_layout=none");
+}
+
+static void test_nvme(void **state)
+{
+	(void)state;
+	put_nvme("T10-DIF-TYPE1-CRC", 4096, 8);
+	accept_as("4096+8 type 1 CRC16", 0);
+	/* there is but one place: no need for root */
+	assert_int_equal(fake.identified, 0);
+
+	put_nvme("T10-DIF-TYPE1-CRC", 4096, 64);
+	fake.dps = 1;
+	accept_as("4096+64 type 1 CRC16 last", 0);
+	fake.dps = 1 | 1 << 3;
+	accept_as("4096+64 type 1 CRC16 first", 0);
+	put_nvme("T10-DIF-TYPE3-CRC", 512, 16);
+	accept_as("512+16 type 3 CRC16 first", 0);
+	fake.dps = 3;
+	accept_as("512+16 type 3 CRC16 last", 0);
+	assert_int_equal(fake.identified, 4);
+}
+
+static void test_nvme_other_guards(void **state)
+{
+	(void)state;
+	put_nvme("nop", 4096, 8);
+	refuse(-EOPNOTSUPP, "guard 'nop'", "pi_layout=none");
+	put_nvme("nop", 4096, 64);
+	refuse(-EOPNOTSUPP, "4096+64 with guard 'nop'", "CRC16");
+	if (pi_guard_by_csum(PI_LBMD_CSUM_CRC64_NVME))
+		return;
+	put_nvme("EXT-DIF-TYPE1-CRC64", 4096, 16);
+	refuse(-EOPNOTSUPP, "'EXT-DIF-TYPE1-CRC64'", "pi_layout=none");
+}
+
+static void test_identify_refused(void **state)
+{
+	(void)state;
+	put_nvme("T10-DIF-TYPE1-CRC", 4096, 64);
+	fake.identify_ret = -1;
+	refuse(-EPERM, "Identify Namespace failed", "run as root");
+	refuse(-EPERM, "FS_IOC_GETLBMD_CAP is Linux 6.17", "run as root");
+	fake.identify_ret = NVME_SC_INVALID_NS;
+	refuse(-EPERM, "Identify Namespace failed", "run as root");
+	fake.identify_ret = 0;
+	fake.no_nsid = true;
+	refuse(-EPERM, "Identify Namespace failed", "run as root");
+}
+
+/* SCSI disks have no metadata_bytes: SBC knows 8 */
+static void test_scsi(void **state)
+{
+	(void)state;
+	put_integrity("T10-DIF-TYPE1-CRC", 512);
+	accept_as("512+8 type 1 CRC16", 0);
+	put_integrity("T10-DIF-TYPE3-CRC", 4096);
+	accept_as("4096+8 type 3 CRC16", 0);
+	assert_int_equal(fake.identified, 0);
+	put_integrity("T10-DIF-TYPE1-IP", 512);
+	if (!pi_guard_by_csum(PI_LBMD_CSUM_IP))
+		refuse(-EOPNOTSUPP, "512+8 with guard 'T10-DIF-TYPE1-IP'",
+		       "pi_layout=none");
+}
+
+static void test_interval_unknown(void **state)
+{
+	(void)state;
+	put(DISK "/integrity/format", "T10-DIF-TYPE1-CRC\n");
+	refuse(-EOPNOTSUPP, "protection interval of 0 bytes", "pi_layout=none");
+	put(DISK "/integrity/protection_interval_bytes", "many\n");
+	refuse(-EOPNOTSUPP, "protection interval of 0 bytes", "pi_layout=none");
+}
+
+static void test_sysfs_nonsense(void **state)
+{
+	char line[4096];
+
+	(void)state;
+	memset(line, 'X', sizeof(line));
+	line[sizeof(line) - 1] = '\0';
+	put_integrity(line, 4096);
+	refuse(-EOPNOTSUPP, "guard 'XXXX", "4096+8");
+	put_integrity("", 4096);
+	refuse(-EOPNOTSUPP, "guard ''", "pi_layout=none");
+	put(DISK "/integrity/format", "%s", "");
+	refuse(-ENODATA, "LBA format 4096+0", "pi_layout=none");
+}
+
+/* start is in units of 512 bytes, whatever the block size */
+static void test_partition(void **state)
+{
+	(void)state;
+	fake.minor = PART_MINOR;
+	answer_cap(3, 4096, 8, 0);
+	accept_as("4096+8 type 1 CRC16", 256);
+	answer_cap(3, 512, 8, 0);
+	accept_as("512+8 type 1 CRC16", 2048);
+	put(PART "/start", "20000000000\n");
+	accept_as("512+8 type 1 CRC16", 20000000000);
+
+	/* its format is to be found with the disk */
+	fake.cap_errno = ENOTTY;
+	put_nvme("T10-DIF-TYPE1-CRC", 4096, 64);
+	fake.dps = 1 << 3;
+	accept_as("4096+64 type 1 CRC16 first", 2500000000);
+
+	/* while the disk itself begins at 0 */
+	fake.minor = DISK_MINOR;
+	accept_as("4096+64 type 1 CRC16 first", 0);
+}
+
+static void test_partition_misaligned(void **state)
+{
+	(void)state;
+	fake.minor = PART_MINOR;
+	answer_cap(3, 4096, 8, 0);
+	for (unsigned int sector = 2049; sector < 2056; sector++) {
+		char part[64];
+
+		put(PART "/start", "%u\n", sector);
+		snprintf(part, sizeof(part), "begins at byte %u", sector * 512);
+		refuse(-EINVAL, part, "align it");
+		refuse(-EINVAL, "interval of 4096 bytes", "align it");
+	}
+	answer_cap(3, 512, 8, 0);
+	accept_as("512+8 type 1 CRC16", 2055);
+}
+
+static void refuse_fd(int fd, int err, const char *part)
+{
+	struct pi_reason reason = { "" };
+	struct pi_device dev;
+
+	fake.stand_in = false;
+	assert_int_equal(pi_device_probe(fd, &dev, &reason), err);
+	pi_test_says(&reason, part);
+	assert_int_equal(pi_device_probe(fd, &dev, NULL), err);
+}
+
+static void test_not_a_block_device(void **state)
+{
+	static const char * const name[] = { "/dev/null", "/", "/proc/self/exe" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(name); i++) {
+		int fd = open(name[i], O_RDONLY | O_CLOEXEC);
+
+		assert_return_code(fd, errno);
+		refuse_fd(fd, -ENOTBLK, "not a block device");
+		refuse_fd(fd, -ENOTBLK, "name a device or use pi_layout=none");
+		close(fd);
+	}
+}
+
+static void test_bad_descriptor(void **state)
+{
+	(void)state;
+	refuse_fd(-1, -EBADF, "Bad file descriptor");
+}
+
+/*
+ * Any block device there is, its metadata denied: the block size gives away
+ * that the real /sys was read.
+ */
+static void test_real_sysfs(void **state)
+{
+	struct pi_reason reason = { "" };
+	struct dirent *entry = NULL;
+	struct pi_device dev;
+	DIR *dir = opendir("/sys/dev/block");
+
+	(void)state;
+	while (dir && (entry = readdir(dir)))
+		if (sscanf(entry->d_name, "%u:%u", &fake.major, &fake.minor) == 2)
+			break;
+	if (dir)
+		closedir(dir);
+	if (!entry)
+		skip();
+	fake.cap_errno = 0;
+	assert_int_equal(pi_device_probe(FD, &dev, &reason), -ENODATA);
+	pi_test_says(&reason, "LBA format ");
+	assert_null(strstr(reason.text, "LBA format 0+"));
+}
+
+#define device_test(test) \
+	cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		device_test(test_cap),
+		device_test(test_cap_comes_first),
+		device_test(test_cap_refusals),
+		device_test(test_no_metadata),
+		device_test(test_extended_lba),
+		device_test(test_no_profile_no_root),
+		device_test(test_nvme),
+		device_test(test_nvme_other_guards),
+		device_test(test_identify_refused),
+		device_test(test_scsi),
+		device_test(test_interval_unknown),
+		device_test(test_sysfs_nonsense),
+		device_test(test_partition),
+		device_test(test_partition_misaligned),
+		device_test(test_not_a_block_device),
+		device_test(test_bad_descriptor),
+		device_test(test_real_sysfs),
+	};
+
+	return cmocka_run_group_tests_name("device", tests, NULL, NULL);
+}

@@ -1,0 +1,737 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Real rings of the running kernel, and older kernels by refusing what they
+ * would refuse:
+ *
+ * wrap: io_uring_queue_init_params
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/time.h>
+
+#include "pi_test.h"
+
+#include "io.h"
+#include "ring.h"
+
+#define LADDER_MAX	8
+#define BLOCK		512
+#define BLOCKS		1024
+
+static struct {
+	unsigned int refused;
+	int error;
+	unsigned int idle_ms;
+	unsigned int tries;
+	struct io_uring_params tried[LADDER_MAX];
+	unsigned int entries;
+	int next_fd;
+} setup;
+
+/* a file of BLOCKS blocks, each of which says where it is */
+static int file = -1;
+
+int __real_io_uring_queue_init_params(unsigned int entries,
+				      struct io_uring *ring,
+				      struct io_uring_params *p);
+int __wrap_io_uring_queue_init_params(unsigned int entries,
+				      struct io_uring *ring,
+				      struct io_uring_params *p);
+
+int __wrap_io_uring_queue_init_params(unsigned int entries,
+				      struct io_uring *ring,
+				      struct io_uring_params *p)
+{
+	assert_in_range(setup.tries, 0, LADDER_MAX - 1);
+	setup.tried[setup.tries++] = *p;
+	setup.entries = entries;
+	if (setup.error)
+		return setup.error;
+	if (p->flags & setup.refused)
+		return -EINVAL;
+	if (setup.idle_ms)
+		p->sq_thread_idle = setup.idle_ms;
+	return __real_io_uring_queue_init_params(entries, ring, p);
+}
+
+static void fill_block(uint8_t *buf, uint64_t block)
+{
+	for (unsigned int i = 0; i < BLOCK; i += 8, block += BLOCKS)
+		memcpy(buf + i, &block, 8);
+}
+
+static int group_setup(void **state)
+{
+	char name[] = "/tmp/pi-test-ring-XXXXXX";
+	uint8_t buf[BLOCK];
+
+	file = mkostemp(name, O_CLOEXEC);
+	if (file < 0 || unlink(name))
+		return -1;
+	for (unsigned int i = 0; i < BLOCKS; i++) {
+		fill_block(buf, i);
+		if (write(file, buf, BLOCK) != BLOCK)
+			return -1;
+	}
+	return pi_test_seed(state);
+}
+
+static int group_teardown(void **state)
+{
+	(void)state;
+	return close(file);
+}
+
+/* each test begins with a kernel that refuses nothing but what it must */
+static int test_setup(void **state)
+{
+	memset(&setup, 0, sizeof(setup));
+	setup.next_fd = pi_test_next_fd();
+	return pi_test_rewind(state);
+}
+
+static int test_teardown(void **state)
+{
+	(void)state;
+	assert_int_equal(pi_test_next_fd(), setup.next_fd);
+	return 0;
+}
+
+/* a machine whose policy denies io_uring cannot run these tests */
+static void ring_init(struct pi_ring *ring, const struct pi_ring_options *options)
+{
+	struct pi_reason reason = { "" };
+	int ret = pi_ring_init(ring, options, &reason);
+
+	if (ret == -EPERM || ret == -ENOSYS) {
+		print_message("# %s\n", reason.text);
+		skip();
+	}
+	if (ret)
+		fail_msg("%d: %s", ret, reason.text);
+}
+
+/* a ring whose I/Os each read random blocks into a buffer of their own */
+struct reader {
+	struct pi_ring ring;
+	struct pi_io_mode mode;
+	unsigned int depth;
+	int fd;
+	bool vectored;
+	struct pi_io *io;
+	uint8_t *buf;
+	uint64_t *block;
+	unsigned int *idle;
+	unsigned int nr_idle;
+};
+
+static void reader_init(struct reader *r, const struct pi_ring_options *options)
+{
+	unsigned int depth = options->depth;
+
+	*r = (struct reader) {
+		.mode.opcode	= { IORING_OP_READ },
+		.depth		= depth,
+		.fd		= file,
+	};
+	ring_init(&r->ring, options);
+	r->io = aligned_alloc(_Alignof(struct pi_io), depth * sizeof(*r->io));
+	r->buf = malloc(depth * BLOCK);
+	r->block = malloc(depth * sizeof(*r->block));
+	r->idle = malloc(depth * sizeof(*r->idle));
+	assert_true(r->io && r->buf && r->block && r->idle);
+	for (r->nr_idle = 0; r->nr_idle < depth; r->nr_idle++) {
+		r->io[r->nr_idle].sqe = pi_ring_sqe(&r->ring, r->nr_idle);
+		r->idle[r->nr_idle] = r->nr_idle;
+	}
+}
+
+static void reader_exit(struct reader *r)
+{
+	pi_ring_exit(&r->ring);
+	free(r->io);
+	free(r->buf);
+	free(r->block);
+	free(r->idle);
+}
+
+static void reader_prep(struct reader *r, unsigned int i)
+{
+	uint8_t *buf = r->buf + i * BLOCK;
+	uint64_t offset;
+
+	r->block[i] = pi_test_below(BLOCKS);
+	offset = r->block[i] * BLOCK;
+	memset(buf, PI_TEST_CANARY, BLOCK);
+	pi_io_rw(&r->io[i], &r->mode, 0, r->fd, offset, buf, BLOCK, 0, 0, i,
+		 r->vectored);
+	*pi_io_sqe_attr(&r->io[i]) = (struct pi_uapi_sqe_attr) { 0 };
+}
+
+/* an idle I/O, whichever, so that SQEs go to the kernel in any order */
+static unsigned int reader_pick(struct reader *r)
+{
+	unsigned int n = pi_test_below(r->nr_idle), i = r->idle[n];
+
+	r->idle[n] = r->idle[--r->nr_idle];
+	return i;
+}
+
+static void reader_submit(struct reader *r, unsigned int nr)
+{
+	unsigned int first = 0, i = 0;
+
+	for (unsigned int n = 0; n < nr; n++) {
+		i = reader_pick(r);
+		first = n ? first : i;
+		reader_prep(r, i);
+		pi_ring_queue(&r->ring, i);
+	}
+	assert_int_equal(pi_ring_index(&r->ring, nr), first);
+	assert_int_equal(pi_ring_index(&r->ring, 1), i);
+	assert_int_equal(pi_ring_submit(&r->ring, nr), nr);
+}
+
+static void reader_wait(struct reader *r, unsigned int min)
+{
+	while (pi_ring_ready(&r->ring) < min) {
+		int ret = pi_ring_wait(&r->ring, min);
+
+		assert_true(!ret || ret == -EINTR);
+	}
+}
+
+static void reader_reap(struct reader *r, unsigned int nr, int expected)
+{
+	unsigned int ready = pi_ring_ready(&r->ring);
+	unsigned int first = pi_ring_take(&r->ring, nr);
+
+	/* what an SQPOLL thread completes meanwhile adds to it */
+	assert_in_range(pi_ring_ready(&r->ring), ready - nr, r->depth);
+	for (unsigned int n = 0; n < nr; n++) {
+		const struct io_uring_cqe *cqe = pi_ring_cqe(&r->ring, first + n);
+		uint64_t i = cqe->user_data;
+		uint8_t block[BLOCK];
+
+		assert_in_range(i, 0, r->depth - 1);
+		assert_int_equal(cqe->res, expected);
+		if (expected == BLOCK) {
+			fill_block(block, r->block[i]);
+			assert_memory_equal(r->buf + i * BLOCK, block, BLOCK);
+		}
+		for (unsigned int k = 0; k < r->nr_idle; k++)
+			assert_int_not_equal(r->idle[k], i);
+		r->idle[r->nr_idle++] = i;
+	}
+}
+
+/* enough for the ring's arrays to be gone round several times */
+static void reader_run(struct reader *r, int expected)
+{
+	unsigned int left = 3 * r->depth + 50;
+
+	while (left || r->nr_idle < r->depth) {
+		unsigned int nr = pi_test_below(r->nr_idle + 1);
+
+		nr = nr < left ? nr : left;
+		if (nr)
+			reader_submit(r, nr);
+		left -= nr;
+		if (r->nr_idle == r->depth)
+			continue;
+		reader_wait(r, 1 + pi_test_below(r->depth - r->nr_idle));
+		reader_reap(r, 1 + pi_test_below(pi_ring_ready(&r->ring)),
+			    expected);
+	}
+	assert_int_equal(pi_ring_ready(&r->ring), 0);
+}
+
+static void run_ring(const struct pi_ring_options *options)
+{
+	struct reader r;
+
+	reader_init(&r, options);
+	reader_run(&r, BLOCK);
+	reader_exit(&r);
+}
+
+static const struct pi_ring_options plain = { .depth = 16 };
+
+static void test_depths(void **state)
+{
+	static const unsigned int depth[] = {
+		1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 31, 32, 64, 100, 128, 129, 500,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(depth); i++) {
+		const struct pi_ring_options options = { .depth = depth[i] };
+
+		setup.tries = 0;
+		run_ring(&options);
+		assert_int_equal(setup.entries, depth[i]);
+		assert_int_equal(setup.tried[0].cq_entries, depth[i]);
+		assert_true(setup.tried[0].flags & IORING_SETUP_CQSIZE);
+	}
+}
+
+static void test_deepest(void **state)
+{
+	const struct pi_ring_options options = { .depth = 32768 };
+	struct reader r;
+
+	(void)state;
+	reader_init(&r, &options);
+	reader_submit(&r, 1000);
+	reader_wait(&r, 1000);
+	reader_reap(&r, 1000, BLOCK);
+	reader_exit(&r);
+}
+
+static void test_sqe_size(void **state)
+{
+	struct pi_ring_options options = plain;
+
+	(void)state;
+	for (unsigned int size = 64; size <= 128; size *= 2) {
+		const char *first;
+		struct reader r;
+
+		options.flags = size == 128 ? IORING_SETUP_SQE128 : 0;
+		reader_init(&r, &options);
+		first = (const char *)r.ring.uring.sq.sqes;
+		for (unsigned int i = 0; i < r.depth; i++)
+			assert_ptr_equal(pi_ring_sqe(&r.ring, i), first + i * size);
+		reader_run(&r, BLOCK);
+		reader_exit(&r);
+	}
+}
+
+static void run_as(uint8_t opcode, uint8_t sqe_flags, bool vectored)
+{
+	struct reader r;
+
+	reader_init(&r, &plain);
+	r.mode.opcode[0] = opcode;
+	r.mode.sqe_flags = sqe_flags;
+	r.vectored = vectored;
+	reader_run(&r, BLOCK);
+	reader_exit(&r);
+}
+
+static void test_vectored(void **state)
+{
+	(void)state;
+	run_as(IORING_OP_READV, 0, true);
+}
+
+static void test_async(void **state)
+{
+	(void)state;
+	run_as(IORING_OP_READ, IOSQE_ASYNC, false);
+}
+
+static void test_registered(void **state)
+{
+	struct io_uring *uring;
+	struct iovec iov;
+	struct reader r;
+
+	(void)state;
+	reader_init(&r, &plain);
+	uring = &r.ring.uring;
+	iov = (struct iovec) { r.buf, r.depth * BLOCK };
+	assert_int_equal(io_uring_register_buffers(uring, &iov, 1), 0);
+	assert_int_equal(io_uring_register_files(uring, &file, 1), 0);
+	r.mode.opcode[0] = IORING_OP_READ_FIXED;
+	r.mode.sqe_flags = IOSQE_FIXED_FILE;
+	r.fd = 0;
+	reader_run(&r, BLOCK);
+	reader_exit(&r);
+}
+
+/* what attr-cost measures with: preparation runs, then the request fails */
+static void test_invalid_descriptor(void **state)
+{
+	static const unsigned int depth[] = { 1, 7, 128 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(depth); i++) {
+		const struct pi_ring_options options = { .depth = depth[i] };
+		struct reader r;
+
+		reader_init(&r, &options);
+		r.fd = -1;
+		reader_run(&r, -EBADF);
+		reader_exit(&r);
+	}
+}
+
+/* of the first @nr I/Os */
+static void expect_results(struct reader *r, unsigned int nr, const int *res)
+{
+	unsigned int first;
+
+	reader_wait(r, nr);
+	first = pi_ring_take(&r->ring, nr);
+	for (unsigned int n = 0; n < nr; n++) {
+		const struct io_uring_cqe *cqe = pi_ring_cqe(&r->ring, first + n);
+
+		assert_in_range(cqe->user_data, 0, nr - 1);
+		assert_int_equal(cqe->res, res[cqe->user_data]);
+	}
+}
+
+/* the kernel ends a batch after a request that it cannot even prepare */
+static void test_short_submit(void **state)
+{
+	static const int expected[] = { BLOCK, -EINVAL, BLOCK, BLOCK };
+	struct reader r;
+
+	(void)state;
+	reader_init(&r, &plain);
+	for (unsigned int i = 0; i < 4; i++) {
+		reader_prep(&r, i);
+		pi_ring_queue(&r.ring, i);
+	}
+	pi_ring_sqe(&r.ring, 1)->opcode = 0xff;
+	assert_int_equal(pi_ring_submit(&r.ring, 4), 2);
+	assert_int_equal(pi_ring_index(&r.ring, 2), 2);
+	assert_int_equal(pi_ring_submit(&r.ring, 2), 2);
+	expect_results(&r, 4, expected);
+	reader_exit(&r);
+}
+
+static void expect_enter_errors(struct pi_ring *ring)
+{
+	int fd = ring->uring.ring_fd;
+
+	ring->uring.ring_fd = -1;
+	assert_int_equal(pi_ring_submit(ring, 1), -EBADF);
+	assert_int_equal(pi_ring_wait(ring, 1), -EBADF);
+	ring->uring.ring_fd = fd;
+}
+
+static void test_enter_errors(void **state)
+{
+	struct pi_ring ring;
+
+	(void)state;
+	ring_init(&ring, &plain);
+	expect_enter_errors(&ring);
+	pi_ring_exit(&ring);
+}
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+/* a read that nothing completes, and a signal meanwhile */
+static void test_wait_is_interrupted(void **state)
+{
+	const struct sigaction action = { .sa_handler = on_alarm };
+	const struct itimerval soon = {
+		.it_value.tv_usec = 10000, .it_interval.tv_usec = 10000,
+	};
+	const struct itimerval never = { 0 };
+	static const int expected[] = { 1 };
+	struct reader r;
+	int pipes[2];
+
+	(void)state;
+	reader_init(&r, &plain);
+	assert_return_code(pipe(pipes), errno);
+	assert_return_code(sigaction(SIGALRM, &action, NULL), errno);
+	r.fd = pipes[0];
+	reader_prep(&r, 0);
+	pi_ring_queue(&r.ring, 0);
+	assert_int_equal(pi_ring_submit(&r.ring, 1), 1);
+	assert_int_equal(pi_ring_wait(&r.ring, 0), 0);
+	assert_int_equal(pi_ring_ready(&r.ring), 0);
+	assert_return_code(setitimer(ITIMER_REAL, &soon, NULL), errno);
+	assert_int_equal(pi_ring_wait(&r.ring, 1), -EINTR);
+	assert_return_code(setitimer(ITIMER_REAL, &never, NULL), errno);
+
+	assert_int_equal(write(pipes[1], "x", 1), 1);
+	expect_results(&r, 1, expected);
+	close(pipes[0]);
+	close(pipes[1]);
+	reader_exit(&r);
+}
+
+static void test_sqpoll(void **state)
+{
+	static const unsigned int depth[] = { 1, 8, 64 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(depth); i++) {
+		const struct pi_ring_options options = {
+			.depth = depth[i], .sqpoll = true, .sqpoll_cpu = -1,
+		};
+
+		run_ring(&options);
+	}
+}
+
+static void test_sqpoll_cpu(void **state)
+{
+	struct pi_ring_options options = {
+		.depth = 4, .sqpoll = true, .sqpoll_cpu = -1,
+	};
+
+	(void)state;
+	run_ring(&options);
+	assert_int_equal(setup.tried[0].flags & (IORING_SETUP_SQPOLL |
+						 IORING_SETUP_SQ_AFF),
+			 IORING_SETUP_SQPOLL);
+
+	setup.error = -ENOMEM;
+	options.sqpoll_cpu = 5;
+	assert_int_equal(pi_ring_init(&(struct pi_ring) { 0 }, &options, NULL),
+			 -ENOMEM);
+	assert_int_equal(setup.tried[1].flags & IORING_SETUP_SQ_AFF,
+			 IORING_SETUP_SQ_AFF);
+	assert_int_equal(setup.tried[1].sq_thread_cpu, 5);
+}
+
+static void until_asleep(const struct pi_ring *ring)
+{
+	const struct timespec ms = { .tv_nsec = 1000000 };
+
+	while (!(IO_URING_READ_ONCE(*ring->uring.sq.kflags) &
+		 IORING_SQ_NEED_WAKEUP))
+		nanosleep(&ms, NULL);
+}
+
+/* the thread falls asleep after a while, and whoever submits wakes it */
+static void test_sqpoll_wakes(void **state)
+{
+	const struct pi_ring_options options = {
+		.depth = 4, .sqpoll = true, .sqpoll_cpu = -1,
+	};
+	struct reader r;
+
+	(void)state;
+	setup.idle_ms = 1;
+	reader_init(&r, &options);
+	for (unsigned int nr = 1; nr <= r.depth; nr++) {
+		until_asleep(&r.ring);
+		reader_submit(&r, nr);
+		reader_wait(&r, nr);
+		reader_reap(&r, nr, BLOCK);
+	}
+	until_asleep(&r.ring);
+	expect_enter_errors(&r.ring);
+	reader_exit(&r);
+}
+
+#define TASKRUN		(IORING_SETUP_COOP_TASKRUN | IORING_SETUP_DEFER_TASKRUN)
+#define FASTER		(TASKRUN | IORING_SETUP_SINGLE_ISSUER)
+
+/* the ring that a kernel gets which refuses @refused, and what was tried */
+static void ladder(const struct pi_ring_options *options, unsigned int refused,
+		   unsigned int tries, unsigned int flags)
+{
+	setup.tries = 0;
+	setup.refused = refused;
+	run_ring(options);
+	assert_int_equal(setup.tries, tries);
+	assert_int_equal(setup.tried[tries - 1].flags & FASTER, flags);
+	for (unsigned int i = 0; i < tries; i++) {
+		assert_int_equal(setup.tried[i].flags & options->flags,
+				 options->flags);
+		assert_int_equal(setup.tried[i].cq_entries, options->depth);
+	}
+}
+
+static void test_ladder(void **state)
+{
+	const struct pi_ring_options options = {
+		.depth = 6, .flags = IORING_SETUP_SQE128,
+	};
+
+	(void)state;
+	ladder(&options, 0, 1, FASTER);
+	/* Linux 6.0, 5.19, none there is, before 5.19 */
+	ladder(&options, IORING_SETUP_DEFER_TASKRUN, 2, IORING_SETUP_COOP_TASKRUN);
+	ladder(&options, IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER,
+	       2, IORING_SETUP_COOP_TASKRUN);
+	ladder(&options, TASKRUN, 3, IORING_SETUP_SINGLE_ISSUER);
+	ladder(&options, FASTER, 4, 0);
+}
+
+static void test_ladder_sqpoll(void **state)
+{
+	const struct pi_ring_options options = {
+		.depth = 6, .sqpoll = true, .sqpoll_cpu = -1,
+	};
+
+	(void)state;
+	/* a real kernel refuses either task run flag here */
+	ladder(&options, TASKRUN, 1, IORING_SETUP_SINGLE_ISSUER);
+	ladder(&options, 0, 1, IORING_SETUP_SINGLE_ISSUER);
+	ladder(&options, FASTER, 2, 0);
+	assert_true(setup.tried[1].flags & IORING_SETUP_SQPOLL);
+}
+
+static void test_iopoll(void **state)
+{
+	struct pi_ring_options options = { .depth = 4, .iopoll = true };
+	struct pi_ring ring;
+
+	(void)state;
+	ring_init(&ring, &options);
+	assert_true(setup.tried[setup.tries - 1].flags & IORING_SETUP_IOPOLL);
+	pi_ring_exit(&ring);
+
+	options.iopoll = false;
+	ring_init(&ring, &options);
+	assert_false(setup.tried[setup.tries - 1].flags & IORING_SETUP_IOPOLL);
+	pi_ring_exit(&ring);
+}
+
+static void refuse(const struct pi_ring_options *options, int err,
+		   unsigned int tries, const char *part)
+{
+	struct pi_reason reason = { "" };
+	struct pi_ring ring;
+
+	setup.tries = 0;
+	assert_int_equal(pi_ring_init(&ring, options, &reason), err);
+	assert_int_equal(setup.tries, tries);
+	pi_test_says(&reason, part);
+	setup.tries = 0;
+	assert_int_equal(pi_ring_init(&ring, options, NULL), err);
+}
+
+/* only -EINVAL says that the kernel may be older; the rest is final */
+static void test_refusals(void **state)
+{
+	const struct pi_ring_options options = { .depth = 77 };
+
+	(void)state;
+	setup.error = -ENOSYS;
+	refuse(&options, -ENOSYS, 1, "Linux 5.6");
+	setup.error = -EPERM;
+	refuse(&options, -EPERM, 1, "kernel.io_uring_disabled");
+	refuse(&options, -EPERM, 1, "seccomp");
+	setup.error = -ENOMEM;
+	refuse(&options, -ENOMEM, 1, "ring of 77");
+	refuse(&options, -ENOMEM, 1, "lower iodepth or raise ulimit -l");
+	setup.error = -EMFILE;
+	refuse(&options, -EMFILE, 1, "Too many open files");
+	setup.error = -EINVAL;
+	refuse(&options, -EINVAL, 4, "set-up of 77 entries");
+}
+
+/* skips the test where the kernel would say something else */
+static void need_io_uring(void)
+{
+	struct pi_ring ring;
+
+	ring_init(&ring, &plain);
+	pi_ring_exit(&ring);
+}
+
+static void test_too_deep(void **state)
+{
+	const struct pi_ring_options options = { .depth = 32769 };
+
+	(void)state;
+	need_io_uring();
+	refuse(&options, -EINVAL, 4, "the kernel takes at most 32768");
+}
+
+/*
+ * Fails today: lib/ring.c:40 has only the number of entries to blame, also
+ * for a CPU that there is not.
+ */
+static void test_sqpoll_cpu_refused(void **state)
+{
+	const struct pi_ring_options options = {
+		.depth = 4, .sqpoll = true, .sqpoll_cpu = 1 << 20,
+	};
+
+	(void)state;
+	need_io_uring();
+	refuse(&options, -EINVAL, 2, "1048576");
+}
+
+static void test_kernel_knows(void **state)
+{
+	struct pi_ring ring;
+
+	(void)state;
+	ring_init(&ring, &plain);
+	assert_true(pi_ring_has_op(&ring, IORING_OP_READ));
+	assert_true(pi_ring_has_op(&ring, IORING_OP_NOP));
+	assert_false(pi_ring_has_op(&ring, 254));
+
+	/* every kernel since 5.6 has these two */
+	assert_true(ring.features & IORING_FEAT_NODROP);
+	assert_true(ring.features & IORING_FEAT_RW_CUR_POS);
+	assert_int_equal(ring.features, ring.uring.features);
+	pi_ring_exit(&ring);
+}
+
+static void test_many_rings(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 100; i++) {
+		setup.tries = 0;
+		run_ring(&plain);
+	}
+}
+
+/* the kernel must accept what the builders in io.c write */
+static void test_other_operations(void **state)
+{
+	static const int expected[3] = { 0 };
+	struct reader r;
+
+	(void)state;
+	reader_init(&r, &plain);
+	pi_io_fsync(&r.io[0], 0, file, false, 0);
+	pi_io_fsync(&r.io[1], 0, file, true, 1);
+	pi_io_sync_range(&r.io[2], 0, file, 0, BLOCK, SYNC_FILE_RANGE_WRITE, 2);
+	for (unsigned int i = 0; i < 3; i++)
+		pi_ring_queue(&r.ring, i);
+	assert_int_equal(pi_ring_submit(&r.ring, 3), 3);
+	expect_results(&r, 3, expected);
+	reader_exit(&r);
+}
+
+#define ring_test(test) \
+	cmocka_unit_test_setup_teardown(test, test_setup, test_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ring_test(test_depths),
+		ring_test(test_deepest),
+		ring_test(test_sqe_size),
+		ring_test(test_vectored),
+		ring_test(test_registered),
+		ring_test(test_async),
+		ring_test(test_invalid_descriptor),
+		ring_test(test_short_submit),
+		ring_test(test_enter_errors),
+		ring_test(test_wait_is_interrupted),
+		ring_test(test_sqpoll),
+		ring_test(test_sqpoll_cpu),
+		ring_test(test_sqpoll_wakes),
+		ring_test(test_ladder),
+		ring_test(test_ladder_sqpoll),
+		ring_test(test_iopoll),
+		ring_test(test_refusals),
+		ring_test(test_too_deep),
+		ring_test(test_sqpoll_cpu_refused),
+		ring_test(test_kernel_knows),
+		ring_test(test_many_rings),
+		ring_test(test_other_operations),
+	};
+
+	return cmocka_run_group_tests_name("ring", tests, group_setup,
+					   group_teardown);
+}
