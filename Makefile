@@ -59,15 +59,15 @@ $(B)/fio/fio: | deps
 	cd "$$dir" && echo "building $$(basename $$dir) for this engine" >&2 && \
 	{ ./configure --disable-native --disable-isal --disable-isal64 && \
 		$(MAKE) -j$(JOBS) fio; } >build.log 2>&1 || { tail -n 3 build.log >&2; exit 1; } && \
-	ln -sfn "$$dir" $(CURDIR)/$(B)/fio
+	ln -sfn "$$dir" $(abspath $(B))/fio
 
 $(B)/isal/isa-l.a: | deps
 	@dir=$$(scripts/debian source libisal 2.31) && mkdir -p $(@D)/include && \
 	echo "building $$(basename $$dir), its CRCs" >&2 && \
 	{ $(MAKE) -C "$$dir" -f Makefile.unx -j$(JOBS) units=crc lib; } \
 		>$(@D)/build.log 2>&1 || { tail -n 3 $(@D)/build.log >&2; exit 1; } && \
-	ln -sfn "$$dir/include" $(CURDIR)/$(@D)/include/isa-l && \
-	ln -sf "$$dir/bin/isa-l.a" $(CURDIR)/$@
+	ln -sfn "$$dir/include" $(abspath $(@D))/include/isa-l && \
+	ln -sf "$$dir/bin/isa-l.a" $(abspath $@)
 
 $(B)/obj/%.o: %.c | deps
 	@mkdir -p $(@D)
@@ -94,11 +94,12 @@ $(B)/io_uring_pi.so: $(LIB_OBJ) $(ENGINE_OBJ)
 # t/unit/test_x.c may list in "wrap:" the functions it stands in for
 WRAP = $(patsubst %,-Wl$(comma)--wrap=%,$(shell sed -n 's/.*wrap: *//p' $<))
 comma := ,
-$(B)/unit/%: t/unit/%.c $(LIB_OBJ) | deps
+HEADERS := $(wildcard lib/*.h t/unit/*.h)
+$(B)/unit/%: t/unit/%.c $(LIB_OBJ) $(HEADERS) | deps
 	@mkdir -p $(@D)
 	$(CC) $(LIB_FLAGS) $(CFLAGS) -o $@ $< $(LIB_OBJ) $(WRAP) -lcmocka $(LIBS)
 
-$(B)/unit-san/%: t/unit/%.c $(LIB_SRC) | deps $(filter $(B)/%,$(ISAL_LIB))
+$(B)/unit-san/%: t/unit/%.c $(LIB_SRC) $(HEADERS) | deps $(filter $(B)/%,$(ISAL_LIB))
 	@mkdir -p $(@D)
 	$(CC) $(LIB_FLAGS) $(SAN) -o $@ $< $(LIB_SRC) $(WRAP) -lcmocka $(LIBS)
 

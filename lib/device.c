@@ -56,6 +56,7 @@ static int probe_sysfs(const char *disk, int fd, struct pi_format *format,
 		       struct pi_reason *reason)
 {
 	char profile[64];
+	unsigned int type;
 	uint16_t md_size = attr_number(disk, "metadata_bytes");
 	int pi_first = 0;
 
@@ -65,7 +66,7 @@ static int probe_sysfs(const char *disk, int fd, struct pi_format *format,
 	if (!md_size && strcmp(profile, "none")) {
 		/* SCSI: SBC-4 knows the 8-byte tuple alone */
 		md_size = 8;
-	} else if (md_size > 8) {
+	} else if (md_size > 8 && pi_guard_by_profile(profile, &type)) {
 		pi_first = nvme_pi_first(fd);
 		if (pi_first < 0)
 			return pi_reason_set(reason, pi_first,
@@ -100,7 +101,8 @@ int pi_device_probe_at(const char *sysfs, int fd, struct pi_device *dev,
 	int ret;
 
 	if (fstat(fd, &st))
-		return pi_reason_set(reason, -errno, "%s", strerror(errno));
+		return pi_reason_set(reason, -errno, "%s; name a block device",
+				     strerror(errno));
 	if (!S_ISBLK(st.st_mode))
 		return pi_reason_set(reason, -ENOTBLK,
 			"not a block device, and files carry no protection information of the application's; name a device or use pi_layout=none");

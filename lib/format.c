@@ -57,7 +57,7 @@ int pi_format_from_cap(struct pi_format *format, const struct pi_uapi_cap *cap,
 		.pi_offset	= cap->pi_offset,
 		.type		= cap->flags & PI_LBMD_CAP_REFTAG ? 1 : 3,
 	};
-	if (!format->guard || !cap->pi_size)
+	if (!format->guard || format->guard->pi_size != cap->pi_size)
 		return format_no_guard(reason, cap->interval, cap->size,
 				       cap->guard_tag_type < 5 ?
 				       csum[cap->guard_tag_type] : "unknown");
@@ -68,19 +68,19 @@ int pi_format_from_profile(struct pi_format *format, const char *profile,
 			   uint32_t interval, uint16_t md_size, bool pi_first,
 			   struct pi_reason *reason)
 {
-	const struct pi_guard *guard = pi_guard_by_profile(profile);
-	const char *type = strstr(profile, "-DIF-TYPE");
+	unsigned int type;
+	const struct pi_guard *guard = pi_guard_by_profile(profile, &type);
 
 	if (!md_size || !strcmp(profile, "none"))
 		return format_no_metadata(reason);
-	if (!guard || !type)
+	if (!guard)
 		return format_no_guard(reason, interval, md_size, profile);
 
 	*format = (struct pi_format) {
 		.guard		= guard,
 		.interval	= interval,
 		.md_size	= md_size,
-		.type		= type[strlen("-DIF-TYPE")] == '3' ? 3 : 1,
+		.type		= type,
 	};
 	if (!pi_first && md_size >= guard->pi_size)
 		format->pi_offset = md_size - guard->pi_size;
@@ -92,7 +92,9 @@ void pi_format_name(const struct pi_format *format, char *buf, size_t size)
 	const char *place = "";
 
 	if (format->md_size > format->guard->pi_size)
-		place = format->pi_offset ? " last" : " first";
+		place = !format->pi_offset ? " first" :
+			format->pi_offset + format->guard->pi_size ==
+			format->md_size ? " last" : " inside";
 	snprintf(buf, size, "%u+%u type %u %s%s", format->interval,
 		 format->md_size, format->type, format->guard->name, place);
 }

@@ -13,7 +13,7 @@ static uint64_t guard_crc16(uint64_t seed, const void *buf, size_t len)
 static const struct pi_guard guards[] = {
 	{
 		.name		= "CRC16",
-		.profile	= "-CRC",
+		.profile	= "T10-DIF-TYPE?-CRC",
 		.csum		= PI_LBMD_CSUM_CRC16_T10DIF,
 		.pi_size	= 8,
 		.guard_size	= 2,
@@ -32,12 +32,22 @@ const struct pi_guard *pi_guard_by_csum(uint8_t csum)
 	return NULL;
 }
 
-const struct pi_guard *pi_guard_by_profile(const char *profile)
+const struct pi_guard *pi_guard_by_profile(const char *profile,
+					   unsigned int *type)
 {
-	const char *ending = strrchr(profile, '-');
+	for (size_t i = 0; i < NR_GUARDS; i++) {
+		const char *want = guards[i].profile, *have = profile;
 
-	for (size_t i = 0; ending && i < NR_GUARDS; i++)
-		if (!strcmp(ending, guards[i].profile))
+		*type = 3;
+		while (*want && (*want == *have ||
+				 (*want == '?' && (*have == '1' || *have == '3')))) {
+			if (*want == '?')
+				*type = *have - '0';
+			want++;
+			have++;
+		}
+		if (*want == *have)
 			return &guards[i];
+	}
 	return NULL;
 }

@@ -8,7 +8,7 @@
 /**
  * struct pi_guard - one kind of guard tag and the tuple that carries it
  * @name:	as messages show it
- * @profile:	its ending in sysfs integrity/format
+ * @profile:	in sysfs integrity/format, with ? for the type
  * @csum:	its PI_LBMD_CSUM_* number
  * @pi_size:	bytes of the whole tuple
  * @guard_size:	bytes of the guard tag
@@ -41,9 +41,12 @@ const struct pi_guard *pi_guard_by_csum(uint8_t csum);
 /**
  * pi_guard_by_profile() - the guard of a sysfs integrity/format name
  * @profile:	such as "T10-DIF-TYPE1-CRC"
+ * @type:	set to the type of protection information in it, 1 or 3; 3 where
+ *		there is none
  *
  * Return: NULL when this build does not know it.
  */
-const struct pi_guard *pi_guard_by_profile(const char *profile);
+const struct pi_guard *pi_guard_by_profile(const char *profile,
+					   unsigned int *type);
 
 #endif

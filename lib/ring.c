@@ -24,7 +24,8 @@ static int submit_sqpoll(struct pi_ring *ring, unsigned int nr)
 	return nr;
 }
 
-static int init_reason(int err, unsigned int depth, struct pi_reason *reason)
+static int init_reason(int err, const struct pi_ring_options *options,
+		       struct pi_reason *reason)
 {
 	switch (err) {
 	case -ENOSYS:
@@ -36,11 +37,17 @@ static int init_reason(int err, unsigned int depth, struct pi_reason *reason)
 	case -ENOMEM:
 		return pi_reason_set(reason, err,
 			"no memory for a ring of %u; lower iodepth or raise ulimit -l",
-			depth);
+			options->depth);
+	case -EINVAL:
+		if (options->sqpoll && options->sqpoll_cpu >= 0)
+			return pi_reason_set(reason, err,
+				"io_uring cannot bind its thread to CPU %d; choose one that is online and allowed here",
+				options->sqpoll_cpu);
+		/* fall through */
 	default:
 		return pi_reason_set(reason, err,
 			"io_uring set-up of %u entries failed: %s; the kernel takes at most 32768",
-			depth, strerror(-err));
+			options->depth, strerror(-err));
 	}
 }
 
@@ -77,7 +84,7 @@ int pi_ring_init(struct pi_ring *ring, const struct pi_ring_options *options,
 						 &params);
 	}
 	if (ret < 0)
-		return init_reason(ret, options->depth, reason);
+		return init_reason(ret, options, reason);
 
 	ring->features = params.features;
 	ring->sqe_shift = !!(params.flags & IORING_SETUP_SQE128);

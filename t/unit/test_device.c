@@ -309,11 +309,7 @@ static void test_extended_lba(void **state)
 	refuse(-ENODATA, "LBA format 4096+64, extended", "pi_layout=none");
 }
 
-/*
- * Where a tuple lies that is not there needs no root to find out.  Fails
- * today: lib/device.c:63 asks Identify Namespace before it looks at the
- * profile, and tells the user to run as root.
- */
+/* where a tuple lies that is not there needs no root to find out */
 static void test_no_profile_no_root(void **state)
 {
 	(void)state;

@@ -194,7 +194,7 @@ static void test_cap_place(void **state)
 
 /*
  * A tuple of another size than this guard's would be filled and checked in
- * the wrong place.  Fails today: lib/format.c:69 asks only for pi_size != 0.
+ * the wrong place.
  */
 static void test_cap_pi_size(void **state)
 {
@@ -306,10 +306,7 @@ static void test_profile_nonsense(void **state)
 		refuse_profile(nonsense[i], 4096, 8, -EOPNOTSUPP, "guard '");
 }
 
-/*
- * A type this build has never heard of may lay its tuple out in any way.
- * Fails today: lib/format.c:92 takes everything that is not '3' for type 1.
- */
+/* a type this build has never heard of may lay its tuple out in any way */
 static void test_profile_unknown_type(void **state)
 {
 	static const char * const unknown[] = {

@@ -125,13 +125,19 @@ static void test_by_profile(void **state)
 		"T10-DIF-TYPE1-CR", "T10-DIF-TYPE1_CRC",
 	};
 
+	unsigned int type;
+
 	(void)state;
-	assert_ptr_equal(pi_guard_by_profile("T10-DIF-TYPE1-CRC"), crc16());
-	assert_ptr_equal(pi_guard_by_profile("T10-DIF-TYPE3-CRC"), crc16());
-	assert_ptr_not_equal(pi_guard_by_profile("T10-DIF-TYPE1-IP"), crc16());
-	assert_ptr_not_equal(pi_guard_by_profile("EXT-DIF-TYPE1-CRC64"), crc16());
+	assert_ptr_equal(pi_guard_by_profile("T10-DIF-TYPE1-CRC", &type), crc16());
+	assert_int_equal(type, 1);
+	assert_ptr_equal(pi_guard_by_profile("T10-DIF-TYPE3-CRC", &type), crc16());
+	assert_int_equal(type, 3);
+	assert_ptr_not_equal(pi_guard_by_profile("T10-DIF-TYPE1-IP", &type),
+			     crc16());
+	assert_ptr_not_equal(pi_guard_by_profile("EXT-DIF-TYPE1-CRC64", &type),
+			     crc16());
 	for (size_t i = 0; i < ARRAY_SIZE(unknown); i++)
-		assert_null(pi_guard_by_profile(unknown[i]));
+		assert_null(pi_guard_by_profile(unknown[i], &type));
 }
 
 int main(void)

@@ -643,10 +643,7 @@ static void test_too_deep(void **state)
 	refuse(&options, -EINVAL, 4, "the kernel takes at most 32768");
 }
 
-/*
- * Fails today: lib/ring.c:40 has only the number of entries to blame, also
- * for a CPU that there is not.
- */
+/* it is the CPU that is to blame, not the number of entries */
 static void test_sqpoll_cpu_refused(void **state)
 {
 	const struct pi_ring_options options = {

@@ -1,0 +1,36 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The unit tests of scripts/pibench, as TAP for prove."""
+import sys
+import unittest
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+
+
+class Tap(unittest.TextTestResult):
+    def __init__(self):
+        super().__init__(sys.stderr, False, 0)
+
+    def show(self, passed, test, note=''):
+        print(f'{"" if passed else "not "}ok {self.testsRun} - {test.id()}{note}', flush=True)
+
+    def addSuccess(self, test):
+        self.show(True, test)
+
+    def addSkip(self, test, reason):
+        self.show(True, test, f' # SKIP {reason}')
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self.show(False, test)
+        print('\n'.join(f'# {line}' for line in self._exc_info_to_string(err, test).splitlines()))
+
+    addError = addFailure
+
+
+here = Path(__file__).resolve().parent
+result = Tap()
+unittest.defaultTestLoader.discover(str(here)).run(result)
+print(f'1..{result.testsRun}')
+sys.exit(not result.wasSuccessful() or not result.testsRun)
