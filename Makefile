@@ -8,6 +8,7 @@
 # make clean    remove what was built here; make distclean: and fetched
 #
 # FIO=DIR       build for the fio whose configured source is in DIR
+# V=1           show the commands
 
 CC ?= cc
 CFLAGS ?= -O2 -g
@@ -16,6 +17,13 @@ FIO ?= $(B)/fio
 # what is known to work, best first; else Debian's newest
 FIO_VERSIONS := 3.41 3.42 3.40
 JOBS := $(shell getconf _NPROCESSORS_ONLN)
+
+# quiet: a line for each file, V=1: the command
+ifeq ($(V),)
+RUN = @echo '  $(1)  $(patsubst $(B)/%,%,$@)';
+else
+RUN =
+endif
 
 WARN := -Wall -Wextra -Werror
 LIB_FLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) -MMD -MP -Ilib \
@@ -71,7 +79,7 @@ $(B)/isal/isa-l.a: | deps
 
 $(B)/obj/%.o: %.c | deps
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -c $< -o $@
+	$(call RUN,CC)$(CC) $(FLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -c $< -o $@
 
 $(LIB_OBJ): FLAGS = $(LIB_FLAGS)
 $(LIB_OBJ): | $(filter $(B)/%,$(ISAL_LIB))
@@ -87,7 +95,7 @@ $(B)/obj/fio-tree: FORCE
 $(ENGINE_OBJ): $(B)/obj/fio-tree
 
 $(B)/io_uring_pi.so: $(LIB_OBJ) $(ENGINE_OBJ)
-	$(CC) $(CFLAGS) -shared -Wl,-Bsymbolic -Wl,-z,nodelete \
+	$(call RUN,LD)$(CC) $(CFLAGS) -shared -Wl,-Bsymbolic -Wl,-z,nodelete \
 		-Wl,-z,noexecstack -Wl,--exclude-libs,ALL $(LDFLAGS) \
 		-o $@ $^ $(LIBS)
 
@@ -97,20 +105,21 @@ comma := ,
 HEADERS := $(wildcard lib/*.h t/unit/*.h)
 $(B)/unit/%: t/unit/%.c $(LIB_OBJ) $(HEADERS) | deps
 	@mkdir -p $(@D)
-	$(CC) $(LIB_FLAGS) $(CFLAGS) -o $@ $< $(LIB_OBJ) $(WRAP) -lcmocka $(LIBS)
+	$(call RUN,CC)$(CC) $(LIB_FLAGS) $(CFLAGS) -o $@ $< $(LIB_OBJ) $(WRAP) -lcmocka $(LIBS)
 
 $(B)/unit-san/%: t/unit/%.c $(LIB_SRC) $(HEADERS) | deps $(filter $(B)/%,$(ISAL_LIB))
 	@mkdir -p $(@D)
-	$(CC) $(LIB_FLAGS) $(SAN) -o $@ $< $(LIB_SRC) $(WRAP) -lcmocka $(LIBS)
+	$(call RUN,CC)$(CC) $(LIB_FLAGS) $(SAN) -o $@ $< $(LIB_SRC) $(WRAP) -lcmocka $(LIBS)
 
 $(B)/t/%: t/%.c $(LIB_OBJ) | deps
 	@mkdir -p $(@D)
-	$(CC) $(LIB_FLAGS) $(CFLAGS) -o $@ $< $(LIB_OBJ) $(LIBS)
+	$(call RUN,CC)$(CC) $(LIB_FLAGS) $(CFLAGS) -o $@ $< $(LIB_OBJ) $(LIBS)
 
 check: $(UNIT) $(UNIT_SAN)
 	@PYTHONDONTWRITEBYTECODE=1 CMOCKA_MESSAGE_OUTPUT=TAP \
 		prove -j$(JOBS) --exec '' $(UNIT) $(UNIT_SAN) t/pibench/run.t
 
+test: export PI_FIO = $(abspath $(FIO))/fio
 test: $(UNIT) $(UNIT_SAN) $(B)/io_uring_pi.so $(B)/t/pi-poke
 	@scripts/guest fetch
 	@PYTHONDONTWRITEBYTECODE=1 CMOCKA_MESSAGE_OUTPUT=TAP \
@@ -118,7 +127,7 @@ test: $(UNIT) $(UNIT_SAN) $(B)/io_uring_pi.so $(B)/t/pi-poke
 		t/guest/*.t
 
 bench: $(B)/io_uring_pi.so
-	@scripts/pi-bench run --out $(B)/report $(if $(DEV),--dut $(DEV) \
+	@scripts/pi-bench run --fio $(FIO)/fio --out $(B)/report $(if $(DEV),--dut $(DEV) \
 		$(if $(ALLOW_WRITE),--allow-write $(ALLOW_WRITE)),--guest)
 
 clean:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / 'build'
+FIO = os.environ.get('PI_FIO', BUILD / 'fio/fio')
 ENGINE = f'external:{BUILD}/io_uring_pi.so'
 
 checks = failures = 0
@@ -60,7 +61,7 @@ class Fio:
     """A finished run of fio with one job: status, JSON and what it said."""
 
     def __init__(self, engine, filename, **options):
-        words = [BUILD / 'fio/fio', '--name=job', '--output-format=json',
+        words = [FIO, '--name=job', '--output-format=json',
                  '--eta=never', f'--ioengine={engine}', f'--filename={filename}']
         options = {'direct': 1, 'allow_file_create': 0, **options}
         for option, value in options.items():
