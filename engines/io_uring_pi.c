@@ -157,7 +157,8 @@ static inline __attribute__((always_inline)) int prep_rw(struct thread_data *td,
 		 vectored);
 	io->blocks = io_u->xfer_buflen >> t->shift;
 	io->ref = t->start + (io_u->offset >> t->shift);
-	e->layout->fill(io, t->chk, io->blocks * t->md_size, io->ref);
+	e->layout->fill(io, t->chk, t->app_tag, io->blocks * t->md_size,
+			io->ref);
 	return 0;
 }
 
@@ -307,14 +308,19 @@ static int getevents(struct thread_data *td, unsigned int min,
 static void report(struct engine *e, struct io_u *io_u, const char *who,
 		   const struct pi_mismatch *bad)
 {
+	struct pi_target *t = FILE_ENG_DATA(io_u->file);
 	struct pi_io *io = &e->ios.io[io_u->index];
+	char tag[32];
 
 	if (++e->error_lines > MAX_ERROR_LINES)
 		return;
+	snprintf(tag, sizeof(tag), bad->tag == PI_TAG_OPAQUE ? "%s %u" : "%s",
+		 pi_tag_name(bad->tag), bad->offset);
 	log_err("io_uring_pi: %s: block %" PRIu64 " (%u of %u in the %s at offset %llu): %s expected 0x%" PRIx64 ", found 0x%" PRIx64 " by the %s%s\n",
-		io_u->file->file_name, io->ref + bad->block, bad->block + 1,
+		io_u->file->file_name, io->ref + t->renumber + bad->block,
+		bad->block + 1,
 		io->blocks, io_ddir_name(io_u->ddir), io_u->offset,
-		pi_tag_name(bad->tag), bad->expected, bad->actual, who,
+		tag, bad->expected, bad->actual, who,
 		e->error_lines == MAX_ERROR_LINES ?
 		"; further errors are counted, not printed" : "");
 }
@@ -338,7 +344,9 @@ static void explain_device(struct engine *e, struct io_u *io_u)
 				      io_u->xfer_buf, io->md, io->blocks,
 				      io->ref, &bad);
 	else
-		ret = t->tuple.verify(&t->tuple, io_u->xfer_buf, io->md,
+		/* the kernel has put its own reference tags into renumbered ones */
+		ret = t->renumber ? -EIO :
+		      t->tuple.verify(&t->tuple, io_u->xfer_buf, io->md,
 				      io->blocks, io->ref, &bad);
 	if (ret == -EILSEQ) {
 		report(e, io_u, "device", &bad);
@@ -346,7 +354,8 @@ static void explain_device(struct engine *e, struct io_u *io_u)
 	}
 	e->error_lines++;
 	log_err("io_uring_pi: %s: blocks %" PRIu64 " to %" PRIu64 " (%s at offset %llu): the device found wrong protection information, %s\n",
-		io_u->file->file_name, io->ref, io->ref + io->blocks - 1,
+		io_u->file->file_name, io->ref + t->renumber,
+		io->ref + t->renumber + io->blocks - 1,
 		io_ddir_name(io_u->ddir), io_u->offset,
 		ret ? "and does not say which tag of which block" :
 		io_u->ddir == DDIR_READ ?
@@ -510,7 +519,6 @@ static void choose_mode(struct thread_data *td)
 static int ios_up(struct thread_data *td)
 {
 	struct engine *e = td->io_ops_data;
-	const struct pi_options *o = td->eo;
 	uint64_t md_bytes = 0;
 	struct fio_file *f;
 	unsigned int i;
@@ -533,7 +541,7 @@ static int ios_up(struct thread_data *td)
 		struct pi_io *io = &e->ios.io[i];
 
 		io->sqe = pi_ring_sqe(&e->ring, i);
-		e->layout->arm(io, o->apptag);
+		e->layout->arm(io);
 	}
 	return 0;
 }

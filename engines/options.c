@@ -37,6 +37,15 @@ static int chk_cb(void *data, const char *str)
 	return 0;
 }
 
+static int reftag_cb(void *data, unsigned long long *val)
+{
+	struct pi_options *o = data;
+
+	o->reftag = *val;
+	o->reftag_set = 1;
+	return 0;
+}
+
 static int sqpoll_cpu_cb(void *data, unsigned long long *val)
 {
 	struct pi_options *o = data;
@@ -123,6 +132,60 @@ struct fio_option pi_fio_options[] = {
 		.maxval	= 0xffff,
 		.def	= "0xffff",
 		.help	= "Bits of the application tag that the host compares; other than 0xffff the device does not check the tag (Default: 0xffff)",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "pi_apptag",
+		.lname	= "How the application tag changes",
+		.type	= FIO_OPT_STR,
+		.off1	= offsetof(struct pi_options, app_mode),
+		.help	= "How the application tag changes from block to block; a block written to the wrong place then shows. Other than constant, the device does not check the tag",
+		.def	= "constant",
+		.posval = {
+			  { .ival = "constant",
+			    .oval = PI_APP_CONSTANT,
+			    .help = "It is apptag",
+			  },
+			  { .ival = "lba",
+			    .oval = PI_APP_LBA,
+			    .help = "Low 16 bits of the block's number",
+			  },
+			  { .ival = "random",
+			    .oval = PI_APP_RANDOM,
+			    .help = "A hash of the block's number and apptag",
+			  },
+			  { .ival = "file",
+			    .oval = PI_APP_FILE,
+			    .help = "A hash of the file's name and apptag",
+			  },
+		},
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "pi_reftag",
+		.lname	= "Reference tag to begin with",
+		.type	= FIO_OPT_STR_VAL,
+		.cb	= reftag_cb,
+		.help	= "Type 1 and 2: tag of the first block of the file as the host counts; the kernel remaps it. Type 3: the tag of every block, which the host then checks (Default: the block's number on the disk; type 3: 0, not checked)",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "pi_opaque",
+		.lname	= "Bytes of the metadata outside the tuple",
+		.type	= FIO_OPT_STR,
+		.off1	= offsetof(struct pi_options, opaque),
+		.help	= "What metadata outside the tuple holds",
+		.def	= "zero",
+		.posval = {
+			  { .ival = "zero",
+			    .oval = 0,
+			    .help = "Written as zeros, not looked at when read",
+			  },
+			  { .ival = "pattern",
+			    .oval = 1,
+			    .help = "A pattern of the block's number, checked by the host",
+			  },
+		},
 		ENGINE_OPTION,
 	},
 	{
@@ -252,5 +315,8 @@ int pi_options_check(struct thread_data *td)
 		return refuse("atomic: the kernel refuses RWF_ATOMIC together with protection information; drop atomic or use pi_layout=none");
 	if ((o->chk & PI_IO_INTEGRITY_CHK_APPTAG) && o->apptag_mask != 0xffff)
 		return refuse("pi_chk=APPTAG: io_uring's attribute has no room for apptag_mask, the device would compare all 16 bits; drop APPTAG from pi_chk or apptag_mask");
+	if ((o->chk & PI_IO_INTEGRITY_CHK_APPTAG) &&
+	    (o->app_mode == PI_APP_LBA || o->app_mode == PI_APP_RANDOM))
+		return refuse("pi_chk=APPTAG: io_uring's attribute has one application tag for the whole I/O, and pi_apptag gives each block its own; drop APPTAG from pi_chk or use pi_apptag=constant");
 	return 0;
 }

@@ -6,11 +6,18 @@
 #include "optgroup.h"
 #include "engines/cmdprio.h"
 
+#include "tuple.h"
+
 enum pi_verify {
 	PI_VERIFY_NONE		= 0,
 	PI_VERIFY_HOST		= 1 << 0,
 	PI_VERIFY_DEVICE	= 1 << 1,
 	PI_VERIFY_BOTH		= PI_VERIFY_HOST | PI_VERIFY_DEVICE,
+};
+
+/* pi_apptag=: those of lib/tuple.h, and one that is constant within a file */
+enum {
+	PI_APP_FILE = PI_APP_RANDOM + 1,
 };
 
 /* the engine's options, with fio's names where fio has them */
@@ -23,6 +30,10 @@ struct pi_options {
 	unsigned int act;
 	unsigned int apptag;
 	unsigned int apptag_mask;
+	unsigned int app_mode;
+	unsigned long long reftag;
+	unsigned int reftag_set;
+	unsigned int opaque;
 	unsigned int md_per_io_size;
 	unsigned int hipri;
 	unsigned int fixedbufs;

@@ -58,6 +58,24 @@ static int check_md_size(struct thread_data *td, struct fio_file *f,
 	return EINVAL;
 }
 
+/*
+ * An I/O that the kernel splits is first tried without waiting, then run
+ * again by a worker; up to Linux 7.3 that cuts its seed to 32 bits
+ * (struct io_meta_state), which wide reference tags notice.
+ */
+static int check_seed(struct thread_data *td, struct fio_file *f,
+		      const struct pi_device *dev, uint64_t start)
+{
+	if (dev->format.guard->ref_size <= 4 || dev->format.type == 3 ||
+	    start + dev->intervals <= 1ULL << 32 ||
+	    td_max_bs(td) <= dev->max_bytes)
+		return 0;
+	log_err("io_uring_pi: %s: bs=%llu is above max_sectors_kb=%" PRIu64 ", and when the kernel splits an I/O it cuts reference tags from 2^32 on to 32 bits; use a bs of at most %" PRIu64 "\n",
+		f->file_name, td_max_bs(td), dev->max_bytes >> 10,
+		dev->max_bytes);
+	return EINVAL;
+}
+
 static int device_checks(struct thread_data *td, struct fio_file *f,
 			 const struct pi_format *format, uint16_t *chk)
 {
@@ -67,18 +85,35 @@ static int device_checks(struct thread_data *td, struct fio_file *f,
 	if (!(o->verify & PI_VERIFY_DEVICE))
 		return 0;
 	if (o->chk_str) {
+		if (!format->guard->pi_size)
+			return refuse(f, EINVAL,
+				"pi_chk: the metadata holds no protection information, there is nothing to check; drop pi_chk");
 		if (format->type == 3 && o->chk & PI_IO_INTEGRITY_CHK_REFTAG)
 			return refuse(f, EINVAL,
 				"pi_chk=REFTAG: type 3 protection information has no reference tag to check, the device would fail every I/O; drop REFTAG");
 		*chk = o->chk;
 		return 0;
 	}
+	if (!format->guard->pi_size)
+		return 0;
 	*chk = PI_IO_INTEGRITY_CHK_GUARD;
 	if (format->type != 3)
 		*chk |= PI_IO_INTEGRITY_CHK_REFTAG;
-	if (o->apptag_mask == 0xffff)
+	if (o->apptag_mask == 0xffff && o->app_mode != PI_APP_LBA &&
+	    o->app_mode != PI_APP_RANDOM)
 		*chk |= PI_IO_INTEGRITY_CHK_APPTAG;
 	return 0;
+}
+
+/* FNV-1a over the name, folded; never the escape */
+static uint16_t file_tag(const char *name, uint16_t apptag)
+{
+	uint32_t hash = 0x811c9dc5;
+
+	while (*name)
+		hash = (hash ^ (uint8_t)*name++) * 0x01000193;
+	hash = (hash >> 16 ^ hash ^ apptag) & 0xffff;
+	return hash == 0xffff ? 0xfffe : hash;
 }
 
 static int probe_device(struct fio_file *f, struct pi_device *dev)
@@ -102,6 +137,7 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 		    struct pi_target *target)
 {
 	const struct pi_options *o = td->eo;
+	struct pi_tuple_options options;
 	struct pi_device dev;
 	int err;
 
@@ -119,10 +155,31 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 	if (err)
 		return err;
 
-	pi_tuple_init(&target->tuple, &dev.format, o->apptag, o->apptag_mask);
+	target->start = o->reftag_set && dev.format.type != 3 ? o->reftag :
+			dev.start;
+	target->renumber = dev.start - target->start;
+	err = check_seed(td, f, &dev, target->start);
+	if (err)
+		return err;
+
+	options = (struct pi_tuple_options) {
+		.app		= o->apptag,
+		.app_mask	= o->apptag_mask,
+		.app_mode	= o->app_mode,
+		.ref		= o->reftag,
+		.ref_check	= o->reftag_set,
+		.opaque		= o->opaque,
+	};
+	if (o->app_mode == PI_APP_LBA)
+		options.app = 0;
+	if (o->app_mode == PI_APP_FILE) {
+		options.app = file_tag(f->file_name, o->apptag);
+		options.app_mode = PI_APP_CONSTANT;
+	}
+	pi_tuple_init(&target->tuple, &dev.format, &options);
 	if (o->verify & PI_VERIFY_HOST)
 		target->on_read = &target->tuple;
-	target->start = dev.start;
+	target->app_tag = options.app;
 	target->shift = dev.format.shift;
 	target->md_size = dev.format.md_size;
 	return 0;

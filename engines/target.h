@@ -10,7 +10,10 @@
  * struct pi_target - one file or device of a job
  * @tuple:	generates, and names what is wrong
  * @on_read:	what verifies reads: @tuple, or one that finds nothing
- * @start:	reference tag of byte 0
+ * @start:	reference tag of byte 0, as the host counts
+ * @renumber:	what to add to a reference tag for the block's number on the
+ *		disk; 0 unless pi_reftag= was given
+ * @app_tag:	what the device compares with
  * @shift:	log2 of the protection interval
  * @md_size:	bytes of metadata per interval
  * @chk:	PI_IO_INTEGRITY_CHK_* for the device
@@ -21,6 +24,8 @@ struct pi_target {
 	struct pi_tuple tuple;
 	const struct pi_tuple *on_read;
 	uint64_t start;
+	uint64_t renumber;
+	uint16_t app_tag;
 	uint8_t shift;
 	uint16_t md_size;
 	uint16_t chk;

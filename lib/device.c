@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -58,15 +59,17 @@ static int probe_sysfs(const char *disk, int fd, struct pi_format *format,
 	char profile[64];
 	unsigned int type;
 	uint16_t md_size = attr_number(disk, "metadata_bytes");
+	const struct pi_guard *guard;
 	int pi_first = 0;
 
 	if (attr_text(disk, "integrity/format", profile, sizeof(profile)))
 		strcpy(profile, "none");
+	guard = pi_guard_by_profile(profile, &type);
 
 	if (!md_size && strcmp(profile, "none")) {
 		/* SCSI: SBC-4 knows the 8-byte tuple alone */
 		md_size = 8;
-	} else if (md_size > 8 && pi_guard_by_profile(profile, &type)) {
+	} else if (guard && guard->pi_size && md_size > guard->pi_size) {
 		pi_first = nvme_pi_first(fd);
 		if (pi_first < 0)
 			return pi_reason_set(reason, pi_first,
@@ -127,10 +130,68 @@ int pi_device_probe_at(const char *sysfs, int fd, struct pi_device *dev,
 			"the partition begins at byte %" PRIu64 ", not on a protection interval of %u bytes; align it",
 			start_bytes, dev->format.interval);
 	dev->start = start_bytes >> dev->format.shift;
+	dev->intervals = attr_number(dir, "size") << SECTOR_SHIFT >>
+			 dev->format.shift;
+	dev->max_bytes = attr_number(disk, "queue/max_sectors_kb") << 10;
 	return 0;
 }
 
 int pi_device_probe(int fd, struct pi_device *dev, struct pi_reason *reason)
 {
 	return pi_device_probe_at("/sys", fd, dev, reason);
+}
+
+/* the guard that Linux would use an LBA format with; @extended is its ELBAF */
+static const struct pi_guard *lba_format_guard(const struct nvme_id_ns *ns,
+					       uint16_t md_size,
+					       uint32_t extended)
+{
+	/* protection information format, NVM Command Set 1.0, figure 102 */
+	static const uint8_t csum[4] = {
+		[0] = PI_LBMD_CSUM_CRC16_T10DIF,
+		[2] = PI_LBMD_CSUM_CRC64_NVME,
+	};
+	const unsigned int storage_tag = extended & 0x7f;
+	const struct pi_guard *guard = NULL;
+
+	if (csum[extended >> 7 & 3])
+		guard = pi_guard_by_csum(csum[extended >> 7 & 3]);
+	if (!guard || storage_tag || md_size < guard->pi_size ||
+	    !(ns->mc & NVME_NS_MC_SEPARATE) ||
+	    !(ns->dpc & (NVME_NS_DPC_PI_TYPE1 | NVME_NS_DPC_PI_TYPE3)))
+		return NULL;
+	return guard;
+}
+
+int pi_device_lba_formats(int fd, struct pi_lba_format *formats)
+{
+	struct nvme_nvm_id_ns nvm = { 0 };
+	struct nvme_id_ns ns;
+	unsigned int used, count;
+	__u32 nsid;
+
+	if (nvme_get_nsid(fd, &nsid) || nvme_identify_ns(fd, nsid, &ns))
+		return -ENOTTY;
+	/* a controller without the NVM command set's own page has CRC16 only */
+	if (nvme_identify_ns_csi(fd, nsid, 0, NVME_CSI_NVM, &nvm))
+		memset(&nvm, 0, sizeof(nvm));
+
+	used = (ns.flbas & NVME_NS_FLBAS_LOWER_MASK) |
+	       (ns.flbas & NVME_NS_FLBAS_HIGHER_MASK) >> 1;
+	count = ns.nlbaf + 1;
+	if (count > PI_MAX_LBA_FORMATS)
+		count = PI_MAX_LBA_FORMATS;
+	for (unsigned int i = 0; i < count; i++) {
+		uint16_t md_size = le16toh(ns.lbaf[i].ms);
+
+		formats[i] = (struct pi_lba_format) {
+			.index		= i,
+			.lbs		= 1U << (ns.lbaf[i].ds & 31),
+			.md_size	= md_size,
+			.guard		= lba_format_guard(&ns, md_size,
+							   le32toh(nvm.elbaf[i])),
+			.in_use		= i == used,
+		};
+	}
+	return count;
 }

@@ -18,6 +18,10 @@ static int format_check(struct pi_format *format, struct pi_reason *reason)
 		return pi_reason_set(reason, -EOPNOTSUPP,
 			"a %u-byte tuple at offset %u does not fit in %u bytes of metadata; use pi_layout=none",
 			pi_size, format->pi_offset, format->md_size);
+	if (format->pi_offset && format->guard->alone)
+		return pi_reason_set(reason, -EOPNOTSUPP,
+			"%s over %u bytes of metadata before the tuple is not defined; use pi_layout=none",
+			format->guard->name, format->pi_offset);
 
 	format->shift = __builtin_ctz(interval);
 	return 0;
@@ -32,16 +36,14 @@ static int format_no_guard(struct pi_reason *reason, uint32_t interval,
 			   uint16_t md_size, const char *what)
 {
 	return pi_reason_set(reason, -EOPNOTSUPP,
-		"metadata %u+%u with guard '%s' is not known here; use pi_layout=none, or format it with a CRC16 guard",
+		"metadata %u+%u with a guard of kind '%s' is not known here; use pi_layout=none",
 		interval, md_size, what);
 }
 
 int pi_format_from_cap(struct pi_format *format, const struct pi_uapi_cap *cap,
 		       struct pi_reason *reason)
 {
-	static const char * const csum[] = {
-		"none", "IP checksum", "CRC16", "3", "CRC64",
-	};
+	char csum[4];
 
 	if (!cap->size)
 		return format_no_metadata(reason);
@@ -57,10 +59,14 @@ int pi_format_from_cap(struct pi_format *format, const struct pi_uapi_cap *cap,
 		.pi_offset	= cap->pi_offset,
 		.type		= cap->flags & PI_LBMD_CAP_REFTAG ? 1 : 3,
 	};
-	if (!format->guard || format->guard->pi_size != cap->pi_size)
-		return format_no_guard(reason, cap->interval, cap->size,
-				       cap->guard_tag_type < 5 ?
-				       csum[cap->guard_tag_type] : "unknown");
+	if (!format->guard || format->guard->pi_size != cap->pi_size) {
+		snprintf(csum, sizeof(csum), "%u", cap->guard_tag_type);
+		return format_no_guard(reason, cap->interval, cap->size, csum);
+	}
+	if (!format->guard->pi_size) {
+		format->pi_offset = 0;
+		format->type = 3;
+	}
 	return format_check(format, reason);
 }
 
@@ -82,7 +88,7 @@ int pi_format_from_profile(struct pi_format *format, const char *profile,
 		.md_size	= md_size,
 		.type		= type,
 	};
-	if (!pi_first && md_size >= guard->pi_size)
+	if (!pi_first && guard->pi_size && md_size >= guard->pi_size)
 		format->pi_offset = md_size - guard->pi_size;
 	return format_check(format, reason);
 }
@@ -91,6 +97,11 @@ void pi_format_name(const struct pi_format *format, char *buf, size_t size)
 {
 	const char *place = "";
 
+	if (!format->guard->pi_size) {
+		snprintf(buf, size, "%u+%u without PI", format->interval,
+			 format->md_size);
+		return;
+	}
 	if (format->md_size > format->guard->pi_size)
 		place = !format->pi_offset ? " first" :
 			format->pi_offset + format->guard->pi_size ==

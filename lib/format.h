@@ -19,7 +19,8 @@
  * @pi_offset:	where in them the tuple begins; the guard covers the metadata
  *		before it too (NVM Command Set 1.0, 5.2.1)
  * @type:	1 (type 2 is the same to Linux: reference tags count from the
- *		first block) or 3 (the reference tag is the application's)
+ *		first block) or 3 (the reference tag is the application's);
+ *		3 where there is no tuple
  */
 struct pi_format {
 	const struct pi_guard *guard;
@@ -53,7 +54,8 @@ int pi_format_from_profile(struct pi_format *format, const char *profile,
 			   struct pi_reason *reason);
 
 /**
- * pi_format_name() - the format for a person, "4096+64 type 1 CRC16 last"
+ * pi_format_name() - the format for a person, "4096+64 type 1 CRC16 last" or
+ *		      "4096+64 without PI"
  */
 void pi_format_name(const struct pi_format *format, char *buf, size_t size);
 

@@ -10,15 +10,16 @@
  * @name:	as messages show it
  * @profile:	in sysfs integrity/format, with ? for the type
  * @csum:	its PI_LBMD_CSUM_* number
- * @pi_size:	bytes of the whole tuple
+ * @pi_size:	bytes of the whole tuple, 0: the metadata holds none
  * @guard_size:	bytes of the guard tag
  * @ref_size:	bytes of the reference tag (and storage tag, of width 0 here)
+ * @alone:	cannot cover metadata before the tuple
  * @seed:	initial value for @compute
- * @compute:	continues @seed over @len bytes; chaining two calls equals one
- *		call over both buffers
+ * @compute:	continues @seed over @len bytes, an even number for the IP
+ *		checksum; chaining two calls equals one call over both buffers
  *
- * NVM Command Set 1.0, 5.2.1 (16b Guard Protection Information) and T10
- * SBC-4, 4.21.4.
+ * NVM Command Set 1.0, 5.2.1 (16b and 64b Guard Protection Information),
+ * T10 SBC-4, 4.21.4 and, for the IP checksum, RFC 1071.
  */
 struct pi_guard {
 	const char *name;
@@ -27,6 +28,7 @@ struct pi_guard {
 	uint8_t pi_size;
 	uint8_t guard_size;
 	uint8_t ref_size;
+	uint8_t alone;
 	uint64_t seed;
 	uint64_t (*compute)(uint64_t seed, const void *buf, size_t len);
 };
@@ -40,7 +42,7 @@ const struct pi_guard *pi_guard_by_csum(uint8_t csum);
 
 /**
  * pi_guard_by_profile() - the guard of a sysfs integrity/format name
- * @profile:	such as "T10-DIF-TYPE1-CRC"
+ * @profile:	such as "T10-DIF-TYPE1-CRC" or "nop"
  * @type:	set to the type of protection information in it, 1 or 3; 3 where
  *		there is none
  *

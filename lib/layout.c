@@ -9,15 +9,15 @@ static int probe_any(struct pi_ring *ring, struct pi_reason *reason)
 	return 0;
 }
 
-static void arm_none(struct pi_io *io, uint16_t app_tag)
+static void arm_none(struct pi_io *io)
 {
-	(void)io, (void)app_tag;
+	(void)io;
 }
 
-static void fill_none(struct pi_io *io, uint16_t chk, uint32_t len,
-		      uint64_t seed)
+static void fill_none(struct pi_io *io, uint16_t chk, uint16_t app_tag,
+		      uint32_t len, uint64_t seed)
 {
-	(void)chk, (void)len, (void)seed;
+	(void)chk, (void)app_tag, (void)len, (void)seed;
 	*pi_io_sqe_attr(io) = (struct pi_uapi_sqe_attr) { 0 };
 }
 
@@ -30,19 +30,17 @@ static int probe_rw_attr(struct pi_ring *ring, struct pi_reason *reason)
 		"pi_layout=indirect needs Linux 6.14 or newer (this kernel has no IORING_FEAT_RW_ATTR); use pi_layout=none");
 }
 
-static void arm_indirect(struct pi_io *io, uint16_t app_tag)
+static void arm_indirect(struct pi_io *io)
 {
 	io->attr = &io->attr_mem;
-	*io->attr = (struct pi_uapi_attr) {
-		.app_tag	= app_tag,
-		.addr		= (uintptr_t)io->md,
-	};
+	*io->attr = (struct pi_uapi_attr) { .addr = (uintptr_t)io->md };
 }
 
-static void fill_indirect(struct pi_io *io, uint16_t chk, uint32_t len,
-			  uint64_t seed)
+static void fill_indirect(struct pi_io *io, uint16_t chk, uint16_t app_tag,
+			  uint32_t len, uint64_t seed)
 {
 	io->attr->flags = chk;
+	io->attr->app_tag = app_tag;
 	io->attr->len = len;
 	io->attr->seed = seed;
 	*pi_io_sqe_attr(io) = (struct pi_uapi_sqe_attr) {

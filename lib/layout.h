@@ -19,8 +19,9 @@
  *		reason that says which kernel would
  * @arm:	once for each I/O, after its SQE is known: what never changes
  * @fill:	for each read or write, after pi_io_rw(): the rest.  @chk are
- *		PI_IO_INTEGRITY_CHK_* for the device, @len the bytes of
- *		metadata, @seed the reference tag of the first interval
+ *		PI_IO_INTEGRITY_CHK_* for the device, @app_tag what it compares
+ *		application tags with, @len the bytes of metadata, @seed the
+ *		reference tag of the first interval
  *
  * A further layout is a further row in layout.c.
  */
@@ -30,9 +31,9 @@ struct pi_layout {
 	bool pi;
 	unsigned int ring_flags;
 	int (*probe)(struct pi_ring *ring, struct pi_reason *reason);
-	void (*arm)(struct pi_io *io, uint16_t app_tag);
-	void (*fill)(struct pi_io *io, uint16_t chk, uint32_t len,
-		     uint64_t seed);
+	void (*arm)(struct pi_io *io);
+	void (*fill)(struct pi_io *io, uint16_t chk, uint16_t app_tag,
+		     uint32_t len, uint64_t seed);
 };
 
 enum pi_layout_id {

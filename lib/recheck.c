@@ -12,9 +12,9 @@ static int read_unchecked(struct pi_ring *ring, struct pi_io *io, int fd,
 	const struct pi_io_mode mode = { .opcode = { IORING_OP_READ } };
 
 	io->sqe = pi_ring_sqe(ring, 0);
-	layout->arm(io, 0);
+	layout->arm(io);
 	pi_io_rw(io, &mode, 0, fd, offset, data, len, 0, 0, 0, false);
-	layout->fill(io, 0, md_len, io->ref);
+	layout->fill(io, 0, 0, md_len, io->ref);
 	pi_ring_queue(ring, 0);
 	if (pi_ring_submit(ring, 1) != 1)
 		return -EIO;

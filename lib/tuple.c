@@ -16,170 +16,293 @@ enum place {
 };
 
 /*
- * An 8-byte tuple as one big-endian word: guard 16, application tag 16,
- * reference tag 32 bits.
+ * What follows is compiled once for each size of tuple, place and way of
+ * treating the bytes outside the tuple; SIZE, PLACE and CHECK are constants
+ * there.
+ *
+ * A tuple's tags but a 64-bit guard fit one big-endian word: guard 16,
+ * application tag 16, reference tag 32 bits; or application tag 16, reference
+ * tag 48 bits after the guard.
  */
-#define GUARD_SHIFT	48
-#define APP_SHIFT	32
+#define APP_SHIFT(size)	((size) == 8 ? 32 : 48)
 
-static ALWAYS_INLINE uint64_t tuple_word(const struct pi_tuple *t,
-					 const uint8_t *data, const uint8_t *md,
-					 uint64_t ref, enum place place)
+static ALWAYS_INLINE uint64_t load(const uint8_t *p)
 {
-	uint64_t guard = t->guard(t->guard_seed, data, t->interval);
+	uint64_t word;
+
+	memcpy(&word, p, sizeof(word));
+	return be64toh(word);
+}
+
+static ALWAYS_INLINE void store(uint8_t *p, uint64_t word)
+{
+	word = htobe64(word);
+	memcpy(p, &word, sizeof(word));
+}
+
+/* tags of interval @ref other than the guard */
+static ALWAYS_INLINE uint64_t tags(const struct pi_tuple *t, uint64_t ref,
+				   unsigned int size)
+{
+	uint16_t app = t->app ^ (ref * t->app_multiply >> t->app_shift &
+				 t->app_varies);
+
+	app -= app == t->app_avoid;
+	return (uint64_t)app << APP_SHIFT(size) |
+	       ((ref & t->ref_varies) | t->ref);
+}
+
+static ALWAYS_INLINE uint64_t guard(const struct pi_tuple *t,
+				    const uint8_t *data, const uint8_t *md,
+				    enum place place)
+{
+	uint64_t value = t->guard(t->guard_seed, data, t->interval);
 
 	if (place == LAST)
-		guard = t->guard(guard, md, t->pi_offset);
-	return guard << GUARD_SHIFT | (uint64_t)t->app << APP_SHIFT |
-	       (ref & t->ref_mask);
+		value = t->guard(value, md, t->pi_offset);
+	return value;
 }
+
+static ALWAYS_INLINE uint8_t opaque_byte(const struct pi_tuple *t,
+					 uint64_t ref, unsigned int offset)
+{
+	return (ref + 1) * t->opaque_multiply >> (offset % 8 * 8);
+}
+
+/* the opaque bytes before and after the tuple, as [begin, end) */
+#define FOR_EACH_OPAQUE(t, i, size)					\
+	for (unsigned int i = (t)->pi_offset ? 0 : (size);		\
+	     i < (t)->md_size;						\
+	     i = i + 1 == (t)->pi_offset ? i + 1 + (size) : i + 1)
 
 static ALWAYS_INLINE void generate(const struct pi_tuple *t, const void *data,
 				   void *md, uint32_t blocks, uint64_t ref,
-				   enum place place)
+				   unsigned int size, enum place place)
 {
 	const uint8_t *d = data;
 	uint8_t *m = md;
 
 	for (; blocks; blocks--) {
-		uint64_t word;
+		uint8_t *pi = m + (place == LAST ? t->pi_offset : 0);
+		uint64_t value;
 
 		if (place != ALONE)
-			memset(m, 0, t->md_size);
-		word = htobe64(tuple_word(t, d, m, ref, place));
-		memcpy(m + (place == LAST ? t->pi_offset : 0), &word, sizeof(word));
+			FOR_EACH_OPAQUE(t, i, size)
+				m[i] = opaque_byte(t, ref, i);
+		value = guard(t, d, m, place);
+		if (size == 8) {
+			store(pi, value << 48 | tags(t, ref, 8));
+		} else if (size == 16) {
+			store(pi, value);
+			store(pi + 8, tags(t, ref, 16));
+		}
 		d += t->interval;
 		m += t->md_size;
-		ref += t->ref_step;
+		ref++;
 	}
 }
 
-static int mismatch(const struct pi_tuple *t, uint64_t expected,
-		    uint64_t actual, uint64_t diff, uint32_t block,
-		    struct pi_mismatch *bad)
+static ALWAYS_INLINE int wrong(struct pi_mismatch *bad, enum pi_tag tag,
+			       uint32_t block, uint64_t expected,
+			       uint64_t actual)
 {
-	static const struct {
-		uint8_t shift;
-		uint32_t mask;
-	} field[PI_NR_TAGS] = {
-		[PI_TAG_GUARD]	= { GUARD_SHIFT, 0xffff },
-		[PI_TAG_APP]	= { APP_SHIFT, 0xffff },
-		[PI_TAG_REF]	= { 0, 0xffffffff },
-	};
-	uint16_t app = actual >> APP_SHIFT;
-	enum pi_tag tag = PI_TAG_GUARD;
-
-	if (app == 0xffff && (actual & t->ref_escape) == t->ref_escape)
-		return 0;
-	while (!(diff >> field[tag].shift & field[tag].mask))
-		tag++;
 	*bad = (struct pi_mismatch) {
 		.tag		= tag,
 		.block		= block,
-		.expected	= expected >> field[tag].shift & field[tag].mask,
-		.actual		= actual >> field[tag].shift & field[tag].mask,
+		.expected	= expected,
+		.actual		= actual,
 	};
 	return -EILSEQ;
 }
 
-static ALWAYS_INLINE int verify(const struct pi_tuple *t, const void *data,
-				const void *md, uint32_t blocks, uint64_t ref,
-				struct pi_mismatch *bad, enum place place)
+static int wrong_opaque(const struct pi_tuple *t, const uint8_t *m,
+			uint32_t block, uint64_t ref, unsigned int size,
+			struct pi_mismatch *bad)
 {
-	const uint64_t check = 0xffffULL << GUARD_SHIFT |
-			       (uint64_t)t->app_mask << APP_SHIFT | t->ref_check;
-	const uint8_t *d = data, *m = md;
-
-	for (uint32_t i = 0; i < blocks; i++) {
-		uint64_t expected = tuple_word(t, d, m, ref, place);
-		uint64_t actual, diff;
-
-		memcpy(&actual, m + (place == LAST ? t->pi_offset : 0), sizeof(actual));
-		actual = be64toh(actual);
-		diff = (expected ^ actual) & check;
-		if (__builtin_expect(diff != 0, 0)) {
-			int ret = mismatch(t, expected, actual, diff, i, bad);
-
-			if (ret)
-				return ret;
-		}
-		d += t->interval;
-		m += t->md_size;
-		ref += t->ref_step;
+	FOR_EACH_OPAQUE(t, i, size) {
+		if (m[i] == opaque_byte(t, ref, i))
+			continue;
+		wrong(bad, PI_TAG_OPAQUE, block, opaque_byte(t, ref, i), m[i]);
+		bad->offset = i;
+		return -EILSEQ;
 	}
 	return 0;
 }
 
-#define TUPLE_FUNCTIONS(name, place)					\
+/* @expected and @actual hold what tags() does */
+static int wrong_tag(const struct pi_tuple *t, uint64_t expected,
+		     uint64_t actual, uint32_t block, unsigned int size,
+		     struct pi_mismatch *bad)
+{
+	const unsigned int shift = APP_SHIFT(size);
+	const uint64_t ref_bits = (1ULL << shift) - 1;
+
+	if ((expected ^ actual) >> shift & t->app_mask)
+		return wrong(bad, PI_TAG_APP, block, expected >> shift & 0xffff,
+			     actual >> shift & 0xffff);
+	return wrong(bad, PI_TAG_REF, block, expected & ref_bits,
+		     actual & ref_bits);
+}
+
+static ALWAYS_INLINE int verify(const struct pi_tuple *t, const void *data,
+				const void *md, uint32_t blocks, uint64_t ref,
+				struct pi_mismatch *bad, unsigned int size,
+				enum place place, bool check)
+{
+	const unsigned int shift = APP_SHIFT(size);
+	const uint64_t compare = (uint64_t)t->app_mask << shift | t->ref_check;
+	const uint8_t *d = data, *m = md;
+
+	for (uint32_t i = 0; i < blocks; i++) {
+		const uint8_t *pi = m + (place == LAST ? t->pi_offset : 0);
+		uint64_t value = guard(t, d, m, place);
+		uint64_t expected = 0, actual = 0, stored = value;
+		bool escaped = false;
+		int ret = 0;
+
+		if (size == 8) {
+			actual = load(pi);
+			stored = actual >> 48;
+		} else if (size == 16) {
+			stored = load(pi);
+			actual = load(pi + 8);
+		}
+		if (size) {
+			expected = tags(t, ref, size);
+			escaped = (actual >> shift & 0xffff) == 0xffff &&
+				  (actual & t->ref_escape) == t->ref_escape;
+		}
+		if (check && !escaped)
+			ret = wrong_opaque(t, m, i, ref, size, bad);
+		if (__builtin_expect(!ret && (value != stored ||
+					      (expected ^ actual) & compare), 0)) {
+			if (escaped)
+				ret = 0;
+			else if (value != stored)
+				ret = wrong(bad, PI_TAG_GUARD, i, value, stored);
+			else
+				ret = wrong_tag(t, expected, actual, i, size, bad);
+		}
+		if (ret)
+			return ret;
+		d += t->interval;
+		m += t->md_size;
+		ref++;
+	}
+	return 0;
+}
+
+#define GENERATE(name, size, place)					\
 static void generate_##name(const struct pi_tuple *t, const void *data,	\
 			    void *md, uint32_t blocks, uint64_t ref)	\
 {									\
-	generate(t, data, md, blocks, ref, place);			\
-}									\
-									\
+	generate(t, data, md, blocks, ref, size, place);		\
+}
+
+#define VERIFY(name, size, place, check)				\
 static int verify_##name(const struct pi_tuple *t, const void *data,	\
 			 const void *md, uint32_t blocks, uint64_t ref,	\
 			 struct pi_mismatch *bad)			\
 {									\
-	return verify(t, data, md, blocks, ref, bad, place);		\
+	return verify(t, data, md, blocks, ref, bad, size, place, check);\
 }
 
-TUPLE_FUNCTIONS(8_alone, ALONE)
-TUPLE_FUNCTIONS(8_first, FIRST)
-TUPLE_FUNCTIONS(8_last, LAST)
+GENERATE(8_alone, 8, ALONE)
+GENERATE(8_first, 8, FIRST)
+GENERATE(8_last, 8, LAST)
+GENERATE(16_alone, 16, ALONE)
+GENERATE(16_first, 16, FIRST)
+GENERATE(16_last, 16, LAST)
+GENERATE(0, 0, FIRST)
+VERIFY(8_alone, 8, ALONE, false)
+VERIFY(8_first, 8, FIRST, false)
+VERIFY(8_last, 8, LAST, false)
+VERIFY(16_alone, 16, ALONE, false)
+VERIFY(16_first, 16, FIRST, false)
+VERIFY(16_last, 16, LAST, false)
+VERIFY(8_first_check, 8, FIRST, true)
+VERIFY(8_last_check, 8, LAST, true)
+VERIFY(16_first_check, 16, FIRST, true)
+VERIFY(16_last_check, 16, LAST, true)
+VERIFY(0_check, 0, FIRST, true)
 
-static const struct {
-	typeof(((struct pi_tuple *)0)->generate) generate;
-	typeof(((struct pi_tuple *)0)->verify) verify;
-} functions[NR_PLACES] = {
-	[ALONE]	= { generate_8_alone, verify_8_alone },
-	[FIRST]	= { generate_8_first, verify_8_first },
-	[LAST]	= { generate_8_last, verify_8_last },
-};
-
-static void generate_none(const struct pi_tuple *t, const void *data, void *md,
-			  uint32_t blocks, uint64_t ref)
+static void generate_nothing(const struct pi_tuple *t, const void *data,
+			     void *md, uint32_t blocks, uint64_t ref)
 {
 	(void)t, (void)data, (void)md, (void)blocks, (void)ref;
 }
 
-static int verify_none(const struct pi_tuple *t, const void *data,
-		       const void *md, uint32_t blocks, uint64_t ref,
-		       struct pi_mismatch *bad)
+static int verify_nothing(const struct pi_tuple *t, const void *data,
+			  const void *md, uint32_t blocks, uint64_t ref,
+			  struct pi_mismatch *bad)
 {
 	(void)t, (void)data, (void)md, (void)blocks, (void)ref, (void)bad;
 	return 0;
 }
 
-void pi_tuple_init(struct pi_tuple *t, const struct pi_format *format,
-		   uint16_t app, uint16_t app_mask)
-{
-	enum place place = format->md_size == format->guard->pi_size ? ALONE :
-			   format->pi_offset ? LAST : FIRST;
+static const struct {
+	uint8_t size;
+	enum place place;
+	typeof(((struct pi_tuple *)0)->generate) generate;
+	typeof(((struct pi_tuple *)0)->verify) verify, verify_check;
+} functions[] = {
+	{ 8,  ALONE, generate_8_alone,  verify_8_alone,  verify_8_alone },
+	{ 8,  FIRST, generate_8_first,  verify_8_first,  verify_8_first_check },
+	{ 8,  LAST,  generate_8_last,   verify_8_last,   verify_8_last_check },
+	{ 16, ALONE, generate_16_alone, verify_16_alone, verify_16_alone },
+	{ 16, FIRST, generate_16_first, verify_16_first, verify_16_first_check },
+	{ 16, LAST,  generate_16_last,  verify_16_last,  verify_16_last_check },
+	{ 0,  FIRST, generate_0,        verify_nothing,  verify_0_check },
+};
 
+void pi_tuple_init(struct pi_tuple *t, const struct pi_format *format,
+		   const struct pi_tuple_options *options)
+{
+	const struct pi_guard *guard = format->guard;
+	const uint64_t ref_bits = guard->ref_size ?
+				  (1ULL << guard->ref_size * 8) - 1 : 0;
+	const enum place place = format->md_size == guard->pi_size ? ALONE :
+				 format->pi_offset ? LAST : FIRST;
+	unsigned int i = 0;
+
+	while (functions[i].size != guard->pi_size ||
+	       functions[i].place != place)
+		i++;
 	*t = (struct pi_tuple) {
-		.generate	= functions[place].generate,
-		.verify		= functions[place].verify,
-		.guard		= format->guard->compute,
-		.guard_seed	= format->guard->seed,
+		.generate	= functions[i].generate,
+		.verify		= options->opaque ? functions[i].verify_check :
+						    functions[i].verify,
+		.guard		= guard->compute,
+		.guard_seed	= guard->seed,
 		.interval	= format->interval,
 		.md_size	= format->md_size,
 		.pi_offset	= format->pi_offset,
-		.app		= app,
-		.app_mask	= app_mask,
+		.app		= options->app,
+		.app_mask	= options->app_mask,
+		.app_avoid	= 0x10000,
+		/* odd constants of the golden ratio and of pi */
+		.app_multiply	= options->app_mode == PI_APP_LBA ? 1 :
+				  0x9e3779b97f4a7c15,
+		.app_shift	= options->app_mode == PI_APP_LBA ? 0 : 48,
+		.opaque_multiply = options->opaque ? 0x243f6a8885a308d3 : 0,
 	};
+	if (options->app_mode != PI_APP_CONSTANT) {
+		t->app_varies = 0xffff;
+		t->app_avoid = 0xffff;
+	}
 	if (format->type == 3) {
-		t->ref_escape = 0xffffffff;
+		t->ref = options->ref & ref_bits;
+		t->ref_check = options->ref_check ? ref_bits : 0;
+		t->ref_escape = ref_bits;
 	} else {
-		t->ref_mask = 0xffffffff;
-		t->ref_check = 0xffffffff;
-		t->ref_step = 1;
+		t->ref_varies = ref_bits;
+		t->ref_check = ref_bits;
 	}
 }
 
 const struct pi_tuple pi_tuple_none = {
-	.generate	= generate_none,
-	.verify		= verify_none,
+	.generate	= generate_nothing,
+	.verify		= verify_nothing,
 };
 
 const char *pi_tag_name(enum pi_tag tag)
@@ -188,6 +311,7 @@ const char *pi_tag_name(enum pi_tag tag)
 		[PI_TAG_GUARD]	= "guard",
 		[PI_TAG_APP]	= "application tag",
 		[PI_TAG_REF]	= "reference tag",
+		[PI_TAG_OPAQUE]	= "opaque byte",
 	};
 
 	return name[tag];

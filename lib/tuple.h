@@ -10,6 +10,7 @@ enum pi_tag {
 	PI_TAG_GUARD,
 	PI_TAG_APP,
 	PI_TAG_REF,
+	PI_TAG_OPAQUE,
 	PI_NR_TAGS,
 };
 
@@ -17,14 +18,44 @@ enum pi_tag {
  * struct pi_mismatch - the first wrong tuple of a buffer
  * @tag:	which of its tags
  * @block:	interval within the buffer, from 0
- * @expected:	value the tag should have, host order
+ * @offset:	of an opaque byte, in the metadata of its interval
+ * @expected:	value the tag, or the opaque byte, should have, host order
  * @actual:	value it has, host order
  */
 struct pi_mismatch {
 	enum pi_tag tag;
 	uint32_t block;
+	uint16_t offset;
 	uint64_t expected;
 	uint64_t actual;
+};
+
+/* how the application tag changes from interval to interval */
+enum pi_app_mode {
+	PI_APP_CONSTANT,
+	PI_APP_LBA,		/* low bits of the interval's number */
+	PI_APP_RANDOM,		/* a hash of the interval's number and a seed */
+};
+
+/**
+ * struct pi_tuple_options - what the application decides
+ * @app:	application tag to write and to expect, host order; where it
+ *		changes, what the changing value is exclusive-ored with
+ * @app_mask:	bits of it to compare; 0 leaves the tag unchecked
+ * @app_mode:	whether it changes; then it is never 0xffff, the escape
+ * @ref:	reference tag of type 3, the same for each interval
+ * @ref_check:	compare that too
+ * @opaque:	fill the bytes outside the tuple with a pattern that depends
+ *		on the interval's number, and check it; else they are zeros
+ *		and not looked at
+ */
+struct pi_tuple_options {
+	uint16_t app;
+	uint16_t app_mask;
+	enum pi_app_mode app_mode;
+	uint64_t ref;
+	bool ref_check;
+	bool opaque;
 };
 
 /**
@@ -35,10 +66,8 @@ struct pi_mismatch {
  * Built once by pi_tuple_init() and not changed afterwards; any number of
  * threads may use it.  @data holds @blocks x interval bytes, @md @blocks x
  * md_size bytes; neither needs alignment.  @ref is the number of the first
- * interval on the device: type 1 tuples carry its low bits counting up, type
- * 3 tuples carry 0, which is neither counted nor checked.  Bytes outside the
- * tuple are zeroed by @generate and, except that the guard covers those
- * before it, not looked at by @verify.
+ * interval on the device: type 1 tuples carry its low bits counting up.
+ * The guard covers opaque bytes before the tuple too.
  *
  * An application tag of 0xffff (on type 3 with a reference tag of all ones
  * too) escapes checking of that one interval: NVM Command Set 1.0, 5.2.3.
@@ -57,19 +86,22 @@ struct pi_tuple {
 	uint16_t pi_offset;
 	uint16_t app;
 	uint16_t app_mask;
-	uint64_t ref_mask;
+	uint16_t app_varies;
+	uint32_t app_avoid;
+	uint64_t app_multiply;
+	uint8_t app_shift;
+	uint64_t ref;
+	uint64_t ref_varies;
 	uint64_t ref_check;
-	uint64_t ref_step;
 	uint64_t ref_escape;
+	uint64_t opaque_multiply;
 };
 
 /**
  * pi_tuple_init() - prepare for a format
- * @app:	application tag to write and to expect, host order
- * @app_mask:	bits of it that @verify compares; 0 leaves the tag unchecked
  */
 void pi_tuple_init(struct pi_tuple *t, const struct pi_format *format,
-		   uint16_t app, uint16_t app_mask);
+		   const struct pi_tuple_options *options);
 
 /* for I/O that carries no metadata: generates nothing and finds nothing */
 extern const struct pi_tuple pi_tuple_none;

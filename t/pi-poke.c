@@ -28,7 +28,7 @@ static int transfer(struct pi_ring *ring, struct pi_io *io, unsigned int dir,
 
 	pi_io_rw(io, &mode, dir, fd, offset, data, format->interval, 0, 0, 0,
 		 false);
-	layout->fill(io, 0, format->md_size, io->ref);
+	layout->fill(io, 0, 0, format->md_size, io->ref);
 	pi_ring_queue(ring, 0);
 	if (pi_ring_submit(ring, 1) != 1 || pi_ring_wait(ring, 1))
 		return -EIO;
@@ -77,7 +77,7 @@ int main(int argc, char **argv)
 	md = ios.io->md;
 	ios.io->sqe = pi_ring_sqe(&ring, 0);
 	ios.io->ref = dev.start + block;
-	pi_layouts[PI_LAYOUT_INDIRECT].arm(ios.io, 0);
+	pi_layouts[PI_LAYOUT_INDIRECT].arm(ios.io);
 
 	ret = transfer(&ring, ios.io, 0, fd, block << dev.format.shift, data,
 		       &dev.format);

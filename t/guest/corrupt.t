@@ -4,8 +4,10 @@
 from tap import main, ok, passes, pi, poke, refuses
 
 FORMATS = ['4096+8', '512+8', '4096+64,pos=first', '4096+64,pos=last',
-           '4096+8,type=3']
-PLACE = {'4096+64,pos=last': 56}
+           '4096+8,type=3', '4096+64,guard=crc64', '512+16,guard=crc64']
+PLACE = {'4096+64,pos=last': 56, '4096+64,guard=crc64': 48}
+CRC16 = {'guard': (0, 2), 'application tag': (2, 4), 'reference tag': (4, 8)}
+CRC64 = {'guard': (0, 8), 'application tag': (8, 10), 'reference tag': (10, 16)}
 SIZE = 1 << 20
 BLOCK = 37
 
@@ -18,9 +20,9 @@ def test(*devices):
     for name, device in zip(FORMATS, devices):
         interval = 512 if name.startswith('512') else 4096
         at = PLACE.get(name, 0)
-        tags = {'guard': [('md', at + 1, 0x10)],
-                'application tag': [('md', at + 2, 0x01)],
-                'reference tag': [('md', at + 7, 0x04)]}
+        fields = CRC64 if 'crc64' in name else CRC16
+        tags = {tag: [('md', at + first + 1, 0x10)]
+                for tag, (first, _) in fields.items()}
         if 'type=3' in name:
             del tags['reference tag']
         tags['guard '] = [('data', interval - 1, 0x80)]
@@ -36,8 +38,7 @@ def test(*devices):
             what = f'{name}, {tag}, {flips}'
             words = [device, f'block {BLOCK} ', tag, 'expected 0x']
             if flips[0][0] == 'md' and flips[0][1] >= at:
-                first, end = {'guard': (0, 2), 'application tag': (2, 4),
-                              'reference tag': (4, 8)}[tag]
+                first, end = fields[tag]
                 good = int.from_bytes(before[at + first:at + end], 'big')
                 bad = int.from_bytes(after[at + first:at + end], 'big')
                 words.append(f'expected 0x{good:x}, found 0x{bad:x}')
@@ -58,6 +59,13 @@ def test(*devices):
             passes(job(device), f'{what}: mended, it reads', read=SIZE >> 15)
 
     device = devices[0]
+    passes(pi(devices[2], rw='write', bs='64k', size=SIZE,
+              pi_opaque='pattern'), 'opaque bytes: write')
+    poke(devices[2], BLOCK, ('md', 20, 0x08))
+    passes(job(devices[2]), 'opaque bytes: not looked at', read=SIZE >> 15)
+    refuses(job(devices[2], pi_opaque='pattern'), 'opaque bytes: looked at',
+            f'block {BLOCK} ', 'opaque byte 20', 'by the host')
+
     refuses(job(device, pi_verify='host', apptag=0x4321),
             'another application tag than was written', 'application tag',
             'expected 0x4321, found 0x1234')

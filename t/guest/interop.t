@@ -7,7 +7,8 @@ import os
 from tap import Fio, main, ok, passes, pi, plain_read, poke
 
 FORMATS = {'512+8': 128, '4096+8': 16, '4096+64,pos=first': 128,
-           '4096+64,pos=last': 128, '4096+8,type=3': 16}
+           '4096+64,pos=last': 128, '4096+8,type=3': 16,
+           '4096+64,guard=crc64': 128, '512+16,guard=crc64,pos=first': 256}
 SIZE = 2 << 20
 TAGS = 'GUARD,REFTAG,APPTAG'
 
@@ -42,6 +43,8 @@ def test(*devices):
         passes(pi(device, rw='read', apptag=0, **job),
                f'{name}: we verify what the kernel generated (tag 0)',
                read=SIZE >> 13)
+        poked = poke(device, 3)
+        ok(any(poked), f'{name}: so there are tuples', poked.hex())
         passes(pi(device, rw='read', apptag_mask=0, **job),
                f'{name}: likewise with no application tag compared',
                read=SIZE >> 13)

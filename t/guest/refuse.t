@@ -17,6 +17,8 @@ REFUSED = {
     'a tag in small letters': ({'pi_chk': 'guard'}, 'guard', 'GUARD'),
     'a mask the device cannot have': (
         {'pi_chk': 'APPTAG', 'apptag_mask': 0xff}, 'apptag_mask', 'drop'),
+    'a tag of its own for each block, and the device': (
+        {'pi_chk': 'APPTAG', 'pi_apptag': 'lba'}, 'pi_apptag', 'drop'),
     'a block size below the interval': ({'bs': 512}, 'bs=512', '4096'),
     'a block size that cuts an interval': ({'bs': 6144}, 'bs=6144', '4096'),
     'a split that does': ({'bssplit': '4k/50:5k/50'}, '5120', '4096'),
@@ -38,7 +40,7 @@ def writes(device):
     return int(stat.read_text().split()[6])
 
 
-def test(with_pi, without, type3, extended, opaque):
+def test(with_pi, without, type3, extended, opaque, wide):
     before = [writes(device) for device in (with_pi, without, type3)]
 
     for name, (options, *words) in REFUSED.items():
@@ -53,7 +55,6 @@ def test(with_pi, without, type3, extended, opaque):
             ('no protection information', without,
              ('LBA format 4096+0', 'pi_layout=none')),
             ('extended LBA', extended, ('4096+8', 'pi_layout=none')),
-            ('metadata without a guard', opaque, ('4096+8', 'pi_layout=none')),
             ('a missing file', '/dev/nvme9n9', ('No such file',)),
             ('a regular file', __file__, ('not a block device',)),
             ('a character device', '/dev/zero', ('not a block device',))):
@@ -62,6 +63,17 @@ def test(with_pi, without, type3, extended, opaque):
                     *words)
     ok(not os.path.exists('/dev/nvme9n9'), 'the missing file is not created')
     refuses(pi(type3, **JOB, pi_chk='REFTAG'), 'REFTAG on type 3', 'type 3')
+    refuses(pi(opaque, **JOB, pi_chk='GUARD'), 'pi_chk without PI', 'pi_chk')
+    for bs in ('512k', '2m'):
+        run = pi(wide, rw='randwrite', bs=bs, size='16m', verify='crc32c',
+                 pi_reftag=0x123456789abc)
+        if bs == '512k':
+            passes(run, 'a reference tag above 2^32, not split', write=32, read=32)
+        else:
+            refuses(run, 'a reference tag above 2^32 in an I/O that is split',
+                    'max_sectors_kb', '32 bits')
+    passes(pi(wide, rw='randwrite', bs='2m', size='16m', verify='crc32c'),
+           'one below it, split', write=8, read=8)
     refuses(pi(f'{with_pi}:{without}', **{**JOB, 'nrfiles': 2}),
             'one of two without', without)
 
@@ -72,5 +84,6 @@ def test(with_pi, without, type3, extended, opaque):
 
 
 main(test, [word for name in ('4096+8', '4096', '4096+8,type=3',
-                              '4096+8,extended', '4096+8,type=0')
+                              '4096+8,extended', '4096+8,type=0',
+                              '4096+16,guard=crc64')
             for word in ('--disk', name)])

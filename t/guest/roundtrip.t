@@ -5,7 +5,16 @@ from tap import main, ok, passes, pi, plain_read
 
 FORMATS = ['512+8', '512+8,type=3', '4096+8', '4096+8,type=3',
            '4096+64,pos=first', '4096+64,pos=last', '4096+64,type=3,pos=first',
-           '4096+64,type=3,pos=last', '512+64,pos=last']
+           '4096+64,type=3,pos=last', '512+64,pos=last', '4096+16,guard=crc64',
+           '512+64,guard=crc64,pos=first', '4096+64,guard=crc64,type=3',
+           '4096+64,type=0']
+TAGS = {
+    'pattern': {'pi_opaque': 'pattern'},
+    'tag lba': {'pi_apptag': 'lba'},
+    'tag random': {'pi_apptag': 'random'},
+    'tag file': {'pi_apptag': 'file'},
+    'another reference tag': {'pi_reftag': 0x123456789abc},
+}
 MODES = {
     'as it comes': {},
     'vectored': {'nonvectored': 0},
@@ -38,6 +47,10 @@ def test(*devices):
         passes(pi(device, rw='randwrite', bs='4k', verify='crc32c', **common),
                f'{name}: write and read back with verify=crc32c',
                write=SIZE >> 12, read=SIZE >> 12)
+        for tags, options in TAGS.items():
+            passes(pi(device, rw='randwrite', bs='16k', verify='crc32c',
+                      **common, **options),
+                   f'{name}: {tags}', write=SIZE >> 14, read=SIZE >> 14)
         passes(pi(device, rw='randwrite', bssplit='4k/50:12k/30:128k/20',
                   verify='md5', **common),
                f'{name}: mixed block sizes')

@@ -9,15 +9,17 @@ SIZE = 4 << 20
 
 
 def test(device):
-    for dif, sector in ((1, 512), (1, 4096), (2, 512), (3, 512), (3, 4096)):
+    for dif, sector, guard in ((1, 512, 0), (1, 4096, 0), (2, 512, 0),
+                               (3, 512, 0), (3, 4096, 0), (1, 512, 1),
+                               (1, 4096, 1), (3, 512, 1)):
         subprocess.run(['rmmod', 'scsi_debug'], check=True)
         subprocess.run(['modprobe', 'scsi_debug', f'dif={dif}', 'dix=1',
-                        f'sector_size={sector}', 'delay=0', 'dev_size_mb=64'],
+                        f'guard={guard}', f'sector_size={sector}', 'delay=0', 'dev_size_mb=64'],
                        check=True)
         subprocess.run(['sh', '-c', 'until [ -b "$0" ]; do sleep 0.1; done',
                         device], check=True, timeout=30)
         job = {'size': SIZE, 'iodepth': 16}
-        name = f'DIF type {dif}, {sector} bytes'
+        name = f'DIF type {dif}, {sector} bytes, {"IP" if guard else "CRC"}'
 
         passes(pi(device, rw='write', bs='64k', **job), f'{name}: write',
                write=SIZE >> 16)

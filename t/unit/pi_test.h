@@ -83,27 +83,6 @@ static inline int pi_test_time_left(const struct timespec *start, int seconds)
 	return now.tv_sec - start->tv_sec < seconds;
 }
 
-/*
- * Guard of T10 SBC-4, 4.21.4, bit by bit: x^16 + x^15 + x^11 + x^9 + x^8 +
- * x^7 + x^5 + x^4 + x^2 + x + 1, most significant bit first, nothing inverted
- */
-#define PI_TEST_POLY		0x8bb7
-
-static inline uint16_t pi_test_crc_bit(uint16_t crc)
-{
-	return crc << 1 ^ (crc & 0x8000 ? PI_TEST_POLY : 0);
-}
-
-static inline uint16_t pi_test_crc(uint16_t crc, const void *buf, size_t len)
-{
-	for (const uint8_t *p = buf; len--; p++) {
-		crc ^= *p << 8;
-		for (int bit = 0; bit < 8; bit++)
-			crc = pi_test_crc_bit(crc);
-	}
-	return crc;
-}
-
 /* memory between two pages that fault, to also catch what ASan cannot see */
 struct pi_test_fence {
 	uint8_t *begin;

@@ -31,6 +31,9 @@ static struct {
 	bool no_nsid;
 	int identify_ret;
 	uint8_t dps;
+	struct nvme_id_ns ns;
+	struct nvme_nvm_id_ns nvm;
+	int nvm_ret;
 	unsigned int identified;
 	int next_fd;
 	char root[64];
@@ -88,14 +91,19 @@ int __wrap_nvme_identify(struct nvme_identify_args *args)
 	struct nvme_id_ns *ns = args->data;
 
 	assert_int_equal(args->fd, FD);
-	assert_int_equal(args->cns, NVME_IDENTIFY_CNS_NS);
 	assert_int_equal(args->nsid, NSID);
+	if (args->cns == NVME_IDENTIFY_CNS_CSI_NS) {
+		assert_int_equal(args->csi, NVME_CSI_NVM);
+		memcpy(args->data, &fake.nvm, sizeof(fake.nvm));
+		return fake.nvm_ret;
+	}
+	assert_int_equal(args->cns, NVME_IDENTIFY_CNS_NS);
 	fake.identified++;
 	if (fake.identify_ret) {
 		errno = EACCES;
 		return fake.identify_ret;
 	}
-	memset(ns, 0, sizeof(*ns));
+	*ns = fake.ns;
 	ns->dps = fake.dps;
 	return 0;
 }
@@ -246,6 +254,14 @@ static void test_cap(void **state)
 	accept_as("512+64 type 3 CRC16 first", 0);
 	answer_cap(2, 512, 8, 0);
 	accept_as("512+8 type 1 CRC16", 0);
+	answer_cap(3, 4096, 64, 48);
+	fake.cap.guard_tag_type = PI_LBMD_CSUM_CRC64_NVME;
+	fake.cap.pi_size = 16;
+	accept_as("4096+64 type 1 CRC64 last", 0);
+	answer_cap(0, 4096, 64, 0);
+	fake.cap.guard_tag_type = PI_LBMD_CSUM_NONE;
+	fake.cap.pi_size = 0;
+	accept_as("4096+64 without PI", 0);
 	assert_int_equal(fake.identified, 0);
 }
 
@@ -267,7 +283,7 @@ static void test_cap_refusals(void **state)
 	refuse(-EOPNOTSUPP, "storage tag", "pi_layout=none");
 	answer_cap(3, 4096, 8, 0);
 	fake.cap.guard_tag_type = 77;
-	refuse(-EOPNOTSUPP, "guard 'unknown'", "pi_layout=none");
+	refuse(-EOPNOTSUPP, "guard of kind '77'", "pi_layout=none");
 }
 
 static void test_no_metadata(void **state)
@@ -309,18 +325,28 @@ static void test_extended_lba(void **state)
 	refuse(-ENODATA, "LBA format 4096+64, extended", "pi_layout=none");
 }
 
-/* where a tuple lies that is not there needs no root to find out */
+/* an unknown guard's tuple may lie anywhere: nothing to ask root for */
 static void test_no_profile_no_root(void **state)
 {
 	(void)state;
 	fake.identify_ret = -1;
 	put(DISK "/metadata_bytes", "64\n");
 	refuse(-ENODATA, "LBA format 4096+64, extended", "pi_layout=none");
+	put_nvme("EXT-DIF-TYPE1-CRC32", 4096, 64);
+	refuse(-EOPNOTSUPP, "'EXT-DIF-TYPE1-CRC32'", "pi_layout=none");
+	assert_int_equal(fake.identified, 0);
+}
+
+/* where there is no tuple, or but one place for it, it needs no root */
+static void test_one_place_no_root(void **state)
+{
+	(void)state;
+	fake.identify_ret = -1;
 	put_nvme("nop", 4096, 64);
-	refuse(-EOPNOTSUPP, "4096+64 with guard 'nop'", "pi_layout=none");
+	accept_as("4096+64 without PI", 0);
 	put_nvme("EXT-DIF-TYPE1-CRC64", 4096, 16);
-	if (!pi_guard_by_csum(PI_LBMD_CSUM_CRC64_NVME))
-		refuse(-EOPNOTSUPP, "'EXT-DIF-TYPE1-CRC64'", "pi_layout=none");
+	accept_as("4096+16 type 1 CRC64", 0);
+	assert_int_equal(fake.identified, 0);
 }
 
 static void test_nvme(void **state)
@@ -347,13 +373,19 @@ static void test_nvme_other_guards(void **state)
 {
 	(void)state;
 	put_nvme("nop", 4096, 8);
-	refuse(-EOPNOTSUPP, "guard 'nop'", "pi_layout=none");
+	accept_as("4096+8 without PI", 0);
 	put_nvme("nop", 4096, 64);
-	refuse(-EOPNOTSUPP, "4096+64 with guard 'nop'", "CRC16");
-	if (pi_guard_by_csum(PI_LBMD_CSUM_CRC64_NVME))
-		return;
-	put_nvme("EXT-DIF-TYPE1-CRC64", 4096, 16);
-	refuse(-EOPNOTSUPP, "'EXT-DIF-TYPE1-CRC64'", "pi_layout=none");
+	accept_as("4096+64 without PI", 0);
+	put_nvme("EXT-DIF-TYPE3-CRC64", 512, 16);
+	accept_as("512+16 type 3 CRC64", 0);
+	put_nvme("EXT-DIF-TYPE1-CRC64", 4096, 64);
+	accept_as("4096+64 type 1 CRC64 last", 0);
+	fake.dps = 1 | 1 << 3;
+	accept_as("4096+64 type 1 CRC64 first", 0);
+	put_nvme("EXT-DIF-TYPE1-CRC64", 4096, 8);
+	refuse(-EOPNOTSUPP, "a 16-byte tuple", "pi_layout=none");
+	put_nvme("EXT-DIF-TYPE1-CRC32", 4096, 16);
+	refuse(-EOPNOTSUPP, "'EXT-DIF-TYPE1-CRC32'", "pi_layout=none");
 }
 
 static void test_identify_refused(void **state)
@@ -380,9 +412,11 @@ static void test_scsi(void **state)
 	accept_as("4096+8 type 3 CRC16", 0);
 	assert_int_equal(fake.identified, 0);
 	put_integrity("T10-DIF-TYPE1-IP", 512);
-	if (!pi_guard_by_csum(PI_LBMD_CSUM_IP))
-		refuse(-EOPNOTSUPP, "512+8 with guard 'T10-DIF-TYPE1-IP'",
-		       "pi_layout=none");
+	accept_as("512+8 type 1 IP checksum", 0);
+	put_integrity("T10-DIF-TYPE3-IP", 4096);
+	accept_as("4096+8 type 3 IP checksum", 0);
+	put_integrity("EXT-DIF-TYPE1-CRC64", 4096);
+	refuse(-EOPNOTSUPP, "a 16-byte tuple", "pi_layout=none");
 }
 
 static void test_interval_unknown(void **state)
@@ -402,9 +436,9 @@ static void test_sysfs_nonsense(void **state)
 	memset(line, 'X', sizeof(line));
 	line[sizeof(line) - 1] = '\0';
 	put_integrity(line, 4096);
-	refuse(-EOPNOTSUPP, "guard 'XXXX", "4096+8");
+	refuse(-EOPNOTSUPP, "guard of kind 'XXXX", "4096+8");
 	put_integrity("", 4096);
-	refuse(-EOPNOTSUPP, "guard ''", "pi_layout=none");
+	refuse(-EOPNOTSUPP, "guard of kind ''", "pi_layout=none");
 	put(DISK "/integrity/format", "%s", "");
 	refuse(-ENODATA, "LBA format 4096+0", "pi_layout=none");
 }
@@ -479,6 +513,7 @@ static void test_bad_descriptor(void **state)
 {
 	(void)state;
 	refuse_fd(-1, -EBADF, "Bad file descriptor");
+	refuse_fd(-1, -EBADF, "name a block device");
 }
 
 /*
@@ -506,6 +541,71 @@ static void test_real_sysfs(void **state)
 	assert_null(strstr(reason.text, "LBA format 0+"));
 }
 
+static void lba_format(unsigned int index, uint16_t md_size, uint8_t shift,
+		       uint32_t guard_format, unsigned int storage_tag)
+{
+	fake.ns.nlbaf = index;
+	fake.ns.lbaf[index].ms = htole16(md_size);
+	fake.ns.lbaf[index].ds = shift;
+	fake.nvm.elbaf[index] = htole32(guard_format << 7 | storage_tag);
+}
+
+/* which LBA formats could carry PI, and with which guard */
+static void test_lba_formats(void **state)
+{
+	static const char * const guard[] = {
+		NULL, "CRC16", "CRC16", NULL, "CRC64", NULL, NULL, "CRC16",
+	};
+	struct pi_lba_format formats[PI_MAX_LBA_FORMATS];
+
+	(void)state;
+	fake.ns.mc = NVME_NS_MC_EXTENDED | NVME_NS_MC_SEPARATE;
+	fake.ns.dpc = NVME_NS_DPC_PI_TYPE1 | NVME_NS_DPC_PI_LAST;
+	fake.ns.flbas = 4;
+	lba_format(0, 0, 9, 0, 0);
+	lba_format(1, 8, 9, 0, 0);
+	lba_format(2, 64, 12, 0, 0);
+	lba_format(3, 8, 12, 2, 0);	/* no room for 64 bits of guard */
+	lba_format(4, 16, 12, 2, 0);
+	lba_format(5, 16, 12, 1, 16);	/* 32 bits of guard, storage tag */
+	lba_format(6, 64, 12, 2, 8);	/* storage tag */
+	lba_format(7, 8, 12, 0, 0);
+
+	assert_int_equal(pi_device_lba_formats(FD, formats), 8);
+	for (unsigned int i = 0; i < 8; i++) {
+		assert_int_equal(formats[i].index, i);
+		assert_int_equal(formats[i].lbs, i < 2 ? 512 : 4096);
+		assert_int_equal(formats[i].md_size, le16toh(fake.ns.lbaf[i].ms));
+		assert_int_equal(formats[i].in_use, i == 4);
+		if (guard[i])
+			assert_string_equal(formats[i].guard->name, guard[i]);
+		else
+			assert_null(formats[i].guard);
+	}
+
+	/* bits 5 and 6 are the high ones of the index */
+	fake.ns.flbas = 1 << 5;
+	lba_format(16, 8, 12, 0, 0);
+	assert_int_equal(pi_device_lba_formats(FD, formats), 17);
+	assert_true(formats[16].in_use && !formats[0].in_use);
+
+	/* without the NVM command set's page there is no other guard */
+	fake.nvm_ret = -1;
+	assert_int_equal(pi_device_lba_formats(FD, formats), 17);
+	assert_string_equal(formats[4].guard->name, "CRC16");
+
+	fake.ns.mc = NVME_NS_MC_EXTENDED;
+	pi_device_lba_formats(FD, formats);
+	assert_null(formats[1].guard);
+	fake.ns.mc = NVME_NS_MC_SEPARATE;
+	fake.ns.dpc = 0;
+	pi_device_lba_formats(FD, formats);
+	assert_null(formats[1].guard);
+
+	fake.no_nsid = true;
+	assert_int_equal(pi_device_lba_formats(FD, formats), -ENOTTY);
+}
+
 #define device_test(test) \
 	cmocka_unit_test_setup_teardown(test, setup, teardown)
 
@@ -518,6 +618,7 @@ int main(void)
 		device_test(test_no_metadata),
 		device_test(test_extended_lba),
 		device_test(test_no_profile_no_root),
+		device_test(test_one_place_no_root),
 		device_test(test_nvme),
 		device_test(test_nvme_other_guards),
 		device_test(test_identify_refused),
@@ -529,6 +630,7 @@ int main(void)
 		device_test(test_not_a_block_device),
 		device_test(test_bad_descriptor),
 		device_test(test_real_sysfs),
+		device_test(test_lba_formats),
 	};
 
 	return cmocka_run_group_tests_name("device", tests, NULL, NULL);

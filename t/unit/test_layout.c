@@ -24,8 +24,8 @@ static void sample_init(struct sample *s, const struct pi_layout *layout)
 	memset(s, PI_TEST_CANARY, sizeof(*s));
 	s->io.sqe = (struct io_uring_sqe *)s->sqe;
 	s->io.md = s->md;
-	layout->arm(&s->io, APP);
-	layout->fill(&s->io, CHK, MD_LEN, SEED);
+	layout->arm(&s->io);
+	layout->fill(&s->io, CHK, APP, MD_LEN, SEED);
 }
 
 /* @attr is all that a layout may write in the SQE */
@@ -48,13 +48,13 @@ static void test_none(void **state)
 	expect_sqe(&s, zeroes);
 }
 
-static void expect_attr(const struct sample *s, uint16_t chk, uint32_t len,
-			uint64_t seed)
+static void expect_attr(const struct sample *s, uint16_t chk, uint16_t app,
+			uint32_t len, uint64_t seed)
 {
 	uint8_t expected[ATTR_SIZE] = { 0 };
 
 	pi_test_put(expected, 0, uint16_t, chk);
-	pi_test_put(expected, 2, uint16_t, APP);
+	pi_test_put(expected, 2, uint16_t, app);
 	pi_test_put(expected, 4, uint32_t, len);
 	pi_test_put(expected, 8, uint64_t, (uintptr_t)s->md);
 	pi_test_put(expected, 16, uint64_t, seed);
@@ -73,13 +73,13 @@ static void test_indirect(void **state)
 	pi_test_put(attr, 8, uint64_t, 1);
 	expect_sqe(&s, attr);
 	assert_ptr_equal(s.io.attr, &s.io.attr_mem);
-	expect_attr(&s, CHK, MD_LEN, SEED);
+	expect_attr(&s, CHK, APP, MD_LEN, SEED);
 
 	/* the next I/O from the same slot, after an SQE of another kind */
 	memset(s.sqe, PI_TEST_CANARY, sizeof(s.sqe));
-	layout->fill(&s.io, 0, 8, UINT64_MAX);
+	layout->fill(&s.io, 0, 0x1234, 8, UINT64_MAX);
 	expect_sqe(&s, attr);
-	expect_attr(&s, 0, 8, UINT64_MAX);
+	expect_attr(&s, 0, 0x1234, 8, UINT64_MAX);
 }
 
 static void test_table(void **state)
@@ -153,9 +153,9 @@ static void test_kernel_takes_it(void **state)
 
 		if (layout->ring_flags || layout->probe(&ring, &reason))
 			continue;
-		layout->arm(&io, APP);
+		layout->arm(&io);
 		pi_io_rw(&io, &mode, 0, -1, 0, buf, sizeof(buf), 0, 0, 0, false);
-		layout->fill(&io, CHK, MD_LEN, SEED);
+		layout->fill(&io, CHK, APP, MD_LEN, SEED);
 		assert_int_equal(submit_one(&ring), -EBADF);
 		if (i != PI_LAYOUT_INDIRECT)
 			continue;

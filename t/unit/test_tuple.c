@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 
-#include "pi_test.h"
+#include "pi_test_guard.h"
 
 #include "tuple.h"
 
 #define MAX_INTERVAL	4096
 #define MAX_MD		255
 #define MAX_BLOCKS	9
-#define PI_SIZE		8
+
+#define CRC16		PI_LBMD_CSUM_CRC16_T10DIF
+#define CRC64		PI_LBMD_CSUM_CRC64_NVME
+#define IP		PI_LBMD_CSUM_IP
+#define NONE		PI_LBMD_CSUM_NONE
 
 #define APP		0x5aa5
-#define APP_MASK	0xffff
 #define REF		0x1234567890ULL
+#define TYPE3_REF	0xfedc5a5a12345678ULL
 
-static struct pi_format format(uint32_t interval, uint16_t md_size,
-			       uint16_t pi_offset, uint8_t type)
+static struct pi_format format(uint8_t csum, uint32_t interval,
+			       uint16_t md_size, uint16_t pi_offset, uint8_t type)
 {
 	return (struct pi_format) {
-		.guard		= pi_guard_by_csum(PI_LBMD_CSUM_CRC16_T10DIF),
+		.guard		= pi_guard_by_csum(csum),
 		.interval	= interval,
 		.md_size	= md_size,
 		.pi_offset	= pi_offset,
@@ -27,7 +31,7 @@ static struct pi_format format(uint32_t interval, uint16_t md_size,
 	};
 }
 
-static struct pi_format formats[64];
+static struct pi_format formats[128];
 static unsigned int nr_formats;
 
 #define for_each_format(f)						\
@@ -36,18 +40,54 @@ static unsigned int nr_formats;
 /* tuple alone, first, last and, which the ioctl can express, in between */
 static int setup(void **state)
 {
-	static const uint16_t place[][2] = {
-		{ 8, 0 }, { 16, 0 }, { 16, 8 }, { 64, 0 }, { 64, 56 },
-		{ 64, 24 }, { 128, 0 }, { 128, 120 },
+	static const struct {
+		uint8_t csum;
+		uint16_t md_size, pi_offset;
+	} place[] = {
+		{ CRC16, 8, 0 }, { CRC16, 16, 0 }, { CRC16, 16, 8 },
+		{ CRC16, 64, 0 }, { CRC16, 64, 56 }, { CRC16, 64, 24 },
+		{ CRC16, 128, 120 },
+		{ CRC64, 16, 0 }, { CRC64, 32, 0 }, { CRC64, 32, 16 },
+		{ CRC64, 64, 0 }, { CRC64, 64, 48 }, { CRC64, 64, 24 },
+		{ CRC64, 128, 112 },
+		{ IP, 8, 0 }, { IP, 16, 0 }, { IP, 64, 0 },
+		{ NONE, 1, 0 }, { NONE, 8, 0 }, { NONE, 64, 0 },
 	};
 
 	for (uint32_t interval = 512; interval <= 4096; interval <<= 3)
 		for (uint8_t type = 1; type <= 3; type += 2)
-			for (size_t i = 0; i < ARRAY_SIZE(place); i++)
-				formats[nr_formats++] = format(interval,
-					place[i][0], place[i][1], type);
+			for (size_t i = 0; i < ARRAY_SIZE(place); i++) {
+				if (place[i].csum == NONE && type != 3)
+					continue;
+				formats[nr_formats++] = format(place[i].csum,
+					interval, place[i].md_size,
+					place[i].pi_offset, type);
+			}
 	return pi_test_seed(state);
 }
+
+static const struct pi_tuple_options plain = {
+	.app = APP, .app_mask = 0xffff,
+};
+
+static const struct pi_tuple_options checked = {
+	.app = APP, .app_mask = 0xffff,
+	.ref = TYPE3_REF, .ref_check = true, .opaque = true,
+};
+
+static const struct pi_tuple_options every[] = {
+	{ .app = APP, .app_mask = 0xffff },
+	{ .app = APP, .app_mask = 0xffff, .ref = TYPE3_REF, .opaque = true },
+	{ .app = APP, .app_mask = 0xffff, .ref = TYPE3_REF, .ref_check = true },
+	{ .app_mask = 0xffff, .app_mode = PI_APP_LBA },
+	{ .app = APP, .app_mask = 0xfff0, .app_mode = PI_APP_LBA, .opaque = true },
+	{ .app = APP, .app_mask = 0xffff, .app_mode = PI_APP_RANDOM },
+	{ .app_mode = PI_APP_RANDOM, .ref_check = true, .opaque = true },
+};
+
+#define for_each_options(o) \
+	for (const struct pi_tuple_options *o = every; \
+	     o < every + ARRAY_SIZE(every); o++)
 
 static uint64_t get_be(const uint8_t *p, unsigned int bytes)
 {
@@ -58,61 +98,141 @@ static uint64_t get_be(const uint8_t *p, unsigned int bytes)
 	return value;
 }
 
-static uint16_t guard_of(const struct pi_format *f, const void *data,
-			 const void *md)
+static void put_be(uint8_t *p, unsigned int bytes, uint64_t value)
 {
-	return pi_test_crc(pi_test_crc(0, data, f->interval), md, f->pi_offset);
-}
-
-/* one interval's metadata as the specification draws it */
-static void reference_md(const struct pi_format *f, const uint8_t *data,
-			 uint16_t app, uint64_t ref, uint8_t *md)
-{
-	uint8_t *pi = md + f->pi_offset;
-	uint16_t guard;
-
-	memset(md, 0, f->md_size);
-	guard = guard_of(f, data, md);
-	pi[0] = guard >> 8;
-	pi[1] = guard;
-	pi[2] = app >> 8;
-	pi[3] = app;
-	for (int i = 0; i < 4 && f->type != 3; i++)
-		pi[4 + i] = ref >> (24 - 8 * i);
-}
-
-static int wrong(struct pi_mismatch *bad, enum pi_tag tag, uint32_t block,
-		 uint64_t expected, uint64_t actual)
-{
-	*bad = (struct pi_mismatch) { tag, block, expected, actual };
-	return -EILSEQ;
-}
-
-static int reference_verify(const struct pi_format *f, const uint8_t *data,
-			    const uint8_t *md, uint32_t blocks, uint64_t ref,
-			    uint16_t app, uint16_t mask, struct pi_mismatch *bad)
-{
-	for (uint32_t i = 0; i < blocks; i++, md += f->md_size) {
-		const uint8_t *pi = md + f->pi_offset;
-		uint16_t guard = guard_of(f, data + i * f->interval, md);
-		uint32_t want_ref = ref + i, got_ref = get_be(pi + 4, 4);
-		uint16_t got_app = get_be(pi + 2, 2);
-
-		if (got_app == 0xffff && (f->type != 3 || got_ref == 0xffffffff))
-			continue;
-		if (get_be(pi, 2) != guard)
-			return wrong(bad, PI_TAG_GUARD, i, guard, get_be(pi, 2));
-		if ((got_app ^ app) & mask)
-			return wrong(bad, PI_TAG_APP, i, app, got_app);
-		if (f->type != 3 && got_ref != want_ref)
-			return wrong(bad, PI_TAG_REF, i, want_ref, got_ref);
+	while (bytes--) {
+		p[bytes] = value;
+		value >>= 8;
 	}
-	return 0;
+}
+
+static void flip(uint8_t *p, unsigned int bit)
+{
+	p[bit / 8] ^= 0x80 >> bit % 8;
+}
+
+static const struct pi_test_guard *guard(const struct pi_format *f)
+{
+	return pi_test_guard(f->guard->csum);
+}
+
+static unsigned int pi_size(const struct pi_format *f)
+{
+	return guard(f)->pi_size;
+}
+
+static uint64_t ref_bits(const struct pi_format *f)
+{
+	return (1ULL << 8 * guard(f)->ref_size) - 1;
+}
+
+/* one interval's tags and opaque bytes, as the specification and tuple.h say */
+static uint64_t want_guard(const struct pi_format *f, const void *data,
+			   const void *md)
+{
+	const struct pi_test_guard *g = guard(f);
+
+	return g->compute(g->compute(g->seed, data, f->interval), md,
+			  f->pi_offset);
+}
+
+static uint16_t want_app(const struct pi_tuple_options *o, uint64_t ref)
+{
+	uint16_t varies = o->app_mode == PI_APP_LBA ? ref :
+			  ref * 0x9e3779b97f4a7c15 >> 48;
+
+	if (o->app_mode == PI_APP_CONSTANT)
+		return o->app;
+	varies ^= o->app;
+	return varies == 0xffff ? 0xfffe : varies;
+}
+
+static uint64_t want_ref(const struct pi_format *f,
+			 const struct pi_tuple_options *o, uint64_t ref)
+{
+	return (f->type == 3 ? o->ref : ref) & ref_bits(f);
+}
+
+static bool ref_checked(const struct pi_format *f,
+			const struct pi_tuple_options *o)
+{
+	return f->type != 3 || o->ref_check;
+}
+
+static uint8_t want_opaque(const struct pi_tuple_options *o, uint64_t ref,
+			   unsigned int offset)
+{
+	uint64_t word = (ref + 1) * 0x243f6a8885a308d3;
+
+	return o->opaque ? word >> (offset % 8 * 8) : 0;
+}
+
+static bool is_opaque(const struct pi_format *f, unsigned int offset)
+{
+	return offset < f->pi_offset || offset >= f->pi_offset + pi_size(f);
+}
+
+static void reference_md(const struct pi_format *f,
+			 const struct pi_tuple_options *o, const uint8_t *data,
+			 uint64_t ref, uint8_t *md)
+{
+	const struct pi_test_guard *g = guard(f);
+	uint8_t *pi = md + f->pi_offset;
+
+	for (unsigned int i = 0; i < f->md_size; i++)
+		if (is_opaque(f, i))
+			md[i] = want_opaque(o, ref, i);
+	if (!g->pi_size)
+		return;
+	put_be(pi, g->guard_size, want_guard(f, data, md));
+	put_be(pi + g->guard_size, 2, want_app(o, ref));
+	put_be(pi + g->guard_size + 2, g->ref_size, want_ref(f, o, ref));
+}
+
+static bool reference_escaped(const struct pi_format *f, uint16_t app,
+			      uint64_t ref)
+{
+	return pi_size(f) && app == 0xffff &&
+	       (f->type != 3 || ref == ref_bits(f));
+}
+
+/* of one interval: expected and actual are equal where nothing is wrong */
+static struct pi_mismatch reference_check(const struct pi_format *f,
+					  const struct pi_tuple_options *o,
+					  const uint8_t *data,
+					  const uint8_t *md, uint64_t ref)
+{
+	const struct pi_test_guard *g = guard(f);
+	const uint8_t *pi = md + f->pi_offset;
+	uint16_t app = get_be(pi + g->guard_size, g->pi_size ? 2 : 0);
+	uint16_t want = want_app(o, ref);
+	uint64_t tag = get_be(pi + g->guard_size + 2, g->ref_size);
+	uint64_t value = get_be(pi, g->guard_size);
+
+	if (reference_escaped(f, app, tag))
+		return (struct pi_mismatch) { 0 };
+	for (unsigned int i = 0; i < f->md_size && o->opaque; i++)
+		if (is_opaque(f, i) && md[i] != want_opaque(o, ref, i))
+			return (struct pi_mismatch) {
+				PI_TAG_OPAQUE, 0, i, want_opaque(o, ref, i), md[i],
+			};
+	if (value != want_guard(f, data, md))
+		return (struct pi_mismatch) {
+			PI_TAG_GUARD, 0, 0, want_guard(f, data, md), value,
+		};
+	if (pi_size(f) && (app ^ want) & o->app_mask)
+		return (struct pi_mismatch) { PI_TAG_APP, 0, 0, want, app };
+	if (ref_checked(f, o))
+		return (struct pi_mismatch) {
+			PI_TAG_REF, 0, 0, want_ref(f, o, ref), tag,
+		};
+	return (struct pi_mismatch) { 0 };
 }
 
 /* @blocks intervals of random data in memory of exactly their size */
 struct sample {
 	struct pi_format format;
+	struct pi_tuple_options options;
 	struct pi_tuple tuple;
 	uint32_t blocks;
 	uint64_t ref;
@@ -123,11 +243,12 @@ struct sample {
 };
 
 static void sample_init(struct sample *s, const struct pi_format *f,
-			uint32_t blocks, uint64_t ref, uint16_t app,
-			uint16_t app_mask)
+			uint32_t blocks, uint64_t ref,
+			const struct pi_tuple_options *options)
 {
 	*s = (struct sample) {
 		.format		= *f,
+		.options	= *options,
 		.blocks		= blocks,
 		.ref		= ref,
 		.data_bytes	= (size_t)blocks * f->interval,
@@ -139,7 +260,7 @@ static void sample_init(struct sample *s, const struct pi_format *f,
 	assert_non_null(s->md);
 	pi_test_fill(s->data, s->data_bytes);
 	memset(s->md, PI_TEST_CANARY, s->md_bytes);
-	pi_tuple_init(&s->tuple, f, app, app_mask);
+	pi_tuple_init(&s->tuple, f, options);
 	s->tuple.generate(&s->tuple, s->data, s->md, blocks, ref);
 }
 
@@ -149,14 +270,56 @@ static void sample_exit(struct sample *s)
 	free(s->md);
 }
 
-static int sample_verify(const struct sample *s, struct pi_mismatch *bad)
+static uint8_t *sample_data(const struct sample *s, uint32_t block)
 {
-	return s->tuple.verify(&s->tuple, s->data, s->md, s->blocks, s->ref, bad);
+	return s->data + (size_t)block * s->format.interval;
+}
+
+static uint8_t *sample_md(const struct sample *s, uint32_t block)
+{
+	return s->md + (size_t)block * s->format.md_size;
 }
 
 static uint8_t *sample_pi(const struct sample *s, uint32_t block)
 {
-	return s->md + block * s->format.md_size + s->format.pi_offset;
+	return sample_md(s, block) + s->format.pi_offset;
+}
+
+/* where a tag lies in a tuple, and in how many bytes */
+static unsigned int tag_bytes(const struct pi_format *f, enum pi_tag tag)
+{
+	const unsigned int bytes[] = {
+		guard(f)->guard_size, pi_size(f) ? 2 : 0, guard(f)->ref_size,
+	};
+
+	return bytes[tag];
+}
+
+static uint8_t *sample_tag(const struct sample *s, uint32_t block,
+			   enum pi_tag tag)
+{
+	uint8_t *p = sample_pi(s, block);
+
+	for (enum pi_tag before = 0; before < tag; before++)
+		p += tag_bytes(&s->format, before);
+	return p;
+}
+
+static uint64_t sample_get(const struct sample *s, uint32_t block,
+			   enum pi_tag tag)
+{
+	return get_be(sample_tag(s, block, tag), tag_bytes(&s->format, tag));
+}
+
+static void sample_put(struct sample *s, uint32_t block, enum pi_tag tag,
+		       uint64_t value)
+{
+	put_be(sample_tag(s, block, tag), tag_bytes(&s->format, tag), value);
+}
+
+static int sample_verify(const struct sample *s, struct pi_mismatch *bad)
+{
+	return s->tuple.verify(&s->tuple, s->data, s->md, s->blocks, s->ref, bad);
 }
 
 static void expect_good(const struct sample *s)
@@ -166,8 +329,9 @@ static void expect_good(const struct sample *s)
 	assert_int_equal(sample_verify(s, &bad), 0);
 }
 
-static void expect_bad(const struct sample *s, enum pi_tag tag, uint32_t block,
-		       uint64_t expected, uint64_t actual)
+static void expect_bad_at(const struct sample *s, enum pi_tag tag,
+			  uint32_t block, uint16_t offset, uint64_t expected,
+			  uint64_t actual)
 {
 	struct pi_mismatch bad;
 
@@ -175,39 +339,114 @@ static void expect_bad(const struct sample *s, enum pi_tag tag, uint32_t block,
 	assert_int_equal(sample_verify(s, &bad), -EILSEQ);
 	assert_int_equal(bad.tag, tag);
 	assert_int_equal(bad.block, block);
+	assert_int_equal(bad.offset, offset);
 	assert_int_equal(bad.expected, expected);
 	assert_int_equal(bad.actual, actual);
 }
 
+static void expect_bad(const struct sample *s, enum pi_tag tag, uint32_t block,
+		       uint64_t expected, uint64_t actual)
+{
+	expect_bad_at(s, tag, block, 0, expected, actual);
+}
+
+/* what the reference says of the sample, whatever that is */
+static void expect_reference(const struct sample *s)
+{
+	for (uint32_t b = 0; b < s->blocks; b++) {
+		struct pi_mismatch bad =
+			reference_check(&s->format, &s->options,
+					sample_data(s, b), sample_md(s, b),
+					s->ref + b);
+
+		if (bad.expected == bad.actual)
+			continue;
+		expect_bad_at(s, bad.tag, b, bad.offset, bad.expected,
+			      bad.actual);
+		return;
+	}
+	expect_good(s);
+}
+
+static const struct pi_tuple_options literal = {
+	.app = 0x1234, .app_mask = 0xffff, .ref = 0x7755cafe01234567,
+};
+
+static const struct pi_tuple_options literal_pattern = {
+	.app = 0x1234, .app_mask = 0xffff, .opaque = true,
+};
+
 static void test_literal_bytes(void **state)
 {
-	static const uint8_t type1[] = { 0xd0, 0xdb, 0x12, 0x34,
-					 0x89, 0xab, 0xcd, 0xef };
-	static const uint8_t type3[] = { 0xd0, 0xdb, 0x12, 0x34, 0, 0, 0, 0 };
-	static const uint8_t next[] = { 0x00, 0x00, 0x12, 0x34,
-					0x89, 0xab, 0xcd, 0xf0 };
-	struct pi_format f = format(512, 8, 0, 1);
-	uint8_t data[1024] = { 0 }, md[16];
-	struct pi_tuple t;
+	static const struct {
+		uint8_t csum, md_size, type;
+		const struct pi_tuple_options *options;
+		uint64_t ref;
+		const char *md;
+	} row[] = {
+		/* zeroes before it do not change a CRC that starts at 0 */
+		{ CRC16, 8, 1, &literal, 0x0123456789abcdef,
+		  "\xd0\xdb\x12\x34\x89\xab\xcd\xef"
+		  "\x00\x00\x12\x34\x89\xab\xcd\xf0" },
+		{ CRC16, 8, 3, &literal, 0x0123456789abcdef,
+		  "\xd0\xdb\x12\x34\x01\x23\x45\x67"
+		  "\x00\x00\x12\x34\x01\x23\x45\x67" },
+		/* 0031 + 3233 + 3435 + 3637 + 3839 and its complement */
+		{ IP, 8, 1, &literal, 0x0123456789abcdef,
+		  "\x2a\xf6\x12\x34\x89\xab\xcd\xef"
+		  "\xff\xff\x12\x34\x89\xab\xcd\xf0" },
+		/* the first digits of pi after the point, then twice that */
+		{ NONE, 10, 3, &literal_pattern, 0,
+		  "\xd3\x08\xa3\x85\x88\x6a\x3f\x24\xd3\x08"
+		  "\xa6\x11\x46\x0b\x11\xd5\x7e\x48\xa6\x11" },
+		{ CRC16, 12, 1, &literal_pattern, 0,
+		  "\xd0\xdb\x12\x34\x00\x00\x00\x00\xd3\x08\xa3\x85"
+		  "\x00\x00\x12\x34\x00\x00\x00\x01\xa6\x11\x46\x0b" },
+	};
+	uint8_t data[2 * 512] = { 0 }, md[2 * 12];
 
 	(void)state;
-	/* zeroes before it do not change a CRC that starts at 0 */
 	memcpy(data + 512 - 9, "123456789", 9);
-	pi_tuple_init(&t, &f, 0x1234, 0xffff);
-	t.generate(&t, data, md, 2, 0x0123456789abcdef);
-	assert_memory_equal(md, type1, 8);
-	assert_memory_equal(md + 8, next, 8);
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		const struct pi_format f = format(row[i].csum, 512,
+						  row[i].md_size, 0, row[i].type);
+		struct pi_mismatch bad;
+		struct pi_tuple t;
 
-	f.type = 3;
-	pi_tuple_init(&t, &f, 0x1234, 0xffff);
+		pi_tuple_init(&t, &f, row[i].options);
+		t.generate(&t, data, md, 2, row[i].ref);
+		assert_memory_equal(md, row[i].md, 2 * f.md_size);
+		assert_int_equal(t.verify(&t, data, md, 2, row[i].ref, &bad), 0);
+	}
+}
+
+/* 16 bytes: guard 8, application tag 2, reference tag 6 */
+static void literal_crc64(uint8_t type, uint8_t fill, const char *expected)
+{
+	const struct pi_format f = format(CRC64, 4096, 16, 0, type);
+	uint8_t data[4096], md[16];
+	struct pi_tuple t;
+
+	memset(data, fill, sizeof(data));
+	pi_tuple_init(&t, &f, &literal);
 	t.generate(&t, data, md, 1, 0x0123456789abcdef);
-	assert_memory_equal(md, type3, 8);
+	assert_memory_equal(md, expected, 16);
+}
+
+static void test_literal_crc64(void **state)
+{
+	(void)state;
+	literal_crc64(1, 0, "\x64\x82\xd3\x67\xeb\x22\xb6\x4e"
+			    "\x12\x34\x45\x67\x89\xab\xcd\xef");
+	literal_crc64(3, 0xff, "\xc0\xdd\xba\x73\x02\xec\xa3\xac"
+			       "\x12\x34\xca\xfe\x01\x23\x45\x67");
 }
 
 /* a tuple that is last is guarded together with the metadata before it */
 static void test_literal_opaque(void **state)
 {
-	struct pi_format f = format(512, 24, 16, 1);
+	const struct pi_tuple_options o = { .app_mask = 0xffff };
+	struct pi_format f = format(CRC16, 512, 24, 16, 1);
 	uint8_t data[512] = { 0 }, md[24] = { 0 };
 	struct pi_mismatch bad;
 	struct pi_tuple t;
@@ -215,30 +454,36 @@ static void test_literal_opaque(void **state)
 	(void)state;
 	memcpy(md + 16 - 9, "123456789", 9);
 	memcpy(md + 16, "\xd0\xdb\x00\x00\x00\x00\x00\x07", 8);
-	pi_tuple_init(&t, &f, 0, 0xffff);
+	pi_tuple_init(&t, &f, &o);
 	assert_int_equal(t.verify(&t, data, md, 1, 7, &bad), 0);
 	md[0] = 1;
 	assert_int_equal(t.verify(&t, data, md, 1, 7, &bad), -EILSEQ);
 }
 
+static void expect_generated(const struct sample *s)
+{
+	for (uint32_t b = 0; b < s->blocks; b++) {
+		uint8_t expected[MAX_MD];
+
+		reference_md(&s->format, &s->options, sample_data(s, b),
+			     s->ref + b, expected);
+		assert_memory_equal(sample_md(s, b), expected,
+				    s->format.md_size);
+	}
+	expect_good(s);
+}
+
 static void test_every_format(void **state)
 {
 	(void)state;
-	for_each_format(f) {
-		struct sample s;
+	for_each_format(f)
+		for_each_options(o) {
+			struct sample s;
 
-		sample_init(&s, f, 3, REF, APP, APP_MASK);
-		for (uint32_t b = 0; b < s.blocks; b++) {
-			uint8_t expected[MAX_MD];
-
-			reference_md(f, s.data + b * f->interval, APP, REF + b,
-				     expected);
-			assert_memory_equal(s.md + b * f->md_size, expected,
-					    f->md_size);
+			sample_init(&s, f, 3, REF, o);
+			expect_generated(&s);
+			sample_exit(&s);
 		}
-		expect_good(&s);
-		sample_exit(&s);
-	}
 }
 
 /*
@@ -254,11 +499,11 @@ static void fenced(const struct pi_format *f, const uint8_t *data, uint8_t *md,
 	struct pi_tuple t;
 
 	memset(fence->begin, PI_TEST_CANARY, fence->end - fence->begin);
-	pi_tuple_init(&t, f, APP, APP_MASK);
+	pi_tuple_init(&t, f, &checked);
 
 	t.generate(&t, data, md, 2, REF);
-	reference_md(f, data, APP, REF, good);
-	reference_md(f, data + f->interval, APP, REF + 1, good + f->md_size);
+	reference_md(f, &checked, data, REF, good);
+	reference_md(f, &checked, data + f->interval, REF + 1, good + f->md_size);
 	assert_memory_equal(md, good, md_bytes);
 
 	assert_int_equal(t.verify(&t, data, md, 2, REF, &bad), 0);
@@ -294,22 +539,45 @@ static void test_bounds(void **state)
 static void test_no_blocks(void **state)
 {
 	(void)state;
-	for_each_format(f) {
-		struct pi_mismatch bad;
-		struct pi_tuple t;
+	for_each_format(f)
+		for_each_options(o) {
+			struct pi_mismatch bad;
+			struct pi_tuple t;
 
-		pi_tuple_init(&t, f, APP, APP_MASK);
-		t.generate(&t, NULL, NULL, 0, REF);
-		assert_int_equal(t.verify(&t, NULL, NULL, 0, REF, &bad), 0);
+			pi_tuple_init(&t, f, o);
+			t.generate(&t, NULL, NULL, 0, REF);
+			assert_int_equal(t.verify(&t, NULL, NULL, 0, REF, &bad),
+					 0);
+		}
+}
+
+static void reference_tag_wraps(const struct pi_format *f, uint64_t seed,
+				const uint64_t first[3])
+{
+	const uint64_t beyond = ~ref_bits(f);
+	struct sample s;
+
+	sample_init(&s, f, 3, seed, &plain);
+	for (uint32_t b = 0; b < s.blocks; b++)
+		assert_int_equal(sample_get(&s, b, PI_TAG_REF), first[b]);
+	expect_good(&s);
+
+	/* only its low bits are on the media, and all of them */
+	for (uint64_t bit = 1; bit; bit <<= 1) {
+		s.ref = seed ^ bit;
+		if (bit & beyond)
+			expect_good(&s);
+		else
+			expect_bad(&s, PI_TAG_REF, 0, s.ref & ~beyond, first[0]);
 	}
+	sample_exit(&s);
 }
 
 static void test_reference_tag_wraps(void **state)
 {
 	static const struct {
-		uint64_t seed;
-		uint32_t first[3];
-	} row[] = {
+		uint64_t seed, first[3];
+	} bits32[] = {
 		{ 0, { 0, 1, 2 } },
 		{ 0xffffffff, { 0xffffffff, 0, 1 } },
 		{ 0xfffffffe, { 0xfffffffe, 0xffffffff, 0 } },
@@ -317,122 +585,363 @@ static void test_reference_tag_wraps(void **state)
 		{ 0x7ffffffff, { 0xffffffff, 0, 1 } },
 		{ 0xabcdef0123456789, { 0x23456789, 0x2345678a, 0x2345678b } },
 		{ UINT64_MAX, { 0xffffffff, 0, 1 } },
+	}, bits48[] = {
+		{ 0, { 0, 1, 2 } },
+		{ 0xffffffff, { 0xffffffff, 0x100000000, 0x100000001 } },
+		{ 0xffffffffffff, { 0xffffffffffff, 0, 1 } },
+		{ 0xfffffffffffe, { 0xfffffffffffe, 0xffffffffffff, 0 } },
+		{ 0x1000000000000, { 0, 1, 2 } },
+		{ 0xabcdef0123456789,
+		  { 0xef0123456789, 0xef012345678a, 0xef012345678b } },
+		{ UINT64_MAX, { 0xffffffffffff, 0, 1 } },
 	};
-	const struct pi_format f = format(512, 16, 8, 1);
+	const struct pi_format crc16 = format(CRC16, 512, 16, 8, 1);
+	const struct pi_format ip = format(IP, 512, 8, 0, 1);
+	const struct pi_format crc64 = format(CRC64, 512, 32, 16, 1);
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(bits32); i++) {
+		reference_tag_wraps(&crc16, bits32[i].seed, bits32[i].first);
+		reference_tag_wraps(&ip, bits32[i].seed, bits32[i].first);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bits48); i++)
+		reference_tag_wraps(&crc64, bits48[i].seed, bits48[i].first);
+}
+
+/* constant, cut to the bits there are, and looked at on request only */
+static void test_type3_reference_tag(void **state)
+{
+	(void)state;
+	for_each_format(f) {
+		struct pi_tuple_options o = plain;
+		const uint64_t tag = TYPE3_REF & ref_bits(f);
 		struct sample s;
 
-		sample_init(&s, &f, 3, row[i].seed, APP, APP_MASK);
-		for (uint32_t b = 0; b < s.blocks; b++)
-			assert_int_equal(get_be(sample_pi(&s, b) + 4, 4),
-					 row[i].first[b]);
-		expect_good(&s);
+		if (f->type != 3 || !pi_size(f))
+			continue;
+		for (int set = 0; set < 2; set++) {
+			o.ref = set ? TYPE3_REF : 0;
+			sample_init(&s, f, 3, REF, &o);
+			for (uint32_t b = 0; b < s.blocks; b++)
+				assert_int_equal(sample_get(&s, b, PI_TAG_REF),
+						 set ? tag : 0);
+			sample_put(&s, 1, PI_TAG_REF, pi_test_rand());
+			sample_put(&s, 2, PI_TAG_REF, UINT64_MAX);
+			s.ref = 0;
+			expect_good(&s);
+			sample_exit(&s);
+		}
 
-		/* only its low bits are on the media */
-		s.ref ^= 0xf00000000;
+		o.ref_check = true;
+		sample_init(&s, f, 3, REF, &o);
+		s.ref = pi_test_rand();
 		expect_good(&s);
-		s.ref ^= 1;
-		expect_bad(&s, PI_TAG_REF, 0, (uint32_t)s.ref, row[i].first[0]);
+		sample_put(&s, 2, PI_TAG_REF, UINT64_MAX);
+		expect_bad(&s, PI_TAG_REF, 2, tag, ref_bits(f));
+		sample_put(&s, 1, PI_TAG_REF, 0);
+		expect_bad(&s, PI_TAG_REF, 1, tag, 0);
 		sample_exit(&s);
 	}
 }
 
-static void test_type3_reference_tag(void **state)
+/* on type 1 a reference tag is nothing that the application sets */
+static void test_type1_reference_tag(void **state)
 {
-	const struct pi_format f = format(512, 8, 0, 3);
-	struct sample s;
-
 	(void)state;
-	sample_init(&s, &f, 3, REF, APP, APP_MASK);
-	for (uint32_t b = 0; b < s.blocks; b++)
-		assert_int_equal(get_be(sample_pi(&s, b) + 4, 4), 0);
-	pi_test_fill(sample_pi(&s, 1) + 4, 4);
-	memset(sample_pi(&s, 2) + 4, 0xff, 4);
-	s.ref = 0;
-	expect_good(&s);
-	sample_exit(&s);
-}
+	for_each_format(f) {
+		struct pi_tuple_options o = plain;
+		struct sample s;
 
-static void flip(uint8_t *p, unsigned int bit)
-{
-	p[bit / 8] ^= 0x80 >> bit % 8;
+		if (f->type != 1)
+			continue;
+		o.ref = TYPE3_REF;
+		for (int check = 0; check < 2; check++) {
+			o.ref_check = check;
+			sample_init(&s, f, 2, REF, &o);
+			for (uint32_t b = 0; b < s.blocks; b++)
+				assert_int_equal(sample_get(&s, b, PI_TAG_REF),
+						 (REF + b) & ref_bits(f));
+			sample_put(&s, 1, PI_TAG_REF, 0);
+			expect_bad(&s, PI_TAG_REF, 1, (REF + 1) & ref_bits(f), 0);
+			sample_exit(&s);
+		}
+	}
 }
 
 /* the mask is for comparing: the whole tag is written, and told when wrong */
+static void app_mask(const struct pi_format *f, uint16_t mask)
+{
+	const struct pi_tuple_options o = { .app = 0x1234, .app_mask = mask };
+	struct sample s;
+	uint8_t *app;
+
+	sample_init(&s, f, 2, REF, &o);
+	app = sample_tag(&s, 1, PI_TAG_APP);
+	assert_int_equal(get_be(app, 2), 0x1234);
+	for (unsigned int bit = 0; bit < 16; bit++) {
+		flip(app, bit);
+		if (mask & 0x8000 >> bit)
+			expect_bad(&s, PI_TAG_APP, 1, 0x1234, get_be(app, 2));
+		else
+			expect_good(&s);
+		flip(app, bit);
+	}
+	sample_exit(&s);
+}
+
 static void test_app_mask(void **state)
 {
 	static const uint16_t mask[] = {
 		0, 0xffff, 0x0ff0, 0xf00f, 0x00ff, 0xff00, 0x0001, 0x8000,
 	};
-	const struct pi_format f = format(512, 16, 0, 1);
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(mask); i++) {
-		struct sample s;
-		uint8_t *app;
+	for_each_format(f)
+		for (size_t i = 0; i < ARRAY_SIZE(mask) && pi_size(f); i++)
+			app_mask(f, mask[i]);
+}
 
-		sample_init(&s, &f, 2, REF, 0x1234, mask[i]);
-		app = sample_pi(&s, 1) + 2;
-		assert_int_equal(get_be(app, 2), 0x1234);
-		for (unsigned int bit = 0; bit < 16; bit++) {
-			flip(app, bit);
-			if (mask[i] & 0x8000 >> bit)
-				expect_bad(&s, PI_TAG_APP, 1, 0x1234,
-					   get_be(app, 2));
-			else
-				expect_good(&s);
-			flip(app, bit);
-		}
-		sample_exit(&s);
+/* a tag for each of so many intervals, from the same small data */
+static uint16_t *app_tags(const struct pi_tuple_options *o, uint64_t ref,
+			  uint32_t blocks)
+{
+	const struct pi_format f = format(CRC16, 512, 8, 0, 1);
+	uint16_t *tag = malloc(blocks * sizeof(*tag));
+	uint8_t data[512] = { 0 }, md[8];
+	struct pi_tuple t;
+
+	assert_non_null(tag);
+	pi_tuple_init(&t, &f, o);
+	for (uint32_t b = 0; b < blocks; b++) {
+		t.generate(&t, data, md, 1, ref + b);
+		tag[b] = get_be(md + 2, 2);
 	}
+	return tag;
+}
+
+static void test_app_lba(void **state)
+{
+	static const struct {
+		uint64_t ref;
+		uint16_t app, tag[3];
+	} row[] = {
+		{ 0, 0, { 0, 1, 2 } },
+		{ 0xabcdef, 0, { 0xcdef, 0xcdf0, 0xcdf1 } },
+		{ 0xfffe, 0, { 0xfffe, 0xfffe, 0 } },
+		{ 0xffff, 0, { 0xfffe, 0, 1 } },
+		{ 0x7fffffffffffe, 0, { 0xfffe, 0xfffe, 0 } },
+		{ UINT64_MAX, 0, { 0xfffe, 0, 1 } },
+		{ 0x10000, 0x00ff, { 0x00ff, 0x00fe, 0x00fd } },
+		{ 0xff00, 0x00ff, { 0xfffe, 0xfffe, 0xfffd } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		const struct pi_tuple_options o = {
+			.app = row[i].app, .app_mode = PI_APP_LBA,
+		};
+		uint16_t *tag = app_tags(&o, row[i].ref, 3);
+
+		for (int b = 0; b < 3; b++)
+			assert_int_equal(tag[b], row[i].tag[b]);
+		free(tag);
+	}
+}
+
+/*
+ * 2^18 intervals in 2^8 bins make 1024 in each; a coin of so many throws stays
+ * within 160 of that (5 sigma), a low-discrepancy sequence much nearer.
+ */
+static void spread(const uint16_t *tag, unsigned int shift)
+{
+	unsigned int bins[256] = { 0 };
+
+	for (unsigned int b = 0; b < 1 << 18; b++)
+		bins[tag[b] >> shift & 0xff]++;
+	for (unsigned int i = 0; i < 256; i++)
+		assert_in_range(bins[i], 1024 - 160, 1024 + 160);
+}
+
+static void test_app_random(void **state)
+{
+	const uint64_t from[] = { 0, 0xffff0000, 0x123456789abcd, pi_test_rand() };
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(from); i++) {
+		const struct pi_tuple_options o = {
+			.app = i % 2 ? 0xffff : pi_test_rand(),
+			.app_mode = PI_APP_RANDOM,
+		};
+		uint16_t *tag = app_tags(&o, from[i / 2], 1 << 18);
+		unsigned int distinct = 0, same = 0, up = 0;
+		static bool seen[0x10000];
+
+		memset(seen, 0, sizeof(seen));
+		for (unsigned int b = 0; b < 1 << 18; b++) {
+			assert_int_not_equal(tag[b], 0xffff);
+			assert_int_equal(tag[b], want_app(&o, from[i / 2] + b));
+			distinct += !seen[tag[b]];
+			seen[tag[b]] = true;
+			same += b && tag[b] == tag[b - 1];
+			up += b && tag[b] > tag[b - 1];
+		}
+		spread(tag, 0);
+		spread(tag, 8);
+		assert_in_range(distinct, 0xf000, 0xffff);
+		assert_in_range(same, 0, 16);
+		assert_in_range(up, 1 << 16, 3 << 16);
+		free(tag);
+	}
+}
+
+/* the seed is part of it */
+static void test_app_random_seed(void **state)
+{
+	const struct pi_tuple_options a = { .app = 1, .app_mode = PI_APP_RANDOM };
+	const struct pi_tuple_options b = { .app = 2, .app_mode = PI_APP_RANDOM };
+	uint16_t *tag_a = app_tags(&a, REF, 1000);
+	uint16_t *tag_b = app_tags(&b, REF, 1000);
+	unsigned int same = 0;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		same += tag_a[i] == tag_b[i];
+	assert_in_range(same, 0, 5);
+	free(tag_a);
+	free(tag_b);
+}
+
+/* each interval has its own: another's is found out by the tag alone */
+static void test_app_expected(void **state)
+{
+	(void)state;
+	for_each_format(f)
+		for (int mode = PI_APP_LBA; mode <= PI_APP_RANDOM; mode++) {
+			const struct pi_tuple_options o = {
+				.app = APP, .app_mask = 0xffff, .app_mode = mode,
+			};
+			struct sample s;
+			uint16_t was;
+
+			if (!pi_size(f))
+				continue;
+			sample_init(&s, f, 4, 0xffff ^ APP, &o);
+			assert_int_equal(sample_get(&s, 0, PI_TAG_APP),
+					 want_app(&o, s.ref));
+			expect_good(&s);
+			was = sample_get(&s, 2, PI_TAG_APP);
+			sample_put(&s, 2, PI_TAG_APP, want_app(&o, s.ref + 3));
+			expect_bad(&s, PI_TAG_APP, 2, was,
+				   want_app(&o, s.ref + 3));
+			sample_exit(&s);
+		}
 }
 
 /* the tuple as one number: flips of its bits, and what they must be called */
 static void flip_tuple(struct sample *s, uint32_t block)
 {
-	static const struct {
-		enum pi_tag tag;
-		unsigned int from, bytes;
-	} tag[] = {
-		{ PI_TAG_GUARD, 0, 2 }, { PI_TAG_APP, 2, 2 }, { PI_TAG_REF, 4, 4 },
-	};
+	for (enum pi_tag tag = PI_TAG_GUARD; tag <= PI_TAG_REF; tag++) {
+		uint8_t *p = sample_tag(s, block, tag);
+		uint64_t good = sample_get(s, block, tag);
 
-	for (size_t i = 0; i < ARRAY_SIZE(tag); i++) {
-		uint8_t *p = sample_pi(s, block) + tag[i].from;
-		uint64_t good = get_be(p, tag[i].bytes);
-
-		for (unsigned int bit = 0; bit < 8 * tag[i].bytes; bit++) {
+		for (unsigned int bit = 0; bit < 8 * tag_bytes(&s->format, tag);
+		     bit++) {
 			flip(p, bit);
-			if (tag[i].tag == PI_TAG_REF && s->format.type == 3)
+			if (tag == PI_TAG_REF &&
+			    !ref_checked(&s->format, &s->options))
 				expect_good(s);
 			else
-				expect_bad(s, tag[i].tag, block, good,
-					   get_be(p, tag[i].bytes));
+				expect_bad(s, tag, block, good,
+					   sample_get(s, block, tag));
 			flip(p, bit);
 		}
 	}
 }
 
 /*
- * @bytes of what the guard covers, the last first.  A CRC is linear: one
- * flipped bit changes it by what that bit alone would give, @delta.
+ * What one flipped bit makes of the guard, not by computing all of it again.
+ * A CRC is linear: it changes by what that bit alone would give, from the last
+ * bit back to the first.  An IP checksum changes as RFC 1624 says.
  */
-static uint16_t flip_guarded(struct sample *s, uint32_t block, uint8_t *p,
-			     size_t bytes, uint16_t delta)
-{
-	uint16_t guard = get_be(sample_pi(s, block), 2);
+struct delta {
+	uint8_t csum;
+	uint64_t crc;
+};
 
-	for (unsigned int bit = 8 * bytes; bit--; delta = pi_test_crc_bit(delta)) {
-		flip(p, bit);
-		expect_bad(s, PI_TAG_GUARD, block, guard ^ delta, guard);
-		flip(p, bit);
-	}
-	return delta;
+static struct delta delta_init(const struct pi_format *f)
+{
+	uint8_t csum = guard(f)->csum;
+
+	return (struct delta) {
+		csum, csum == CRC64 ? PI_TEST_POLY64 : PI_TEST_POLY16,
+	};
 }
 
-static void flip_unguarded(struct sample *s, uint8_t *p, size_t bytes)
+/* flips the bit that comes @back bits before the end of @p, @bytes long */
+static unsigned int delta_bit(const struct delta *d, size_t bytes,
+			      unsigned int back)
+{
+	unsigned int bit = 8 * bytes - 1 - back;
+
+	return d->csum == CRC64 ? bit ^ 7 : bit;
+}
+
+/* the guard with @bit of @p flipped, which it now is */
+static uint64_t delta_guard(struct delta *d, const uint8_t *p,
+			    unsigned int bit, uint64_t value)
+{
+	unsigned int now = get_be(p + bit / 16 * 2, 2);
+	uint64_t crc = d->crc;
+
+	if (d->csum == IP)
+		return 0xffff ^ pi_test_ip_add(
+			pi_test_ip_add(value ^ 0xffff,
+				       0xffff ^ now ^ 0x8000 >> bit % 16), now);
+	d->crc = d->csum == CRC64 ? pi_test_crc64_bit(crc) :
+				    pi_test_crc16_bit(crc);
+	return value ^ crc;
+}
+
+/* @bytes of what the guard covers, the last first */
+static void flip_guarded(struct sample *s, uint32_t block, uint8_t *p,
+			 size_t bytes, struct delta *delta)
+{
+	uint64_t value = sample_get(s, block, PI_TAG_GUARD);
+
+	for (unsigned int i = 0; i < 8 * bytes; i++) {
+		unsigned int bit = delta_bit(delta, bytes, i);
+		uint64_t expected;
+
+		flip(p, bit);
+		expected = delta_guard(delta, p, bit, value);
+		if (s->options.opaque && p == sample_md(s, block))
+			expect_bad_at(s, PI_TAG_OPAQUE, block, bit / 8,
+				      p[bit / 8] ^ 0x80 >> bit % 8, p[bit / 8]);
+		else
+			expect_bad(s, PI_TAG_GUARD, block, expected, value);
+		flip(p, bit);
+	}
+}
+
+static void flip_unguarded(struct sample *s, uint32_t block, unsigned int begin,
+			   unsigned int end)
+{
+	uint8_t *md = sample_md(s, block);
+
+	for (unsigned int bit = 8 * begin; bit < 8 * end; bit++) {
+		uint8_t was = md[bit / 8];
+
+		flip(md, bit);
+		if (s->options.opaque)
+			expect_bad_at(s, PI_TAG_OPAQUE, block, bit / 8, was,
+				      md[bit / 8]);
+		else
+			expect_good(s);
+		flip(md, bit);
+	}
+}
+
+static void flip_unnoticed(struct sample *s, uint8_t *p, size_t bytes)
 {
 	for (unsigned int bit = 0; bit < 8 * bytes; bit++) {
 		flip(p, bit);
@@ -441,153 +950,339 @@ static void flip_unguarded(struct sample *s, uint8_t *p, size_t bytes)
 	}
 }
 
+static void every_bit(const struct pi_format *f,
+		      const struct pi_tuple_options *o)
+{
+	struct sample s;
+
+	sample_init(&s, f, 2, REF, o);
+	for (uint32_t b = 0; b < s.blocks; b++) {
+		struct delta delta = delta_init(f);
+
+		flip_tuple(&s, b);
+		if (pi_size(f)) {
+			flip_guarded(&s, b, sample_md(&s, b), f->pi_offset,
+				     &delta);
+			flip_guarded(&s, b, sample_data(&s, b), f->interval,
+				     &delta);
+		} else {
+			flip_unnoticed(&s, sample_data(&s, b), f->interval);
+		}
+		flip_unguarded(&s, b, f->pi_offset + pi_size(f), f->md_size);
+	}
+	expect_good(&s);
+	sample_exit(&s);
+}
+
 static void test_every_bit(void **state)
 {
 	(void)state;
 	for_each_format(f) {
+		every_bit(f, &plain);
+		if (f->interval == 512)
+			every_bit(f, &checked);
+	}
+}
+
+/* opaque bytes before guard before application tag before reference tag */
+static void which_is_named(const struct pi_format *f)
+{
+	uint64_t value, app, ref;
+	struct sample s;
+	uint8_t *md;
+
+	sample_init(&s, f, 4, REF, &checked);
+	md = sample_md(&s, 2);
+	value = sample_get(&s, 2, PI_TAG_GUARD);
+	app = sample_get(&s, 2, PI_TAG_APP);
+	ref = sample_get(&s, 2, PI_TAG_REF);
+	sample_md(&s, 3)[f->md_size - 1] ^= 1;
+	sample_md(&s, 3)[0] ^= 1;
+
+	sample_put(&s, 2, PI_TAG_REF, ref ^ 0x80);
+	expect_bad(&s, PI_TAG_REF, 2, ref, ref ^ 0x80);
+	sample_put(&s, 2, PI_TAG_APP, app ^ 0x100);
+	expect_bad(&s, PI_TAG_APP, 2, app, app ^ 0x100);
+	sample_put(&s, 2, PI_TAG_GUARD, value ^ 0x10);
+	expect_bad(&s, PI_TAG_GUARD, 2, value, value ^ 0x10);
+
+	for (unsigned int i = f->md_size; i--;) {
+		uint8_t was = md[i];
+
+		if (!is_opaque(f, i))
+			continue;
+		md[i] = ~was;
+		expect_bad_at(&s, PI_TAG_OPAQUE, 2, i, was, md[i]);
+	}
+	sample_exit(&s);
+}
+
+static void test_which_is_named(void **state)
+{
+	(void)state;
+	for_each_format(f)
+		if (pi_size(f))
+			which_is_named(f);
+}
+
+/* the first wrong block is named, whatever is wrong with those after it */
+static void test_block_before_tag(void **state)
+{
+	(void)state;
+	for_each_format(f) {
 		struct sample s;
+		uint64_t app;
 
-		sample_init(&s, f, 2, REF, APP, APP_MASK);
-		for (uint32_t b = 0; b < s.blocks; b++) {
-			uint8_t *md = s.md + b * f->md_size;
-			uint16_t delta;
-
-			flip_tuple(&s, b);
-			delta = flip_guarded(&s, b, md, f->pi_offset, PI_TEST_POLY);
-			flip_guarded(&s, b, s.data + b * f->interval,
-				     f->interval, delta);
-			flip_unguarded(&s, sample_pi(&s, b) + PI_SIZE,
-				       f->md_size - f->pi_offset - PI_SIZE);
-		}
-		expect_good(&s);
+		if (!pi_size(f))
+			continue;
+		sample_init(&s, f, 4, REF, &checked);
+		app = sample_get(&s, 1, PI_TAG_APP);
+		sample_put(&s, 1, PI_TAG_APP, app ^ 2);
+		memset(sample_md(&s, 2), 0xaa, 2 * f->md_size);
+		memset(sample_data(&s, 2), 0xaa, 2 * f->interval);
+		expect_bad(&s, PI_TAG_APP, 1, app, app ^ 2);
 		sample_exit(&s);
 	}
 }
 
-/* guard before application tag before reference tag, first block first */
-static void test_which_is_named(void **state)
+/* neither another block's pattern nor another write's place will do */
+static void test_opaque_moves(void **state)
 {
-	const struct pi_format f = format(512, 8, 0, 1);
-	uint64_t guard, app, ref;
-	struct sample s;
-	uint8_t *pi;
+	(void)state;
+	for_each_format(f) {
+		unsigned int at = f->pi_offset ? 0 : pi_size(f);
+		struct sample s;
+		uint8_t was;
+
+		if (at == f->md_size)
+			continue;
+		sample_init(&s, f, 3, REF, &checked);
+		was = sample_md(&s, 1)[at];
+		for (unsigned int i = 0; i < f->md_size; i++)
+			if (is_opaque(f, i))
+				sample_md(&s, 1)[i] = sample_md(&s, 2)[i];
+		expect_bad_at(&s, PI_TAG_OPAQUE, 1, at, was,
+			      sample_md(&s, 2)[at]);
+
+		s.tuple.generate(&s.tuple, s.data, s.md, s.blocks, REF);
+		expect_good(&s);
+		s.ref = REF + 1;
+		expect_bad_at(&s, PI_TAG_OPAQUE, 0, at, was, sample_md(&s, 0)[at]);
+		sample_exit(&s);
+	}
+}
+
+/* no two of 2^16 neighbours are alike, and a byte in 256 is by chance */
+static void test_opaque_spread(void **state)
+{
+	const struct pi_format f = format(NONE, 512, 8, 0, 3);
+	unsigned int same[8] = { 0 };
+	uint8_t md[2][8] = { { 0 } };
+	struct pi_tuple t;
 
 	(void)state;
-	sample_init(&s, &f, 4, REF, APP, APP_MASK);
-	pi = sample_pi(&s, 2);
-	guard = get_be(pi, 2), app = get_be(pi + 2, 2), ref = get_be(pi + 4, 4);
-	sample_pi(&s, 3)[0] ^= 1;
+	pi_tuple_init(&t, &f, &checked);
+	for (unsigned int b = 0; b < 1 << 16; b++) {
+		uint8_t *now = md[b & 1], *before = md[~b & 1];
 
-	pi[7] ^= 0x80;
-	expect_bad(&s, PI_TAG_REF, 2, ref, ref ^ 0x80);
-	pi[2] ^= 0x01;
-	expect_bad(&s, PI_TAG_APP, 2, app, app ^ 0x100);
-	pi[1] ^= 0x10;
-	expect_bad(&s, PI_TAG_GUARD, 2, guard, guard ^ 0x10);
+		t.generate(&t, NULL, now, 1, REF + b);
+		assert_memory_not_equal(now, before, 8);
+		for (unsigned int i = 0; i < 8; i++)
+			same[i] += now[i] == before[i];
+	}
+	for (unsigned int i = 0; i < 8; i++)
+		assert_in_range(same[i], 0, 1024);
+}
+
+/* interval @b as a writer that wants no checks leaves it */
+static void escape(struct sample *s, uint32_t b)
+{
+	pi_test_fill(sample_data(s, b), s->format.interval);
+	pi_test_fill(sample_md(s, b), s->format.md_size);
+	sample_put(s, b, PI_TAG_APP, 0xffff);
+	if (s->format.type == 3)
+		sample_put(s, b, PI_TAG_REF, UINT64_MAX);
+}
+
+static void spoil_app(struct sample *s, uint32_t b, uint16_t bits)
+{
+	uint16_t app = sample_get(s, b, PI_TAG_APP);
+
+	sample_put(s, b, PI_TAG_APP, app ^ bits);
+	expect_bad(s, PI_TAG_APP, b, app, app ^ bits);
+}
+
+/* nothing of it is checked, the opaque bytes neither; all else as ever */
+static void escapes(const struct pi_format *f, const struct pi_tuple_options *o)
+{
+	struct sample s;
+
+	sample_init(&s, f, 4, REF, o);
+	escape(&s, 0);
+	escape(&s, 2);
+	expect_good(&s);
+	spoil_app(&s, 3, 1);
+	spoil_app(&s, 1, 2);
+	escape(&s, 1);
+	escape(&s, 3);
+	expect_good(&s);
 	sample_exit(&s);
 }
 
 static void test_escape(void **state)
 {
 	(void)state;
-	for_each_format(f) {
-		struct sample s;
-
-		sample_init(&s, f, 4, REF, APP, APP_MASK);
-		for (uint32_t b = 0; b < s.blocks; b += 2) {
-			pi_test_fill(s.data + b * s.format.interval,
-				     s.format.interval);
-			memset(s.md + b * s.format.md_size, 0xff,
-			       s.format.md_size);
-		}
-		expect_good(&s);
-
-		/* the next block is checked as ever, and counted on */
-		sample_pi(&s, 3)[3] ^= 1;
-		expect_bad(&s, PI_TAG_APP, 3, APP, APP ^ 1);
-		sample_pi(&s, 1)[3] ^= 2;
-		expect_bad(&s, PI_TAG_APP, 1, APP, APP ^ 2);
-		sample_exit(&s);
-	}
+	for_each_format(f)
+		for_each_options(o)
+			if (pi_size(f) && o->app_mask == 0xffff)
+				escapes(f, o);
 }
 
 /* the application tag alone escapes, but not on type 3 */
-static void test_escape_needs(void **state)
+static void escape_needs(const struct pi_format *f,
+			 const struct pi_tuple_options *o)
 {
-	(void)state;
-	for_each_format(f) {
-		struct sample s;
-		uint8_t *pi;
+	struct sample s;
+	uint8_t *ref;
 
-		sample_init(&s, f, 2, REF, APP, APP_MASK);
-		pi = sample_pi(&s, 1);
-		memset(pi + 2, 0xff, 2);
-		if (s.format.type != 3)
+	sample_init(&s, f, 2, REF, o);
+	ref = sample_tag(&s, 1, PI_TAG_REF);
+	sample_put(&s, 1, PI_TAG_APP, 0xffff);
+	if (f->type != 3)
+		expect_good(&s);
+	else
+		expect_bad(&s, PI_TAG_APP, 1, APP, 0xffff);
+
+	sample_put(&s, 1, PI_TAG_REF, UINT64_MAX);
+	expect_good(&s);
+	for (unsigned int bit = 0; bit < 8U * guard(f)->ref_size; bit++) {
+		flip(ref, bit);
+		if (f->type != 3)
 			expect_good(&s);
 		else
 			expect_bad(&s, PI_TAG_APP, 1, APP, 0xffff);
-
-		memset(pi + 4, 0xff, 4);
-		expect_good(&s);
-		for (unsigned int bit = 0; bit < 32; bit++) {
-			flip(pi + 4, bit);
-			if (s.format.type != 3)
-				expect_good(&s);
-			else
-				expect_bad(&s, PI_TAG_APP, 1, APP, 0xffff);
-			flip(pi + 4, bit);
-		}
-
-		/* a reference tag of all ones escapes nothing by itself */
-		memset(pi + 2, 0xfe, 2);
-		expect_bad(&s, PI_TAG_APP, 1, APP, 0xfefe);
-		sample_exit(&s);
+		flip(ref, bit);
 	}
+
+	/* a reference tag of all ones escapes nothing by itself */
+	for (unsigned int bit = 0; bit < 16; bit++) {
+		sample_put(&s, 1, PI_TAG_APP, 0xffff ^ 1 << bit);
+		expect_bad(&s, PI_TAG_APP, 1, APP, 0xffff ^ 1 << bit);
+	}
+	sample_exit(&s);
+}
+
+static void test_escape_needs(void **state)
+{
+	(void)state;
+	for_each_format(f)
+		if (pi_size(f)) {
+			escape_needs(f, &plain);
+			escape_needs(f, &checked);
+		}
 }
 
 /* an application that writes 0xffff turns checking off, as on a device */
+static void escape_own_tag(const struct pi_format *f, uint64_t ref)
+{
+	const struct pi_tuple_options o = {
+		.app = 0xffff, .app_mask = 0xffff, .ref = ref, .opaque = true,
+	};
+	uint64_t value;
+	struct sample s;
+
+	sample_init(&s, f, 2, REF, &o);
+	assert_int_equal(sample_get(&s, 1, PI_TAG_APP), 0xffff);
+	expect_good(&s);
+	value = sample_get(&s, 0, PI_TAG_GUARD);
+	sample_put(&s, 0, PI_TAG_GUARD, value ^ 0x100);
+	if (f->type != 3 || ref == UINT64_MAX)
+		expect_good(&s);
+	else
+		expect_bad(&s, PI_TAG_GUARD, 0, value, value ^ 0x100);
+	sample_exit(&s);
+}
+
 static void test_escape_own_tag(void **state)
 {
 	(void)state;
+	for_each_format(f)
+		if (pi_size(f)) {
+			escape_own_tag(f, 0);
+			escape_own_tag(f, UINT64_MAX);
+			escape_own_tag(f, UINT64_MAX - 1);
+		}
+}
+
+/* bytes that would be tags in a tuple are none here, escapes neither */
+static void test_no_guard(void **state)
+{
+	(void)state;
 	for_each_format(f) {
-		uint16_t guard;
 		struct sample s;
 
-		sample_init(&s, f, 2, REF, 0xffff, APP_MASK);
+		if (pi_size(f))
+			continue;
+		sample_init(&s, f, 3, REF, &plain);
+		for (size_t i = 0; i < s.md_bytes; i++)
+			assert_int_equal(s.md[i], 0);
+		pi_test_fill(s.md, s.md_bytes);
+		pi_test_fill(s.data, s.data_bytes);
 		expect_good(&s);
-		guard = get_be(sample_pi(&s, 0), 2);
-		sample_pi(&s, 0)[0] ^= 1;
-		if (s.format.type != 3)
-			expect_good(&s);
-		else
-			expect_bad(&s, PI_TAG_GUARD, 0, guard, guard ^ 0x100);
+		sample_exit(&s);
+
+		sample_init(&s, f, 3, REF, &checked);
+		pi_test_fill(s.data, s.data_bytes);
+		expect_good(&s);
+		memset(sample_md(&s, 1), 0xff, f->md_size);
+		expect_bad_at(&s, PI_TAG_OPAQUE, 1, 0,
+			      want_opaque(&checked, REF + 1, 0), 0xff);
 		sample_exit(&s);
 	}
 }
 
 static void random_format(struct pi_format *f)
 {
-	uint16_t md_size = PI_SIZE + pi_test_below(MAX_MD - PI_SIZE + 1);
+	const struct pi_test_guard *g =
+		&pi_test_guards[pi_test_below(ARRAY_SIZE(pi_test_guards))];
+	unsigned int least = g->pi_size ?: 1;
+	uint16_t md_size = least + pi_test_below(MAX_MD - least + 1);
 
 	if (pi_test_below(2))
-		md_size = PI_SIZE << pi_test_below(5);
-	*f = format(512 << pi_test_below(4), md_size, 0,
-		    pi_test_below(2) ? 1 : 3);
+		md_size = least << pi_test_below(4);
+	*f = format(g->csum, 512 << pi_test_below(4), md_size, 0,
+		    g->pi_size && pi_test_below(2) ? 1 : 3);
+	if (g->alone || !g->pi_size)
+		return;
 	switch (pi_test_below(3)) {
 	case 0:
-		f->pi_offset = md_size - PI_SIZE;
+		f->pi_offset = md_size - g->pi_size;
 		break;
 	case 1:
-		f->pi_offset = pi_test_below(md_size - PI_SIZE + 1);
+		f->pi_offset = pi_test_below(md_size - g->pi_size + 1);
 	}
+}
+
+static struct pi_tuple_options random_options(void)
+{
+	return (struct pi_tuple_options) {
+		.app		= pi_test_below(8) ? pi_test_rand() : 0xffff,
+		.app_mask	= pi_test_below(2) ? 0xffff : pi_test_rand(),
+		.app_mode	= pi_test_below(3),
+		.ref		= pi_test_below(4) ? pi_test_rand() : UINT64_MAX,
+		.ref_check	= pi_test_below(2),
+		.opaque		= pi_test_below(2),
+	};
 }
 
 /* some of everything: data, opaque bytes, tags, escapes */
 static void corrupt(struct sample *s)
 {
-	uint8_t *pi = sample_pi(s, pi_test_below(s->blocks));
+	const unsigned int bytes = pi_size(&s->format);
+	uint32_t block = pi_test_below(s->blocks);
+	uint8_t *pi = sample_pi(s, block);
 
-	switch (pi_test_below(5)) {
+	switch (pi_test_below(bytes ? 6 : 2)) {
 	case 0:
 		flip(s->data, pi_test_below(8 * s->data_bytes));
 		break;
@@ -595,41 +1290,35 @@ static void corrupt(struct sample *s)
 		flip(s->md, pi_test_below(8 * s->md_bytes));
 		break;
 	case 2:
-		flip(pi, pi_test_below(8 * PI_SIZE));
+		flip(pi, pi_test_below(8 * bytes));
 		break;
 	case 3:
-		memset(pi + 2, 0xff, pi_test_below(2) ? 2 : 6);
-		break;
+		sample_put(s, block, PI_TAG_REF, UINT64_MAX);
+		/* fall through */
 	case 4:
-		pi_test_fill(pi, PI_SIZE);
+		sample_put(s, block, PI_TAG_APP, 0xffff);
+		break;
+	case 5:
+		pi_test_fill(pi, bytes);
 	}
 }
 
 static void test_random_round_trips(void **state)
 {
 	(void)state;
-	for (unsigned int i = 0; i < 400; i++) {
+	for (unsigned int i = 0; i < 1000; i++) {
 		uint32_t blocks = 1 + pi_test_below(MAX_BLOCKS);
-		uint16_t app = pi_test_rand();
-		uint16_t mask = pi_test_below(2) ? 0xffff : pi_test_rand();
-		struct pi_mismatch bad, expected;
+		struct pi_tuple_options o = random_options();
 		struct pi_format f;
 		struct sample s;
 
 		random_format(&f);
-		sample_init(&s, &f, blocks, pi_test_rand(), app, mask);
-		expect_good(&s);
-		assert_int_equal(reference_verify(&f, s.data, s.md, blocks,
-						  s.ref, app, mask, &bad), 0);
-
+		sample_init(&s, &f, blocks, pi_test_rand(), &o);
+		expect_generated(&s);
+		expect_reference(&s);
 		for (unsigned int n = pi_test_below(3) + 1; n; n--)
 			corrupt(&s);
-		if (reference_verify(&f, s.data, s.md, blocks, s.ref, app, mask,
-				     &expected))
-			expect_bad(&s, expected.tag, expected.block,
-				   expected.expected, expected.actual);
-		else
-			expect_good(&s);
+		expect_reference(&s);
 		sample_exit(&s);
 	}
 }
@@ -650,24 +1339,35 @@ static void test_tag_names(void **state)
 	assert_string_equal(pi_tag_name(PI_TAG_GUARD), "guard");
 	assert_string_equal(pi_tag_name(PI_TAG_APP), "application tag");
 	assert_string_equal(pi_tag_name(PI_TAG_REF), "reference tag");
+	assert_string_equal(pi_tag_name(PI_TAG_OPAQUE), "opaque byte");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_literal_bytes),
+		cmocka_unit_test(test_literal_crc64),
 		cmocka_unit_test(test_literal_opaque),
 		pi_test_with_random(test_every_format),
 		pi_test_with_random(test_bounds),
 		cmocka_unit_test(test_no_blocks),
 		pi_test_with_random(test_reference_tag_wraps),
 		pi_test_with_random(test_type3_reference_tag),
+		pi_test_with_random(test_type1_reference_tag),
 		pi_test_with_random(test_app_mask),
+		cmocka_unit_test(test_app_lba),
+		pi_test_with_random(test_app_random),
+		cmocka_unit_test(test_app_random_seed),
+		pi_test_with_random(test_app_expected),
 		pi_test_with_random(test_every_bit),
 		pi_test_with_random(test_which_is_named),
+		pi_test_with_random(test_block_before_tag),
+		pi_test_with_random(test_opaque_moves),
+		cmocka_unit_test(test_opaque_spread),
 		pi_test_with_random(test_escape),
 		pi_test_with_random(test_escape_needs),
 		pi_test_with_random(test_escape_own_tag),
+		pi_test_with_random(test_no_guard),
 		pi_test_with_random(test_random_round_trips),
 		cmocka_unit_test(test_none),
 		cmocka_unit_test(test_tag_names),
