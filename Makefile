@@ -55,7 +55,7 @@ UNIT := $(UNIT_SRC:t/unit/%.c=$(B)/unit/%)
 UNIT_SAN := $(UNIT_SRC:t/unit/%.c=$(B)/unit-san/%)
 SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 
-all: $(B)/io_uring_pi.so
+all: $(B)/io_uring_pi.so $(B)/t/pi-info
 
 # runs each time, takes a few milliseconds when nothing is missing
 deps:

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * pi-info - what protection information a block device has, which attribute
+ * layouts the running kernel takes, and what is missing
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "device.h"
+#include "layout.h"
+#include "reason.h"
+
+struct info {
+	const char *path;
+	struct utsname uts;
+	struct pi_device dev;
+	struct pi_reason reason;
+	int probe;
+	struct pi_lba_format formats[PI_MAX_LBA_FORMATS];
+	int nr_formats;
+	struct pi_reason layout[PI_NR_LAYOUTS];
+	bool layout_works[PI_NR_LAYOUTS];
+};
+
+static void probe_layouts(struct info *info)
+{
+	for (unsigned int i = 0; i < PI_NR_LAYOUTS; i++) {
+		const struct pi_ring_options options = {
+			.depth	= 1,
+			.flags	= pi_layouts[i].ring_flags,
+		};
+		struct pi_ring ring;
+
+		if (pi_ring_init(&ring, &options, &info->layout[i]))
+			continue;
+		info->layout_works[i] =
+			!pi_layouts[i].probe(&ring, &info->layout[i]);
+		pi_ring_exit(&ring);
+	}
+}
+
+/* to go on with the block size that is in use, if that can have PI */
+static const struct pi_lba_format *best_format(const struct info *info)
+{
+	const struct pi_lba_format *best = NULL;
+	uint32_t lbs = 0;
+
+	for (int i = 0; i < info->nr_formats; i++)
+		if (info->formats[i].in_use)
+			lbs = info->formats[i].lbs;
+	for (int i = 0; i < info->nr_formats; i++) {
+		const struct pi_lba_format *l = &info->formats[i];
+
+		if (l->guard && (!best || (l->lbs == lbs && best->lbs != lbs)))
+			best = l;
+	}
+	return best;
+}
+
+static void print_person(const struct info *info)
+{
+	const struct pi_format *f = &info->dev.format;
+	const struct pi_lba_format *best;
+	char name[64];
+
+	printf("device    %s\nkernel    Linux %s\n", info->path,
+	       info->uts.release);
+	if (info->probe) {
+		printf("PI        none: %s\n", info->reason.text);
+	} else {
+		pi_format_name(f, name, sizeof(name));
+		printf("format    %s\n", name);
+		printf("interval  %u bytes of data, %u of metadata\n",
+		       f->interval, f->md_size);
+		if (f->guard->pi_size)
+			printf("tuple     %u bytes at offset %u: guard %u (%s), application tag 2, reference tag %u%s\n",
+			       f->guard->pi_size, f->pi_offset,
+			       f->guard->guard_size, f->guard->name,
+			       f->guard->ref_size, f->type == 3 ?
+			       " (the application's)" : "");
+		if (info->dev.start)
+			printf("begins    at block %" PRIu64 " of the disk\n",
+			       info->dev.start);
+	}
+	for (unsigned int i = 0; i < PI_NR_LAYOUTS; i++)
+		printf("%s%-10s%s\n", i ? "          " : "layouts   ",
+		       pi_layouts[i].name, info->layout_works[i] ? "works here" :
+		       info->layout[i].text);
+	if (!info->probe)
+		return;
+	for (int i = 0; i < info->nr_formats; i++) {
+		const struct pi_lba_format *l = &info->formats[i];
+
+		printf("%s%2u: %u+%u%s%s%s\n", i ? "          " : "formats   ",
+		       l->index, l->lbs, l->md_size, l->guard ? ", can have PI " : "",
+		       l->guard ? l->guard->name : "",
+		       l->in_use ? ", in use" : "");
+	}
+	best = best_format(info);
+	if (best)
+		printf("to get it nvme format %s --lbaf=%u --pi=1 --ms=0    (ERASES the namespace)\n",
+		       info->path, best->index);
+}
+
+static void print_string(const char *name, const char *text, const char *end)
+{
+	printf("\"%s\": \"", name);
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			putchar('\\');
+		if ((unsigned char)*text < ' ')
+			printf("\\u%04x", *text);
+		else
+			putchar(*text);
+	}
+	printf("\"%s", end);
+}
+
+static void print_json(const struct info *info)
+{
+	const struct pi_format *f = &info->dev.format;
+	char name[64];
+
+	printf("{");
+	print_string("device", info->path, ", ");
+	print_string("kernel", info->uts.release, ", ");
+	if (info->probe) {
+		printf("\"pi\": null, ");
+		print_string("reason", info->reason.text, ", ");
+	} else {
+		pi_format_name(f, name, sizeof(name));
+		printf("\"pi\": {");
+		print_string("format", name, ", ");
+		print_string("guard", f->guard->name, ", ");
+		printf("\"type\": %u, \"interval\": %u, \"metadata\": %u, \"pi_size\": %u, \"pi_offset\": %u, \"guard_size\": %u, \"ref_size\": %u, \"start\": %" PRIu64 "}, ",
+		       f->type, f->interval, f->md_size, f->guard->pi_size,
+		       f->pi_offset, f->guard->guard_size, f->guard->ref_size,
+		       info->dev.start);
+	}
+	printf("\"layouts\": {");
+	for (unsigned int i = 0; i < PI_NR_LAYOUTS; i++)
+		print_string(pi_layouts[i].name, info->layout_works[i] ? "" :
+			     info->layout[i].text,
+			     i + 1 < PI_NR_LAYOUTS ? ", " : "}, ");
+	printf("\"lba_formats\": [");
+	for (int i = 0; i < info->nr_formats; i++) {
+		const struct pi_lba_format *l = &info->formats[i];
+
+		printf("%s{\"index\": %u, \"lbs\": %u, \"metadata\": %u, \"in_use\": %s, ",
+		       i ? ", " : "", l->index, l->lbs, l->md_size,
+		       l->in_use ? "true" : "false");
+		print_string("guard", l->guard ? l->guard->name : "", "}");
+	}
+	printf("]}\n");
+}
+
+static void usage(FILE *out)
+{
+	fprintf(out,
+		"usage: pi-info [--json] DEVICE\n"
+		"What protection information a block device has, which attribute layouts the\n"
+		"running kernel takes, and what is missing.  It changes nothing.\n"
+		"Exit status: 0 the device has PI, 1 it has none, 2 usage or no such block device.\n"
+		"In JSON a layout that works has an empty reason.\n");
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	static struct info info;
+	bool json = false;
+	int c, fd;
+
+	while ((c = getopt_long(argc, argv, "jh", options, NULL)) != -1) {
+		if (c == 'h') {
+			usage(stdout);
+			return 0;
+		}
+		if (c != 'j') {
+			usage(stderr);
+			return 2;
+		}
+		json = true;
+	}
+	if (optind + 1 != argc) {
+		usage(stderr);
+		return 2;
+	}
+	info.path = argv[optind];
+	fd = open(info.path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		fprintf(stderr, "pi-info: %s: %s; name a block device that can be read\n",
+			info.path, strerror(errno));
+		return 2;
+	}
+	uname(&info.uts);
+	info.probe = pi_device_probe(fd, &info.dev, &info.reason);
+	info.nr_formats = pi_device_lba_formats(fd, info.formats);
+	probe_layouts(&info);
+	close(fd);
+	if (json)
+		print_json(&info);
+	else
+		print_person(&info);
+	return info.probe == -ENOTBLK ? 2 : !!info.probe;
+}
