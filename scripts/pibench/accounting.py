@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Time finer than fio's milliseconds, and CPU time that its figures leave out."""
+
+import contextlib
+import dataclasses
+import os
+import re
+import time
+
+from .errors import Failure, IoFailure
+
+KTHREADD = 2
+
+
+def kernel_threads(host):
+    """{pid: nanoseconds run} of the kernel's threads: kworkers verify PI, io-wq retries."""
+    ran = {}
+    for entry in host.list("/proc"):
+        if not entry.isdigit():
+            continue
+        stat = host.read(f"/proc/{entry}/stat")
+        # the command name may hold blanks and parentheses
+        parent = stat.rpartition(")")[2].split()[1] if stat else None
+        if parent != str(KTHREADD) and entry != str(KTHREADD):
+            continue
+        schedstat = host.read(f"/proc/{entry}/schedstat")
+        if schedstat:
+            ran[entry] = int(schedstat.split()[0])
+    return ran
+
+
+@dataclasses.dataclass
+class Bracket:
+    """What the kernel's threads did while the block ran."""
+
+    host: object
+    kernel_ns: int = 0
+    wall_ns: int = 0
+
+    def __enter__(self):
+        self.before = kernel_threads(self.host)
+        self.started = time.monotonic_ns()
+        return self
+
+    def __exit__(self, *_):
+        self.wall_ns = time.monotonic_ns() - self.started
+        after = kernel_threads(self.host)
+        # a thread that ended meanwhile takes its last slice with it
+        self.kernel_ns = sum(ran - self.before.get(pid, 0) for pid, ran in after.items())
+
+
+REGISTER = re.compile(r"-(\d+)\s+\[\d+\].*?(\d+\.\d+): io_uring_register:")
+EXIT = re.compile(r"(\d+\.\d+): sched_process_exit: .*?\bpid=(\d+)")
+IDLE = re.compile(r"(\d+\.\d+): cpu_idle: state=(\d+)")
+NOT_IDLE = str(2**32 - 1)
+
+
+def nanoseconds(stamp):
+    seconds, _, fraction = stamp.partition(".")
+    return int(seconds) * 10**9 + int(fraction.ljust(9, "0"))
+
+
+def window(text):
+    """(start, end, idle) in ns of the fio job in a trace: from the last set-up of its ring to its exit."""
+    jobs = [(nanoseconds(stamp), pid) for pid, stamp in REGISTER.findall(text)]
+    if not jobs:
+        return None
+    start, job = jobs[-1]
+    end = next((nanoseconds(stamp) for stamp, pid in EXIT.findall(text) if pid == job), None)
+    if end is None:
+        return None
+    idle, since = 0, None
+    for stamp, state in IDLE.findall(text):
+        at = nanoseconds(stamp)
+        if since is not None and start <= since and at <= end:
+            idle += at - since
+        since = None if state == NOT_IDLE else at
+    return start, end, idle
+
+
+class Trace:
+    """Events so rare that they cost nothing an I/O, for guests of one processor."""
+
+    DIRECTORY = "/sys/kernel/tracing/instances/pi-bench"
+    EVENTS = ("io_uring/io_uring_register", "sched/sched_process_exit", "power/cpu_idle")
+
+    def __init__(self, host):
+        self.host = host
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(host.at(self.DIRECTORY))
+        except OSError as error:
+            raise Failure(f"{self.DIRECTORY}: {error.strerror}; the guest's kernel needs CONFIG_FTRACE and tracefs") from None
+        host.write(f"{self.DIRECTORY}/buffer_size_kb", "8192")
+        for event in self.EVENTS:
+            host.write(f"{self.DIRECTORY}/events/{event}/enable", "1")
+
+    def clear(self):
+        self.host.write(f"{self.DIRECTORY}/trace", "0")
+
+    def read(self, runtime_ns):
+        """(window, idle in it) in ns; it must be what fio also saw, to its rounding."""
+        found = window(self.host.read(f"{self.DIRECTORY}/trace") or "")
+        if not found:
+            raise IoFailure("the trace does not show the fio job from its ring's set-up to its exit")
+        start, end, idle = found
+        if abs(end - start - runtime_ns) > 3_000_000 + 0.05 * runtime_ns:
+            raise IoFailure(f"the trace shows a job of {(end - start) / 1e6:.1f} ms, fio one of {runtime_ns / 1e6:.0f} ms")
+        return end - start, idle

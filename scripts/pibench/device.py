@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Block devices: which of them may be touched, what PI they have, and their settings."""
+
+import dataclasses
+import errno
+import os
+import re
+import signal
+
+from .errors import Failure
+
+# format in sysfs -> bytes of the tuple, and whether its reference tag counts blocks
+PROFILES = {
+    "T10-DIF-TYPE1-CRC": (8, True),
+    "T10-DIF-TYPE1-IP": (8, True),
+    "T10-DIF-TYPE3-CRC": (8, False),
+    "T10-DIF-TYPE3-IP": (8, False),
+    "EXT-DIF-TYPE1-CRC64": (16, True),
+    "EXT-DIF-TYPE3-CRC64": (16, False),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Pi:
+    format: str
+    interval: int
+    metadata: int
+    counts_blocks: bool
+
+    @property
+    def checks(self):
+        return "GUARD,REFTAG,APPTAG" if self.counts_blocks else "GUARD,APPTAG"
+
+    def metadata_per_io(self, block_size):
+        return block_size // self.interval * self.metadata
+
+
+@dataclasses.dataclass(frozen=True)
+class Device:
+    path: str
+    name: str
+    disk: str
+    size: int
+    block_size: int
+    pi: Pi | None
+
+    @property
+    def integrity(self):
+        return f"/sys/class/block/{self.disk}/integrity"
+
+    @property
+    def format(self):
+        return f"{self.block_size}+{self.pi.metadata} {self.pi.format}" if self.pi else f"{self.block_size}"
+
+
+def number(host, path):
+    text = host.read(path)
+    return int(text) if text and text.isdigit() else None
+
+
+def find_pi(host, disk):
+    base = f"/sys/class/block/{disk}"
+    name = host.read(f"{base}/integrity/format")
+    if name not in PROFILES:
+        return None
+    tuple_size, counts_blocks = PROFILES[name]
+    interval = number(host, f"{base}/integrity/protection_interval_bytes")
+    if not interval:
+        interval = number(host, f"{base}/queue/logical_block_size")
+    return Pi(name, interval, number(host, f"{base}/metadata_bytes") or tuple_size, counts_blocks)
+
+
+def describe(host, path):
+    """The Device at a path in /dev; refuses what is not a block device."""
+    if not host.exists(path):
+        raise Failure(f"{path}: no such device")
+    numbers = host.block_numbers(path)
+    if not numbers:
+        raise Failure(f"{path}: not a block device; name one such as /dev/nvme0n1")
+    directory = os.path.realpath(host.at(f"/sys/dev/block/{numbers}"))
+    name = os.path.basename(directory)
+    is_partition = os.path.exists(os.path.join(directory, "partition"))
+    disk = os.path.basename(os.path.dirname(directory)) if is_partition else name
+    return Device(
+        path=path,
+        name=name,
+        disk=disk,
+        size=(number(host, f"/sys/class/block/{name}/size") or 0) * 512,
+        block_size=number(host, f"/sys/class/block/{disk}/queue/logical_block_size") or 512,
+        pi=find_pi(host, disk),
+    )
+
+
+def members(host, disk):
+    """{kernel name: 'major:minor'} of a disk and its partitions."""
+    names = [disk] + [
+        entry for entry in host.list(f"/sys/class/block/{disk}") if host.exists(f"/sys/class/block/{disk}/{entry}/partition")
+    ]
+    return {name: host.read(f"/sys/class/block/{name}/dev") for name in names}
+
+
+def mounts(host):
+    """(major:minor, mount point, source) of every mount."""
+    for line in (host.read("/proc/self/mountinfo") or "").splitlines():
+        fields, _, rest = line.partition(" - ")
+        numbers, mount_point = fields.split()[2], fields.split()[4]
+        source = rest.split()[1] if len(rest.split()) > 1 else "none"
+        # btrfs and others mount under a number that no device has
+        yield (host.block_numbers(source) if source.startswith("/") else None) or numbers, mount_point, source
+
+
+def swaps(host):
+    lines = (host.read("/proc/swaps") or "").splitlines()[1:]
+    return {host.block_numbers(line.split()[0]) for line in lines if line.split()} - {None}
+
+
+def disks_below(host, numbers):
+    """The disks that a block device, through dm, md and partitions, rests on."""
+    directory = os.path.realpath(host.at(f"/sys/dev/block/{numbers}"))
+    if not os.path.isdir(directory):
+        return set()
+    if os.path.exists(os.path.join(directory, "partition")):
+        directory = os.path.dirname(directory)
+    name = os.path.basename(directory)
+    below = {name}
+    for slave in host.list(f"/sys/class/block/{name}/slaves"):
+        below |= disks_below(host, host.read(f"/sys/class/block/{slave}/dev") or "-")
+    return below
+
+
+def signature(host, path):
+    """What libblkid finds on the device: 'ext4', 'gpt partition table', or None."""
+    found = host.run(["blkid", "-p", "-o", "export", host.at(path)])
+    if found is None:
+        raise Failure(f"{path}: cannot look for a file system without blkid; install util-linux")
+    # 2 is "nothing found" and also "cannot read"; only the latter says something
+    if found.returncode == 2 and not found.stderr.strip():
+        return None
+    if found.returncode not in (0, 8):
+        raise Failure(f"{path}: blkid exited with {found.returncode}: {found.stderr.strip() or 'no message'}")
+    tags = dict(line.split("=", 1) for line in found.stdout.splitlines() if "=" in line)
+    if "TYPE" in tags:
+        return tags["TYPE"]
+    if "PTTYPE" in tags:
+        return f"{tags['PTTYPE']} partition table"
+    # a partition is described by its parent's table, which is not a signature on it
+    return "ambivalent" if found.returncode == 8 else None
+
+
+def may_write(host, paths, allowed):
+    """Those of the devices that --allow-write names; it may name no other."""
+    named = set()
+    for name in allowed:
+        same = [path for path in paths if host.block_numbers(name) and host.block_numbers(name) == host.block_numbers(path)]
+        if not same:
+            raise Failure(f"--allow-write names {name}, not {' or '.join(paths)}; both must name the same device")
+        named.update(same)
+    return named
+
+
+def check(host, path, write=False):
+    """The Device, if a benchmark may use it; else a Failure saying what keeps it."""
+    device = describe(host, path)
+    if not device.size:
+        raise Failure(f"{path}: has no size; name a device with a medium")
+    if write and host.read(f"/sys/class/block/{device.name}/ro") == "1":
+        raise Failure(f"{path}: is read-only; leave out --allow-write")
+
+    for numbers, mount_point, _ in mounts(host):
+        if mount_point == "/" and device.disk in disks_below(host, numbers):
+            raise Failure(f"{path}: the root file system is on {device.disk}; name another device")
+    # partitions count: integrity settings belong to the whole disk
+    parts = members(host, device.disk)
+    used = {numbers: name for name, numbers in parts.items()}
+    for numbers, mount_point, _ in mounts(host):
+        if numbers in used:
+            raise Failure(f"{path}: {used[numbers]} is mounted on {mount_point}; unmount it first")
+    for numbers in swaps(host):
+        if numbers in used:
+            raise Failure(f"{path}: {used[numbers]} is in use as swap; swapoff it first")
+    for name in parts:
+        holders = host.list(f"/sys/class/block/{name}/holders")
+        if holders:
+            raise Failure(f"{path}: {name} is held by {', '.join(holders)}; take that down first")
+    found = signature(host, path)
+    if found:
+        raise Failure(f"{path}: carries a signature ({found}); if nobody needs it: wipefs -a {path}")
+    return device
+
+
+def hold(host, path):
+    """Claim the device for as long as the descriptor is open."""
+    try:
+        return host.hold(path)
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            raise Failure(f"{path}: held exclusively by another program; stop that first") from None
+        raise Failure(f"{path}: {error.strerror}") from None
+
+
+class Settings:
+    """sysfs attributes to change for a while: each is put back on leaving, come what may."""
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def __init__(self, host, values):
+        self.host = host
+        self.values = values
+        self.saved = {}
+
+    def __enter__(self):
+        try:
+            for path, value in self.values.items():
+                old = self.host.read(path)
+                if old is None:
+                    raise Failure(f"{path}: no such setting; this kernel or device lacks it")
+                chosen = re.search(r"\[(.*?)\]", old)
+                self.saved[path] = chosen.group(1) if chosen else old
+                self.host.write(path, value)
+        except BaseException:
+            self.restore()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.restore()
+
+    def restore(self):
+        masked = signal.pthread_sigmask(signal.SIG_BLOCK, self.SIGNALS)
+        try:
+            failed = []
+            while self.saved:
+                path, value = self.saved.popitem()
+                try:
+                    self.host.write(path, value)
+                except Failure:
+                    failed.append(f"echo {value} >{path}")
+            if failed:
+                raise Failure(f"a setting was not put back; do it by hand: {'; '.join(failed)}")
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, masked)
+
+
+def no_integrity(device):
+    """Settings under which the kernel neither generates nor verifies PI by itself."""
+    return {f"{device.integrity}/{name}": "0" for name in ("read_verify", "write_generate")}

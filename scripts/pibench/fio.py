@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""fio: its command line for a cell, one run of it, and its JSON."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+
+from . import cells
+from .errors import Failure, IoFailure
+
+REPO = pathlib.Path(__file__).resolve().parents[2]
+JOBS = REPO / "configs" / "bench.fio"
+PERCENTILES = ("50.000000", "90.000000", "99.000000", "99.900000")
+
+
+@dataclasses.dataclass(frozen=True)
+class Tools:
+    fio: str = str(REPO / "build" / "fio" / "fio")
+    engine: str = str(REPO / "build" / "io_uring_pi.so")
+
+    def require(self):
+        for path, what in ((self.fio, "fio"), (self.engine, "the engine")):
+            if not os.path.exists(path):
+                raise Failure(f"{path}: {what} is not built; run make first")
+
+
+def variables(cell, device, tools, ios, size, verify="both"):
+    """The ${VAR} of configs/bench.fio for one cell on one device."""
+    workload, arm = cell.workload, cell.arm
+    env = {
+        "IOENGINE": cells.FIO if arm.engine == cells.FIO else f"external:{tools.engine}",
+        "DUT": device.path,
+        "RW": workload.rw,
+        "BS": str(workload.block_size),
+        "IODEPTH": str(workload.iodepth),
+        "SIZE": str(size),
+        "NUMBER_IOS": str(ios),
+        "RANDSEED": "1",
+    }
+    if arm.has_pi:
+        env["PI_CHK"] = device.pi.checks
+        if arm.engine == cells.FIO:
+            env["MD_PER_IO_SIZE"] = str(device.pi.metadata_per_io(workload.block_size))
+        else:
+            env["PI_LAYOUT"] = arm.layout
+            env["PI_VERIFY"] = verify
+    return env
+
+
+def command(section, tools):
+    # not --output=: it would mix fio's messages into the JSON
+    return [tools.fio, f"--section={section}", "--output-format=json+", "--eta=never", str(JOBS)]
+
+
+def run(argv, variables, timeout):
+    try:
+        return subprocess.run(
+            argv,
+            env={**os.environ, **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+    except OSError as error:
+        raise Failure(f"{argv[0]}: {error.strerror}") from None
+    except subprocess.TimeoutExpired:
+        raise IoFailure(f"fio did not end within {timeout:.0f} s") from None
+
+
+def parse(text):
+    """fio's JSON, from the first line that opens it: messages may stand around it."""
+    lines = text.splitlines()
+    try:
+        first = next(i for i, line in enumerate(lines) if line.startswith("{"))
+        last = max(i for i, line in enumerate(lines) if line.startswith("}"))
+        return json.loads("\n".join(lines[first : last + 1]))
+    except (StopIteration, ValueError):
+        return None
+
+
+def complaint(done):
+    """The line that says best why fio failed."""
+    said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    said = said or [line.strip() for line in done.stdout.split("\n{", 1)[0].splitlines() if line.strip()]
+    return said[0] if said and not said[0].startswith("{") else "no message"
+
+
+def result(done, direction, expected):
+    """What a run measured; raises IoFailure unless it did exactly what was asked."""
+    parsed = parse(done.stdout)
+    if done.returncode != 0:
+        raise IoFailure(f"fio exited with {done.returncode}: {complaint(done)}")
+    if not parsed or not parsed.get("jobs"):
+        raise IoFailure(f"fio printed no result: {complaint(done)}")
+    job = parsed["jobs"][0]
+    if job.get("error"):
+        raise IoFailure(f"fio reports error {job['error']} ({os.strerror(job['error'])}): {complaint(done)}")
+    side = job[direction]
+    if side["total_ios"] != expected or expected <= 0:
+        raise IoFailure(f"fio did {side['total_ios']} I/Os of {expected}: {complaint(done)}")
+    return parsed, {
+        "fio": parsed.get("fio version"),
+        "ios": side["total_ios"],
+        "bytes": side["io_bytes"],
+        "runtime_ns": side["runtime"] * 1_000_000,
+        "latency_ns": side["lat_ns"]["mean"],
+        "percentiles_ns": {p.rstrip("0").rstrip("."): side["clat_ns"].get("percentile", {}).get(p) for p in PERCENTILES},
+        "thread_ns": round((job["usr_cpu"] + job["sys_cpu"]) / 100 * job["job_runtime"] * 1_000_000),
+        "context_switches": job["ctx"],
+    }

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Sessions in guests, side by side: boot each, follow its results as they come, keep them whatever happens."""
+
+import contextlib
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+from . import fio, results, session
+from .errors import Failure
+
+GUEST = fio.REPO / "scripts" / "guest"
+PI_BENCH = fio.REPO / "scripts" / "pi-bench"
+POLL = 0.3
+
+
+def files(out, name):
+    """(results, environment, log) of a session while it runs."""
+    parts = pathlib.Path(out) / "parts"
+    return parts / f"{name}.jsonl", parts / f"{name}.env.json", parts / f"{name}.log"
+
+
+def command(spec, disks, options=()):
+    return [
+        str(GUEST), "run", *(["--icount"] if spec.icount else []), *options,
+        *(word for disk in disks for word in ("--disk", disk)),
+        "--", sys.executable, str(PI_BENCH), "session", session.encode(spec),
+    ]  # fmt: skip
+
+
+def ready(options=()):
+    """What the guest will be, 'TCG, Linux 7.3.4, QEMU 10.0.2': fetched and tried first, so that boots need not."""
+    if not os.access(GUEST, os.X_OK):
+        raise Failure(f"{GUEST}: not there; pi-bench run --guest needs it")
+    said = b""
+    with subprocess.Popen([str(GUEST), "fetch", *options], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        while chunk := os.read(process.stderr.fileno(), 4096):
+            said += chunk
+            sys.stderr.buffer.write(chunk)
+            sys.stderr.flush()
+    found = re.search(r"ready: (.*)", said.decode(errors="replace"))
+    if process.returncode != 0 or not found:
+        raise Failure("scripts/guest fetch failed, see above")
+    return found.group(1).strip()
+
+
+class Boot:
+    """One guest with one session in it."""
+
+    def __init__(self, spec, disks, out, options):
+        self.spec = spec
+        self.part, self.environment, self.log = files(out, spec.name)
+        self.offset = 0
+        # the guest's writable directory is its current one: only the results are at its mercy
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                command(spec, disks, options), cwd=out, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def records(self):
+        """Those whose line has been completed since the last call."""
+        try:
+            with open(self.part, "rb") as file:
+                file.seek(self.offset)
+                fresh = file.read()
+        except OSError:
+            return
+        whole = fresh[: fresh.rfind(b"\n") + 1]
+        self.offset += len(whole)
+        for line in whole.decode(errors="replace").splitlines():
+            record = results.decode(line, self.part)
+            if record:
+                yield record
+
+    def verdict(self):
+        """Why the guest failed, in its own last words, or None."""
+        if self.process.returncode == 0:
+            return None
+        said = self.log.read_text(errors="replace").splitlines()
+        said = [line.strip() for line in said if line.strip()]
+        return f"guest {self.spec.name}: {said[-1] if said else f'exit status {self.process.returncode}'} (log: {self.log})"
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(10)
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+def run(sessions, out, emit, options=()):
+    """Run {spec: disks} at once; returns {session: environment}."""
+    files(out, "")[0].parent.mkdir(exist_ok=True)
+    boots = []
+    try:
+        for spec, disks in sessions.items():
+            boots.append(Boot(spec, disks, out, options))
+        going = True
+        while going:
+            going = any(boot.process.poll() is None for boot in boots)
+            for boot in boots:
+                for record in boot.records():
+                    emit(record)
+            if going:
+                time.sleep(POLL)
+    finally:
+        for boot in boots:
+            boot.stop()
+    problems = [problem for boot in boots if (problem := boot.verdict())]
+    if problems:
+        raise Failure("; ".join(problems))
+    return {boot.spec.name: results.load_json(boot.environment) for boot in boots}

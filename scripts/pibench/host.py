@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The machine as /proc, /sys and /dev show it, below a root that tests replace."""
+
+import os
+import stat
+import subprocess
+
+from .errors import Failure
+
+
+class Host:
+    def __init__(self, root="/"):
+        self.root = root
+
+    def at(self, path):
+        return os.path.join(self.root, path.lstrip("/"))
+
+    def read(self, path):
+        """The file's text, stripped, or None."""
+        try:
+            with open(self.at(path), encoding="utf-8", errors="replace") as file:
+                return file.read().strip()
+        except OSError:
+            return None
+
+    def write(self, path, value):
+        try:
+            with open(self.at(path), "w", encoding="utf-8") as file:
+                file.write(value)
+        except OSError as error:
+            raise Failure(f"{path}: cannot write {value}: {error.strerror}") from None
+
+    def list(self, path):
+        try:
+            return sorted(os.listdir(self.at(path)))
+        except OSError:
+            return []
+
+    def exists(self, path):
+        return os.path.exists(self.at(path))
+
+    def run(self, argv):
+        """The finished process, or None where there is no such program."""
+        try:
+            return subprocess.run(
+                argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
+            )
+        except OSError:
+            return None
+
+    def block_numbers(self, path):
+        """'major:minor' of a block device, else None."""
+        try:
+            status = os.stat(self.at(path))
+        except OSError:
+            return None
+        if not stat.S_ISBLK(status.st_mode):
+            return None
+        return f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
+
+    def hold(self, path):
+        """Open so that nobody can mount or claim the device while we use it."""
+        return os.open(self.at(path), os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC)

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is read off a run.  Which figures mean something depends on what a session can measure."""
+
+import dataclasses
+import typing
+
+from . import cells
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    name: str
+    title: str
+    unit: str
+    value: typing.Callable
+    digits: int = 0
+    verb: str = "takes"
+
+
+def per_io(*fields):
+    return lambda run: sum(run[field] for field in fields) / run["ios"]
+
+
+def percentile(which):
+    return lambda run: (run["percentiles_ns"].get(which) or 0) / 1e3
+
+
+TOTAL = Metric("total", "total instructions per I/O", "instructions", per_io("window_ns"))
+CPU_INSTRUCTIONS = Metric("cpu", "CPU per I/O in instructions", "instructions", per_io("thread_ns", "kernel_ns"))
+CPU = Metric("cpu", "CPU per I/O", "ns", per_io("thread_ns", "kernel_ns"))
+IOPS = Metric("iops", "I/O per second", "IOPS", lambda run: run["ios"] * 1e9 / run["runtime_ns"], verb="reaches")
+RATE = Metric("rate", "throughput", "MB/s", lambda run: run["bytes"] * 1e3 / run["runtime_ns"], 1)
+LATENCY = Metric("latency", "mean latency", "µs", lambda run: run["latency_ns"] / 1e3, 1)
+P99 = Metric("p99", "p99 latency", "µs", percentile("99"), 1)
+
+
+def of(mode, icount):
+    """The metrics of a session, its main one first."""
+    if mode == cells.INSTRUCTIONS:
+        return (TOTAL,)
+    if mode == cells.CPU:
+        return (CPU_INSTRUCTIONS if icount else CPU,)
+    return (IOPS, RATE, LATENCY, P99, CPU)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The progress line on standard error."""
+
+import sys
+import time
+
+
+def clock(seconds):
+    minutes, seconds = divmod(max(0, round(seconds)), 60)
+    return f"{minutes}:{seconds:02d}"
+
+
+class Progress:
+    """Counts runs of sessions that go on side by side; the slowest one sets the time left."""
+
+    QUIET = 15
+
+    def __init__(self, sessions, stream=sys.stderr, now=time.monotonic):
+        """sessions: {name: [what each of its runs weighs]}"""
+        self.sessions = sessions
+        self.done = dict.fromkeys(sessions, 0)
+        self.stream = stream
+        self.now = now
+        self.started = now()
+        self.printed = None
+        self.width = 0
+
+    def left(self):
+        elapsed = self.now() - self.started
+        estimates = []
+        for name, weights in self.sessions.items():
+            done = sum(weights[: self.done[name]])
+            if not done:
+                return None
+            estimates.append(elapsed / done * sum(weights[self.done[name] :]))
+        return max(estimates, default=0)
+
+    def step(self, session, what):
+        self.done[session] += 1
+        left = self.left()
+        done, total = sum(self.done.values()), sum(map(len, self.sessions.values()))
+        line = (
+            f"[{done}/{total}] {what}, {clock(self.now() - self.started)} elapsed, "
+            f"{'?' if left is None else clock(left)} left"
+        )
+        if self.stream.isatty():
+            self.stream.write(f"\r{line:<{self.width}}")
+            self.width = len(line)
+        elif self.printed is None or self.now() - self.printed >= self.QUIET or done == total:
+            self.stream.write(line + "\n")
+            self.printed = self.now()
+        self.stream.flush()
+
+    def say(self, line):
+        """A line of its own, not run into the progress line."""
+        if self.width:
+            self.stream.write("\n")
+            self.width = 0
+        self.stream.write(line + "\n")
+        self.stream.flush()
+
+    def end(self):
+        if self.width:
+            self.stream.write("\n")
+            self.width = 0

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-only
+import pathlib
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+
+from pibench import accounting  # noqa: E402
+from pibench.errors import IoFailure  # noqa: E402
+from pibench.host import Host  # noqa: E402
+
+TRACE = """\
+# tracer: nop
+          <idle>-0       [000] dN.1.    17.462000: cpu_idle: state=4294967295 cpu_id=0
+             fio-178     [000] .....    17.463081: io_uring_register: ring 00000000c9, opcode 0, nr_user_files 0, ret 0
+             fio-178     [000] .....    17.463151: io_uring_register: ring 00000000c9, opcode 2, nr_user_files 1, ret 0
+{idle}             fio-178     [000] .....    17.513151: sched_process_exit: comm=fio pid=178 prio=120 group_dead=true
+          <idle>-0       [000] d..1.    17.515514: cpu_idle: state=1 cpu_id=0
+          <idle>-0       [000] dN.1.    17.611643: cpu_idle: state=4294967295 cpu_id=0
+             fio-177     [000] .....    17.611712: sched_process_exit: comm=fio pid=177 prio=120 group_dead=false
+"""
+IDLE = """\
+          <idle>-0       [000] d..1.    17.500000: cpu_idle: state=1 cpu_id=0
+          <idle>-0       [000] d..1.    17.504000: cpu_idle: state=4294967295 cpu_id=0
+"""
+
+
+class Window(unittest.TestCase):
+    def test_from_the_last_registration_to_the_exit_of_that_process(self):
+        start, end, idle = accounting.window(TRACE.format(idle=""))
+        self.assertEqual((end - start, idle), (50_000_000, 0))
+
+    def test_idle_inside_is_seen_and_idle_outside_is_not(self):
+        self.assertEqual(accounting.window(TRACE.format(idle=IDLE))[2], 4_000_000)
+
+    def test_no_job(self):
+        self.assertIsNone(accounting.window("# tracer: nop\n"))
+        self.assertIsNone(accounting.window(TRACE.format(idle="").replace("pid=178", "pid=179")))
+
+
+class Fake(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.root = pathlib.Path(scratch.name)
+        self.host = Host(scratch.name)
+
+    def put(self, path, text):
+        file = self.root / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def thread(self, pid, name, parent, ran):
+        self.put(f"/proc/{pid}/stat", f"{pid} ({name}) S {parent} 0 0")
+        self.put(f"/proc/{pid}/schedstat", f"{ran} 5 6")
+
+
+class Trace(Fake):
+    def trace(self, text):
+        for name in ("buffer_size_kb", "trace", *(f"events/{event}/enable" for event in accounting.Trace.EVENTS)):
+            self.put(f"{accounting.Trace.DIRECTORY}/{name}", "")
+        traced = accounting.Trace(self.host)
+        self.put(f"{accounting.Trace.DIRECTORY}/trace", text)
+        return traced
+
+    def test_events_are_switched_on(self):
+        self.trace("")
+        for event in accounting.Trace.EVENTS:
+            self.assertEqual(self.host.read(f"{accounting.Trace.DIRECTORY}/events/{event}/enable"), "1")
+
+    def test_agrees_with_fio(self):
+        self.assertEqual(self.trace(TRACE.format(idle=IDLE)).read(49_000_000), (50_000_000, 4_000_000))
+
+    def test_disagreement_is_no_result(self):
+        with self.assertRaises(IoFailure):
+            self.trace(TRACE.format(idle="")).read(80_000_000)
+        with self.assertRaises(IoFailure):
+            self.trace("").read(50_000_000)
+
+
+class Bracket(Fake):
+    def test_counts_kernel_threads_only(self):
+        self.thread(2, "kthreadd", 0, 10)
+        self.thread(30, "kworker/0:1-kintegrityd (x)", 2, 1000)
+        self.thread(31, "kworker/gone", 2, 700)
+        self.thread(40, "fio", 1, 5000)
+        with accounting.Bracket(self.host) as machine:
+            self.thread(30, "kworker/0:1-events", 2, 4000)
+            self.thread(40, "fio", 1, 99000)
+            self.thread(50, "kworker/new", 2, 200)
+            (self.root / "proc/31/stat").unlink()
+        self.assertEqual(machine.kernel_ns, 3200)
+        self.assertGreater(machine.wall_ns, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

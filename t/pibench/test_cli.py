@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-only
+import contextlib
+import io
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from pibench import cli, guest, session  # noqa: E402
+
+
+def pi_bench(*arguments, **more):
+    return subprocess.run(
+        [sys.executable, SCRIPTS / "pi-bench", *arguments], capture_output=True, text=True, timeout=60, check=False, **more
+    )
+
+
+class Usage(unittest.TestCase):
+    def setUp(self):
+        for number in cli.device.Settings.SIGNALS:
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
+
+    def refused(self, *arguments, says):
+        with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+            self.assertEqual(cli.main(list(arguments)), 2)
+        self.assertEqual(out.getvalue(), "")
+        self.assertRegex(err.getvalue(), r"\Api-bench: .*\n\Z")
+        self.assertIn(says, err.getvalue())
+
+    def test_status_reaches_the_shell(self):
+        done = pi_bench("run", "--dut", "/dev/null")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertRegex(done.stderr, r"\Api-bench: /dev/null: not a block device.*\n\Z")
+
+    def test_one_line_and_status_2(self):
+        self.refused(says="COMMAND")
+        self.refused("frobnicate", says="frobnicate")
+        self.refused("run", says="--guest --dut")
+        self.refused("run", "--guest", "--dut", "/dev/null", says="not allowed with")
+        self.refused("run", "--guest", "--allow-write", "/dev/null", says="goes with --dut")
+        self.refused("run", "--guest", "--rounds", "0", says="--rounds")
+        self.refused("run", "--guest", "--only", "nonsense", says="no such cell")
+        self.refused("run", "--dut", "/dev/null", says="not a block device")
+        self.refused("run", "--dut", "/dev/nothing-here", says="no such device")
+        self.refused("report", "/nowhere", says="/nowhere")
+        self.refused("session", '{"fields": "wrong"}', says="session")
+
+    def test_report_on_something_else(self):
+        with tempfile.TemporaryDirectory() as directory:
+            self.refused("report", directory, says="pi-bench run")
+            pathlib.Path(directory, "results.jsonl").write_text("gibberish\n")
+            self.refused("report", directory, says="no results")
+
+    def test_a_directory_of_somebody_else_is_left_alone(self):
+        with tempfile.TemporaryDirectory() as directory:
+            precious = pathlib.Path(directory, "raw")
+            precious.mkdir()
+            with self.assertRaisesRegex(cli.Failure, "neither empty nor written by pi-bench"):
+                cli.prepare(pathlib.Path(directory))
+            self.assertTrue(precious.exists())
+            pathlib.Path(directory, "env.json").touch()
+            cli.prepare(pathlib.Path(directory))
+            self.assertFalse(precious.exists())
+
+
+class Look(unittest.TestCase):
+    def test_list(self):
+        lines = pi_bench("list").stdout.splitlines()
+        self.assertEqual(len(lines), 64)
+        self.assertIn("write-128k-qd32 pi/indirect", lines)
+        self.assertEqual(len(pi_bench("list", "--only", "nopi 4k-qd1 none").stdout.splitlines()), 2)
+
+    def test_a_closed_pipe_is_no_traceback(self):
+        reader = subprocess.Popen(["true"], stdin=subprocess.PIPE)
+        reader.wait()
+        done = subprocess.run(
+            [sys.executable, SCRIPTS / "pi-bench", "list"], stdout=reader.stdin, stderr=subprocess.PIPE, text=True, check=False
+        )
+        reader.stdin.close()
+        self.assertNotIn("Traceback", done.stderr)
+
+    def test_env_says_what_it_does_not_know(self):
+        done = pi_bench("env", "--fio", "/nowhere/fio", "--engine", "/nowhere/engine")
+        found = json.loads(done.stdout)
+        self.assertEqual((found["fio"], found["engine_sha256"], found["devices"]), ("not recorded",) * 3)
+        for name in ("kernel", "kernel_config_sha256", "mitigations", "cpu", "governor", "virtualisation", "liburing",
+                     "engine_commit", "engine_compiler"):  # fmt: skip
+            self.assertTrue(found[name], name)
+
+    def test_dry_run_prints_each_command_and_the_time_and_does_nothing(self):
+        with tempfile.TemporaryDirectory() as directory:
+            done = pi_bench("run", "--guest", "--dry-run", "--rounds", "2", "--only", "randread-4k-qd1", "--out", directory)
+            self.assertEqual(list(pathlib.Path(directory).iterdir()), [])
+        lines = done.stdout.splitlines()
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(sum("--section=" in line and not line.startswith("#") for line in lines), 2 * 8 * 3)
+        self.assertEqual(sum("guest run --icount" in line for line in lines), 2)
+        self.assertRegex(lines[-1], r"^# expected: about \d+:\d\d")
+
+
+class Guests(unittest.TestCase):
+    def specs(self, kvm):
+        options = cli.parser().parse_args(["run", "--guest"])
+        return {spec.name: (spec, disks) for spec, disks in cli.guest_sessions(options, kvm).items()}
+
+    def test_what_is_measured_where(self):
+        self.assertEqual((self.specs(False)["nvme"][0].mode, self.specs(False)["nvme"][0].icount), ("cpu", True))
+        self.assertEqual((self.specs(True)["nvme"][0].mode, self.specs(True)["nvme"][0].icount), ("time", False))
+        for kvm in (False, True):
+            spec, disks = self.specs(kvm)["scsi_debug"]
+            self.assertEqual((spec.mode, spec.icount, disks), ("instructions", True, ["scsi_debug:4096+8"]))
+
+    def test_command(self):
+        spec, disks = self.specs(False)["nvme"]
+        argv = guest.command(spec, disks, ["--kernel", "lab"])
+        options, inner = argv[2 : argv.index("--")], argv[argv.index("--") + 1 :]
+        self.assertEqual(options, ["--icount", "--kernel", "lab", "--disk", "4096+8", "--disk", "4096"])
+        self.assertEqual(inner[1:3], [str(SCRIPTS / "pi-bench"), "session"])
+        self.assertEqual(session.encode(session.decode(inner[3])), session.encode(spec))
+
+
+if __name__ == "__main__":
+    unittest.main()

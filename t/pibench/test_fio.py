@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-only
+import dataclasses
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+
+from pibench import cells, fio  # noqa: E402
+from pibench.device import Device, Pi  # noqa: E402
+from pibench.errors import Failure, IoFailure  # noqa: E402
+
+TYPE1 = Pi("T10-DIF-TYPE1-CRC", 4096, 8, True)
+DEVICE = Device("/dev/nvme0n1", "nvme0n1", "nvme0n1", 1 << 30, 4096, TYPE1)
+
+
+def job(direction="read", **changes):
+    side = {
+        "io_bytes": 4096000,
+        "runtime": 250,
+        "total_ios": 1000,
+        "lat_ns": {"mean": 7500.0},
+        "clat_ns": {"percentile": {"50.000000": 7000, "99.000000": 9000}},
+    }
+    side.update({k: changes.pop(k) for k in list(changes) if k in side})
+    return {"error": 0, "usr_cpu": 20.0, "sys_cpu": 30.0, "job_runtime": 251, "ctx": 5, direction: side, **changes}
+
+
+def done(text, status=0, stderr=""):
+    return subprocess.CompletedProcess([], status, text, stderr)
+
+
+def output(*jobs):
+    return json.dumps({"fio version": "fio-3.41", "jobs": jobs}, indent=2)
+
+
+def cell(name):
+    return next(c for c in cells.CELLS if c.name == name)
+
+
+class Result(unittest.TestCase):
+    def test_figures(self):
+        _, run = fio.result(done(output(job())), "read", 1000)
+        self.assertEqual((run["ios"], run["bytes"], run["runtime_ns"]), (1000, 4096000, 250_000_000))
+        self.assertEqual(run["thread_ns"], 125_500_000)
+        self.assertEqual(run["latency_ns"], 7500.0)
+        self.assertEqual((run["percentiles_ns"]["50"], run["percentiles_ns"]["99"]), (7000, 9000))
+        self.assertIsNone(run["percentiles_ns"]["99.9"])
+
+    def test_messages_around_the_json(self):
+        noisy = "note: both iodepth >= 1 and synchronous\nfio: hm {braces}\n" + output(job()) + "\nbye }\n"
+        self.assertEqual(fio.parse(noisy)["fio version"], "fio-3.41")
+        self.assertIsNone(fio.parse("fio: no such file\n"))
+        self.assertIsNone(fio.parse('{\n "jobs": [\n'))
+
+    def refused(self, finished, expected, text):
+        with self.assertRaises(IoFailure) as caught:
+            fio.result(finished, "read", expected)
+        self.assertIn(text, str(caught.exception))
+        self.assertNotIn("\n", str(caught.exception))
+        self.assertEqual(caught.exception.status, 4)
+
+    def test_exit_status(self):
+        said = "\nio_uring_pi: /dev/sda: block 3: guard expected 0x1, actual 0x2\nmore\n"
+        self.refused(done(output(job()), 1, said), 1000, "exited with 1: io_uring_pi: /dev/sda: block 3: guard")
+
+    def test_message_on_stdout(self):
+        self.refused(done("fio: engine not loadable\n", 1), 1000, "engine not loadable")
+
+    def test_error_in_json(self):
+        self.refused(done(output(job(error=84))), 1000, "error 84")
+
+    def test_short_count(self):
+        self.refused(done(output(job(total_ios=999))), 1000, "999 I/Os of 1000")
+
+    def test_nothing_done_though_exit_status_is_0(self):
+        self.refused(done(output(job(total_ios=0))), 0, "0 I/Os")
+        self.refused(done(""), 1000, "no result")
+        self.refused(done(output()), 1000, "no result")
+
+
+class Command(unittest.TestCase):
+    TOOLS = fio.Tools("/x/fio", "/x/io_uring_pi.so")
+
+    def variables(self, name, device=DEVICE, **more):
+        return fio.variables(cell(name), device, self.TOOLS, 512, 1 << 20, **more)
+
+    def test_metadata_size_follows_the_block_size(self):
+        self.assertEqual(self.variables("randread-4k-qd1 pi/io_uring")["MD_PER_IO_SIZE"], "8")
+        self.assertEqual(self.variables("write-128k-qd1 pi/io_uring")["MD_PER_IO_SIZE"], "256")
+
+    def test_type_3_has_no_reference_tag_check(self):
+        type3 = dataclasses.replace(DEVICE, pi=Pi("T10-DIF-TYPE3-CRC", 4096, 8, False))
+        self.assertEqual(self.variables("randread-4k-qd1 pi/indirect")["PI_CHK"], "GUARD,REFTAG,APPTAG")
+        self.assertEqual(self.variables("randread-4k-qd1 pi/indirect", type3)["PI_CHK"], "GUARD,APPTAG")
+
+    def test_engines(self):
+        self.assertEqual(self.variables("randread-4k-qd1 plain-nopi/io_uring")["IOENGINE"], "io_uring")
+        ours = self.variables("randread-4k-qd1 pi/indirect", verify="host")
+        self.assertEqual(ours["IOENGINE"], "external:/x/io_uring_pi.so")
+        self.assertEqual((ours["PI_LAYOUT"], ours["PI_VERIFY"]), ("indirect", "host"))
+
+    def test_the_job_file_gets_every_variable_it_asks_for(self):
+        sections = re.split(r"^\[(.*)\]$", fio.JOBS.read_text(), flags=re.MULTILINE)
+        text = {name: "\n".join(line for line in body.splitlines() if not line.startswith(";"))
+                for name, body in zip(sections[1::2], sections[2::2])}  # fmt: skip
+        for arm in cells.ARMS:
+            argv = fio.command(arm.section, self.TOOLS)
+            self.assertIn(f"--section={arm.section}", argv)
+            asked = set(re.findall(r"\$\{(\w+)\}", text["global"] + text[arm.section]))
+            given = fio.variables(cells.Cell(cells.WORKLOADS[0], arm), DEVICE, self.TOOLS, 1, 1)
+            self.assertEqual(asked, set(given), arm.name)
+
+    def test_arms_share_all_but_how_they_submit(self):
+        shared = [{k: v for k, v in self.variables(c.name).items()
+                   if k not in ("IOENGINE", "PI_CHK", "MD_PER_IO_SIZE", "PI_LAYOUT", "PI_VERIFY")}
+                  for c in cells.CELLS if c.workload == cells.WORKLOADS[3]]  # fmt: skip
+        self.assertTrue(all(s == shared[0] for s in shared))
+
+
+class Run(unittest.TestCase):
+    def test_missing_fio_is_one_line(self):
+        with self.assertRaises(Failure) as caught:
+            fio.run(["/nowhere/fio"], {}, 1)
+        self.assertEqual(str(caught.exception), "/nowhere/fio: No such file or directory")
+        with self.assertRaises(Failure) as caught:
+            fio.Tools("/nowhere/fio", "/nowhere/engine").require()
+        self.assertIn("/nowhere/fio", str(caught.exception))
+
+    def test_hung_fio(self):
+        with self.assertRaises(IoFailure):
+            fio.run(["sleep", "30"], {}, 0.05)
+
+    def test_variables_reach_fio_and_streams_stay_apart(self):
+        with tempfile.TemporaryDirectory() as directory:
+            script = pathlib.Path(directory, "fio")
+            script.write_text('#!/bin/sh\necho "$DUT"\necho oops >&2\nexit 3\n')
+            script.chmod(0o755)
+            finished = fio.run([str(script)], {"DUT": "/dev/x"}, 10)
+        self.assertEqual((finished.stdout, finished.stderr, finished.returncode), ("/dev/x\n", "oops\n", 3))
+
+
+if __name__ == "__main__":
+    unittest.main()

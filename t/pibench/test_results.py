@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-only
+import io
+import json
+import pathlib
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+
+from pibench import results, stats  # noqa: E402
+from pibench.errors import Failure  # noqa: E402
+from pibench.progress import Progress  # noqa: E402
+
+
+class Files(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.out = pathlib.Path(scratch.name)
+        self.path = self.out / results.NAME
+
+    def test_one_line_a_record(self):
+        for number in range(3):
+            results.append(self.path, {"round": number})
+        lines = self.path.read_text().splitlines()
+        self.assertEqual([json.loads(line) for line in lines], [{"schema": 1, "round": n} for n in range(3)])
+        self.assertEqual(len(results.load(self.out)), 3)
+
+    def test_a_line_cut_short_costs_that_line_only(self):
+        results.append(self.path, {"round": 0})
+        with open(self.path, "a") as file:
+            file.write('{"schema": 1, "rou')
+        self.assertEqual([r["round"] for r in results.load(self.out)], [0])
+
+    def test_other_schema(self):
+        self.path.write_text('{"schema": 99}\n')
+        with self.assertRaisesRegex(Failure, "schema 99"):
+            results.load(self.out)
+
+    def test_nothing_there(self):
+        with self.assertRaisesRegex(Failure, "pi-bench run"):
+            results.load(self.out)
+        self.path.write_text("")
+        with self.assertRaisesRegex(Failure, "no results"):
+            results.load(self.out)
+
+    def test_full_disk_is_said(self):
+        with self.assertRaisesRegex(Failure, "/dev/full: No space left"):
+            results.append("/dev/full", {})
+
+
+class Statistics(unittest.TestCase):
+    def test_median_and_spread(self):
+        summary = stats.summarise([110, 100, 98])
+        self.assertEqual((summary.count, summary.median), (3, 100))
+        self.assertAlmostEqual(summary.spread[0], -0.02)
+        self.assertAlmostEqual(summary.spread[1], 0.10)
+
+    def test_nothing(self):
+        self.assertIsNone(stats.summarise([]))
+        self.assertIsNone(stats.geometric_mean([]))
+
+    def test_geometric_mean(self):
+        self.assertAlmostEqual(stats.geometric_mean([0.5, 2]), 1)
+        self.assertAlmostEqual(stats.geometric_mean([1, None, 4]), 2)
+
+
+class ProgressLine(unittest.TestCase):
+    def test_the_slower_session_sets_the_time_left(self):
+        now = [0.0]
+        stream = io.StringIO()
+        progress = Progress({"a": [1, 1], "b": [1, 1, 2]}, stream, lambda: now[0])
+        now[0] = 60
+        progress.step("a", "first")
+        self.assertIn("[1/5] first, 1:00 elapsed, ? left", stream.getvalue())
+        progress.step("b", "second")
+        self.assertEqual(progress.left(), 180)
+        for _ in range(2):
+            progress.step("b", "more")
+        progress.step("a", "last")
+        self.assertIn("[5/5] last, 1:00 elapsed, 0:00 left", stream.getvalue())
+
+
+if __name__ == "__main__":
+    unittest.main()

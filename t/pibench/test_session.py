@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-only
+import collections
+import json
+import pathlib
+import sys
+import textwrap
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import test_device  # noqa: E402
+from pibench import cells, fio, session  # noqa: E402
+from pibench.errors import Failure  # noqa: E402
+
+# does what it is asked, notes the settings it runs under, and fails where told to
+FIO = """\
+    #!/bin/sh
+    cd {root}
+    knobs=$(cat sys/class/block/nvme0n1/integrity/read_verify sys/class/block/nvme0n1/integrity/write_generate)
+    echo "${{1#--section=}} $RW $DUT $((NUMBER_IOS * BS)) $knobs" >>log
+    if [ $1$RW = --section=attrrandread ] && [ -e broken ]; then
+        echo "io_uring_pi: block 7: guard" >&2
+        exit 1
+    fi
+    side=read
+    [ ${{RW%write}} = $RW ] || side=write
+    cat <<END
+    {{
+      "fio version": "fio-3.41", "jobs": [{{"error": 0, "usr_cpu": 10, "sys_cpu": 10, "job_runtime": 100, "ctx": 1, "$side": {{
+        "total_ios": $NUMBER_IOS, "io_bytes": 1, "runtime": 100, "lat_ns": {{"mean": 1}}, "clat_ns": {{}}}}}}]
+    }}
+    END
+"""
+Ran = collections.namedtuple("Ran", "section rw dut size knobs")
+
+
+class Sessions(test_device.Machine):
+    def setUp(self):
+        super().setUp()
+        program = self.root / "fio"
+        program.write_text(textwrap.dedent(FIO.format(root=self.root)))
+        program.chmod(0o755)
+        self.tools = fio.Tools(str(program), str(program))
+
+    def run_session(self, **changes):
+        fields = {
+            "name": "nvme0n1", "mode": cells.CPU, "icount": False, "rounds": 1, "seed": 1, "only": ("4k-qd1",),
+            "pi": "/dev/nvme0n1", "nopi": "/dev/nvme0n2", "tools": self.tools, **changes,
+        }  # fmt: skip
+        here = session.Session(self.host, session.decode(session.encode(session.Spec(**fields))))
+        found = []
+        here.run(found.append, str(self.root))
+        return found
+
+    def log(self):
+        return [Ran(*line.split()) for line in (self.root / "log").read_text().splitlines()]
+
+    def test_every_cell_every_round(self):
+        found = self.run_session(only=("randread-4k-qd1",))
+        runs = collections.Counter(r["cell"] for r in found if r["kind"] == "run")
+        self.assertEqual(runs, {f"randread-4k-qd1 {a.name}": 2 for a in cells.ARMS})
+        self.assertEqual({r["round"] for r in found}, {0, 1})
+        for record in found:
+            self.assertEqual(json.loads((self.root / record["raw"]).read_text())["fio version"], "fio-3.41")
+            self.assertEqual(record["ios"], cells.number_ios(cells.CPU, cells.WORKLOADS[0], record["round"]))
+
+    def test_settings_are_off_for_plain_noverify_only_and_put_back(self):
+        found = self.run_session(only=("randread-4k-qd1",))
+        ran = [r for r in self.log() if r.rw == "randread"]
+        for record, one in zip(found, ran, strict=True):
+            self.assertEqual(one.knobs, "00" if "noverify" in record["cell"] else "11", record["cell"])
+        base = self.root / "sys/class/block/nvme0n1/integrity"
+        self.assertEqual([(base / n).read_text() for n in ("read_verify", "write_generate")], ["1", "1"])
+
+    def test_devices(self):
+        for record in self.run_session():
+            self.assertEqual(record["device"], "/dev/nvme0n2" if "nopi" in record["cell"] else "/dev/nvme0n1")
+
+    def test_the_region_is_filled_once_before_it_is_read(self):
+        self.run_session()
+        fills = [one for one in self.log() if one.rw == "write"]
+        self.assertEqual(fills, [("plain", "write", "/dev/nvme0n1", str(cells.REGION[cells.CPU]), "11")])
+        self.assertEqual(next(one.rw for one in self.log() if one.dut == "/dev/nvme0n1"), "write")
+
+    def test_without_leave_nothing_is_written(self):
+        found = self.run_session(read_only=("/dev/nvme0n1", "/dev/nvme0n2"))
+        self.assertEqual({one.rw for one in self.log()}, {"randread"})
+        skipped = {r["cell"] for r in found if r["kind"] == "skip"}
+        self.assertEqual(skipped, {c.name for c in cells.CELLS if c.workload.name == "randwrite-4k-qd1"})
+        self.assertIn("--allow-write", next(r["reason"] for r in found if r["kind"] == "skip"))
+
+    def test_leave_for_one_device_is_none_for_the_other(self):
+        self.run_session(read_only=("/dev/nvme0n2",))
+        self.assertEqual({one.dut for one in self.log() if one.rw.endswith("write")}, {"/dev/nvme0n1"})
+
+    def test_a_device_without_pi_runs_the_one_baseline_it_can(self):
+        found = self.run_session(pi="/dev/nvme0n2", nopi=None)
+        self.assertTrue(all("plain-nopi" in r["cell"] for r in found if r["kind"] == "run"))
+        reasons = {r["reason"] for r in found if r["kind"] == "skip"}
+        self.assertEqual(reasons, {"/dev/nvme0n2: the format has no PI"})
+
+    def test_a_device_with_pi_alone_has_no_plain_nopi(self):
+        found = self.run_session(nopi=None)
+        self.assertTrue(all("plain-nopi" not in r["cell"] for r in found if r["kind"] == "run"))
+        self.assertIn("--dut-nopi", next(r["reason"] for r in found if r["kind"] == "skip"))
+
+    def test_a_failing_cell_fails_once_and_the_others_go_on(self):
+        (self.root / "broken").touch()
+        found = self.run_session(rounds=2, only=("randread-4k-qd1",))
+        failures = [r for r in found if r["kind"] == "failure"]
+        self.assertEqual([r["cell"] for r in failures], ["randread-4k-qd1 pi/indirect"])
+        self.assertEqual(failures[0]["reason"], "fio exited with 1: io_uring_pi: block 7: guard")
+        self.assertEqual(sum(r["kind"] == "run" for r in found), 7 * 3)
+        self.assertEqual(sum("round" in r for r in found), 8 * 3)
+
+    def test_missing_engine(self):
+        with self.assertRaisesRegex(Failure, "run make"):
+            self.run_session(tools=fio.Tools(self.tools.fio, "/nowhere/io_uring_pi.so"))
+
+
+# only their fixture is wanted here
+del test_device
+
+if __name__ == "__main__":
+    unittest.main()
