@@ -5,6 +5,7 @@
 # make bench DEV=/dev/nvme0n1 [ALLOW_WRITE=/dev/nvme0n1]   ... on a drive
 # make check    unit tests, no guest, under a minute
 # make test     all tests, the guest's too
+# make test-long   that, and what takes minutes: every format there is
 # make clean    remove what was built here; make distclean: and fetched
 #
 # FIO=DIR       build for the fio whose configured source is in DIR
@@ -126,6 +127,9 @@ test: $(UNIT) $(UNIT_SAN) $(B)/io_uring_pi.so $(B)/t/pi-poke
 		prove -j$(JOBS) --exec '' $(UNIT) $(UNIT_SAN) t/pibench/run.t \
 		t/guest/*.t
 
+test-long: test
+	@PYTHONDONTWRITEBYTECODE=1 prove --exec '' t/long/*.t
+
 bench: $(B)/io_uring_pi.so
 	@scripts/pi-bench run --fio $(FIO)/fio --out $(B)/report $(if $(DEV),--dut $(DEV) \
 		$(if $(ALLOW_WRITE),--allow-write $(ALLOW_WRITE)),--guest)
@@ -138,4 +142,5 @@ distclean:
 
 -include $(LIB_OBJ:.o=.d) $(ENGINE_OBJ:.o=.d)
 
-.PHONY: all deps check test bench clean distclean FORCE
+
+.PHONY: all deps check test test-long bench clean distclean FORCE

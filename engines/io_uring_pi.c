@@ -13,15 +13,13 @@
 #include "options.h"
 
 #include "abi.h"
+#include "errors.h"
 #include "io.h"
 #include "layout.h"
 #include "recheck.h"
 #include "ring.h"
 #include "stats.h"
 #include "target.h"
-
-/* after that many lines a job's further errors are only counted */
-#define MAX_ERROR_LINES	10
 
 struct engine {
 	struct pi_ring ring;
@@ -44,7 +42,6 @@ struct engine {
 	int *fds;
 	struct pi_target *targets;
 	struct pi_errors errors;
-	unsigned int error_lines;
 };
 
 static void fail(struct thread_data *td, int err)
@@ -111,6 +108,7 @@ static int init(struct thread_data *td)
 {
 	struct pi_options *o = td->eo;
 	struct engine *e;
+	int err;
 
 	if (check_job(td))
 		return 1;
@@ -119,6 +117,11 @@ static int init(struct thread_data *td)
 	if (!e)
 		return 1;
 	td->io_ops_data = e;
+	err = pi_errors_init(&e->errors, o);
+	if (err) {
+		fail(td, err);
+		return 1;
+	}
 	e->layout = &pi_layouts[o->layout];
 	e->sqpoll = o->sqpoll;
 	e->registered = o->registerfiles || o->sqpoll;
@@ -304,76 +307,63 @@ static int getevents(struct thread_data *td, unsigned int min,
 	return ready;
 }
 
-/* one line about a wrong tuple; @who found it */
-static void report(struct engine *e, struct io_u *io_u, const char *who,
-		   const struct pi_mismatch *bad)
-{
-	struct pi_target *t = FILE_ENG_DATA(io_u->file);
-	struct pi_io *io = &e->ios.io[io_u->index];
-	char tag[32];
-
-	if (++e->error_lines > MAX_ERROR_LINES)
-		return;
-	snprintf(tag, sizeof(tag), bad->tag == PI_TAG_OPAQUE ? "%s %u" : "%s",
-		 pi_tag_name(bad->tag), bad->offset);
-	log_err("io_uring_pi: %s: block %" PRIu64 " (%u of %u in the %s at offset %llu): %s expected 0x%" PRIx64 ", found 0x%" PRIx64 " by the %s%s\n",
-		io_u->file->file_name, io->ref + t->renumber + bad->block,
-		bad->block + 1,
-		io->blocks, io_ddir_name(io_u->ddir), io_u->offset,
-		tag, bad->expected, bad->actual, who,
-		e->error_lines == MAX_ERROR_LINES ?
-		"; further errors are counted, not printed" : "");
-}
-
 /*
  * The device says EILSEQ and nothing more.  What it compared is at hand after
  * a write, and can be read again without its checks after a read.
  */
-static void explain_device(struct engine *e, struct io_u *io_u)
+static void explain_device(struct thread_data *td, struct io_u *io_u)
 {
+	struct engine *e = td->io_ops_data;
+	struct pi_target *t = FILE_ENG_DATA(io_u->file);
+	struct pi_io *io = &e->ios.io[io_u->index];
+	const struct pi_errors_io where = {
+		.td	= td,
+		.io_u	= io_u,
+		.target	= t,
+		.io	= io,
+		.finder	= "device",
+		.blocks	= io->blocks,
+	};
+	bool at_hand;
+
+	e->errors.device_ios++;
+	if (io_u->ddir == DDIR_READ)
+		at_hand = !pi_recheck_read(io_u->file->fd, io_u->offset,
+					   io_u->xfer_buf, io_u->xfer_buflen,
+					   io->md, io->blocks * t->md_size,
+					   io->ref);
+	else
+		/* the kernel has put its own reference tags into renumbered ones */
+		at_hand = !t->renumber;
+
+	if (!at_hand)
+		pi_errors_device(&e->errors, &where,
+				 "and does not say which tag of which block");
+	else if (!pi_errors_scan(&e->errors, &where))
+		pi_errors_device(&e->errors, &where, io_u->ddir == DDIR_READ ?
+				 "but not when asked again; was it being written meanwhile?" :
+				 "but what the host sent is right");
+}
+
+static void complete_read(struct thread_data *td, struct io_u *io_u,
+			  uint32_t blocks)
+{
+	struct engine *e = td->io_ops_data;
 	struct pi_target *t = FILE_ENG_DATA(io_u->file);
 	struct pi_io *io = &e->ios.io[io_u->index];
 	struct pi_mismatch bad;
-	int ret;
 
-	e->errors.device++;
-	if (e->error_lines >= MAX_ERROR_LINES)
+	if (!t->on_read->verify(t->on_read, io_u->xfer_buf, io->md, blocks,
+				io->ref, &bad))
 		return;
-	if (io_u->ddir == DDIR_READ)
-		ret = pi_recheck_read(&t->tuple, io_u->file->fd, io_u->offset,
-				      io_u->xfer_buf, io->md, io->blocks,
-				      io->ref, &bad);
-	else
-		/* the kernel has put its own reference tags into renumbered ones */
-		ret = t->renumber ? -EIO :
-		      t->tuple.verify(&t->tuple, io_u->xfer_buf, io->md,
-				      io->blocks, io->ref, &bad);
-	if (ret == -EILSEQ) {
-		report(e, io_u, "device", &bad);
-		return;
-	}
-	e->error_lines++;
-	log_err("io_uring_pi: %s: blocks %" PRIu64 " to %" PRIu64 " (%s at offset %llu): the device found wrong protection information, %s\n",
-		io_u->file->file_name, io->ref + t->renumber,
-		io->ref + t->renumber + io->blocks - 1,
-		io_ddir_name(io_u->ddir), io_u->offset,
-		ret ? "and does not say which tag of which block" :
-		io_u->ddir == DDIR_READ ?
-		"but not when asked again; was it being written meanwhile?" :
-		"but what the host sent is right");
-}
-
-static void complete_read(struct engine *e, struct io_u *io_u,
-			  struct pi_target *t, uint32_t blocks)
-{
-	struct pi_io *io = &e->ios.io[io_u->index];
-	struct pi_mismatch bad;
-
-	if (!t->on_read->verify(t->on_read, io_u->xfer_buf, io->md,
-				blocks, io->ref, &bad))
-		return;
-	e->errors.host[bad.tag]++;
-	report(e, io_u, "host", &bad);
+	pi_errors_scan(&e->errors, &(struct pi_errors_io) {
+		.td	= td,
+		.io_u	= io_u,
+		.target	= t,
+		.io	= io,
+		.finder	= "host",
+		.blocks	= blocks,
+	});
 	io_u->error = EILSEQ;
 }
 
@@ -410,12 +400,12 @@ static struct io_u *event(struct thread_data *td, int nr)
 	if (fio_unlikely(res < 0)) {
 		io_u->error = -res;
 		if (res == -EILSEQ && e->layout->pi)
-			explain_device(e, io_u);
+			explain_device(td, io_u);
 		return io_u;
 	}
 	io_u->resid = io_u->xfer_buflen - res;
 	if (io_u->ddir == DDIR_READ)
-		complete_read(e, io_u, t, res >> t->shift);
+		complete_read(td, io_u, res >> t->shift);
 	if (!io_u->error)
 		t->bytes[io_u->ddir] += res;
 	return io_u;
@@ -572,6 +562,7 @@ static void cleanup(struct thread_data *td)
 	if (!e)
 		return;
 	pi_stats_print(td, e->targets, &e->errors);
+	pi_errors_exit(&e->errors);
 	if (e->ring_up)
 		pi_ring_exit(&e->ring);
 	fio_cmdprio_cleanup(&e->cmdprio);

@@ -189,6 +189,22 @@ struct fio_option pi_fio_options[] = {
 		ENGINE_OPTION,
 	},
 	{
+		.name	= "pi_errors",
+		.lname	= "File of wrong blocks",
+		.type	= FIO_OPT_STR_STORE,
+		.off1	= offsetof(struct pi_options, errors),
+		.help	= "Append a line of JSON to this file for each wrong block",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "pi_dump",
+		.lname	= "Directory of wrong blocks",
+		.type	= FIO_OPT_STR_STORE,
+		.off1	= offsetof(struct pi_options, dump),
+		.help	= "Keep each wrong block and its metadata in this directory",
+		ENGINE_OPTION,
+	},
+	{
 		.name	= "md_per_io_size",
 		.lname	= "Separate Metadata Buffer Size per I/O",
 		.type	= FIO_OPT_INT,

@@ -34,6 +34,8 @@ struct pi_options {
 	unsigned long long reftag;
 	unsigned int reftag_set;
 	unsigned int opaque;
+	char *errors;
+	char *dump;
 	unsigned int md_per_io_size;
 	unsigned int hipri;
 	unsigned int fixedbufs;

@@ -10,6 +10,7 @@ void pi_stats_print(const struct thread_data *td,
 {
 	const struct pi_options *o = td->eo;
 	uint64_t blocks[2] = { 0 };
+	char opaque[40] = "";
 
 	if (output_format != FIO_OUTPUT_NORMAL || !pi_layouts[o->layout].pi)
 		return;
@@ -17,10 +18,13 @@ void pi_stats_print(const struct thread_data *td,
 		for (int dir = 0; dir < 2; dir++)
 			blocks[dir] += t->bytes[dir] >> t->shift;
 
-	log_info("io_uring_pi: %s: layout %s: %" PRIu64 " blocks read%s, %" PRIu64 " written with generated tuples; wrong: %" PRIu64 " guard, %" PRIu64 " application tag, %" PRIu64 " reference tag (host), %" PRIu64 " I/Os (device)\n",
+	if (o->opaque)
+		snprintf(opaque, sizeof(opaque), ", %" PRIu64 " opaque",
+			 errors->tags[PI_TAG_OPAQUE]);
+	log_info("io_uring_pi: %s: layout %s: %" PRIu64 " blocks read%s, %" PRIu64 " written with generated tuples; wrong: %" PRIu64 " guard, %" PRIu64 " application tag, %" PRIu64 " reference tag%s; %" PRIu64 " I/Os refused by the device\n",
 		 td->o.name, pi_layouts[o->layout].name, blocks[0],
 		 o->verify & PI_VERIFY_HOST ? " and verified" : "", blocks[1],
-		 errors->host[PI_TAG_GUARD], errors->host[PI_TAG_APP],
-		 errors->host[PI_TAG_REF], errors->device);
+		 errors->tags[PI_TAG_GUARD], errors->tags[PI_TAG_APP],
+		 errors->tags[PI_TAG_REF], opaque, errors->device_ios);
 	log_info_flush();
 }

@@ -2,19 +2,8 @@
 #ifndef PI_STATS_H
 #define PI_STATS_H
 
-#include <stdint.h>
-
+#include "errors.h"
 #include "target.h"
-
-/**
- * struct pi_errors - wrong tuples that one job met
- * @host:	found by the host, by tag
- * @device:	I/Os that the device ended with EILSEQ
- */
-struct pi_errors {
-	uint64_t host[PI_NR_TAGS];
-	uint64_t device;
-};
 
 /**
  * pi_stats_print() - one line for a person, where fio's output is for one

@@ -27,22 +27,17 @@ static int read_unchecked(struct pi_ring *ring, struct pi_io *io, int fd,
 	return pi_ring_cqe(ring, pi_ring_take(ring, 1))->res;
 }
 
-int pi_recheck_read(const struct pi_tuple *t, int fd, uint64_t offset,
-		    void *data, void *md, uint32_t blocks, uint64_t ref,
-		    struct pi_mismatch *bad)
+int pi_recheck_read(int fd, uint64_t offset, void *data, uint32_t len,
+		    void *md, uint32_t md_len, uint64_t ref)
 {
 	const struct pi_ring_options options = { .depth = 1 };
 	struct pi_io io = { .md = md, .ref = ref };
-	uint32_t len = blocks * t->interval;
 	struct pi_ring ring;
 	int ret;
 
 	if (pi_ring_init(&ring, &options, NULL))
 		return -EIO;
-	ret = read_unchecked(&ring, &io, fd, offset, data, len,
-			     blocks * t->md_size);
+	ret = read_unchecked(&ring, &io, fd, offset, data, len, md_len);
 	pi_ring_exit(&ring);
-	if (ret < 0 || (uint32_t)ret != len)
-		return -EIO;
-	return t->verify(t, data, md, blocks, ref, bad);
+	return ret < 0 || (uint32_t)ret != len ? -EIO : 0;
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "device.h"
+#include "json.h"
 #include "layout.h"
 #include "reason.h"
 
@@ -112,16 +113,9 @@ static void print_person(const struct info *info)
 
 static void print_string(const char *name, const char *text, const char *end)
 {
-	printf("\"%s\": \"", name);
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			putchar('\\');
-		if ((unsigned char)*text < ' ')
-			printf("\\u%04x", *text);
-		else
-			putchar(*text);
-	}
-	printf("\"%s", end);
+	char buf[8192];
+
+	printf("\"%s\": %s%s", name, pi_json_string(buf, sizeof(buf), text), end);
 }
 
 static void print_json(const struct info *info)

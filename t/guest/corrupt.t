@@ -1,6 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """A wrong guard, application tag and reference tag are each found and named."""
+import json
+import os
+import shutil
+from pathlib import Path
+
 from tap import main, ok, passes, pi, poke, refuses
 
 FORMATS = ['4096+8', '512+8', '4096+64,pos=first', '4096+64,pos=last',
@@ -86,17 +91,45 @@ def test(*devices):
     refuses(job(device), 'the block after it is', f'block {BLOCK + 1} ', 'guard')
 
     passes(pi(device, rw='write', bs='64k', size=SIZE), 'write once more')
-    for block in (1, 100, 200):
-        poke(device, block, ('md', 0, 0xff))
-    run = job(device, continue_on_error='verify', pi_verify='host')
-    ok(run.jobs[0]['total_err'] == 3 and len(run.lines()) == 3 and
-       all(any(f'block {block} ' in line for line in run.lines())
-           for block in (1, 100, 200)), 'three wrong blocks, three lines', run)
+    wrong = {1: 'guard', 100: 'application tag', 103: 'reference tag',
+             200: 'guard'}
+    for block, tag in wrong.items():
+        poke(device, block, ('md', 2 * list(CRC16).index(tag), 0xf0))
+    for verify, finder in (('host', 'host'), ('device', 'device')):
+        os.makedirs('dump', exist_ok=True)
+        run = job(device, continue_on_error='verify', pi_verify=verify,
+                  pi_errors='errors', pi_dump='dump')
+        lines = run.lines()
+        ok(run.jobs[0]['total_err'] == 3 and len(lines) == 3 and
+           'and 1 more block' in lines[1] and
+           all(any(f'block {block} ' in line for line in lines)
+               for block in (1, 100, 200)),
+           f'pi_verify={verify}: four wrong blocks in three reads: three lines',
+           run)
+        with open('errors', encoding='utf-8') as file:
+            records = [json.loads(line) for line in file]
+        ok({(r['block'], r['tag']) for r in records} == set(wrong.items()) and
+           len(records) == 4 and
+           all(r['finder'] == finder and r['file'] == device and
+               r['job'] == 'job' and r['direction'] == 'read' and
+               r['offset'] // 4096 + r['block_in_io'] == r['block'] and
+               int(r['expected'], 16) ^ int(r['actual'], 16) for r in records),
+           f'pi_verify={verify}: four records in pi_errors', records)
+        for block in wrong:
+            name = f'dump/{os.path.basename(device)}-{block}'
+            ok(os.path.getsize(f'{name}.data') == 4096 and
+               Path(f'{name}.md').read_bytes() == poke(device, block),
+               f'pi_verify={verify}: pi_dump keeps block {block}')
+        shutil.rmtree('dump')
+        os.remove('errors')
+    for option in ('pi_errors', 'pi_dump'):
+        refuses(job(device, **{option: '/nowhere/x'}), f'{option} nowhere',
+                option, '/nowhere/x', 'No such file')
     for block in range(30):
         poke(device, block, ('md', 0, 0xff))
     run = pi(device, rw='read', bs='4k', size=SIZE, iodepth=4,
              continue_on_error='verify', pi_verify='host')
-    ok(run.jobs[0]['total_err'] == 31 and len(run.lines()) == 10 and
+    ok(run.jobs[0]['total_err'] == 33 and len(run.lines()) == 10 and
        'counted' in run.lines()[-1], 'many errors: ten lines, all counted', run)
 
 

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "errors.h"
+#include "json.h"
+
+/* after that many lines a job's further errors are only counted */
+#define MAX_LINES	10
+
+static int open_named(const char *option, const char *name, int flags, int *fd)
+{
+	int err;
+
+	*fd = -1;
+	if (!name)
+		return 0;
+	*fd = open(name, flags | O_CLOEXEC, 0644);
+	if (*fd >= 0)
+		return 0;
+	err = errno;
+	log_err("io_uring_pi: %s=%s: %s; name another\n", option, name,
+		strerror(err));
+	return err;
+}
+
+int pi_errors_init(struct pi_errors *errors, const struct pi_options *o)
+{
+	int err;
+
+	*errors = (struct pi_errors) { .dump_fd = -1 };
+	err = open_named("pi_errors", o->errors, O_WRONLY | O_CREAT | O_APPEND,
+			 &errors->json_fd);
+	return err ?: open_named("pi_dump", o->dump, O_RDONLY | O_DIRECTORY,
+				 &errors->dump_fd);
+}
+
+void pi_errors_exit(struct pi_errors *errors)
+{
+	if (errors->json_fd >= 0)
+		close(errors->json_fd);
+	if (errors->dump_fd >= 0)
+		close(errors->dump_fd);
+}
+
+/* number on the disk of the I/O's first block */
+static uint64_t first_block(const struct pi_errors_io *where)
+{
+	return where->io->ref + where->target->renumber;
+}
+
+/* one write, so that jobs that share the file do not mix */
+static void record(struct pi_errors *errors, const struct pi_errors_io *where,
+		   const struct pi_mismatch *bad)
+{
+	const struct io_u *io_u = where->io_u;
+	char file[1024], job[256], line[2048];
+	int len;
+
+	if (errors->json_fd < 0)
+		return;
+	len = snprintf(line, sizeof(line),
+		"{\"file\": %s, \"job\": %s, \"direction\": \"%s\", \"offset\": %llu, \"block\": %" PRIu64 ", \"block_in_io\": %u, \"tag\": \"%s\", \"byte\": %u, \"expected\": \"0x%" PRIx64 "\", \"actual\": \"0x%" PRIx64 "\", \"finder\": \"%s\"}\n",
+		pi_json_string(file, sizeof(file), io_u->file->file_name),
+		pi_json_string(job, sizeof(job), where->td->o.name),
+		io_ddir_name(io_u->ddir), io_u->offset,
+		first_block(where) + bad->block, bad->block,
+		pi_tag_name(bad->tag), bad->offset, bad->expected, bad->actual,
+		where->finder);
+	if (write(errors->json_fd, line, len) != len) {
+		log_err("io_uring_pi: pi_errors: %s; no further records\n",
+			strerror(errno));
+		close(errors->json_fd);
+		errors->json_fd = -1;
+	}
+}
+
+static void dump_file(struct pi_errors *errors, const char *name,
+		      const void *buf, size_t len)
+{
+	int fd = openat(errors->dump_fd, name,
+			O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	if (fd < 0 || write(fd, buf, len) != (ssize_t)len) {
+		log_err("io_uring_pi: pi_dump: %s: %s; no further blocks\n",
+			name, strerror(errno));
+		close(errors->dump_fd);
+		errors->dump_fd = -1;
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+static void dump(struct pi_errors *errors, const struct pi_errors_io *where,
+		 uint32_t block)
+{
+	const struct pi_tuple *t = &where->target->tuple;
+	const char *path = where->io_u->file->file_name;
+	const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	const char *data = where->io_u->xfer_buf, *md = where->io->md;
+	char name[300];
+
+	if (errors->dump_fd < 0)
+		return;
+	snprintf(name, sizeof(name), "%.200s-%" PRIu64 ".data", base,
+		 first_block(where) + block);
+	dump_file(errors, name, data + (size_t)block * t->interval,
+		  t->interval);
+	if (errors->dump_fd < 0)
+		return;
+	strcpy(strrchr(name, '.'), ".md");
+	dump_file(errors, name, md + (size_t)block * t->md_size, t->md_size);
+}
+
+static const char *last_words(const struct pi_errors *errors)
+{
+	return errors->lines == MAX_LINES ?
+	       "; further errors are counted, not printed" : "";
+}
+
+static void print(struct pi_errors *errors, const struct pi_errors_io *where,
+		  const struct pi_mismatch *bad, uint32_t more)
+{
+	const struct io_u *io_u = where->io_u;
+	char tag[32], others[48] = "";
+
+	if (++errors->lines > MAX_LINES)
+		return;
+	snprintf(tag, sizeof(tag), bad->tag == PI_TAG_OPAQUE ? "%s %u" : "%s",
+		 pi_tag_name(bad->tag), bad->offset);
+	if (more)
+		snprintf(others, sizeof(others), ", and %u more block%s", more,
+			 more > 1 ? "s" : "");
+	log_err("io_uring_pi: %s: block %" PRIu64 " (%u of %u in the %s at offset %llu): %s expected 0x%" PRIx64 ", found 0x%" PRIx64 " by the %s%s%s\n",
+		io_u->file->file_name, first_block(where) + bad->block,
+		bad->block + 1, where->io->blocks, io_ddir_name(io_u->ddir),
+		io_u->offset, tag, bad->expected, bad->actual, where->finder,
+		others, last_words(errors));
+}
+
+uint32_t pi_errors_scan(struct pi_errors *errors,
+			const struct pi_errors_io *where)
+{
+	const struct pi_tuple *t = &where->target->tuple;
+	const char *data = where->io_u->xfer_buf, *md = where->io->md;
+	struct pi_mismatch first = { 0 }, bad;
+	uint32_t found = 0;
+
+	for (uint32_t at = 0; at < where->blocks; at = bad.block + 1) {
+		if (!t->verify(t, data + (size_t)at * t->interval,
+			       md + (size_t)at * t->md_size,
+			       where->blocks - at, where->io->ref + at, &bad))
+			break;
+		bad.block += at;
+		if (!found++)
+			first = bad;
+		errors->tags[bad.tag]++;
+		record(errors, where, &bad);
+		dump(errors, where, bad.block);
+	}
+	if (found)
+		print(errors, where, &first, found - 1);
+	return found;
+}
+
+void pi_errors_device(struct pi_errors *errors,
+		      const struct pi_errors_io *where, const char *why)
+{
+	const struct io_u *io_u = where->io_u;
+
+	if (++errors->lines > MAX_LINES)
+		return;
+	log_err("io_uring_pi: %s: blocks %" PRIu64 " to %" PRIu64 " (%s at offset %llu): the device found wrong protection information, %s%s\n",
+		io_u->file->file_name, first_block(where),
+		first_block(where) + where->blocks - 1,
+		io_ddir_name(io_u->ddir), io_u->offset, why,
+		last_words(errors));
+}

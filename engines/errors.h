@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef PI_ERRORS_H
+#define PI_ERRORS_H
+
+#include "io.h"
+#include "target.h"
+
+/**
+ * struct pi_errors - what one job found wrong
+ * @tags:	wrong blocks by tag, whoever found the I/O to be wrong
+ * @device_ios:	I/Os that the device ended with EILSEQ
+ * @lines:	printed so far
+ * @json_fd:	file of the records, or -1
+ * @dump_fd:	directory of failing blocks, or -1
+ */
+struct pi_errors {
+	uint64_t tags[PI_NR_TAGS];
+	uint64_t device_ios;
+	unsigned int lines;
+	int json_fd;
+	int dump_fd;
+};
+
+/**
+ * struct pi_errors_io - an I/O that may be wrong, and who says so
+ * @finder:	"host" or "device"
+ * @blocks:	how many of its intervals have data
+ */
+struct pi_errors_io {
+	struct thread_data *td;
+	struct io_u *io_u;
+	const struct pi_target *target;
+	const struct pi_io *io;
+	const char *finder;
+	uint32_t blocks;
+};
+
+/**
+ * pi_errors_init() - open what pi_errors= and pi_dump= name
+ *
+ * Return: 0, or an errno after one line on standard error.
+ */
+int pi_errors_init(struct pi_errors *errors, const struct pi_options *o);
+
+/**
+ * pi_errors_exit() - close it
+ */
+void pi_errors_exit(struct pi_errors *errors);
+
+/**
+ * pi_errors_scan() - count and report every wrong block of an I/O
+ *
+ * One line for the I/O, as long as there were few; one record for each block.
+ *
+ * Return: how many there were.
+ */
+uint32_t pi_errors_scan(struct pi_errors *errors,
+			const struct pi_errors_io *where);
+
+/**
+ * pi_errors_device() - report an I/O that the device found wrong, and in
+ *			which the host finds nothing
+ * @why:	the rest of the sentence
+ */
+void pi_errors_device(struct pi_errors *errors,
+		      const struct pi_errors_io *where, const char *why);
+
+#endif

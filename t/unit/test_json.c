@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "pi_test.h"
+
+#include "json.h"
+
+static void test_strings(void **state)
+{
+	static const char * const pair[][2] = {
+		{ "", "\"\"" },
+		{ "/dev/nvme0n1", "\"/dev/nvme0n1\"" },
+		{ "a \"b\" \\c", "\"a \\\"b\\\" \\\\c\"" },
+		{ "\n\t\x01\x1f", "\"\\u000a\\u0009\\u0001\\u001f\"" },
+		{ "\x7f\xc3\xa4", "\"\x7f\xc3\xa4\"" },
+	};
+	char buf[64];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(pair); i++) {
+		assert_ptr_equal(pi_json_string(buf, sizeof(buf), pair[i][0]), buf);
+		assert_string_equal(buf, pair[i][1]);
+	}
+}
+
+/* what does not fit is cut before a character, never inside its escape */
+static void test_cut(void **state)
+{
+	static const char text[] = "ab\"\n\\cd";
+
+	(void)state;
+	for (size_t size = 3; size < 32; size++) {
+		char *buf = malloc(size);
+		size_t len;
+
+		pi_json_string(buf, size, text);
+		len = strlen(buf);
+		assert_in_range(len, 2, size - 1);
+		assert_int_equal(buf[0], '"');
+		assert_int_equal(buf[len - 1], '"');
+		if (size == 4)
+			assert_string_equal(buf, "\"a\"");
+		if (size == 6)
+			assert_string_equal(buf, "\"ab\"");
+		if (size == 7)
+			assert_string_equal(buf, "\"ab\\\"\"");
+		free(buf);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_cut),
+	};
+
+	return cmocka_run_group_tests_name("json", tests, NULL, NULL);
+}
