@@ -20,10 +20,10 @@ from .progress import Progress, clock
 
 ROUNDS = 3
 # seconds, measured on two cores under TCG, or those of a middling drive: for estimates only
-BOOT, START_UP = 20, 0.25
+BOOT, START_UP = 40, 0.3
 SECONDS_PER_IO = {
-    cells.INSTRUCTIONS: {(4096, 1): 110e-6, (4096, 32): 110e-6, (131072, 1): 1.3e-3, (131072, 32): 1.3e-3},
-    cells.CPU: {(4096, 1): 110e-6, (4096, 32): 80e-6, (131072, 1): 400e-6, (131072, 32): 400e-6},
+    cells.INSTRUCTIONS: {(4096, 1): 150e-6, (4096, 32): 150e-6, (131072, 1): 2e-3, (131072, 32): 2e-3},
+    cells.CPU: {(4096, 1): 300e-6, (4096, 32): 120e-6, (131072, 1): 700e-6, (131072, 32): 600e-6},
 }
 DEVICE = {(4096, 1): 90e-6, (4096, 32): 5e-6, (131072, 1): 150e-6, (131072, 32): 50e-6}
 
@@ -56,22 +56,25 @@ def parser():
     run.add_argument("--scale", type=float, default=1.0, metavar="X", help="multiply the I/Os of every run (%(default)s)")
     run.add_argument("--dry-run", action="store_true", help="print every command and the expected time; do nothing")
     run.add_argument("--kernel", metavar="KERNEL", help="guest kernel, as scripts/guest takes it")
-    for command in (run, commands.add_parser("list", help="list the cells")):
+    run.add_argument("--verify", default="both", choices=("host", "device", "both", "none"), help="pi_verify= (%(default)s)")
+
+    show = commands.add_parser("list", help="list the cells")
+    env = commands.add_parser("env", help="print the environment as JSON")
+    env.add_argument("--dut", metavar="DEV", help="describe this device too")
+    for command in (run, show):
         command.add_argument(
             "--only", action="append", default=[], metavar="WORDS", help="cells whose name has all these words (repeatable)"
         )
-    for command in (run, commands.add_parser("env", help="print the environment as JSON")):
+    for command in (run, env):
         command.add_argument("--fio", default=fio.Tools.fio, metavar="FILE", help="fio to run (build/fio/fio)")
         command.add_argument("--engine", default=fio.Tools.engine, metavar="FILE", help="engine (build/io_uring_pi.so)")
-        command.add_argument(
-            "--verify", default="both", choices=("host", "device", "both", "none"), help="pi_verify= (%(default)s)"
-        ) if command is run else command.add_argument("--dut", metavar="DEV", help="describe this device too")
 
     again = commands.add_parser("report", help="write the report again from raw results")
     again.add_argument("dir", metavar="DIR")
 
     inner = commands.add_parser("session", help="run one session in this machine (used in guests)")
     inner.add_argument("spec", metavar="JSON")
+    inner.add_argument("out", metavar="DIR")
     return top
 
 
@@ -109,10 +112,10 @@ def common(options):
 
 def guest_sessions(options, kvm):
     """{spec: disks}: instructions from scsi_debug; from NVMe namespaces CPU, or time where KVM makes it mean something."""
-    mode = cells.TIME if kvm else cells.CPU
+    nvme = {"mode": cells.TIME if kvm else cells.CPU, "icount": not kvm, "pi": "PI_DISK0", "nopi": "PI_DISK1"}
     return {
         session.Spec(name="scsi_debug", mode=cells.INSTRUCTIONS, icount=True, **common(options)): ["scsi_debug:4096+8"],
-        session.Spec(name="nvme", mode=mode, icount=not kvm, pi="PI_DISK0", nopi="PI_DISK1", **common(options)): ["4096+8", "4096"],
+        session.Spec(name="nvme", **nvme, **common(options)): ["4096+8", "4096"],
     }
 
 
@@ -146,7 +149,7 @@ def likely(spec):
     """Devices as a guest will have them."""
     paths = ("/dev/sda", "/dev/sda") if spec.scsi_debug else ("/dev/nvme0n1", "/dev/nvme0n2")
     formats = (device.Pi("T10-DIF-TYPE1-CRC", 4096, 8, True), None)
-    return {w: device.Device(path, "", "", 0, 4096, pi) for w, path, pi in zip(("pi", "nopi"), paths, formats)}
+    return {w: device.Device(path, "", "", 1 << 30, 4096, pi) for w, path, pi in zip(("pi", "nopi"), paths, formats)}
 
 
 def dry_run(plans, devices, boots):
@@ -156,9 +159,8 @@ def dry_run(plans, devices, boots):
         for boot in boots.get(spec, ()):
             print("# " + shlex.join(boot))
         for number, cell in plan:
-            ios = cells.number_ios(spec.mode, cell.workload, number, spec.scale)
             target = devices[spec][cell.arm.device]
-            values = fio.variables(cell, target, spec.tools, ios, cells.REGION[spec.mode], spec.verify)
+            values = fio.variables(cell, target, spec.tools, spec.ios(target, cell, number), spec.region(target), spec.verify)
             words = [f"{k}={v}" for k, v in values.items()] + fio.command(cell.arm.section, spec.tools)
             print(f"{shlex.join(words)}  # {spec.name} round {number}: {cell.name}")
     seconds = [sum(run_seconds(spec, *step) for step in plan) + (BOOT if spec in boots else 0) for spec, plan in plans.items()]
@@ -198,7 +200,7 @@ def run_in_guests(host, options):
     sessions = guest_sessions(options, kvm=bool(what) and what.startswith("KVM"))
     plans = {spec: spec.plan(spec.chosen()) for spec in sessions}
     if options.dry_run:
-        boots = {spec: [guest.command(spec, disks, boot)] for spec, disks in sessions.items()}
+        boots = {spec: [guest.command(spec, disks, os.path.abspath(options.out), boot)] for spec, disks in sessions.items()}
         dry_run(plans, {spec: likely(spec) for spec in sessions}, boots)
         return 0
     return measure(host, options, plans, lambda out, emit: guest.run(sessions, str(out), emit, boot), {"guest": what})
@@ -217,12 +219,7 @@ def run_on_device(host, options):
             dry_run(plans, {spec: here.targets.devices}, {})
             return 0
 
-        def go(out, emit):
-            found = here.environment()
-            here.run(emit, str(out))
-            return {spec.name: found}
-
-        return measure(host, options, plans, go, {})
+        return measure(host, options, plans, lambda out, emit: here.run(emit, str(out)), {})
 
 
 def measure(host, options, plans, go, env):
@@ -233,7 +230,7 @@ def measure(host, options, plans, go, env):
     env |= {
         "schema": results.SCHEMA,
         "command": shlex.join(["scripts/pi-bench", *options.arguments]),
-        "host": environment.capture(host, tools),
+        "host": environment.machine(host) | environment.software(host, tools),
     }
     results.save_json(out / "env.json", env)
     progress = Progress({spec.name: [run_seconds(spec, *step) for step in plan] for spec, plan in plans.items()})
@@ -246,13 +243,14 @@ def measure(host, options, plans, go, env):
             progress.step(record["session"], f"{record['session']} round {record['round']}: {record['cell']}")
 
     try:
-        env["sessions"] = go(out, emit)
+        go(out, emit)
     except Failure:
         if (out / results.NAME).exists():
             progress.say(f"pi-bench: results so far: pi-bench report {options.out}")
         raise
     finally:
         progress.end()
+        env["sessions"] = {spec.name: results.load_json(results.parts(out, spec.name).environment) for spec in plans}
         results.save_json(out / "env.json", env)
     shutil.rmtree(out / "parts", ignore_errors=True)
     shown, failed = write_report(host, out, progress.say)
@@ -265,11 +263,12 @@ def in_guest(host, options):
     spec = session.decode(options.spec)
     named = {field: os.environ.get(getattr(spec, field) or "") for field in ("pi", "nopi")}
     spec = dataclasses.replace(spec, **{field: path for field, path in named.items() if path})
-    out = os.getcwd()
-    part, env, _ = guest.files(out, spec.name)
-    here = session.Session(host, spec)
-    results.save_json(env, here.environment())
-    here.run(lambda record: results.append(part, record), out)
+    spec.tools.require()
+    part = results.parts(options.out, spec.name).records
+    with tempfile.TemporaryDirectory() as memory:
+        # a page of fio that must come from the host lets the processor idle in the middle of a run
+        local = fio.Tools(shutil.copy(spec.tools.fio, memory), shutil.copy(spec.tools.engine, memory))
+        session.Session(host, spec).run(lambda record: results.append(part, record), options.out, local)
     return 0
 
 
@@ -283,8 +282,9 @@ def show_list(options):
 
 
 def show_environment(host, options):
-    devices = {"dut": device.describe(host, options.dut)} if options.dut else {}
-    print(json.dumps(environment.capture(host, fio.Tools(options.fio, options.engine), devices), indent=2, sort_keys=True))
+    devices = {"dut": environment.device(host, device.describe(host, options.dut))} if options.dut else None
+    found = environment.machine(host, devices) | environment.software(host, fio.Tools(options.fio, options.engine))
+    print(json.dumps(found, indent=2, sort_keys=True))
     return 0
 
 

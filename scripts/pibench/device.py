@@ -151,7 +151,7 @@ def may_write(host, paths, allowed):
     """Those of the devices that --allow-write names; it may name no other."""
     named = set()
     for name in allowed:
-        same = [path for path in paths if host.block_numbers(name) and host.block_numbers(name) == host.block_numbers(path)]
+        same = [path for path in paths if host.block_numbers(name) == host.block_numbers(path)]
         if not same:
             raise Failure(f"--allow-write names {name}, not {' or '.join(paths)}; both must name the same device")
         named.update(same)

@@ -107,29 +107,35 @@ def device(host, described):
     }
 
 
-def capture(host, tools, devices=()):
+def machine(host, devices=None):
+    """What runs: kernel, processor, and devices, {role: what device() told}."""
     system = os.uname()
     vulnerabilities = "/sys/devices/system/cpu/vulnerabilities"
-    governor = host.read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    mitigations = {name: host.read(f"{vulnerabilities}/{name}") or MISSING for name in host.list(vulnerabilities)}
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "kernel": f"{system.sysname} {system.release} {system.version} {system.machine}",
         "kernel_config_sha256": kernel_config(host, system.release),
         "command_line": host.read("/proc/cmdline") or MISSING,
-        "mitigations": {name: host.read(f"{vulnerabilities}/{name}") or MISSING for name in host.list(vulnerabilities)}
-        or MISSING,
+        "mitigations": mitigations or MISSING,
         "cpu": cpu_field(host, "model name"),
         "cpus": os.cpu_count() or MISSING,
         "microcode": cpu_field(host, "microcode"),
-        "governor": governor or MISSING,
+        "governor": host.read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or MISSING,
         "clocksource": host.read("/sys/devices/system/clocksource/clocksource0/current_clocksource") or MISSING,
         "virtualisation": virtualisation(host),
         "load": host.read("/proc/loadavg") or MISSING,
+        "devices": devices or MISSING,
+    }
+
+
+def software(host, tools):
+    """What is run: the same in a guest, where it takes long to look."""
+    return {
         "fio": first_line(host, [tools.fio, "--version"]),
         "fio_configure": fio_configure(host, tools.fio),
         "liburing": liburing(host),
         "engine_sha256": sha256(tools.engine),
         "engine_commit": commit(host),
         "engine_compiler": compiler_of(host, tools.engine),
-        "devices": {name: device(host, described) for name, described in dict(devices).items()} or MISSING,
     }

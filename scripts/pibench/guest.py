@@ -15,19 +15,22 @@ from .errors import Failure
 GUEST = fio.REPO / "scripts" / "guest"
 PI_BENCH = fio.REPO / "scripts" / "pi-bench"
 POLL = 0.3
+SILENCE = 900
+# where the guest has directories of its own
+HIDDEN = ("/tmp", "/run", "/dev")
 
 
-def files(out, name):
-    """(results, environment, log) of a session while it runs."""
-    parts = pathlib.Path(out) / "parts"
-    return parts / f"{name}.jsonl", parts / f"{name}.env.json", parts / f"{name}.log"
+def writable(out):
+    """The directory to start in, the one the guest can write to; of files there it caches none, so rather not the tree."""
+    hidden = any(fio.REPO.is_relative_to(place) for place in HIDDEN)
+    return str(fio.REPO) if hidden and pathlib.Path(out).is_relative_to(fio.REPO) else str(out)
 
 
-def command(spec, disks, options=()):
+def command(spec, disks, out, options=()):
     return [
         str(GUEST), "run", *(["--icount"] if spec.icount else []), *options,
         *(word for disk in disks for word in ("--disk", disk)),
-        "--", sys.executable, str(PI_BENCH), "session", session.encode(spec),
+        "--", sys.executable, str(PI_BENCH), "session", session.encode(spec), str(out),
     ]  # fmt: skip
 
 
@@ -52,13 +55,11 @@ class Boot:
 
     def __init__(self, spec, disks, out, options):
         self.spec = spec
-        self.part, self.environment, self.log = files(out, spec.name)
+        self.part, _, self.log = results.parts(out, spec.name)
         self.offset = 0
-        # the guest's writable directory is its current one: only the results are at its mercy
+        argv = command(spec, disks, out, options)
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(
-                command(spec, disks, options), cwd=out, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+            self.process = subprocess.Popen(argv, cwd=writable(out), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def records(self):
         """Those whose line has been completed since the last call."""
@@ -94,9 +95,9 @@ class Boot:
 
 
 def run(sessions, out, emit, options=()):
-    """Run {spec: disks} at once; returns {session: environment}."""
-    files(out, "")[0].parent.mkdir(exist_ok=True)
+    """Run {spec: disks} at once."""
     boots = []
+    heard = time.monotonic()
     try:
         for spec, disks in sessions.items():
             boots.append(Boot(spec, disks, out, options))
@@ -106,6 +107,9 @@ def run(sessions, out, emit, options=()):
             for boot in boots:
                 for record in boot.records():
                     emit(record)
+                    heard = time.monotonic()
+            if going and time.monotonic() - heard > SILENCE:
+                raise Failure(f"no guest has finished a run for {SILENCE // 60} minutes (logs: {results.parts(out, '*').log})")
             if going:
                 time.sleep(POLL)
     finally:
@@ -114,4 +118,3 @@ def run(sessions, out, emit, options=()):
     problems = [problem for boot in boots if (problem := boot.verdict())]
     if problems:
         raise Failure("; ".join(problems))
-    return {boot.spec.name: results.load_json(boot.environment) for boot in boots}

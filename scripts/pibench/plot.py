@@ -65,12 +65,13 @@ def bars(host, session, environment, out, stem):
         files.append(path)
         tops.append(f"{highest(session, workloads, arms):.3f}")
     names = []
+    title = f"{metric.title[0].upper()}{metric.title[1:]}: PI against plain io_uring"
     for kind in FORMATS:
         name = f"{stem}.{kind}"
         unit = f"{metric.unit} per I/O" if metric.unit in ("instructions", "ns") else metric.unit
         arguments = [
-            str(SCRIPTS / "style.gp"), os.path.join(out, name), f"{metric.title[0].upper()}{metric.title[1:]}: PI against plain io_uring",
-            subtitle(session, environment), unit, " ".join(arm.name for arm in arms), " ".join(tops), *files,
+            str(SCRIPTS / "style.gp"), os.path.join(out, name), title, subtitle(session, environment), unit,
+            " ".join(arm.name for arm in arms), " ".join(tops), *files,
         ]  # fmt: skip
         done = host.run(["gnuplot", "-c", str(SCRIPTS / "bars.gp"), *arguments])
         if done is None:

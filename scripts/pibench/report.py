@@ -97,6 +97,12 @@ def peer(arm):
     return cells.Arm(arm.state, cells.FIO, "md" if arm.has_pi else "none")
 
 
+def ratios(session, workload, arm, metric):
+    """Against the same engine in each baseline, and against fio's own engine in the same place."""
+    references = [*(baseline(arm, state) for state in cells.BASELINES), peer(arm)]
+    return [session.ratio(workload, arm, reference, metric) for reference in references]
+
+
 def table(headers, rows, text=1):
     """A Markdown table, padded so that it reads as well on a terminal; the first columns are text, the others figures."""
     widths = [max(len(row[i]) for row in [headers, *rows]) for i in range(len(headers))]
@@ -138,10 +144,8 @@ def compact(session, workload):
     rows = []
     for arm in session.arms(workload):
         summary = session.summary(workload, arm, metric)
-        ratios = [session.ratio(workload, arm, baseline(arm, b), metric) for b in cells.BASELINES]
-        ratios.append(session.ratio(workload, arm, peer(arm), metric))
         absolute = figure(summary.median, metric.digits) if summary else "failed"
-        rows.append([arm.state, arm.label, absolute, spread(summary), *map(times, ratios)])
+        rows.append([arm.state, arm.label, absolute, spread(summary), *map(times, ratios(session, workload, arm, metric))])
     return table(headers, rows, text=2)
 
 
@@ -159,7 +163,7 @@ def wide(session, workload):
     absolute = [
         [arm.state, arm.label, *(within(session.summary(workload, arm, m), m.digits) for m in session.metrics)] for arm in arms
     ]
-    ratios = [
+    relative = [
         [arm.state, arm.label, what, *(times(session.ratio(workload, arm, other, m)) for m in session.metrics)]
         for arm in arms
         for what, other in comparisons(arm)
@@ -169,7 +173,7 @@ def wide(session, workload):
     return "\n\n".join(
         [
             table(["state", "engine", *names], absolute, text=2),
-            table(["state", "engine", "against", *(f"× {s}" for s in short)], ratios, text=3),
+            table(["state", "engine", "against", *(f"× {s}" for s in short)], relative, text=3),
         ]
     )
 
@@ -190,13 +194,12 @@ def layouts(session):
     return [arm for arm in cells.ARMS if arm.has_pi and arm.engine == cells.OURS and arm.layout in cells.LAYOUTS]
 
 
-def span(ratios):
-    ratios = [r for r in ratios if r]
-    if not ratios:
-        return None
-    if len(ratios) == 1:
-        return f"{ratios[0]:.2f}"
-    return f"{stats.geometric_mean(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+def span(column):
+    """Geometric mean, lowest and highest of one ratio over the workloads."""
+    known = [ratio for ratio in column if ratio]
+    if len(known) < 2:
+        return f"{known[0]:.2f}" if known else None
+    return f"{stats.geometric_mean(known):.2f} ({min(known):.2f} to {max(known):.2f})"
 
 
 def headline(session):
@@ -204,15 +207,12 @@ def headline(session):
     metric = session.metrics[0]
     lines = []
     for arm in layouts(session):
-        parts = []
-        for state in cells.BASELINES:
-            found = span([session.ratio(w, arm, baseline(arm, state), metric) for w in session.workloads])
-            parts += [f"{found} × {state}"] if found else []
-        own = span([session.ratio(w, arm, peer(arm), metric) for w in session.workloads])
-        parts += [f"{own} × fio's own PI"] if own else []
+        columns = zip(*(ratios(session, workload, arm, metric) for workload in session.workloads))
+        spans = zip(map(span, columns), [*cells.BASELINES, "fio's own PI"])
+        parts = ", ".join(f"{found} × {what}" for found, what in spans if found)
         if parts:
             bounds = " (geometric mean, lowest and highest workload)" if len(session.workloads) > 1 else ""
-            lines.append(f"**{session.name}, {metric.title}: io_uring_pi {arm.layout} {metric.verb} {', '.join(parts)}**{bounds}.")
+            lines.append(f"**{session.name}, {metric.title}: io_uring_pi {arm.layout} {metric.verb} {parts}**{bounds}.")
     return lines
 
 
@@ -224,11 +224,9 @@ def overview(session):
     for workload in session.workloads:
         for arm in layouts(session):
             summary = session.summary(workload, arm, metric)
-            if summary is None:
-                continue
-            ratios = [session.ratio(workload, arm, baseline(arm, b), metric) for b in cells.BASELINES]
-            ratios.append(session.ratio(workload, arm, peer(arm), metric))
-            rows.append([workload.title, arm.layout, figure(summary.median, metric.digits), *map(times, ratios)])
+            if summary:
+                absolute = figure(summary.median, metric.digits)
+                rows.append([workload.title, arm.layout, absolute, *map(times, ratios(session, workload, arm, metric))])
     return [f"{session.name}, {metric.title}, PI with io_uring_pi:", table(headers, rows, text=2)] if rows else []
 
 
@@ -241,8 +239,6 @@ def missing(sessions):
             for cell, reason in found.items():
                 reasons.setdefault(reason, []).append(cell)
             for reason, names in reasons.items():
-                if kind == "skipped" and reason == "failed before":
-                    continue
                 listed = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
                 lines.append(f"- {session.name}: {kind}: {listed}: {reason}")
         if session.failures and session.read_only:
@@ -258,18 +254,18 @@ def notes(sessions, environment):
     ios = {s.name: sorted({run["ios"] for runs in s.runs.values() for run in runs}) for s in sessions}
     lines = [f"- {', '.join(fio_versions)}; the same job file (configs/bench.fio) and options for every arm."]
     lines += [f"- Baseline {name}: {what}." for name, what in cells.BASELINES.items()]
-    lines.append("- A ratio to a baseline compares with the same engine there; × io_uring with fio's own engine in the same state.")
+    lines.append("- A ratio to a baseline compares with the same engine there, × io_uring with fio's own in the same state.")
     if "fio-3.41" in fio_versions:
         lines.append("- fio 3.41's own engine does not verify PI on the host when it reads (mended in 3.42): it does less there.")
-    configured = [e.get("fio_configure", "") for e in (environment.get("sessions") or {}).values() if e]
-    if any("--disable-isal" in options for options in configured):
+    if "--disable-isal" in (environment.get("host") or {}).get("fio_configure", ""):
         lines.append("- This fio is built without ISA-L: its own PI guards come from tables, byte by byte.")
     lines.append("- Every I/O with PI asks for GUARD, APPTAG and, where the format has one that counts, REFTAG.")
     for session in (s for s in sessions if s.runs):
         counts = " or ".join(f"{n:,}" for n in ios[session.name])
         lines.append(
             f"- {session.name}: {MODES[session.mode]}. {session.rounds()} rounds in shuffled order (seed {session.seed}) after "
-            f"one to warm up, which is dropped by rule; {counts} I/Os a run; median and lowest to highest run shown, widest spread {session.widest_spread() * 100:.2f} %."
+            f"one to warm up, which is dropped by rule; {counts} I/Os a run; median and lowest to highest run shown, "
+            f"widest spread {session.widest_spread() * 100:.2f} %."
         )
         if session.read_only:
             lines.append("  Nothing was written beforehand: blocks never written carry the escape tag, and nobody checks those.")
@@ -280,9 +276,9 @@ def notes(sessions, environment):
             )
         elif session.mode == cells.CPU:
             lines.append(
-                "  The fio thread's share is fio's own figure, rounded to milliseconds; kernel threads (kworkers that verify, "
-                "io-wq) from /proc/PID/schedstat around the run, start-up included; interrupts on an idle processor are in neither. "
-                "An emulated device completes in the host's time: IOPS, throughput and latency mean nothing and are not shown, and "
+                "  The fio thread's share is fio's own figure, rounded to milliseconds; kernel threads (kworkers that verify) are "
+                "from /proc/PID/schedstat around the run, start-up included; interrupts on an idle processor are in neither. An "
+                "emulated device completes in the host's time: IOPS, throughput and latency mean nothing and are not shown, and "
                 "the CPU it takes to wait varies with the host's load; a difference within the spread is none."
             )
     return lines
@@ -293,21 +289,22 @@ def flat(prefix, value):
         for name, inner in value.items():
             yield from flat(f"{prefix} {name}".strip(), inner)
     else:
-        yield [prefix, str(value)]
+        yield prefix, value
 
 
-def environment_tables(environment):
+def environment_lists(environment):
     parts = []
-    where = {"host": environment.get("host"), **{f"session {n}": e for n, e in (environment.get("sessions") or {}).items()}}
+    guest = {"guest": environment["guest"]} if environment.get("guest") else {}
+    where = {"host": {**guest, **(environment.get("host") or {})}}
+    where |= {f"session {name}": found for name, found in (environment.get("sessions") or {}).items() if found}
     for name, found in where.items():
-        if found:
-            rows = [[k, v.replace("|", "\\|")] for k, v in flat("", found)]
-            parts += [f"### {name[0].upper()}{name[1:]}", "\n".join(f"- {k}: {v}" for k, v in rows)]
+        lines = [f"- {key}: {value}" for key, value in flat("", found)]
+        parts += [f"### {name[0].upper()}{name[1:]}", "\n".join(lines)] if lines else []
     return parts
 
 
 def markdown(records, environment):
-    """(summary, whole report): the summary is what goes to the terminal's end."""
+    """(what a terminal shows, the whole report with the environment)"""
     sessions = group(records)
     environment = environment or {}
     parts = ["# Protection information through io_uring: what it costs"]
@@ -325,6 +322,6 @@ def markdown(records, environment):
     if environment.get("command"):
         parts.append(f"To reproduce: `{environment['command']}`")
     shown = "\n\n".join(parts) + "\n"
-    tables = environment_tables(environment)
-    whole = shown + ("\n## Environment\n\n" + "\n\n".join(tables) + "\n" if tables else "")
+    lists = environment_lists(environment)
+    whole = shown + ("\n## Environment\n\n" + "\n\n".join(lists) + "\n" if lists else "")
     return shown, whole

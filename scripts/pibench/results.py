@@ -1,13 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """results.jsonl: one line a run, appended with one write, so that a stop at any point leaves whole lines."""
 
+import collections
 import json
 import os
+import pathlib
 
 from .errors import Failure
 
 SCHEMA = 1
 NAME = "results.jsonl"
+
+
+Parts = collections.namedtuple("Parts", "records environment log")
+
+
+def parts(out, session):
+    """Files of a session that are gone, or merged, when the command has ended well."""
+    directory = pathlib.Path(out) / "parts"
+    directory.mkdir(exist_ok=True)
+    return Parts(*(directory / f"{session}.{suffix}" for suffix in ("jsonl", "env.json", "log")))
 
 
 def append(path, record):

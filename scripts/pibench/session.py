@@ -7,11 +7,10 @@ import json
 import os
 import time
 
-from . import accounting, cells, device, environment, fio
+from . import accounting, cells, device, environment, fio, results
 from .errors import Failure, IoFailure
 
-TIMEOUT = 600
-FILL = 1 << 20
+FILL_BLOCK = 128 << 10
 ATTEMPTS = 5
 
 
@@ -44,6 +43,21 @@ class Spec:
 
     def chosen(self):
         return cells.select(cells.CELLS, self.only)
+
+
+    def region(self, target):
+        """Bytes of the device that are used, from its start."""
+        return min(cells.REGION[self.mode], target.size // FILL_BLOCK * FILL_BLOCK)
+
+    def ios(self, target, cell, number):
+        # sequential I/O ends with the region
+        wanted = cells.number_ios(self.mode, cell.workload, number, self.scale)
+        return min(wanted, self.region(target) // cell.workload.block_size)
+
+    @property
+    def timeout(self):
+        """Seconds for a run; under icount time flies while the processor idles."""
+        return 36000 if self.icount else 600
 
 
 def encode(spec):
@@ -154,19 +168,26 @@ class Session:
         return skips
 
     def environment(self):
-        devices = {which: self.targets.acquire(which) for which in ("nopi", "pi") if not self.targets.missing(which)}
-        return environment.capture(self.host, self.spec.tools, devices)
+        devices = {
+            # at once: the next may take this one's place
+            which: environment.device(self.host, self.targets.acquire(which))
+            for which in ("nopi", "pi")
+            if not self.targets.missing(which)
+        }
+        return environment.machine(self.host, devices)
 
     def plan(self):
         skips = self.skips()
         return self.spec.plan([cell for cell in self.spec.chosen() if cell not in skips])
 
-    def run(self, emit, out):
-        """Every cell of the plan: a record of each goes to emit, fio's own output below out."""
+    def run(self, emit, out, tools=None):
+        """Every cell of the plan: a record of each goes to emit, fio's own output and the environment below out."""
         self.spec.tools.require()
+        self.tools = tools or self.spec.tools
         self.emit = emit
         self.raw = os.path.join(out, "raw", self.spec.name)
         os.makedirs(self.raw, exist_ok=True)
+        results.save_json(results.parts(out, self.spec.name).environment, self.environment())
         if self.spec.mode == cells.INSTRUCTIONS:
             self.trace = accounting.Trace(self.host)
         for cell, reason in self.skips().items():
@@ -196,27 +217,22 @@ class Session:
             }
         )
 
-    def region(self, target):
-        whole = target.size // FILL * FILL
-        return min(cells.REGION[self.spec.mode], whole)
-
     def fill(self, target):
         """Write the region once: blocks never written carry the escape tag, which nobody checks."""
         if target.path in self.spec.read_only or not target.pi or target.path in self.targets.filled:
             return
-        size = self.region(target)
-        filler = cells.Cell(cells.Workload("write", FILL // 8, 32), cells.ARMS[0])
-        self.fio(filler, target, size // filler.workload.block_size)
+        filler = cells.Cell(cells.Workload("write", FILL_BLOCK, 32), cells.ARMS[0])
+        self.fio(filler, target, self.spec.region(target) // FILL_BLOCK)
         self.targets.filled.add(target.path)
 
     def fio(self, cell, target, ios):
         spec = self.spec
-        argv = fio.command(cell.arm.section, spec.tools)
-        values = fio.variables(cell, target, spec.tools, ios, self.region(target), spec.verify)
+        argv = fio.command(cell.arm.section, self.tools)
+        values = fio.variables(cell, target, self.tools, ios, spec.region(target), spec.verify)
         if self.trace:
             self.trace.clear()
         with accounting.Bracket(self.host) as machine:
-            done = fio.run(argv, values, TIMEOUT)
+            done = fio.run(argv, values, spec.timeout)
         parsed, measured = fio.result(done, cell.workload.direction, ios)
         measured |= {"argv": argv, "variables": values, "kernel_ns": machine.kernel_ns, "bracket_ns": machine.wall_ns}
         if self.trace:
@@ -226,9 +242,7 @@ class Session:
     def measure(self, cell, number, position):
         target = self.targets.acquire(cell.arm.device)
         self.fill(target)
-        ios = cells.number_ios(self.spec.mode, cell.workload, number, self.spec.scale)
-        # sequential I/O ends with the region
-        ios = min(ios, self.region(target) // cell.workload.block_size)
+        ios = self.spec.ios(target, cell, number)
         changed = contextlib.nullcontext()
         if cell.arm.state == cells.NOVERIFY:
             changed = device.Settings(self.host, device.no_integrity(target))

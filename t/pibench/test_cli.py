@@ -8,11 +8,13 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from pibench import cli, guest, session  # noqa: E402
+from pibench import cli, environment, fio, guest, session  # noqa: E402
+from pibench.host import Host  # noqa: E402
 
 
 def pi_bench(*arguments, **more):
@@ -50,6 +52,7 @@ class Usage(unittest.TestCase):
         self.refused("run", "--dut", "/dev/nothing-here", says="no such device")
         self.refused("report", "/nowhere", says="/nowhere")
         self.refused("session", '{"fields": "wrong"}', says="session")
+        self.refused("session", '{"fields": "wrong"}', "/nowhere", says="not what pi-bench run hands")
 
     def test_report_on_something_else(self):
         with tempfile.TemporaryDirectory() as directory:
@@ -93,6 +96,17 @@ class Look(unittest.TestCase):
                      "engine_commit", "engine_compiler"):  # fmt: skip
             self.assertTrue(found[name], name)
 
+    def test_env_of_a_bare_machine(self):
+        class Bare(Host):
+            def run(self, argv):
+                return None
+
+        with tempfile.TemporaryDirectory() as directory:
+            host = Bare(directory)
+            found = environment.machine(host) | environment.software(host, fio.Tools("/nowhere/fio", "/nowhere/engine"))
+        for name in set(found) - {"date", "kernel", "cpus"}:
+            self.assertEqual(found[name], "not recorded", name)
+
     def test_dry_run_prints_each_command_and_the_time_and_does_nothing(self):
         with tempfile.TemporaryDirectory() as directory:
             done = pi_bench("run", "--guest", "--dry-run", "--rounds", "2", "--only", "randread-4k-qd1", "--out", directory)
@@ -118,11 +132,20 @@ class Guests(unittest.TestCase):
 
     def test_command(self):
         spec, disks = self.specs(False)["nvme"]
-        argv = guest.command(spec, disks, ["--kernel", "lab"])
+        argv = guest.command(spec, disks, "/x/out", ["--kernel", "lab"])
         options, inner = argv[2 : argv.index("--")], argv[argv.index("--") + 1 :]
         self.assertEqual(options, ["--icount", "--kernel", "lab", "--disk", "4096+8", "--disk", "4096"])
+        self.assertNotIn("--icount", guest.command(*self.specs(True)["nvme"], "/x/out"))
         self.assertEqual(inner[1:3], [str(SCRIPTS / "pi-bench"), "session"])
         self.assertEqual(session.encode(session.decode(inner[3])), session.encode(spec))
+        self.assertEqual(inner[4:], ["/x/out"])
+
+    def test_the_guest_sees_the_tree_and_writes_to_the_results(self):
+        for tree, out, start in (("/home/x/fio-pi", "/home/x/fio-pi/build/report", "/home/x/fio-pi/build/report"),
+                                 ("/tmp/fio-pi", "/tmp/fio-pi/build/report", "/tmp/fio-pi"),
+                                 ("/home/x/fio-pi", "/elsewhere/report", "/elsewhere/report")):  # fmt: skip
+            with unittest.mock.patch.object(guest.fio, "REPO", pathlib.Path(tree)):
+                self.assertEqual(guest.writable(out), start)
 
 
 if __name__ == "__main__":

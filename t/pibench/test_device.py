@@ -55,8 +55,8 @@ class Machine(unittest.TestCase):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
 
-    def disk(self, name, numbers, partitions=()):
-        place = f"/sys/devices/pci/{name}"
+    def disk(self, name, numbers, partitions=(), place=None):
+        place = place or f"/sys/devices/pci/{name}"
         self.node(place, name, numbers)
         self.put(f"{place}/queue/logical_block_size", "4096")
         for index, partition in enumerate(partitions, 1):
@@ -194,6 +194,12 @@ class Formats(Machine):
         self.integrity("nvme0n2", "EXT-DIF-TYPE3-CRC64", 4096, metadata=64)
         found = device.describe(self.host, "/dev/nvme0n2").pi
         self.assertEqual((found.metadata, found.checks, found.metadata_per_io(8192)), (64, "GUARD,APPTAG", 128))
+
+    def test_only_types_that_count_blocks_have_the_reference_tag_checked(self):
+        for guard in ("T10-DIF-{}-CRC", "T10-DIF-{}-IP", "EXT-DIF-{}-CRC64"):
+            for number, checks in (("TYPE1", "GUARD,REFTAG,APPTAG"), ("TYPE3", "GUARD,APPTAG")):
+                self.integrity("nvme0n2", guard.format(number), 4096)
+                self.assertEqual(device.describe(self.host, "/dev/nvme0n2").pi.checks, checks)
 
     def test_partition_has_the_format_of_its_disk(self):
         found = device.describe(self.host, "/dev/nvme0n1p1")

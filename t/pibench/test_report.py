@@ -28,9 +28,11 @@ COSTS = {
 def run(cell, cost, number, mode=cells.INSTRUCTIONS, icount=True, **more):
     ios = 1000
     return {
-        "schema": 1, "kind": "run", "session": "nvme0n1", "mode": mode, "icount": icount, "seed": 3, "read_only": False, "round": number,
+        "schema": 1, "kind": "run", "session": "nvme0n1", "mode": mode, "icount": icount, "seed": 3, "read_only": False,
+        "round": number,
         "cell": cell.name, "fio": "fio-3.41", "ios": ios, "bytes": ios * cell.workload.block_size,
-        "runtime_ns": cost * ios, "window_ns": cost * ios, "idle_ns": 0, "thread_ns": cost * ios // 2, "kernel_ns": cost * ios // 4,
+        "runtime_ns": cost * ios, "window_ns": cost * ios, "idle_ns": 0,
+        "thread_ns": cost * ios // 2, "kernel_ns": cost * ios // 4,
         "latency_ns": cost * 2, "percentiles_ns": {"50": cost, "99": cost * 4}, **more,
     }  # fmt: skip
 
@@ -82,7 +84,7 @@ class Instructions(unittest.TestCase):
         self.assertIn("takes 1.20 (0.72 to 2.00) × plain-autopi", report.markdown(both, {})[0].split("\n\n")[1])
 
     def test_notes(self):
-        for part in ("does not verify PI on the host", "seed 3", "3 rounds", "1,000 I/Os", "Instructions are not time", "fio-3.41"):
+        for part in ("does not verify PI on the host", "seed 3", "3 rounds", "1,000 I/Os", "not time", "fio-3.41"):
             self.assertIn(part, self.shown)
 
     def test_no_time_is_claimed(self):
@@ -131,6 +133,11 @@ class Gaps(unittest.TestCase):
         self.assertIn("failed: randread-4k-qd1 pi/indirect: fio exited with 1: guard", shown)
         self.assertEqual(rows(shown, "### 4 KiB")[-1]["instructions"], "failed")
 
+    def test_failures_of_a_medium_not_written_say_what_may_help(self):
+        failure = self.record("failure", "randread-4k-qd1 pi/indirect", round=1, reason="guard")
+        self.assertNotIn("--allow-write", report.markdown([failure], {})[0])
+        self.assertIn("--allow-write", report.markdown([{**failure, "read_only": True}], {})[0])
+
     def test_skipped_arms_have_no_row_but_a_reason(self):
         found = records(arms={k: v for k, v in COSTS.items() if k.startswith("plain-nopi")})
         found.append(self.record("skip", "randread-4k-qd1 pi/indirect", reason="the format has no PI"))
@@ -169,8 +176,9 @@ class Plots(unittest.TestCase):
         self.assertEqual(plot.bars(Host(), self.session, {}, str(self.out), "bench"), ("bench.svg", "bench.png"))
         self.assertTrue((self.out / "bench.png").read_bytes().startswith(b"\x89PNG"))
         text = "".join(xml.etree.ElementTree.parse(self.out / "bench.svg").getroot().itertext())
-        for word in ("instructions per I/O", "PI, io_uring_pi indirect", "plain-nopi, io_uring", "N = 3", "4 KiB random write", "QD32"):
+        for word in ("PI, io_uring_pi indirect", "plain-nopi, io_uring", "N = 3", "4 KiB random write", "QD32"):
             self.assertIn(word, text)
+        self.assertEqual(text.count("instructions per I/O"), 3, "the title and each axis")
 
     @unittest.skipUnless(shutil.which("gnuplot"), "no gnuplot")
     def test_one_cell(self):

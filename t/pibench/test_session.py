@@ -2,6 +2,8 @@
 import collections
 import json
 import pathlib
+import shutil
+import subprocess
 import sys
 import textwrap
 import unittest
@@ -10,7 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import test_device  # noqa: E402
-from pibench import cells, fio, session  # noqa: E402
+from pibench import cells, fio, results, session  # noqa: E402
 from pibench.errors import Failure  # noqa: E402
 
 # does what it is asked, notes the settings it runs under, and fails where told to
@@ -73,6 +75,12 @@ class Sessions(test_device.Machine):
         base = self.root / "sys/class/block/nvme0n1/integrity"
         self.assertEqual([(base / n).read_text() for n in ("read_verify", "write_generate")], ["1", "1"])
 
+    def test_the_environment_is_kept(self):
+        self.run_session(only=("randread-4k-qd1 nopi",))
+        found = results.load_json(results.parts(self.root, "nvme0n1").environment)
+        self.assertEqual(found["devices"]["pi"]["format"], "4096+8 T10-DIF-TYPE1-CRC")
+        self.assertEqual(found["devices"]["nopi"]["integrity"]["format"], "not recorded")
+
     def test_devices(self):
         for record in self.run_session():
             self.assertEqual(record["device"], "/dev/nvme0n2" if "nopi" in record["cell"] else "/dev/nvme0n1")
@@ -117,6 +125,64 @@ class Sessions(test_device.Machine):
     def test_missing_engine(self):
         with self.assertRaisesRegex(Failure, "run make"):
             self.run_session(tools=fio.Tools(self.tools.fio, "/nowhere/io_uring_pi.so"))
+
+
+class ScsiDebug(test_device.Machine):
+    """modprobe puts an sda there, and takes it away, as the module does."""
+
+    ADAPTER = "/sys/devices/pseudo_0/adapter0"
+
+    def setUp(self):
+        super().setUp()
+        self.host.run = self.modprobe
+        self.loads = []
+        self.put("/sys/bus/pseudo/drivers/scsi_debug/x", "")
+        (self.root / "sys/bus/pseudo/drivers/scsi_debug/adapter0").symlink_to(self.root / self.ADAPTER[1:])
+
+    def modprobe(self, argv):
+        if argv[0] != "modprobe":
+            return None
+        if "-r" in argv:
+            for path in (self.ADAPTER, "/sys/module/scsi_debug"):
+                shutil.rmtree(self.root / path[1:])
+            for path in ("sys/class/block/sda", "sys/dev/block/8:0", "dev/sda"):
+                (self.root / path).unlink()
+            # busybox says so though all went well
+            return subprocess.CompletedProcess(argv, 1, "", "")
+        self.loads.append("pi" if "dix=1" in argv else "nopi")
+        self.put("/sys/module/scsi_debug/refcnt", "0")
+        self.disk("sda", "8:0", place=f"{self.ADAPTER}/host0/target/block/sda")
+        self.put("/sys/class/block/sda/queue/scheduler", "none [mq-deadline]")
+        if self.loads[-1] == "pi":
+            self.integrity("sda", "T10-DIF-TYPE1-CRC", 4096)
+        return subprocess.CompletedProcess(argv, 0, "", "")
+
+    def test_loaded_anew_only_when_the_other_kind_is_asked_for(self):
+        target = session.ScsiDebug(self.host)
+        kinds = [bool(target.acquire(which).pi) for which in ("pi", "pi", "nopi", "pi")]
+        self.assertEqual(kinds, [True, True, False, True])
+        self.assertEqual(self.loads, ["pi", "nopi", "pi"])
+        self.assertEqual(self.host.read("/sys/class/block/sda/queue/scheduler"), "none")
+
+    def test_what_was_written_is_forgotten_with_the_module(self):
+        target = session.ScsiDebug(self.host)
+        target.acquire("pi")
+        target.filled.add("/dev/sda")
+        target.acquire("pi")
+        self.assertEqual(target.filled, {"/dev/sda"})
+        target.acquire("nopi")
+        self.assertEqual(target.filled, set())
+
+    def test_environment_of_both_kinds(self):
+        spec = session.Spec(name="scsi_debug", mode=cells.INSTRUCTIONS, icount=True, rounds=1, seed=1)
+        found = session.Session(self.host, spec).environment()["devices"]
+        self.assertEqual(found["pi"]["integrity"]["format"], "T10-DIF-TYPE1-CRC")
+        self.assertEqual(found["nopi"]["integrity"]["format"], "not recorded")
+
+    def test_modprobe_fails(self):
+        self.host.run = lambda argv: subprocess.CompletedProcess(argv, 1, "", "modprobe: module not found\n")
+        with self.assertRaisesRegex(Failure, "modprobe scsi_debug .*: modprobe: module not found"):
+            session.ScsiDebug(self.host).acquire("pi")
 
 
 # only their fixture is wanted here

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-only
+import contextlib
+import os
+import pathlib
+import sys
+import tempfile
+import unittest
+import unittest.mock
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+
+from pibench import guest, session  # noqa: E402
+from pibench.errors import Failure  # noqa: E402
+
+
+class Guests(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.out = pathlib.Path(scratch.name)
+        self.program = self.out / "guest"
+        patch = unittest.mock.patch.multiple(guest, GUEST=self.program, POLL=0.01)
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def script(self, text):
+        """What stands for scripts/guest; record() writes as a session in the guest does."""
+        self.program.write_text(
+            f'#!/bin/sh\nfor last; do spec=$out out=$last; done\nname=${{spec#*: \\"}}; name=${{name%%\\"*}}\n'
+            f'record() {{ printf \'{{"schema": 1, "kind": "run", "session": "%s", "n": %s}}\\n\' $name $1 >>parts/$name.jsonl; }}\n{text}'
+        )
+        self.program.chmod(0o755)
+
+    def run_guests(self, *names):
+        specs = {session.Spec(name=name, mode="cpu", icount=True, rounds=1, seed=1): [] for name in names}
+        found = []
+        try:
+            guest.run(specs, str(self.out), found.append)
+        finally:
+            self.found = [(record["session"], record["n"]) for record in found]
+
+    def test_records_of_all_sessions_arrive_in_order(self):
+        self.script("for n in 1 2 3; do record $n; sleep 0.02; done\n")
+        self.run_guests("a", "b")
+        self.assertEqual(sorted(self.found), [(name, n) for name in "ab" for n in (1, 2, 3)])
+        self.assertEqual([n for name, n in self.found if name == "a"], [1, 2, 3])
+
+    def test_what_was_measured_before_a_crash_is_kept(self):
+        self.script("record 1\nprintf '{\"half' >>parts/$name.jsonl\necho noise >&2\necho 'guest: kernel panic' >&2\nexit 125\n")
+        with self.assertRaises(Failure) as caught:
+            self.run_guests("a")
+        self.assertEqual(self.found, [("a", 1)])
+        self.assertRegex(str(caught.exception), r"^guest a: guest: kernel panic \(log: .*a.log\)$")
+
+    def test_a_line_that_comes_in_two_parts(self):
+        self.script("record 1\nprintf '{\"schema\": 1, ' >>parts/$name.jsonl\nsleep 0.1\n"
+                    "printf '\"kind\": \"run\", \"session\": \"a\", \"n\": 2}\\n' >>parts/$name.jsonl\n")  # fmt: skip
+        self.run_guests("a")
+        self.assertEqual(self.found, [("a", 1), ("a", 2)])
+
+    def test_silence_ends_the_guests(self):
+        self.script("record 1\necho $$ >pid.$name\nexec sleep 60\n")
+        with unittest.mock.patch.object(guest, "SILENCE", 0.2), self.assertRaisesRegex(Failure, "no guest has finished a run"):
+            self.run_guests("a", "b")
+        self.assertEqual(sorted(self.found), [("a", 1), ("b", 1)])
+        for name in "ab":
+            with self.assertRaises(ProcessLookupError):
+                os.kill(int((self.out / f"pid.{name}").read_text()), 0)
+
+    def test_ready(self):
+        self.script("echo 'guest: ready: TCG, Linux 7.3.4, QEMU 10.0.2' >&2\n")
+        with open(self.out / "err", "w") as shown, contextlib.redirect_stderr(shown):
+            self.assertEqual(guest.ready(), "TCG, Linux 7.3.4, QEMU 10.0.2")
+        self.assertIn("ready: TCG", (self.out / "err").read_text())
+
+    def test_not_ready(self):
+        self.script("echo 'guest: no network' >&2\nexit 125\n")
+        with open(self.out / "err", "w") as shown, contextlib.redirect_stderr(shown):
+            with self.assertRaisesRegex(Failure, "fetch failed"):
+                guest.ready()
+        self.program.chmod(0o644)
+        with self.assertRaisesRegex(Failure, "not there"):
+            guest.ready()
+
+
+if __name__ == "__main__":
+    unittest.main()
