@@ -20,7 +20,7 @@ from .progress import Progress, clock
 
 ROUNDS = 3
 # seconds, measured on two cores under TCG, or those of a middling drive: for estimates only
-BOOT, START_UP = 40, 0.3
+BOOT, START_UP = 20, 0.3
 SECONDS_PER_IO = {
     cells.INSTRUCTIONS: {(4096, 1): 150e-6, (4096, 32): 150e-6, (131072, 1): 2e-3, (131072, 32): 2e-3},
     cells.CPU: {(4096, 1): 300e-6, (4096, 32): 120e-6, (131072, 1): 700e-6, (131072, 32): 600e-6},

@@ -87,6 +87,11 @@ class Instructions(unittest.TestCase):
         for part in ("does not verify PI on the host", "seed 3", "3 rounds", "1,000 I/Os", "not time", "fio-3.41"):
             self.assertIn(part, self.shown)
 
+    def test_a_fio_without_isa_l_is_named(self):
+        configured = {"host": {"fio_configure": "./configure --disable-native --disable-isal"}}
+        self.assertIn("without ISA-L", report.markdown(records(), configured)[0])
+        self.assertNotIn("without ISA-L", self.shown)
+
     def test_no_time_is_claimed(self):
         for word in ("IOPS |", "MB/s", "µs", " ns "):
             self.assertNotIn(word, self.shown)
