@@ -466,31 +466,43 @@ static struct pi_uapi_cap random_cap(void)
 	return c;
 }
 
-static void test_fuzz_cap(void **state)
+/* parse something random, over and over, for FUZZ_SECONDS at most */
+static void fuzz(int (*parse)(struct pi_format *f, struct pi_reason *reason))
 {
 	unsigned int accepted[NR_CSUMS] = { 0 };
 	struct timespec start;
 
-	(void)state;
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	for (unsigned int i = 0; i < 100000; i++) {
-		/* alone on the heap, where ASan sees what lies beyond */
-		struct pi_uapi_cap *c = malloc(sizeof(*c));
+	for (unsigned int i = 0;
+	     i < 100000 && pi_test_time_left(&start, FUZZ_SECONDS); i++) {
 		struct pi_reason reason;
 		struct pi_format f;
-		int ret;
+		int ret = parse(&f, &reason);
 
-		assert_non_null(c);
-		*c = random_cap();
-		ret = pi_format_from_cap(&f, c, &reason);
-		free(c);
 		check_parsed(ret, &f, &reason);
 		if (!ret)
 			accepted[f.guard->csum]++;
-		if (!pi_test_time_left(&start, FUZZ_SECONDS))
-			break;
 	}
 	expect_all_guards(accepted);
+}
+
+static int parse_random_cap(struct pi_format *f, struct pi_reason *reason)
+{
+	/* alone on the heap, where ASan sees what lies beyond */
+	struct pi_uapi_cap *c = malloc(sizeof(*c));
+	int ret;
+
+	assert_non_null(c);
+	*c = random_cap();
+	ret = pi_format_from_cap(f, c, reason);
+	free(c);
+	return ret;
+}
+
+static void test_fuzz_cap(void **state)
+{
+	(void)state;
+	fuzz(parse_random_cap);
 }
 
 /* words of the language in any order, and bytes that are not of it */
@@ -517,34 +529,26 @@ static char *random_profile(void)
 	return strdup(text);
 }
 
+static int parse_random_profile(struct pi_format *f, struct pi_reason *reason)
+{
+	uint32_t interval = pi_test_below(4) ? 256U << pi_test_below(8) :
+			    pi_test_rand();
+	uint16_t md_size = pi_test_below(4) ? pi_test_below(130) :
+			   pi_test_rand();
+	char *profile = random_profile();
+	int ret;
+
+	assert_non_null(profile);
+	ret = pi_format_from_profile(f, profile, interval, md_size,
+				     pi_test_below(2), reason);
+	free(profile);
+	return ret;
+}
+
 static void test_fuzz_profile(void **state)
 {
-	unsigned int accepted[NR_CSUMS] = { 0 };
-	struct timespec start;
-
 	(void)state;
-	clock_gettime(CLOCK_MONOTONIC, &start);
-	for (unsigned int i = 0; i < 100000; i++) {
-		uint32_t interval = pi_test_below(4) ? 256U << pi_test_below(8) :
-				    pi_test_rand();
-		uint16_t md_size = pi_test_below(4) ? pi_test_below(130) :
-				   pi_test_rand();
-		char *profile = random_profile();
-		struct pi_reason reason;
-		struct pi_format f;
-		int ret;
-
-		assert_non_null(profile);
-		ret = pi_format_from_profile(&f, profile, interval, md_size,
-					     pi_test_below(2), &reason);
-		free(profile);
-		check_parsed(ret, &f, &reason);
-		if (!ret)
-			accepted[f.guard->csum]++;
-		if (!pi_test_time_left(&start, FUZZ_SECONDS))
-			break;
-	}
-	expect_all_guards(accepted);
+	fuzz(parse_random_profile);
 }
 
 static void test_md_bytes(void **state)
