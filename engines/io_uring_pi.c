@@ -16,10 +16,10 @@
 #include "errors.h"
 #include "io.h"
 #include "layout.h"
-#include "recheck.h"
 #include "ring.h"
 #include "stats.h"
 #include "target.h"
+#include "unchecked.h"
 
 struct engine {
 	struct pi_ring ring;
@@ -328,7 +328,7 @@ static void explain_device(struct thread_data *td, struct io_u *io_u)
 
 	e->errors.device_ios++;
 	if (io_u->ddir == DDIR_READ)
-		at_hand = !pi_recheck_read(io_u->file->fd, io_u->offset,
+		at_hand = !pi_unchecked_rw(0, io_u->file->fd, io_u->offset,
 					   io_u->xfer_buf, io_u->xfer_buflen,
 					   io->md, io->blocks * t->md_size,
 					   io->ref);

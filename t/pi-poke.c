@@ -14,26 +14,8 @@
 #include <unistd.h>
 
 #include "device.h"
-#include "layout.h"
 #include "reason.h"
-
-static int transfer(struct pi_ring *ring, struct pi_io *io, unsigned int dir,
-		    int fd, uint64_t offset, void *data,
-		    const struct pi_format *format)
-{
-	const struct pi_layout *layout = &pi_layouts[PI_LAYOUT_INDIRECT];
-	const struct pi_io_mode mode = {
-		.opcode = { IORING_OP_READ, IORING_OP_WRITE },
-	};
-
-	pi_io_rw(io, &mode, dir, fd, offset, data, format->interval, 0, 0, 0,
-		 false);
-	layout->fill(io, 0, 0, format->md_size, io->ref);
-	pi_ring_queue(ring, 0);
-	if (pi_ring_submit(ring, 1) != 1 || pi_ring_wait(ring, 1))
-		return -EIO;
-	return pi_ring_cqe(ring, pi_ring_take(ring, 1))->res;
-}
+#include "unchecked.h"
 
 static void dump(const char *what, const uint8_t *buf, size_t len)
 {
@@ -45,13 +27,11 @@ static void dump(const char *what, const uint8_t *buf, size_t len)
 
 int main(int argc, char **argv)
 {
-	const struct pi_ring_options options = { .depth = 1 };
-	struct pi_reason reason = { "" };
+	struct pi_reason reason;
+	struct pi_format *f;
 	struct pi_device dev;
-	struct pi_io_set ios;
-	struct pi_ring ring;
+	uint64_t block, offset;
 	uint8_t *data, *md;
-	uint64_t block;
 	int fd, ret;
 
 	if (argc < 3 || argc % 3) {
@@ -66,35 +46,35 @@ int main(int argc, char **argv)
 		fprintf(stderr, "pi-poke: %s: %s\n", argv[1], strerror(errno));
 		return 1;
 	}
-	ret = pi_device_probe(fd, &dev, &reason);
-	ret = ret ?: pi_ring_init(&ring, &options, &reason);
-	ret = ret ?: pi_io_set_init(&ios, 1, dev.format.md_size);
-	if (ret) {
+	if (pi_device_probe(fd, &dev, &reason)) {
 		fprintf(stderr, "pi-poke: %s: %s\n", argv[1], reason.text);
 		return 1;
 	}
-	data = aligned_alloc(dev.format.interval, dev.format.interval);
-	md = ios.io->md;
-	ios.io->sqe = pi_ring_sqe(&ring, 0);
-	ios.io->ref = dev.start + block;
-	pi_layouts[PI_LAYOUT_INDIRECT].arm(ios.io);
+	f = &dev.format;
+	offset = block << f->shift;
+	data = aligned_alloc(f->interval, f->interval);
+	md = aligned_alloc(64, (f->md_size + 63) & ~63);
+	if (!data || !md) {
+		fprintf(stderr, "pi-poke: no memory\n");
+		return 1;
+	}
 
-	ret = transfer(&ring, ios.io, 0, fd, block << dev.format.shift, data,
-		       &dev.format);
-	for (int i = 3; i < argc && ret > 0; i += 3) {
+	ret = pi_unchecked_rw(0, fd, offset, data, f->interval, md, f->md_size,
+			      dev.start + block);
+	for (int i = 3; i < argc && !ret; i += 3) {
 		uint8_t *buf = strcmp(argv[i], "md") ? data : md;
 
 		buf[strtoul(argv[i + 1], NULL, 0)] ^= strtoul(argv[i + 2], NULL, 0);
 	}
-	dump("metadata", md, dev.format.md_size);
-	if (argc > 3 && ret > 0)
-		ret = transfer(&ring, ios.io, 1, fd,
-			       block << dev.format.shift, data, &dev.format);
-	if (ret < 0)
+	if (!ret)
+		dump("metadata", md, f->md_size);
+	if (argc > 3 && !ret)
+		ret = pi_unchecked_rw(1, fd, offset, data, f->interval, md,
+				      f->md_size, dev.start + block);
+	if (ret)
 		fprintf(stderr, "pi-poke: %s: block %" PRIu64 ": %s\n", argv[1],
 			block, strerror(-ret));
-	pi_io_set_exit(&ios);
-	pi_ring_exit(&ring);
 	free(data);
-	return ret < 0;
+	free(md);
+	return !!ret;
 }
