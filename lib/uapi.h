@@ -39,6 +39,81 @@ struct pi_uapi_sqe_attr {
 
 #define PI_SQE_ATTR_OFFSET		48
 
+/*
+ * The lab kernel, scripts/kernel/: selector bits of attr_type_mask.  One of
+ * them at most, always together with PI_IORING_RW_ATTR_FLAG_PI.
+ */
+#define PI_LAB_ATTR_INLINE		(1ULL << 63)	/* attribute in the SQE's second half */
+#define PI_LAB_ATTR_VEC			(1ULL << 62)	/* array of struct pi_lab_attr_vec */
+#define PI_LAB_ATTR_FLAT		(1ULL << 61)	/* struct pi_lab_attr_flat */
+#define PI_LAB_ATTR_REGION		(1ULL << 60)	/* attr_ptr: offset in the registered region */
+#define PI_LAB_ATTR_VEC_NR_SHIFT	8		/* number of elements, 8 bits */
+#define PI_LAB_ATTR_FLAT_SIZE_SHIFT	16		/* size of all of it, 16 bits */
+
+#define PI_LAB_ATTR_TYPE_PI		0		/* ATTR_TYPE_PI of v9 */
+
+struct pi_lab_attr_vec {
+	__u32	type;
+	__u64	addr;
+};
+
+struct pi_lab_attr_flat {
+	__u64	map;		/* PI_IORING_RW_ATTR_FLAG_PI */
+	__u16	type;		/* PI_LAB_ATTR_TYPE_PI */
+	__u16	pad[3];
+	struct pi_uapi_attr pi;
+};
+
+/*
+ * The lab kernel's opcodes, after the last of Linux 7.3: 128-byte SQEs with
+ * the attribute in the second half, and those of the series' first versions,
+ * 64 bytes with struct pi_lab_sqe_meta.
+ */
+enum pi_lab_op {
+	PI_LAB_OP_READ128 = 65,
+	PI_LAB_OP_WRITE128,
+	PI_LAB_OP_READV128,
+	PI_LAB_OP_WRITEV128,
+	PI_LAB_OP_READ_FIXED128,
+	PI_LAB_OP_WRITE_FIXED128,
+	PI_LAB_OP_READ_META,
+	PI_LAB_OP_WRITE_META,
+};
+
+/* bytes 48-63 of the SQE for READ_META and WRITE_META; no seed: it is the LBA */
+struct pi_lab_sqe_meta {
+	__u64	addr;
+	__u32	len;
+	__u16	flags;		/* PI_LAB_META_CHK_* */
+	__u16	app_tag;
+};
+
+#define PI_LAB_META_CHK_GUARD		(1U << 0)
+#define PI_LAB_META_CHK_APPTAG		(1U << 1)
+#define PI_LAB_META_CHK_REFTAG		(1U << 2)
+
+/* IORING_SETUP_SQE_MIXED (6.19), IORING_REGISTER_MEM_REGION (6.13) */
+#define PI_IORING_SETUP_SQE_MIXED	(1U << 19)
+#define PI_IORING_REGISTER_MEM_REGION	34
+#define PI_IORING_MEM_REGION_TYPE_USER	1
+
+/* struct io_uring_region_desc */
+struct pi_uapi_region {
+	__u64	user_addr;
+	__u64	size;
+	__u32	flags;		/* PI_IORING_MEM_REGION_TYPE_* */
+	__u32	id;
+	__u64	mmap_offset;
+	__u64	resv[4];
+};
+
+/* struct io_uring_mem_region_reg */
+struct pi_uapi_region_reg {
+	__u64	region_uptr;
+	__u64	flags;
+	__u64	resv[2];
+};
+
 /* FS_IOC_GETLBMD_CAP (6.17), struct logical_block_metadata_cap */
 struct pi_uapi_cap {
 	__u32	flags;		/* PI_LBMD_CAP_* */
@@ -73,6 +148,10 @@ struct pi_uapi_cap {
 #define PI_RWF_DONTCACHE		0x00000080
 
 _Static_assert(sizeof(struct pi_uapi_attr) == 32, "io_uring_attr_pi");
+_Static_assert(sizeof(struct pi_lab_attr_vec) == 16, "io_uring_attr_vec");
+_Static_assert(sizeof(struct pi_lab_attr_flat) == 48, "header, preamble, PI");
+_Static_assert(sizeof(struct pi_lab_sqe_meta) == 16, "an SQE's spare bytes");
+_Static_assert(sizeof(struct pi_uapi_region) == 64, "io_uring_region_desc");
 _Static_assert(sizeof(struct pi_uapi_cap) == 16, "LBMD_SIZE_VER0");
 _Static_assert(PI_FS_IOC_GETLBMD_CAP == 0xc0101502, "FS_IOC_GETLBMD_CAP");
 _Static_assert(sizeof(struct io_uring_sqe) == 64, "SQE");
