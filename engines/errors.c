@@ -6,76 +6,44 @@
 #include <unistd.h>
 
 #include "errors.h"
+#include "faults.h"
 #include "json.h"
 
 /* after that many lines a job's further errors are only counted */
 #define MAX_LINES	10
-
-static int open_named(const char *option, const char *name, int flags, int *fd)
-{
-	int err;
-
-	*fd = -1;
-	if (!name)
-		return 0;
-	*fd = open(name, flags | O_CLOEXEC, 0644);
-	if (*fd >= 0)
-		return 0;
-	err = errno;
-	log_err("io_uring_pi: %s=%s: %s; name another\n", option, name,
-		strerror(err));
-	return err;
-}
 
 int pi_errors_init(struct pi_errors *errors, const struct pi_options *o)
 {
 	int err;
 
 	*errors = (struct pi_errors) { .dump_fd = -1 };
-	err = open_named("pi_errors", o->errors, O_WRONLY | O_CREAT | O_APPEND,
-			 &errors->json_fd);
-	return err ?: open_named("pi_dump", o->dump, O_RDONLY | O_DIRECTORY,
-				 &errors->dump_fd);
+	err = pi_lines_open(&errors->records, "pi_errors", o->errors);
+	return err ?: pi_lines_open_named("pi_dump", o->dump,
+					  O_RDONLY | O_DIRECTORY,
+					  &errors->dump_fd);
 }
 
 void pi_errors_exit(struct pi_errors *errors)
 {
-	if (errors->json_fd >= 0)
-		close(errors->json_fd);
+	pi_lines_close(&errors->records);
 	if (errors->dump_fd >= 0)
 		close(errors->dump_fd);
 }
 
-/* number on the disk of the I/O's first block */
-static uint64_t first_block(const struct pi_errors_io *where)
-{
-	return where->io->ref + where->target->renumber;
-}
-
-/* one write, so that jobs that share the file do not mix */
 static void record(struct pi_errors *errors, const struct pi_errors_io *where,
 		   const struct pi_mismatch *bad)
 {
 	const struct io_u *io_u = where->io_u;
-	char file[1024], job[256], line[2048];
-	int len;
+	char file[1024], job[256];
 
-	if (errors->json_fd < 0)
-		return;
-	len = snprintf(line, sizeof(line),
+	pi_lines_write(&errors->records,
 		"{\"file\": %s, \"job\": %s, \"direction\": \"%s\", \"offset\": %llu, \"block\": %" PRIu64 ", \"block_in_io\": %u, \"tag\": \"%s\", \"byte\": %u, \"expected\": \"0x%" PRIx64 "\", \"actual\": \"0x%" PRIx64 "\", \"finder\": \"%s\"}\n",
 		pi_json_string(file, sizeof(file), io_u->file->file_name),
 		pi_json_string(job, sizeof(job), where->td->o.name),
 		io_ddir_name(io_u->ddir), io_u->offset,
-		first_block(where) + bad->block, bad->block,
+		pi_errors_first_block(where) + bad->block, bad->block,
 		pi_tag_name(bad->tag), bad->offset, bad->expected, bad->actual,
 		where->finder);
-	if (write(errors->json_fd, line, len) != len) {
-		log_err("io_uring_pi: pi_errors: %s; no further records\n",
-			strerror(errno));
-		close(errors->json_fd);
-		errors->json_fd = -1;
-	}
 }
 
 static void dump_file(struct pi_errors *errors, const char *name,
@@ -106,7 +74,7 @@ static void dump(struct pi_errors *errors, const struct pi_errors_io *where,
 	if (errors->dump_fd < 0)
 		return;
 	snprintf(name, sizeof(name), "%.200s-%" PRIu64 ".data", base,
-		 first_block(where) + block);
+		 pi_errors_first_block(where) + block);
 	dump_file(errors, name, data + (size_t)block * t->interval,
 		  t->interval);
 	if (errors->dump_fd < 0)
@@ -135,7 +103,7 @@ static void print(struct pi_errors *errors, const struct pi_errors_io *where,
 		snprintf(others, sizeof(others), ", and %u more block%s", more,
 			 more > 1 ? "s" : "");
 	log_err("io_uring_pi: %s: block %" PRIu64 " (%u of %u in the %s at offset %llu): %s expected 0x%" PRIx64 ", found 0x%" PRIx64 " by the %s%s%s\n",
-		io_u->file->file_name, first_block(where) + bad->block,
+		io_u->file->file_name, pi_errors_first_block(where) + bad->block,
 		bad->block + 1, where->io->blocks, io_ddir_name(io_u->ddir),
 		io_u->offset, tag, bad->expected, bad->actual, where->finder,
 		others, last_words(errors));
@@ -147,7 +115,7 @@ uint32_t pi_errors_scan(struct pi_errors *errors,
 	const struct pi_tuple *t = &where->target->tuple;
 	const char *data = where->io_u->xfer_buf, *md = where->io->md;
 	struct pi_mismatch first = { 0 }, bad;
-	uint32_t found = 0;
+	uint32_t found = 0, shown = 0;
 
 	for (uint32_t at = 0; at < where->blocks; at = bad.block + 1) {
 		if (!t->verify(t, data + (size_t)at * t->interval,
@@ -155,14 +123,15 @@ uint32_t pi_errors_scan(struct pi_errors *errors,
 			       where->blocks - at, where->io->ref + at, &bad))
 			break;
 		bad.block += at;
-		if (!found++)
+		found++;
+		if (!pi_faults_expect(errors->faults, where, &bad) && !shown++)
 			first = bad;
 		errors->tags[bad.tag]++;
 		record(errors, where, &bad);
 		dump(errors, where, bad.block);
 	}
-	if (found)
-		print(errors, where, &first, found - 1);
+	if (shown)
+		print(errors, where, &first, shown - 1);
 	return found;
 }
 
@@ -171,11 +140,12 @@ void pi_errors_device(struct pi_errors *errors,
 {
 	const struct io_u *io_u = where->io_u;
 
+	pi_faults_expect(errors->faults, where, NULL);
 	if (++errors->lines > MAX_LINES)
 		return;
 	log_err("io_uring_pi: %s: blocks %" PRIu64 " to %" PRIu64 " (%s at offset %llu): the device found wrong protection information, %s%s\n",
-		io_u->file->file_name, first_block(where),
-		first_block(where) + where->blocks - 1,
+		io_u->file->file_name, pi_errors_first_block(where),
+		pi_errors_first_block(where) + where->blocks - 1,
 		io_ddir_name(io_u->ddir), io_u->offset, why,
 		last_words(errors));
 }

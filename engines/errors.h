@@ -3,22 +3,27 @@
 #define PI_ERRORS_H
 
 #include "io.h"
+#include "lines.h"
 #include "target.h"
+
+struct pi_faults;
 
 /**
  * struct pi_errors - what one job found wrong
  * @tags:	wrong blocks by tag, whoever found the I/O to be wrong
  * @device_ios:	I/Os that the device ended with EILSEQ
  * @lines:	printed so far
- * @json_fd:	file of the records, or -1
+ * @records:	of pi_errors=
  * @dump_fd:	directory of failing blocks, or -1
+ * @faults:	those that are injected, or NULL
  */
 struct pi_errors {
 	uint64_t tags[PI_NR_TAGS];
 	uint64_t device_ios;
 	unsigned int lines;
-	int json_fd;
+	struct pi_lines records;
 	int dump_fd;
+	struct pi_faults *faults;
 };
 
 /**
@@ -34,6 +39,14 @@ struct pi_errors_io {
 	const char *finder;
 	uint32_t blocks;
 };
+
+/**
+ * pi_errors_first_block() - number on the disk of an I/O's first block
+ */
+static inline uint64_t pi_errors_first_block(const struct pi_errors_io *where)
+{
+	return where->io->ref + where->target->renumber;
+}
 
 /**
  * pi_errors_init() - open what pi_errors= and pi_dump= name

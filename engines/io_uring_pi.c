@@ -14,6 +14,7 @@
 
 #include "abi.h"
 #include "errors.h"
+#include "faults.h"
 #include "io.h"
 #include "layout.h"
 #include "ring.h"
@@ -42,6 +43,10 @@ struct engine {
 	int *fds;
 	struct pi_target *targets;
 	struct pi_errors errors;
+	struct pi_faults *faults;
+	void (*generate)(struct thread_data *td, struct io_u *io_u);
+	void (*done[2])(struct thread_data *td, struct io_u *io_u,
+			uint32_t blocks);
 };
 
 static void fail(struct thread_data *td, int err)
@@ -121,6 +126,14 @@ static int init(struct thread_data *td)
 	if (err) {
 		fail(td, err);
 		return 1;
+	}
+	if (o->inject) {
+		e->faults = pi_faults_init(td);
+		if (!e->faults) {
+			fail(td, EINVAL);
+			return 1;
+		}
+		e->errors.faults = e->faults;
 	}
 	e->layout = &pi_layouts[o->layout];
 	e->sqpoll = o->sqpoll;
@@ -208,6 +221,40 @@ static int prep(struct thread_data *td, struct io_u *io_u)
 	return 0;
 }
 
+static struct pi_errors_io describe(struct thread_data *td, struct io_u *io_u,
+				    const char *finder, uint32_t blocks)
+{
+	struct engine *e = td->io_ops_data;
+
+	return (struct pi_errors_io) {
+		.td	= td,
+		.io_u	= io_u,
+		.target	= FILE_ENG_DATA(io_u->file),
+		.io	= &e->ios.io[io_u->index],
+		.finder	= finder,
+		.blocks	= blocks,
+	};
+}
+
+static void generate(struct thread_data *td, struct io_u *io_u)
+{
+	struct engine *e = td->io_ops_data;
+	struct pi_target *t = FILE_ENG_DATA(io_u->file);
+	struct pi_io *io = &e->ios.io[io_u->index];
+
+	t->tuple.generate(&t->tuple, io_u->xfer_buf, io->md, io->blocks,
+			  io->ref);
+}
+
+static void generate_faults(struct thread_data *td, struct io_u *io_u)
+{
+	struct engine *e = td->io_ops_data;
+	const struct pi_errors_io where =
+		describe(td, io_u, "", e->ios.io[io_u->index].blocks);
+
+	pi_faults_write(e->faults, &where);
+}
+
 /*
  * Tuples are generated here and not in prep: between the two fio still
  * scrambles the buffer and writes its verify headers into it.
@@ -215,14 +262,12 @@ static int prep(struct thread_data *td, struct io_u *io_u)
 static enum fio_q_status queue(struct thread_data *td, struct io_u *io_u)
 {
 	struct engine *e = td->io_ops_data;
-	struct pi_target *t = FILE_ENG_DATA(io_u->file);
 	struct pi_io *io = &e->ios.io[io_u->index];
 
 	fio_ro_check(td, io_u);
 
 	if (io_u->ddir == DDIR_WRITE) {
-		t->tuple.generate(&t->tuple, io_u->xfer_buf, io->md,
-				  io->blocks, io->ref);
+		e->generate(td, io_u);
 	} else if (io_u->ddir == DDIR_TRIM && e->sync_trim) {
 		if (e->queued)
 			return FIO_Q_BUSY;
@@ -311,19 +356,13 @@ static int getevents(struct thread_data *td, unsigned int min,
  * The device says EILSEQ and nothing more.  What it compared is at hand after
  * a write, and can be read again without its checks after a read.
  */
-static void explain_device(struct thread_data *td, struct io_u *io_u)
+static bool explain_device(struct thread_data *td, struct io_u *io_u)
 {
 	struct engine *e = td->io_ops_data;
 	struct pi_target *t = FILE_ENG_DATA(io_u->file);
 	struct pi_io *io = &e->ios.io[io_u->index];
-	const struct pi_errors_io where = {
-		.td	= td,
-		.io_u	= io_u,
-		.target	= t,
-		.io	= io,
-		.finder	= "device",
-		.blocks	= io->blocks,
-	};
+	const struct pi_errors_io where =
+		describe(td, io_u, "device", io->blocks);
 	bool at_hand;
 
 	e->errors.device_ios++;
@@ -343,28 +382,63 @@ static void explain_device(struct thread_data *td, struct io_u *io_u)
 		pi_errors_device(&e->errors, &where, io_u->ddir == DDIR_READ ?
 				 "but not when asked again; was it being written meanwhile?" :
 				 "but what the host sent is right");
+	return at_hand;
 }
 
-static void complete_read(struct thread_data *td, struct io_u *io_u,
-			  uint32_t blocks)
+static void verify(struct thread_data *td, struct io_u *io_u, uint32_t blocks)
 {
 	struct engine *e = td->io_ops_data;
 	struct pi_target *t = FILE_ENG_DATA(io_u->file);
 	struct pi_io *io = &e->ios.io[io_u->index];
+	struct pi_errors_io where;
 	struct pi_mismatch bad;
 
 	if (!t->on_read->verify(t->on_read, io_u->xfer_buf, io->md, blocks,
 				io->ref, &bad))
 		return;
-	pi_errors_scan(&e->errors, &(struct pi_errors_io) {
-		.td	= td,
-		.io_u	= io_u,
-		.target	= t,
-		.io	= io,
-		.finder	= "host",
-		.blocks	= blocks,
-	});
+	where = describe(td, io_u, "host", blocks);
+	pi_errors_scan(&e->errors, &where);
 	io_u->error = EILSEQ;
+}
+
+static void verify_faults(struct thread_data *td, struct io_u *io_u,
+			  uint32_t blocks)
+{
+	struct engine *e = td->io_ops_data;
+	const struct pi_errors_io where = describe(td, io_u, "", blocks);
+
+	pi_faults_back(e->faults, &where);
+	verify(td, io_u, blocks);
+	pi_faults_read(e->faults, &where);
+}
+
+static void written(struct thread_data *td, struct io_u *io_u, uint32_t blocks)
+{
+}
+
+static void written_faults(struct thread_data *td, struct io_u *io_u,
+			   uint32_t blocks)
+{
+	struct engine *e = td->io_ops_data;
+	const struct pi_errors_io where = describe(td, io_u, "", blocks);
+
+	pi_faults_written(e->faults, &where, true);
+}
+
+static void failed(struct thread_data *td, struct io_u *io_u, int err)
+{
+	struct engine *e = td->io_ops_data;
+	const struct pi_errors_io where =
+		describe(td, io_u, "", e->ios.io[io_u->index].blocks);
+	bool looked = false;
+
+	io_u->error = err;
+	if (err == EILSEQ && e->layout->pi)
+		looked = explain_device(td, io_u);
+	if (e->faults && io_u->ddir == DDIR_WRITE)
+		pi_faults_written(e->faults, &where, false);
+	else if (e->faults && looked)
+		pi_faults_read(e->faults, &where);
 }
 
 static void complete_trim(struct thread_data *td, struct io_u *io_u, int res)
@@ -398,14 +472,11 @@ static struct io_u *event(struct thread_data *td, int nr)
 		return io_u;
 	}
 	if (fio_unlikely(res < 0)) {
-		io_u->error = -res;
-		if (res == -EILSEQ && e->layout->pi)
-			explain_device(td, io_u);
+		failed(td, io_u, -res);
 		return io_u;
 	}
 	io_u->resid = io_u->xfer_buflen - res;
-	if (io_u->ddir == DDIR_READ)
-		complete_read(td, io_u, res >> t->shift);
+	e->done[io_u->ddir](td, io_u, res >> t->shift);
 	if (!io_u->error)
 		t->bytes[io_u->ddir] += res;
 	return io_u;
@@ -499,6 +570,9 @@ static void choose_mode(struct thread_data *td)
 		e->mode.opcode[DDIR_WRITE] = IORING_OP_WRITE;
 	}
 	e->prep = vectored ? prep_vectored : prep_single;
+	e->generate = e->faults ? generate_faults : generate;
+	e->done[DDIR_READ] = e->faults ? verify_faults : verify;
+	e->done[DDIR_WRITE] = e->faults ? written_faults : written;
 	e->mode.sqe_flags = e->registered ? IOSQE_FIXED_FILE : 0;
 	e->mode.rw_flags[DDIR_READ] = rw_flags;
 	e->mode.rw_flags[DDIR_WRITE] = rw_flags |
@@ -562,6 +636,7 @@ static void cleanup(struct thread_data *td)
 	if (!e)
 		return;
 	pi_stats_print(td, e->targets, &e->errors);
+	pi_faults_exit(e->faults);
 	pi_errors_exit(&e->errors);
 	if (e->ring_up)
 		pi_ring_exit(&e->ring);

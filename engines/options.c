@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "options.h"
+#include "faults.h"
 #include "layout.h"
 
 static int chk_cb(void *data, const char *str)
@@ -205,6 +206,81 @@ struct fio_option pi_fio_options[] = {
 		ENGINE_OPTION,
 	},
 	{
+		.name	= "pi_inject",
+		.lname	= "Faults to inject",
+		.type	= FIO_OPT_STR_STORE,
+		.off1	= offsetof(struct pi_options, inject),
+		.help	= "Damage blocks, to see who finds it: some of data,guard,apptag,reftag,opaque,misplace,drop,tear, or all that the format can show",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "pi_inject_at",
+		.lname	= "Where faults are injected",
+		.type	= FIO_OPT_STR,
+		.off1	= offsetof(struct pi_options, inject_at),
+		.help	= "Where faults are injected",
+		.def	= "out",
+		.posval = {
+			  { .ival = "out",
+			    .oval = PI_INJECT_OUT,
+			    .help = "In writes, after their tuples were generated",
+			  },
+			  { .ival = "before",
+			    .oval = PI_INJECT_BEFORE,
+			    .help = "In the data of writes, before that: protection information cannot show it",
+			  },
+			  { .ival = "back",
+			    .oval = PI_INJECT_BACK,
+			    .help = "In reads, before the host verifies them",
+			  },
+		},
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "pi_inject_rate",
+		.lname	= "Blocks for one fault",
+		.type	= FIO_OPT_INT,
+		.off1	= offsetof(struct pi_options, inject_one_in),
+		.minval	= 1,
+		.def	= "1000",
+		.help	= "Damage one block in so many, on average (Default: 1000)",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "pi_inject_blocks",
+		.lname	= "Blocks to damage",
+		.type	= FIO_OPT_STR_STORE,
+		.off1	= offsetof(struct pi_options, inject_blocks),
+		.help	= "Damage these blocks, 7,100-120, instead of some at random; they are numbered as in messages",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "pi_inject_seed",
+		.lname	= "Seed of the faults",
+		.type	= FIO_OPT_ULL,
+		.off1	= offsetof(struct pi_options, inject_seed),
+		.def	= "1",
+		.help	= "The same seed damages the same blocks in the same way (Default: 1)",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "pi_inject_log",
+		.lname	= "File of faults",
+		.type	= FIO_OPT_STR_STORE,
+		.off1	= offsetof(struct pi_options, inject_log),
+		.help	= "Append a line of JSON to this file for each fault, and one for what became of it",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "pi_inject_expect",
+		.lname	= "Expect the faults",
+		.type	= FIO_OPT_BOOL,
+		.off1	= offsetof(struct pi_options, inject_expect),
+		.def	= "0",
+		.help	= "Go on after wrong blocks; the job fails unless each fault was found, as what it is, and nothing else was",
+		ENGINE_OPTION,
+	},
+	{
 		.name	= "md_per_io_size",
 		.lname	= "Separate Metadata Buffer Size per I/O",
 		.type	= FIO_OPT_INT,
@@ -317,7 +393,7 @@ int pi_options_check(struct thread_data *td)
 	if (registered && td->o.nr_files != td->o.open_files)
 		return refuse("registerfiles and sqthread_poll keep every file open; set openfiles to nrfiles or leave it out");
 	if (!pi_layouts[o->layout].pi)
-		return 0;
+		return o->inject ? refuse("pi_inject with pi_layout=none: plain I/O has no tuples to show a fault; use another pi_layout") : 0;
 
 	if (o->act)
 		return refuse("pi_act=1: io_uring's attribute cannot make the device insert or strip tuples; use pi_act=0, or pi_layout=none for plain I/O");
@@ -334,5 +410,5 @@ int pi_options_check(struct thread_data *td)
 	if ((o->chk & PI_IO_INTEGRITY_CHK_APPTAG) &&
 	    (o->app_mode == PI_APP_LBA || o->app_mode == PI_APP_RANDOM))
 		return refuse("pi_chk=APPTAG: io_uring's attribute has one application tag for the whole I/O, and pi_apptag gives each block its own; drop APPTAG from pi_chk or use pi_apptag=constant");
-	return 0;
+	return pi_faults_check(td);
 }

@@ -20,6 +20,13 @@ enum {
 	PI_APP_FILE = PI_APP_RANDOM + 1,
 };
 
+/* pi_inject_at= */
+enum {
+	PI_INJECT_OUT,		/* a write, after its tuples were generated */
+	PI_INJECT_BEFORE,	/* a write, before */
+	PI_INJECT_BACK,		/* a read, before it is verified */
+};
+
 /* the engine's options, with fio's names where fio has them */
 struct pi_options {
 	void *fio_writes_here;
@@ -36,6 +43,13 @@ struct pi_options {
 	unsigned int opaque;
 	char *errors;
 	char *dump;
+	char *inject;
+	unsigned int inject_at;
+	char *inject_blocks;
+	unsigned int inject_one_in;
+	unsigned long long inject_seed;
+	char *inject_log;
+	unsigned int inject_expect;
 	unsigned int md_per_io_size;
 	unsigned int hipri;
 	unsigned int fixedbufs;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "target.h"
+#include "faults.h"
 #include "layout.h"
 
 static int refuse(struct fio_file *f, int err, const char *why)
@@ -182,5 +183,7 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 	target->app_tag = options.app;
 	target->shift = dev.format.shift;
 	target->md_size = dev.format.md_size;
-	return 0;
+	target->format = dev.format;
+	return pi_faults_check_target(td, f, &dev.format, &target->tuple,
+				      &target->faults);
 }

@@ -8,6 +8,7 @@
 
 /**
  * struct pi_target - one file or device of a job
+ * @format:	of its protection information
  * @tuple:	generates, and names what is wrong
  * @on_read:	what verifies reads: @tuple, or one that finds nothing
  * @start:	reference tag of byte 0, as the host counts
@@ -18,10 +19,12 @@
  * @md_size:	bytes of metadata per interval
  * @chk:	PI_IO_INTEGRITY_CHK_* for the device
  * @fd:		what SQEs name: descriptor, or index of the registered file
+ * @faults:	kinds that pi_inject= may damage it with, 1 << PI_FAULT_*
  * @bytes:	read and written without error
  */
 struct pi_target {
 	struct pi_tuple tuple;
+	struct pi_format format;
 	const struct pi_tuple *on_read;
 	uint64_t start;
 	uint64_t renumber;
@@ -30,6 +33,7 @@ struct pi_target {
 	uint16_t md_size;
 	uint16_t chk;
 	int fd;
+	unsigned int faults;
 	uint64_t bytes[2];
 	struct pi_target *next;
 };

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "faults.h"
+#include "json.h"
+#include "unchecked.h"
+
+#define FLIPS	(1U << PI_FAULT_DATA | 1U << PI_FAULT_GUARD |		\
+		 1U << PI_FAULT_APPTAG | 1U << PI_FAULT_REFTAG |	\
+		 1U << PI_FAULT_OPAQUE)
+
+/* a damaged block of a write, to be put back when that has ended */
+struct pi_faults_good {
+	struct pi_faults_good *next;
+	uint32_t block;
+	uint8_t data[];
+};
+
+static const struct {
+	const char *name;
+	unsigned int kinds;
+	const char *why;
+} places[] = {
+	[PI_INJECT_OUT]		= { "out", (1U << PI_NR_FAULT_KINDS) - 1, "" },
+	[PI_INJECT_BEFORE]	= { "before", 1U << PI_FAULT_DATA,
+				    "there is only data before the tuples are generated" },
+	[PI_INJECT_BACK]	= { "back", FLIPS,
+				    "what happens to writes happens on the way out" },
+};
+
+static int parse(const struct pi_options *o, struct pi_inject *inject)
+{
+	struct pi_reason reason;
+	int ret;
+
+	*inject = (struct pi_inject) {
+		.one_in	= o->inject_one_in,
+		.seed	= o->inject_seed,
+	};
+	ret = pi_inject_kinds(o->inject, &inject->kinds, &reason);
+	if (ret) {
+		log_err("io_uring_pi: pi_inject: %s\n", reason.text);
+		return -ret;
+	}
+	if (!strcmp(o->inject, "all"))
+		inject->kinds &= places[o->inject_at].kinds;
+	if (!o->inject_blocks)
+		return 0;
+	ret = pi_inject_blocks(o->inject_blocks, inject, &reason);
+	if (ret)
+		log_err("io_uring_pi: pi_inject_blocks: %s\n", reason.text);
+	return -ret;
+}
+
+/* the first of some kinds, for a message */
+static const char *name_of(unsigned int kinds)
+{
+	return pi_fault_name(__builtin_ctz(kinds));
+}
+
+int pi_faults_check(struct thread_data *td)
+{
+	const struct pi_options *o = td->eo;
+	struct pi_inject inject;
+	unsigned int impossible;
+	int err;
+
+	if (!o->inject) {
+		if (!o->inject_expect)
+			return 0;
+		log_err("io_uring_pi: pi_inject_expect=1 without faults to expect; add pi_inject=all\n");
+		return EINVAL;
+	}
+	err = parse(o, &inject);
+	free(inject.ranges);
+	if (err)
+		return err;
+	impossible = inject.kinds & ~places[o->inject_at].kinds;
+	if (impossible) {
+		log_err("io_uring_pi: pi_inject=%s with pi_inject_at=%s: %s; change one of them\n",
+			name_of(impossible), places[o->inject_at].name,
+			places[o->inject_at].why);
+		return EINVAL;
+	}
+	if (o->app_mode == PI_APP_CONSTANT && o->apptag == 0xffff) {
+		log_err("io_uring_pi: pi_inject with apptag=0xffff, the escape: blocks with it are not checked and no fault would show; use another apptag\n");
+		return EINVAL;
+	}
+	return 0;
+}
+
+int pi_faults_check_target(struct thread_data *td, struct fio_file *f,
+			   const struct pi_format *format,
+			   const struct pi_tuple *tuple, unsigned int *kinds)
+{
+	const struct pi_options *o = td->eo;
+	const unsigned int visible = pi_fault_visible(format, tuple);
+	struct pi_inject inject;
+	unsigned int invisible;
+	char name[64];
+
+	*kinds = 0;
+	if (!o->inject || parse(o, &inject))
+		return 0;
+	free(inject.ranges);
+	*kinds = inject.kinds & visible;
+	invisible = inject.kinds & ~visible;
+	if (*kinds && (!invisible || !strcmp(o->inject, "all")))
+		return 0;
+	pi_format_name(format, name, sizeof(name));
+	log_err("io_uring_pi: %s: pi_inject=%s: no tag of %s would show that with these options; see apptag_mask, pi_apptag, pi_reftag and pi_opaque, or leave that kind out\n",
+		f->file_name, name_of(invisible), name);
+	return EINVAL;
+}
+
+static void settled(struct pi_ledger *ledger,
+		    const struct pi_ledger_entry *entry)
+{
+	struct pi_faults *faults = container_of(ledger, struct pi_faults, ledger);
+
+	pi_lines_write(&faults->log, "{\"fault\": %" PRIu64 ", \"outcome\": \"%s\"}\n",
+		       entry->id, pi_outcome_name(entry->outcome));
+}
+
+struct pi_faults *pi_faults_init(struct thread_data *td)
+{
+	const struct pi_options *o = td->eo;
+	struct pi_faults *faults = calloc(1, sizeof(*faults));
+
+	if (!faults)
+		return NULL;
+	faults->td = td;
+	faults->at = o->inject_at;
+	faults->ledger.settled = settled;
+	faults->good = calloc(td->o.iodepth, sizeof(*faults->good));
+	if (!faults->good || parse(o, &faults->inject) ||
+	    pi_lines_open(&faults->log, "pi_inject_log", o->inject_log)) {
+		free(faults->inject.ranges);
+		free(faults->good);
+		free(faults);
+		return NULL;
+	}
+	/* what is expected must not end the job */
+	if (o->inject_expect)
+		td->o.continue_on_error |= 1 << ERROR_TYPE_VERIFY_BIT;
+	return faults;
+}
+
+static uint64_t total(const struct pi_ledger *ledger, enum pi_outcome outcome)
+{
+	uint64_t nr = 0;
+
+	for (unsigned int kind = 0; kind < PI_NR_FAULT_KINDS; kind++)
+		nr += ledger->nr[kind][outcome];
+	return nr;
+}
+
+static void report_kind(const struct pi_ledger *ledger, enum pi_fault_kind kind)
+{
+	const char *comma = " ";
+	char text[256];
+	int len = 0;
+
+	for (unsigned int i = 0; i < PI_NR_OUTCOMES; i++) {
+		if (!ledger->nr[kind][i])
+			continue;
+		len += snprintf(text + len, sizeof(text) - len,
+				"%s%" PRIu64 " %s", comma, ledger->nr[kind][i],
+				pi_outcome_name(i));
+		comma = ", ";
+	}
+	if (len)
+		log_info("io_uring_pi:   %-8s%s\n", pi_fault_name(kind), text);
+}
+
+static void report(struct pi_faults *faults)
+{
+	const struct pi_ledger *ledger = &faults->ledger;
+	const struct pi_options *o = faults->td->eo;
+	uint64_t found = total(ledger, PI_FAULT_BY_HOST) +
+			 total(ledger, PI_FAULT_BY_DEVICE);
+	bool as_expected = found && found == ledger->injected &&
+			   !ledger->unexpected;
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s: %" PRIu64 " faults injected, seed %llu: %" PRIu64 " found, %" PRIu64 " found as another tag, %" PRIu64 " missed, %" PRIu64 " overwritten, %" PRIu64 " not read back; %" PRIu64 " errors without a fault",
+		 faults->td->o.name, ledger->injected, o->inject_seed, found,
+		 total(ledger, PI_FAULT_MISTAKEN),
+		 total(ledger, PI_FAULT_MISSED),
+		 total(ledger, PI_FAULT_OVERWRITTEN),
+		 total(ledger, PI_FAULT_UNREAD), ledger->unexpected);
+	if (output_format == FIO_OUTPUT_NORMAL) {
+		log_info("io_uring_pi: %s\n", text);
+		for (unsigned int kind = 0; kind < PI_NR_FAULT_KINDS; kind++)
+			report_kind(ledger, kind);
+		log_info_flush();
+	}
+	if (o->inject_expect && !as_expected) {
+		log_err("io_uring_pi: not as pi_inject_expect=1 has it: %s\n",
+			text);
+		td_verror(faults->td, EILSEQ, "io_uring_pi");
+	}
+}
+
+static void put_back(struct pi_faults *faults, const struct pi_errors_io *where)
+{
+	struct pi_faults_good **list = &faults->good[where->io_u->index];
+	const uint32_t interval = where->target->tuple.interval;
+
+	while (*list) {
+		struct pi_faults_good *good = *list;
+
+		memcpy((char *)where->io_u->xfer_buf +
+		       (size_t)good->block * interval, good->data, interval);
+		*list = good->next;
+		free(good);
+	}
+}
+
+void pi_faults_exit(struct pi_faults *faults)
+{
+	if (!faults)
+		return;
+	pi_ledger_close(&faults->ledger);
+	report(faults);
+	pi_lines_close(&faults->log);
+	for (unsigned int i = 0; i < faults->td->o.iodepth; i++) {
+		while (faults->good[i]) {
+			struct pi_faults_good *good = faults->good[i];
+
+			faults->good[i] = good->next;
+			free(good);
+		}
+	}
+	free(faults->inject.ranges);
+	free(faults->good);
+	free(faults);
+}
+
+static bool save(struct pi_faults *faults, const struct pi_errors_io *where,
+		 uint32_t block, const uint8_t *data)
+{
+	struct pi_faults_good **list = &faults->good[where->io_u->index];
+	const uint32_t interval = where->target->tuple.interval;
+	struct pi_faults_good *good = malloc(sizeof(*good) + interval);
+
+	if (!good)
+		return false;
+	good->next = *list;
+	good->block = block;
+	memcpy(good->data, data, interval);
+	*list = good;
+	return true;
+}
+
+static void note(struct pi_faults *faults, const struct pi_errors_io *where,
+		 uint32_t block, const struct pi_fault *fault)
+{
+	const struct io_u *io_u = where->io_u;
+	const uint64_t number = pi_errors_first_block(where) + block;
+	const struct pi_ledger_entry *entry;
+	char file[1024], job[256];
+
+	entry = pi_ledger_add(&faults->ledger, where->target, number,
+			      fault->kind);
+	if (!entry) {
+		td_verror(faults->td, ENOMEM, "io_uring_pi");
+		return;
+	}
+	pi_lines_write(&faults->log,
+		"{\"fault\": %" PRIu64 ", \"file\": %s, \"job\": %s, \"block\": %" PRIu64 ", \"block_in_io\": %u, \"offset\": %llu, \"kind\": \"%s\", \"at\": \"%s\"}\n",
+		entry->id,
+		pi_json_string(file, sizeof(file), io_u->file->file_name),
+		pi_json_string(job, sizeof(job), faults->td->o.name), number,
+		block, io_u->offset, pi_fault_name(fault->kind),
+		places[faults->at].name);
+}
+
+/* what the media has in the place of a block: data, then metadata */
+static uint8_t *read_old(const struct pi_errors_io *where, uint32_t block)
+{
+	const struct pi_tuple *t = &where->target->tuple;
+	const size_t md_at = t->interval;
+	uint8_t *old;
+
+	if (posix_memalign((void **)&old, 4096, 2 * (size_t)t->interval + t->md_size))
+		return NULL;
+	if (!pi_unchecked_rw(0, where->io_u->file->fd,
+			     where->io_u->offset + (uint64_t)block * t->interval,
+			     old, t->interval, old + md_at, t->md_size,
+			     where->io->ref + block))
+		return old;
+	free(old);
+	return NULL;
+}
+
+static void damage(struct pi_faults *faults, const struct pi_errors_io *where,
+		   uint32_t block, const struct pi_fault *fault)
+{
+	const struct pi_target *target = where->target;
+	const struct pi_tuple *t = &target->tuple;
+	uint8_t *data = (uint8_t *)where->io_u->xfer_buf +
+			(size_t)block * t->interval;
+	uint8_t *md = (uint8_t *)where->io->md + (size_t)block * t->md_size;
+	uint8_t *old = NULL;
+
+	if (fault->kind == PI_FAULT_DROP || fault->kind == PI_FAULT_TEAR) {
+		old = read_old(where, block);
+		if (!old)
+			return;
+	}
+	if (where->io_u->ddir == DDIR_READ || save(faults, where, block, data)) {
+		if (pi_fault_apply(fault, &target->format, t,
+				   where->io->ref + block, target->renumber,
+				   data, md, old, old + t->interval))
+			note(faults, where, block, fault);
+	}
+	free(old);
+}
+
+static void damage_some(struct pi_faults *faults,
+			const struct pi_errors_io *where)
+{
+	const uint64_t first = pi_errors_first_block(where);
+
+	for (uint32_t block = 0; block < where->blocks; block++) {
+		struct pi_fault fault;
+
+		if (pi_inject_choose(&faults->inject, where->target->faults,
+				     first + block, &fault))
+			damage(faults, where, block, &fault);
+	}
+}
+
+void pi_faults_write(struct pi_faults *faults, const struct pi_errors_io *where)
+{
+	const struct pi_tuple *t = &where->target->tuple;
+
+	if (faults->at == PI_INJECT_BEFORE)
+		damage_some(faults, where);
+	t->generate(t, where->io_u->xfer_buf, where->io->md, where->blocks,
+		    where->io->ref);
+	if (faults->at == PI_INJECT_OUT)
+		damage_some(faults, where);
+}
+
+void pi_faults_back(struct pi_faults *faults, const struct pi_errors_io *where)
+{
+	if (faults->at == PI_INJECT_BACK)
+		damage_some(faults, where);
+}
+
+void pi_faults_read(struct pi_faults *faults, const struct pi_errors_io *where)
+{
+	pi_ledger_read(&faults->ledger, where->target,
+		       pi_errors_first_block(where), where->blocks,
+		       faults->at == PI_INJECT_BACK);
+}
+
+void pi_faults_written(struct pi_faults *faults,
+		       const struct pi_errors_io *where, bool good)
+{
+	put_back(faults, where);
+	pi_ledger_written(&faults->ledger, where->target,
+			  pi_errors_first_block(where), where->blocks, good);
+}
+
+bool pi_faults_expect(struct pi_faults *faults, const struct pi_errors_io *where,
+		      const struct pi_mismatch *bad)
+{
+	const struct pi_options *o = where->td->eo;
+
+	if (!faults)
+		return false;
+	if (!bad) {
+		faults->ledger.unexpected++;
+		return false;
+	}
+	return pi_ledger_error(&faults->ledger, where->target,
+			       pi_errors_first_block(where) + bad->block,
+			       bad->tag, &where->target->tuple,
+			       !strcmp(where->finder, "device")) &&
+	       o->inject_expect;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef PI_FAULTS_H
+#define PI_FAULTS_H
+
+#include "errors.h"
+#include "inject.h"
+#include "ledger.h"
+#include "lines.h"
+
+/**
+ * struct pi_faults - the faults of one job, and what became of them
+ * @at:		PI_INJECT_*
+ * @good:	for each I/O, the blocks that were damaged, as they should be
+ */
+struct pi_faults {
+	struct pi_ledger ledger;
+	struct pi_inject inject;
+	unsigned int at;
+	struct pi_lines log;
+	struct thread_data *td;
+	struct pi_faults_good **good;
+};
+
+/**
+ * pi_faults_check() - refuse what pi_inject and its companions cannot mean
+ *
+ * Return: 0, or an errno after one line on standard error.
+ */
+int pi_faults_check(struct thread_data *td);
+
+/**
+ * pi_faults_check_target() - refuse faults that nothing would show
+ * @kinds:	set to those that show
+ *
+ * Return: 0, or an errno after one line on standard error.
+ */
+int pi_faults_check_target(struct thread_data *td, struct fio_file *f,
+			   const struct pi_format *format,
+			   const struct pi_tuple *tuple, unsigned int *kinds);
+
+/**
+ * pi_faults_init() - prepare for a job
+ *
+ * Return: NULL after one line on standard error.
+ */
+struct pi_faults *pi_faults_init(struct thread_data *td);
+
+/**
+ * pi_faults_exit() - report, and fail the job in expected-fault mode when not
+ *		      all is as expected
+ * @faults:	may be NULL
+ */
+void pi_faults_exit(struct pi_faults *faults);
+
+/**
+ * pi_faults_write() - generate the tuples of a write, with its faults
+ */
+void pi_faults_write(struct pi_faults *faults, const struct pi_errors_io *where);
+
+/**
+ * pi_faults_back() - damage what a read brought, before it is verified
+ */
+void pi_faults_back(struct pi_faults *faults, const struct pi_errors_io *where);
+
+/**
+ * pi_faults_read() - a read was looked at
+ */
+void pi_faults_read(struct pi_faults *faults, const struct pi_errors_io *where);
+
+/**
+ * pi_faults_written() - a write ended
+ * @good:	without error
+ */
+void pi_faults_written(struct pi_faults *faults,
+		       const struct pi_errors_io *where, bool good);
+
+/**
+ * pi_faults_expect() - a wrong block was found
+ * @faults:	may be NULL
+ * @bad:	NULL when nobody can say which
+ *
+ * Return: whether it is to be kept quiet, being expected.
+ */
+bool pi_faults_expect(struct pi_faults *faults, const struct pi_errors_io *where,
+		      const struct pi_mismatch *bad);
+
+#endif

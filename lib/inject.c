@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inject.h"
+
+static const char * const names[PI_NR_FAULT_KINDS] = {
+	[PI_FAULT_DATA]		= "data",
+	[PI_FAULT_GUARD]	= "guard",
+	[PI_FAULT_APPTAG]	= "apptag",
+	[PI_FAULT_REFTAG]	= "reftag",
+	[PI_FAULT_OPAQUE]	= "opaque",
+	[PI_FAULT_MISPLACE]	= "misplace",
+	[PI_FAULT_DROP]		= "drop",
+	[PI_FAULT_TEAR]		= "tear",
+};
+
+const char *pi_fault_name(enum pi_fault_kind kind)
+{
+	return names[kind];
+}
+
+int pi_inject_kinds(const char *text, unsigned int *kinds,
+		    struct pi_reason *reason)
+{
+	*kinds = 0;
+	if (!strcmp(text, "all")) {
+		*kinds = (1U << PI_NR_FAULT_KINDS) - 1;
+		return 0;
+	}
+	do {
+		size_t len = strcspn(text, ",");
+		unsigned int i = 0;
+
+		while (i < PI_NR_FAULT_KINDS &&
+		       (strlen(names[i]) != len || strncmp(names[i], text, len)))
+			i++;
+		if (i == PI_NR_FAULT_KINDS)
+			return pi_reason_set(reason, -EINVAL,
+				"'%.*s' is no kind of fault; give some of data,guard,apptag,reftag,opaque,misplace,drop,tear or all",
+				(int)(len > 40 ? 40 : len), text);
+		*kinds |= 1U << i;
+		text += len;
+	} while (*text++);
+	return 0;
+}
+
+static bool parse_number(const char **text, uint64_t *number)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)**text))
+		return false;
+	errno = 0;
+	*number = strtoull(*text, &end, 0);
+	*text = end;
+	return !errno;
+}
+
+int pi_inject_blocks(const char *text, struct pi_inject *inject,
+		     struct pi_reason *reason)
+{
+	const char *begin = text;
+
+	inject->ranges = NULL;
+	inject->nr_ranges = 0;
+	for (;;) {
+		struct pi_block_range range, *grown;
+		bool good = parse_number(&text, &range.first);
+
+		range.last = range.first;
+		if (good && *text == '-') {
+			text++;
+			good = parse_number(&text, &range.last) &&
+			       range.last >= range.first;
+		}
+		if (!good || (*text && *text != ',')) {
+			free(inject->ranges);
+			inject->ranges = NULL;
+			return pi_reason_set(reason, -EINVAL,
+				"'%.60s' is no list of blocks; write 7,100-120",
+				begin);
+		}
+		grown = realloc(inject->ranges, (inject->nr_ranges + 1) *
+						sizeof(*grown));
+		if (!grown) {
+			free(inject->ranges);
+			inject->ranges = NULL;
+			return pi_reason_set(reason, -ENOMEM, "no memory");
+		}
+		inject->ranges = grown;
+		inject->ranges[inject->nr_ranges++] = range;
+		if (!*text++)
+			return 0;
+	}
+}
+
+/* the finalizer of splitmix64 */
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+	x = (x ^ x >> 27) * 0x94d049bb133111eb;
+	return x ^ x >> 31;
+}
+
+static bool chosen(const struct pi_inject *inject, uint64_t block,
+		   uint64_t random)
+{
+	if (!inject->nr_ranges)
+		return random % inject->one_in == 0;
+	for (unsigned int i = 0; i < inject->nr_ranges; i++)
+		if (block >= inject->ranges[i].first &&
+		    block <= inject->ranges[i].last)
+			return true;
+	return false;
+}
+
+bool pi_inject_choose(const struct pi_inject *inject, unsigned int kinds,
+		      uint64_t block, struct pi_fault *fault)
+{
+	uint64_t random = mix(block * 0x9e3779b97f4a7c15 + mix(inject->seed));
+	unsigned int nth;
+
+	kinds &= inject->kinds;
+	if (!kinds || !chosen(inject, block, random))
+		return false;
+	random = mix(random);
+	nth = random % __builtin_popcount(kinds);
+	while (nth--)
+		kinds &= kinds - 1;
+	*fault = (struct pi_fault) {
+		.kind	= __builtin_ctz(kinds),
+		.random	= mix(random),
+	};
+	return true;
+}
+
+unsigned int pi_fault_visible(const struct pi_format *format,
+			      const struct pi_tuple *t)
+{
+	const bool pi = format->guard->pi_size, pattern = t->opaque_multiply;
+	unsigned int kinds = 0;
+
+	if (pi)
+		kinds |= 1U << PI_FAULT_DATA | 1U << PI_FAULT_GUARD |
+			 1U << PI_FAULT_TEAR;
+	if (pi && t->app_mask)
+		kinds |= 1U << PI_FAULT_APPTAG | 1U << PI_FAULT_DROP;
+	if (pi && t->ref_check)
+		kinds |= 1U << PI_FAULT_REFTAG;
+	if (format->md_size > format->guard->pi_size &&
+	    (pattern || format->pi_offset))
+		kinds |= 1U << PI_FAULT_OPAQUE;
+	if (t->ref_varies || (pi && t->app_varies & t->app_mask) || pattern)
+		kinds |= 1U << PI_FAULT_MISPLACE;
+	return kinds;
+}
+
+bool pi_fault_shows_as(enum pi_fault_kind kind, const struct pi_tuple *t,
+		       enum pi_tag tag)
+{
+	switch (kind) {
+	case PI_FAULT_APPTAG:
+		return tag == PI_TAG_APP;
+	case PI_FAULT_REFTAG:
+		return tag == PI_TAG_REF;
+	case PI_FAULT_OPAQUE:
+		return tag == (t->opaque_multiply ? PI_TAG_OPAQUE : PI_TAG_GUARD);
+	case PI_FAULT_MISPLACE:
+		return tag != PI_TAG_GUARD;
+	case PI_FAULT_DROP:
+		return true;
+	default:
+		return tag == PI_TAG_GUARD;
+	}
+}
+
+/* bit 0 is the lowest of the last byte: fields are big-endian */
+static void flip(uint8_t *field, unsigned int size, unsigned int bit)
+{
+	field[size - 1 - bit / 8] ^= 1U << bit % 8;
+}
+
+static uint64_t field_value(const uint8_t *field, unsigned int size)
+{
+	uint64_t value = 0;
+
+	while (size--)
+		value = value << 8 | *field++;
+	return value;
+}
+
+/* neither an unmasked bit nor the escape, which would hide the fault */
+static bool flip_app(uint8_t *app, uint16_t mask, uint64_t random)
+{
+	const unsigned int start = random % 16;
+
+	for (unsigned int i = 0; i < 16; i++) {
+		const unsigned int bit = (start + i) % 16;
+
+		if (!(mask >> bit & 1))
+			continue;
+		flip(app, 2, bit);
+		if (field_value(app, 2) != 0xffff)
+			return true;
+		flip(app, 2, bit);
+	}
+	return false;
+}
+
+/* not to what the kernel would take for the block's own tag */
+static void flip_ref(uint8_t *field, unsigned int size, uint64_t own,
+		     uint64_t random)
+{
+	const uint64_t bits = (1ULL << size * 8) - 1;
+
+	flip(field, size, random % (size * 8));
+	if (field_value(field, size) == (own & bits)) {
+		flip(field, size, random % (size * 8));
+		flip(field, size, (random + 1) % (size * 8));
+	}
+}
+
+static void flip_opaque(const struct pi_format *format, uint8_t *md,
+			uint64_t random)
+{
+	const unsigned int pi_size = format->guard->pi_size;
+	/* without a pattern only those before the tuple show, in the guard */
+	const unsigned int bytes = format->pi_offset ?:
+				   format->md_size - pi_size;
+	unsigned int byte = random % bytes;
+
+	if (!format->pi_offset)
+		byte += pi_size;
+	md[byte] ^= 1U << (random >> 32) % 8;
+}
+
+/* another block's, whose low bits differ and that is not the kernel's number */
+static uint64_t elsewhere(uint64_t ref, uint64_t renumber, uint64_t random)
+{
+	uint64_t by = 2 + random % 250;
+
+	if (by == renumber)
+		by++;
+	return ref + by;
+}
+
+static bool replace(uint8_t *buf, const uint8_t *with, size_t len)
+{
+	if (!memcmp(buf, with, len))
+		return false;
+	memcpy(buf, with, len);
+	return true;
+}
+
+bool pi_fault_apply(const struct pi_fault *fault, const struct pi_format *format,
+		    const struct pi_tuple *t, uint64_t ref, uint64_t renumber,
+		    uint8_t *data, uint8_t *md, const uint8_t *old_data,
+		    const uint8_t *old_md)
+{
+	const struct pi_guard *g = format->guard;
+	const unsigned int half = format->interval / 2;
+	uint8_t *guard = md + format->pi_offset, *app = guard + g->guard_size;
+
+	switch (fault->kind) {
+	case PI_FAULT_DATA:
+		data[fault->random % format->interval] ^=
+			1U << (fault->random >> 32) % 8;
+		return true;
+	case PI_FAULT_GUARD:
+		flip(guard, g->guard_size, fault->random % (g->guard_size * 8));
+		return true;
+	case PI_FAULT_APPTAG:
+		return flip_app(app, t->app_mask, fault->random);
+	case PI_FAULT_REFTAG:
+		flip_ref(app + 2, g->ref_size, ref + renumber, fault->random);
+		return true;
+	case PI_FAULT_OPAQUE:
+		flip_opaque(format, md, fault->random);
+		return true;
+	case PI_FAULT_MISPLACE:
+		t->generate(t, data, md, 1,
+			    elsewhere(ref, renumber, fault->random));
+		return true;
+	case PI_FAULT_TEAR:
+		return replace(data + half, old_data + half, half);
+	case PI_FAULT_DROP:
+		return replace(data, old_data, format->interval) |
+		       replace(md, old_md, format->md_size);
+	default:
+		return false;
+	}
+}
