@@ -12,6 +12,7 @@ struct pi_faults;
  * struct pi_errors - what one job found wrong
  * @tags:	wrong blocks by tag, whoever found the I/O to be wrong
  * @device_ios:	I/Os that the device ended with EILSEQ
+ * @host_ios:	I/Os that the host did
  * @lines:	printed so far
  * @records:	of pi_errors=
  * @dump_fd:	directory of failing blocks, or -1
@@ -20,6 +21,7 @@ struct pi_faults;
 struct pi_errors {
 	uint64_t tags[PI_NR_TAGS];
 	uint64_t device_ios;
+	uint64_t host_ios;
 	unsigned int lines;
 	struct pi_lines records;
 	int dump_fd;

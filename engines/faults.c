@@ -176,22 +176,25 @@ static void report_kind(const struct pi_ledger *ledger, enum pi_fault_kind kind)
 		log_info("io_uring_pi:   %-8s%s\n", pi_fault_name(kind), text);
 }
 
-static void report(struct pi_faults *faults)
+static void report(struct pi_faults *faults, uint64_t wrong_ios)
 {
 	const struct pi_ledger *ledger = &faults->ledger;
 	const struct pi_options *o = faults->td->eo;
 	uint64_t found = total(ledger, PI_FAULT_BY_HOST) +
 			 total(ledger, PI_FAULT_BY_DEVICE);
+	/* by fio's verify=, or by the device for another reason */
+	uint64_t failed = faults->td->total_err_count;
+	uint64_t others = failed > wrong_ios ? failed - wrong_ios : 0;
 	bool as_expected = found && found == ledger->injected &&
-			   !ledger->unexpected;
-	char text[256];
+			   !ledger->unexpected && !others;
+	char text[400];
 
-	snprintf(text, sizeof(text), "%s: %" PRIu64 " faults injected, seed %llu: %" PRIu64 " found, %" PRIu64 " found as another tag, %" PRIu64 " missed, %" PRIu64 " overwritten, %" PRIu64 " not read back; %" PRIu64 " errors without a fault",
+	snprintf(text, sizeof(text), "%s: %" PRIu64 " faults injected, seed %llu: %" PRIu64 " found, %" PRIu64 " found as another tag, %" PRIu64 " missed, %" PRIu64 " overwritten, %" PRIu64 " not read back; %" PRIu64 " errors without a fault, %" PRIu64 " other failed I/Os",
 		 faults->td->o.name, ledger->injected, o->inject_seed, found,
 		 total(ledger, PI_FAULT_MISTAKEN),
 		 total(ledger, PI_FAULT_MISSED),
 		 total(ledger, PI_FAULT_OVERWRITTEN),
-		 total(ledger, PI_FAULT_UNREAD), ledger->unexpected);
+		 total(ledger, PI_FAULT_UNREAD), ledger->unexpected, others);
 	if (output_format == FIO_OUTPUT_NORMAL) {
 		log_info("io_uring_pi: %s\n", text);
 		for (unsigned int kind = 0; kind < PI_NR_FAULT_KINDS; kind++)
@@ -220,12 +223,12 @@ static void put_back(struct pi_faults *faults, const struct pi_errors_io *where)
 	}
 }
 
-void pi_faults_exit(struct pi_faults *faults)
+void pi_faults_exit(struct pi_faults *faults, uint64_t wrong_ios)
 {
 	if (!faults)
 		return;
 	pi_ledger_close(&faults->ledger);
-	report(faults);
+	report(faults, wrong_ios);
 	pi_lines_close(&faults->log);
 	for (unsigned int i = 0; i < faults->td->o.iodepth; i++) {
 		while (faults->good[i]) {

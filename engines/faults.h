@@ -49,8 +49,9 @@ struct pi_faults *pi_faults_init(struct thread_data *td);
  * pi_faults_exit() - report, and fail the job in expected-fault mode when not
  *		      all is as expected
  * @faults:	may be NULL
+ * @wrong_ios:	I/Os that ended in error for wrong protection information
  */
-void pi_faults_exit(struct pi_faults *faults);
+void pi_faults_exit(struct pi_faults *faults, uint64_t wrong_ios);
 
 /**
  * pi_faults_write() - generate the tuples of a write, with its faults

@@ -398,6 +398,7 @@ static void verify(struct thread_data *td, struct io_u *io_u, uint32_t blocks)
 		return;
 	where = describe(td, io_u, "host", blocks);
 	pi_errors_scan(&e->errors, &where);
+	e->errors.host_ios++;
 	io_u->error = EILSEQ;
 }
 
@@ -636,7 +637,7 @@ static void cleanup(struct thread_data *td)
 	if (!e)
 		return;
 	pi_stats_print(td, e->targets, &e->errors);
-	pi_faults_exit(e->faults);
+	pi_faults_exit(e->faults, e->errors.device_ios + e->errors.host_ios);
 	pi_errors_exit(&e->errors);
 	if (e->ring_up)
 		pi_ring_exit(&e->ring);

@@ -1,9 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """scsi_debug with DIF and DIX: what SCSI does differently from NVMe."""
-import subprocess
-
-from tap import main, ok, passes, pi, plain_read, refuses
+from tap import load_scsi, main, ok, passes, pi, plain_read, refuses
 
 SIZE = 4 << 20
 
@@ -12,12 +10,7 @@ def test(device):
     for dif, sector, guard in ((1, 512, 0), (1, 4096, 0), (2, 512, 0),
                                (3, 512, 0), (3, 4096, 0), (1, 512, 1),
                                (1, 4096, 1), (3, 512, 1)):
-        subprocess.run(['rmmod', 'scsi_debug'], check=True)
-        subprocess.run(['modprobe', 'scsi_debug', f'dif={dif}', 'dix=1',
-                        f'guard={guard}', f'sector_size={sector}', 'delay=0', 'dev_size_mb=64'],
-                       check=True)
-        subprocess.run(['sh', '-c', 'until [ -b "$0" ]; do sleep 0.1; done',
-                        device], check=True, timeout=30)
+        load_scsi(device, sector, dif, guard)
         job = {'size': SIZE, 'iodepth': 16}
         name = f'DIF type {dif}, {sector} bytes, {"IP" if guard else "CRC"}'
 

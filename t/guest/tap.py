@@ -40,13 +40,13 @@ def disks():
     return names
 
 
-def main(test, options, name=sys.argv[0]):
+def main(test, options, name=sys.argv[0], timeout=1200):
     """Boot a guest for this script, and in it call test(*disks())."""
     if 'PI_TEST_IN_GUEST' not in os.environ:
         os.chdir(ROOT)
         os.environ['PI_TEST_IN_GUEST'] = '1'
         os.execv(ROOT / 'scripts/guest',
-                 ['guest', 'run', '--quiet', '--timeout', '1200', *options, '--',
+                 ['guest', 'run', '--quiet', '--timeout', str(timeout), *options, '--',
                   sys.executable, os.path.abspath(name), *sys.argv[1:]])
     os.chdir('/tmp')
     try:
@@ -112,6 +112,14 @@ def poke(device, block, *flips):
     if done.returncode:
         raise RuntimeError(f'pi-poke: {done.stderr}')
     return bytes.fromhex(done.stdout.replace('metadata', ''))
+
+
+def load_scsi(device, interval, dif, guard):
+    """Another scsi_debug in the place of the one that is there; guard 0 is CRC, 1 IP."""
+    subprocess.run(['rmmod', 'scsi_debug'], check=True)
+    subprocess.run(['modprobe', 'scsi_debug', f'dif={dif}', 'dix=1', f'guard={guard}', f'sector_size={interval}',
+                    'delay=0', 'dev_size_mb=64'], check=True)
+    subprocess.run(['sh', '-c', 'until [ -b "$0" ]; do sleep 0.1; done', device], check=True, timeout=30)
 
 
 def plain_read(device, offset=0, length=1 << 20):

@@ -7,15 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'guest'))
+from formats import NVME  # noqa: E402
 from tap import ENGINE, FIO, main, ok  # noqa: E402
 
-FORMATS = [f'{lbs}+{ms},type={pi},pos={pos},guard={guard}'
-           for lbs, (ms, guard), pi, pos in itertools.product(
-               (512, 4096), ((8, 'crc16'), (16, 'crc16'), (64, 'crc16'),
-                             (16, 'crc64'), (64, 'crc64')),
-               (1, 2, 3), ('first', 'last'))]
-FORMATS += [f'{lbs}+{ms},type=0' for lbs in (512, 4096) for ms in (8, 16, 64)]
 MODES = {
     'single': [],
     'vectored': ['nonvectored=0'],
@@ -48,7 +44,7 @@ def job_file(device, interval):
 
 
 def test(*devices):
-    for name, device in zip(FORMATS, devices):
+    for name, device in zip(NVME, devices):
         jobs, text = job_file(device, int(name.split('+', 1)[0]))
         Path('job').write_text(text)
         done = subprocess.run([FIO, '--output-format=json', '--eta=never', 'job'],
@@ -62,4 +58,4 @@ def test(*devices):
            f'{name}: {len(jobs)} jobs', *sorted(lost), done.stderr)
 
 
-main(test, [word for name in FORMATS for word in ('--disk', name)])
+main(test, [word for name in NVME for word in ('--disk', name)])
