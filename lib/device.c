@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -8,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 #include <libnvme.h>
 
 #include "device.h"
@@ -42,6 +45,35 @@ static uint64_t attr_number(const char *dir, const char *name)
 	       strtoull(text, NULL, 10);
 }
 
+/*
+ * Calls @check for each device that a stack (device mapper, md) is made of
+ * until one returns other than 0; 0 for what is no stack.
+ */
+static int each_lower(const char *disk,
+		      int (*check)(const char *name, void *data), void *data)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	int ret = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/slaves", disk);
+	dir = opendir(path);
+	if (!dir)
+		return 0;
+	while (!ret && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			ret = check(entry->d_name, data);
+	closedir(dir);
+	return ret;
+}
+
+static int copy_name(const char *name, void *data)
+{
+	snprintf(data, NAME_MAX + 1, "%s", name);
+	return 1;
+}
+
 /* 1: tuple first, 0: last, negative: not an NVMe namespace we may ask */
 static int nvme_pi_first(int fd)
 {
@@ -56,7 +88,7 @@ static int nvme_pi_first(int fd)
 static int probe_sysfs(const char *disk, int fd, struct pi_format *format,
 		       struct pi_reason *reason)
 {
-	char profile[64];
+	char profile[64], lower[NAME_MAX + 1];
 	unsigned int type;
 	uint16_t md_size = attr_number(disk, "metadata_bytes");
 	const struct pi_guard *guard;
@@ -67,6 +99,10 @@ static int probe_sysfs(const char *disk, int fd, struct pi_format *format,
 	guard = pi_guard_by_profile(profile, &type);
 
 	if (!md_size && strcmp(profile, "none")) {
+		if (each_lower(disk, copy_name, lower))
+			return pi_reason_set(reason, -EOPNOTSUPP,
+				"this kernel does not tell the metadata of a stacked device (FS_IOC_GETLBMD_CAP is Linux 6.17); name %s, on which it lies, or use pi_layout=none",
+				lower);
 		/* SCSI: SBC-4 knows the 8-byte tuple alone */
 		md_size = 8;
 	} else if (guard && guard->pi_size && md_size > guard->pi_size) {
@@ -84,7 +120,12 @@ static int no_metadata(const char *disk, struct pi_reason *reason)
 {
 	unsigned int lbs = attr_number(disk, "queue/logical_block_size");
 	unsigned int md_size = attr_number(disk, "metadata_bytes");
+	char lower[NAME_MAX + 1];
 
+	if (each_lower(disk, copy_name, lower))
+		return pi_reason_set(reason, -ENODATA,
+			"no protection information (LBA format %u+0) comes through from %s, on which it lies; name that device or use pi_layout=none",
+			lbs, lower);
 	if (md_size)
 		return pi_reason_set(reason, -ENODATA,
 			"no protection information the kernel can carry (LBA format %u+%u, extended or with a storage tag); format it with separate metadata and PI or use pi_layout=none",
@@ -92,6 +133,56 @@ static int no_metadata(const char *disk, struct pi_reason *reason)
 	return pi_reason_set(reason, -ENODATA,
 		"no protection information (LBA format %u+0); format it with PI or use pi_layout=none",
 		lbs);
+}
+
+struct stack {
+	const char *sysfs;
+	struct pi_device *dev;
+	struct pi_reason *reason;
+};
+
+static bool same_format(const struct pi_format *a, const struct pi_format *b)
+{
+	return a->guard == b->guard && a->interval == b->interval &&
+	       a->md_size == b->md_size && a->pi_offset == b->pi_offset &&
+	       a->type == b->type;
+}
+
+/*
+ * A stack has the profile of its devices when they agree.  Up to Linux 7.3
+ * queue_limits_stack_integrity() does not compare where the tuple lies, and
+ * with three devices or more in a dm-stripe forgets that one was different.
+ */
+static int check_lower(const char *name, void *data)
+{
+	struct stack *stack = data;
+	char path[PATH_MAX], has[64], wants[64];
+	struct pi_device lower;
+	struct pi_reason why;
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "/dev/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return pi_reason_set(stack->reason, -errno,
+			"it lies on %s, whose format must be the same and which does not open (%s); run as root or use pi_layout=none",
+			path, strerror(errno));
+	ret = pi_device_probe_at(stack->sysfs, fd, &lower, &why);
+	close(fd);
+	if (ret)
+		return pi_reason_set(stack->reason, ret, "it lies on %s: %s",
+				     path, why.text);
+
+	if (!same_format(&lower.format, &stack->dev->format)) {
+		pi_format_name(&lower.format, has, sizeof(has));
+		pi_format_name(&stack->dev->format, wants, sizeof(wants));
+		return pi_reason_set(stack->reason, -EINVAL,
+			"it lies on %s, which has %s where the kernel gives the stack %s; build it of one format or use pi_layout=none",
+			path, has, wants);
+	}
+	if (lower.max_bytes < stack->dev->max_bytes)
+		stack->dev->max_bytes = lower.max_bytes;
+	return 0;
 }
 
 int pi_device_probe_at(const char *sysfs, int fd, struct pi_device *dev,
@@ -133,7 +224,11 @@ int pi_device_probe_at(const char *sysfs, int fd, struct pi_device *dev,
 	dev->intervals = attr_number(dir, "size") << SECTOR_SHIFT >>
 			 dev->format.shift;
 	dev->max_bytes = attr_number(disk, "queue/max_sectors_kb") << 10;
-	return 0;
+	return each_lower(disk, check_lower, &(struct stack) {
+		.sysfs	= sysfs,
+		.dev	= dev,
+		.reason	= reason,
+	});
 }
 
 int pi_device_probe(int fd, struct pi_device *dev, struct pi_reason *reason)

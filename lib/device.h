@@ -27,11 +27,14 @@ struct pi_device {
  * @fd:		open for reading
  *
  * Asks FS_IOC_GETLBMD_CAP (Linux 6.17), else sysfs and, for the place of the
- * tuple on NVMe, Identify Namespace (NVMe Base 2.0, 5.17; needs root).
+ * tuple on NVMe, Identify Namespace (NVMe Base 2.0, 5.17; needs root).  Asks
+ * each device below a device-mapper or md stack too: all must be of one
+ * format.
  *
  * Return: 0, or with a @reason -ENOTBLK (no block device), -ENODATA (no
  * metadata), -EOPNOTSUPP (metadata of a kind unknown here), -EINVAL (a
- * partition that does not begin on an interval) or what the system said.
+ * partition that does not begin on an interval, a stack of several formats)
+ * or what the system said.
  */
 int pi_device_probe(int fd, struct pi_device *dev, struct pi_reason *reason);
 

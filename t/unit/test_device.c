@@ -3,7 +3,7 @@
  * A sysfs tree of files stands for the kernel, and the calls that ask it
  * something are answered here:
  *
- * wrap: fstat ioctl nvme_get_nsid nvme_identify
+ * wrap: fstat ioctl open nvme_get_nsid nvme_identify
  */
 #include <dirent.h>
 #include <errno.h>
@@ -17,10 +17,13 @@
 
 #include "device.h"
 
+/* of the device asked about; those below a stack have the ones after it */
 #define FD		1234
 #define NSID		31
 #define DISK_MINOR	0
 #define PART_MINOR	1
+#define STACK_MINOR	2
+#define NR_LOWER	3
 
 static struct {
 	bool stand_in;
@@ -35,11 +38,20 @@ static struct {
 	struct nvme_nvm_id_ns nvm;
 	int nvm_ret;
 	unsigned int identified;
+	struct lower {
+		const char *name;
+		unsigned int minor;
+		int open_errno;
+		struct pi_uapi_cap cap;
+	} lower[NR_LOWER];
+	unsigned int opened;
 	int next_fd;
 	char root[64];
 } fake;
 
 int __real_fstat(int fd, struct stat *st);
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
 int __wrap_fstat(int fd, struct stat *st);
 int __wrap_ioctl(int fd, unsigned long request, ...);
 int __wrap_nvme_get_nsid(int fd, __u32 *nsid);
@@ -49,12 +61,31 @@ int __wrap_fstat(int fd, struct stat *st)
 {
 	if (!fake.stand_in)
 		return __real_fstat(fd, st);
-	assert_int_equal(fd, FD);
+	assert_in_range(fd, FD, FD + NR_LOWER);
 	*st = (struct stat) {
 		.st_mode	= S_IFBLK | 0660,
-		.st_rdev	= makedev(fake.major, fake.minor),
+		.st_rdev	= makedev(fake.major, fd == FD ? fake.minor :
+					  fake.lower[fd - FD - 1].minor),
 	};
 	return 0;
+}
+
+int __wrap_open(const char *path, int flags, ...)
+{
+	if (!fake.stand_in || strncmp(path, "/dev/nvme", 9))
+		return __real_open(path, flags);
+	assert_int_equal(flags, O_RDONLY | O_CLOEXEC);
+	for (unsigned int i = 0; i < NR_LOWER; i++) {
+		const struct lower *lower = &fake.lower[i];
+
+		if (!lower->name || strcmp(path + 5, lower->name))
+			continue;
+		fake.opened++;
+		errno = lower->open_errno;
+		return errno ? -1 : FD + 1 + (int)i;
+	}
+	fail_msg("%s opened", path);
+	return -1;
 }
 
 int __wrap_ioctl(int fd, unsigned long request, ...)
@@ -62,7 +93,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	struct pi_uapi_cap *cap;
 	va_list ap;
 
-	assert_int_equal(fd, FD);
+	assert_in_range(fd, FD, FD + NR_LOWER);
 	assert_int_equal(request, 0xc0101502);
 	va_start(ap, request);
 	cap = va_arg(ap, struct pi_uapi_cap *);
@@ -71,7 +102,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 		errno = fake.cap_errno;
 		return -1;
 	}
-	*cap = fake.cap;
+	*cap = fd == FD ? fake.cap : fake.lower[fd - FD - 1].cap;
 	return 0;
 }
 
@@ -483,6 +514,108 @@ static void test_partition_misaligned(void **state)
 	accept_as("512+8 type 1 CRC16", 2055);
 }
 
+#define STACK		"devices/virtual/block/dm-0"
+
+/* a stack on the whole disk and its partition, all with the cap of the stack */
+static void put_stack(void)
+{
+	fake.minor = STACK_MINOR;
+	put(STACK "/queue/logical_block_size", "4096\n");
+	put(STACK "/queue/max_sectors_kb", "512\n");
+	put(STACK "/slaves/nvme0n1/dev", "259:%u\n", DISK_MINOR);
+	put(STACK "/slaves/nvme0n1p1/dev", "259:%u\n", PART_MINOR);
+	put_device(STACK, STACK_MINOR);
+	fake.lower[0] = (struct lower) {
+		.name = "nvme0n1", .minor = DISK_MINOR, .cap = fake.cap,
+	};
+	fake.lower[1] = (struct lower) {
+		.name = "nvme0n1p1", .minor = PART_MINOR, .cap = fake.cap,
+	};
+}
+
+/* it counts from its own first block, wherever those below lie */
+static void test_stack(void **state)
+{
+	struct pi_device dev;
+
+	(void)state;
+	answer_cap(3, 4096, 64, 56);
+	put_stack();
+	accept_as("4096+64 type 1 CRC16 last", 0);
+	assert_int_equal(fake.opened, 2);
+
+	/* what one below splits is split */
+	put(DISK "/queue/max_sectors_kb", "64\n");
+	assert_int_equal(pi_device_probe_at(fake.root, FD, &dev, NULL), 0);
+	assert_int_equal(dev.max_bytes, 64 << 10);
+	put(DISK "/queue/max_sectors_kb", "1024\n");
+	assert_int_equal(pi_device_probe_at(fake.root, FD, &dev, NULL), 0);
+	assert_int_equal(dev.max_bytes, 512 << 10);
+}
+
+/* the kernel does not compare all of it */
+static void test_stack_of_several_formats(void **state)
+{
+	struct pi_uapi_cap *cap = &fake.lower[1].cap;
+
+	(void)state;
+	answer_cap(3, 4096, 64, 56);
+	put_stack();
+	cap->pi_offset = 0;
+	refuse(-EINVAL, "/dev/nvme0n1p1, which has 4096+64 type 1 CRC16 first", "one format");
+	refuse(-EINVAL, "gives the stack 4096+64 type 1 CRC16 last", "pi_layout=none");
+	*cap = fake.cap;
+	cap->flags = 1;
+	refuse(-EINVAL, "/dev/nvme0n1p1, which has 4096+64 type 3", "one format");
+	*cap = fake.cap;
+	cap->interval = 512;
+	refuse(-EINVAL, "/dev/nvme0n1p1, which has 512+64", "one format");
+	*cap = fake.cap;
+	cap->size = 128;
+	refuse(-EINVAL, "/dev/nvme0n1p1, which has 4096+128", "one format");
+	*cap = fake.cap;
+	cap->guard_tag_type = PI_LBMD_CSUM_CRC64_NVME;
+	cap->pi_size = 16;
+	cap->pi_offset = 48;
+	refuse(-EINVAL, "/dev/nvme0n1p1, which has 4096+64 type 1 CRC64", "one format");
+	*cap = (struct pi_uapi_cap) { 0 };
+	refuse(-ENODATA, "it lies on /dev/nvme0n1p1: no protection information (LBA format 4096+0)",
+	       "pi_layout=none");
+	*cap = fake.cap;
+	accept_as("4096+64 type 1 CRC16 last", 0);
+}
+
+static void test_stack_below_closed(void **state)
+{
+	(void)state;
+	answer_cap(3, 4096, 8, 0);
+	put_stack();
+	fake.lower[0].open_errno = EACCES;
+	refuse(-EACCES, "it lies on /dev/nvme0n1, ", "run as root");
+	refuse(-EACCES, "Permission denied", "pi_layout=none");
+}
+
+/* what the target or the array does not pass on */
+static void test_stack_without(void **state)
+{
+	(void)state;
+	fake.cap_errno = 0;
+	put_stack();
+	refuse(-ENODATA, "comes through from nvme0n1", "name that device");
+	refuse(-ENODATA, "(LBA format 4096+0)", "pi_layout=none");
+	assert_int_equal(fake.opened, 0);
+}
+
+/* Linux before 6.17 has no metadata_bytes for it: not 8 as if it were SCSI */
+static void test_stack_before_cap(void **state)
+{
+	(void)state;
+	put_stack();
+	put(STACK "/integrity/format", "T10-DIF-TYPE1-CRC\n");
+	put(STACK "/integrity/protection_interval_bytes", "4096\n");
+	refuse(-EOPNOTSUPP, "FS_IOC_GETLBMD_CAP is Linux 6.17", "name nvme0n1");
+}
+
 static void refuse_fd(int fd, int err, const char *part)
 {
 	struct pi_reason reason = { "" };
@@ -627,6 +760,11 @@ int main(void)
 		device_test(test_sysfs_nonsense),
 		device_test(test_partition),
 		device_test(test_partition_misaligned),
+		device_test(test_stack),
+		device_test(test_stack_of_several_formats),
+		device_test(test_stack_below_closed),
+		device_test(test_stack_without),
+		device_test(test_stack_before_cap),
 		device_test(test_not_a_block_device),
 		device_test(test_bad_descriptor),
 		device_test(test_real_sysfs),
