@@ -1,25 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Reference tags on a partition count from the disk's block 0."""
-import fcntl
-import os
-import struct
-import ctypes
+from tap import add_partition, main, ok, passes, pi, plain_read, poke, refuses
 
-from tap import main, ok, passes, pi, plain_read, poke, refuses
-
-BLKPG, ADD = 0x1269, 1
 START, SIZE = 16 << 20, 2 << 20
-
-
-def add_partition(device, number, start, length):
-    part = ctypes.create_string_buffer(struct.pack(
-        'qqi64s64s4x', start, length, number, b'', b''))
-    arg = struct.pack('iii4xP', ADD, 0, len(part) - 1, ctypes.addressof(part))
-    fd = os.open(device, os.O_RDONLY)
-    fcntl.ioctl(fd, BLKPG, arg)
-    os.close(fd)
-    return f'{device}p{number}'
 
 
 def test(*devices):

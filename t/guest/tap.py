@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the guest tests share: a guest to run in, fio, and TAP for prove."""
+import ctypes
+import fcntl
 import json
 import os
+import struct
 import subprocess
 import sys
 import traceback
@@ -133,3 +136,14 @@ def plain_read(device, offset=0, length=1 << 20):
         return error.errno
     finally:
         os.close(fd)
+
+
+def add_partition(device, number, start, length):
+    """A partition of so many bytes that only the kernel knows of, and its name."""
+    part = ctypes.create_string_buffer(struct.pack(
+        'qqi64s64s4x', start, length, number, b'', b''))
+    arg = struct.pack('iii4xP', 1, 0, len(part) - 1, ctypes.addressof(part))
+    fd = os.open(device, os.O_RDONLY)
+    fcntl.ioctl(fd, 0x1269, arg)     # BLKPG
+    os.close(fd)
+    return f'{device}{"p" if device[-1].isdigit() else ""}{number}'
