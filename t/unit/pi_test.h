@@ -4,8 +4,10 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -74,13 +76,34 @@ static inline void pi_test_fill(void *buf, size_t size)
 		*p = pi_test_rand() >> 32;
 }
 
-/* for fuzzing: 0 when that many seconds have passed since @start */
-static inline int pi_test_time_left(const struct timespec *start, int seconds)
+/*
+ * for fuzzing: a condition of a loop that runs for PI_FUZZ_SECONDS, or without
+ * them @rounds times and no longer than two seconds
+ */
+struct pi_test_fuzz {
+	struct timespec start;
+	unsigned long rounds;
+	long seconds;
+};
+
+static inline struct pi_test_fuzz pi_test_fuzz(unsigned long rounds)
+{
+	const char *text = getenv("PI_FUZZ_SECONDS");
+	struct pi_test_fuzz fuzz = {
+		.rounds		= text ? ULONG_MAX : rounds,
+		.seconds	= text ? strtol(text, NULL, 0) : 2,
+	};
+
+	clock_gettime(CLOCK_MONOTONIC, &fuzz.start);
+	return fuzz;
+}
+
+static inline bool pi_test_fuzz_more(struct pi_test_fuzz *fuzz)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec - start->tv_sec < seconds;
+	return fuzz->rounds-- && now.tv_sec - fuzz->start.tv_sec < fuzz->seconds;
 }
 
 /* memory between two pages that fault, to also catch what ASan cannot see */

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <time.h>
 
 #include "pi_test.h"
 
 #include "format.h"
 #include "tuple.h"
 
-#define FUZZ_SECONDS	2
 #define NR_CSUMS	5
 
 /* what Linux reports for a namespace of @size bytes of metadata */
@@ -466,15 +464,13 @@ static struct pi_uapi_cap random_cap(void)
 	return c;
 }
 
-/* parse something random, over and over, for FUZZ_SECONDS at most */
+/* parse something random, over and over */
 static void fuzz(int (*parse)(struct pi_format *f, struct pi_reason *reason))
 {
 	unsigned int accepted[NR_CSUMS] = { 0 };
-	struct timespec start;
+	struct pi_test_fuzz fuzz = pi_test_fuzz(100000);
 
-	clock_gettime(CLOCK_MONOTONIC, &start);
-	for (unsigned int i = 0;
-	     i < 100000 && pi_test_time_left(&start, FUZZ_SECONDS); i++) {
+	while (pi_test_fuzz_more(&fuzz)) {
 		struct pi_reason reason;
 		struct pi_format f;
 		int ret = parse(&f, &reason);
