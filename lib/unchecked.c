@@ -32,12 +32,16 @@ int pi_unchecked_rw(unsigned int dir, int fd, uint64_t offset, void *data,
 	ret = pi_ring_init(&ring, &options, NULL);
 	if (ret)
 		return ret;
-	io.sqe = pi_ring_sqe(&ring, 0);
-	layout->arm(&io);
-	pi_io_rw(&io, &mode, dir, fd, offset, data, len, 0, 0, 0, false);
-	layout->fill(&io, 0, 0, md_len, ref);
-	pi_ring_queue(&ring, 0);
-	ret = complete(&ring);
+	ret = layout->probe(&ring, NULL);
+	if (!ret) {
+		io.sqe = pi_ring_sqe(&ring, 0);
+		layout->arm(&io);
+		pi_io_rw(&io, &mode, dir, fd, offset, data, len, 0, 0, 0,
+			 false);
+		layout->fill(&io, 0, 0, md_len, ref);
+		pi_ring_queue(&ring, 0);
+		ret = complete(&ring);
+	}
 	pi_ring_exit(&ring);
 	if (ret < 0)
 		return ret;

@@ -18,7 +18,8 @@
  * brings no data; this brings it.
  *
  * Return: 0 or -errno; -EILSEQ when the device checks without being asked, as
- * SCSI does, and -EIO when not all was transferred.
+ * SCSI does, -EIO when not all was transferred, and -EOPNOTSUPP before Linux
+ * 6.14.
  */
 int pi_unchecked_rw(unsigned int dir, int fd, uint64_t offset, void *data,
 		    uint32_t len, void *md, uint32_t md_len, uint64_t ref);
