@@ -101,6 +101,12 @@ $(B)/io_uring_pi.so: $(LIB_OBJ) $(ENGINE_OBJ)
 		-Wl,-z,noexecstack -Wl,--exclude-libs,ALL $(LDFLAGS) \
 		-o $@ $^ $(LIBS)
 
+# fuzzed in a fio that knows nothing of sanitizers
+$(B)/san/io_uring_pi.so: $(LIB_SRC) $(ENGINE_SRC) $(wildcard lib/*.h engines/*.h) $(B)/io_uring_pi.so
+	@mkdir -p $(@D)
+	$(call RUN,CC)$(CC) $(filter-out -MMD -MP,$(ENGINE_FLAGS)) $(SAN) -fPIC -fvisibility=hidden \
+		-shared -Wl,-Bsymbolic -Wl,-z,nodelete -o $@ $(LIB_SRC) $(ENGINE_SRC) $(LIBS)
+
 # t/unit/test_x.c may list in "wrap:" the functions it stands in for
 WRAP = $(patsubst %,-Wl$(comma)--wrap=%,$(shell sed -n 's/.*wrap: *//p' $<))
 comma := ,
@@ -117,16 +123,20 @@ $(B)/t/%: t/%.c $(LIB_OBJ) | deps
 	@mkdir -p $(@D)
 	$(call RUN,CC)$(CC) $(LIB_FLAGS) $(CFLAGS) -o $@ $< $(LIB_OBJ) $(LIBS)
 
-check: $(UNIT) $(UNIT_SAN)
-	@PYTHONDONTWRITEBYTECODE=1 CMOCKA_MESSAGE_OUTPUT=TAP \
-		prove -j$(JOBS) --exec '' $(UNIT) $(UNIT_SAN) t/pibench/run.t
+HOST_TESTS := $(UNIT) $(UNIT_SAN) t/options/fuzz.t t/pibench/run.t
+HOST_NEEDS := $(UNIT) $(UNIT_SAN) $(B)/san/io_uring_pi.so
 
-test faults: export PI_FIO = $(abspath $(FIO))/fio
-test: $(UNIT) $(UNIT_SAN) $(B)/io_uring_pi.so $(B)/t/pi-poke
+check test faults: export PI_FIO = $(abspath $(FIO))/fio
+check: $(HOST_NEEDS)
+	@PYTHONDONTWRITEBYTECODE=1 CMOCKA_MESSAGE_OUTPUT=TAP \
+		prove -j$(JOBS) --exec '' $(HOST_TESTS)
+
+# for each of the five fuzzers: a minute in all
+test: export PI_FUZZ_SECONDS ?= 12
+test: $(HOST_NEEDS) $(B)/io_uring_pi.so $(B)/t/pi-poke
 	@scripts/guest fetch
 	@PYTHONDONTWRITEBYTECODE=1 CMOCKA_MESSAGE_OUTPUT=TAP \
-		prove -j$(JOBS) --exec '' $(UNIT) $(UNIT_SAN) t/pibench/run.t \
-		t/guest/*.t
+		prove -j$(JOBS) --exec '' $(HOST_TESTS) t/guest/*.t
 
 test-long: test
 	@PYTHONDONTWRITEBYTECODE=1 prove --exec '' t/long/*.t
@@ -140,7 +150,7 @@ bench: $(B)/io_uring_pi.so
 		$(if $(ALLOW_WRITE),--allow-write $(ALLOW_WRITE)),--guest)
 
 clean:
-	rm -rf $(B)/obj $(B)/unit $(B)/unit-san $(B)/io_uring_pi.so $(B)/report
+	rm -rf $(B)/obj $(B)/unit $(B)/unit-san $(B)/san $(B)/io_uring_pi.so $(B)/report
 
 distclean:
 	rm -rf $(B)

@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Whatever its options are given, fio takes them or says why not, and does no I/O.
+
+An engine built with ASan and UBSan (PI_FUZZ_ENGINE) runs in the real fio.
+PI_FUZZ_SECONDS says how long, PI_TEST_SEED repeats a run.
+"""
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / 't/guest'))
+import tap
+
+ENGINE = os.environ.get('PI_FUZZ_ENGINE', ROOT / 'build/san/io_uring_pi.so')
+LIBRARY = subprocess.run([os.environ.get('CC', 'cc'), '-print-file-name=libasan.so'],
+                         stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+SANITIZE = {'LD_PRELOAD': LIBRARY, 'ASAN_OPTIONS': 'detect_leaks=0:abort_on_error=1',
+            'UBSAN_OPTIONS': 'abort_on_error=1:print_stacktrace=1'}
+NUMBERS = ['0', '1', '-1', '2', '0x7fffffff', '2147483648', '0xffff', '0x10000', '65534', '4294967295', '4294967296',
+           '18446744073709551615', '18446744073709551616', '0xffffffffffffffffff', '1e400', '0.5', '4k', '1g', '-0', '0x', '8:']
+WORDS = ['', ' ', ',', '|', ':', '/', '=', '%', '"', '\\', '\t', '\0', 'GUARD', 'REFTAG', 'APPTAG', 'guard', 'none', 'both',
+         'GUARD,REFTAG,APPTAG', 'GUARD|APPTAG', ',,GUARD', '4k/50:8k/50', '4k/50/1/2:/', '%s%n%p', '${HOME}', 'é', '\xff']
+
+
+def options():
+    """The engine's options, each with the values that --enghelp names."""
+    out = run(f'--enghelp={ENGINE}').stdout
+    found = {}
+    for name in re.findall(r'^(\w+) *:', out, re.MULTILINE):
+        text = run(f'--enghelp={ENGINE},{name}').stdout
+        tail = text.partition('valid values:')[2]
+        found[name] = re.findall(r'(?:^|\n +:) (\w+)', tail)
+    return found
+
+
+def run(*words):
+    return subprocess.run([tap.FIO, *words], stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, errors='replace', env={**os.environ, **SANITIZE})
+
+
+def value(draw, valid):
+    kind = draw.randrange(8)
+    if kind < 3 and valid:
+        return draw.choice(valid)
+    if kind < 5:
+        return draw.choice(NUMBERS)
+    if kind == 5:
+        return draw.choice(WORDS)
+    text = ''.join(draw.choice(valid + NUMBERS + WORDS) for _ in range(draw.randrange(1, 6)))
+    if kind == 6:
+        return text * draw.choice((1, 1, 20, 500))
+    text = bytearray(text.encode('latin-1', 'replace') or b'x')
+    for _ in range(draw.randrange(1, 4)):
+        text[draw.randrange(len(text))] = draw.randrange(1, 256)
+    return text.decode('latin-1')
+
+
+def lines(draw, valid):
+    """What stands in a job file, most of it as it should; fio parses on after a line it refuses."""
+    for name in draw.choices(sorted(valid), k=draw.choice((1, 1, 1, 3, 60))):
+        kind = draw.randrange(12)
+        given = value(draw, valid[name]).replace('\0', '').replace('\n', '')
+        if kind == 0:
+            yield name
+        elif kind == 1:
+            yield name[:draw.randrange(len(name))] + '=' + given
+        elif kind == 2:
+            yield draw.choice((';', '#', ']', '=', 'x')) + given
+        else:
+            yield f'{name}={given}'
+
+
+class Fuzz:
+    def __init__(self, directory):
+        self.valid = options()
+        self.directory = Path(directory)
+        self.target = self.directory / 'target'
+        self.target.write_bytes(b'\xa5' * (1 << 20))
+        self.before = self.state()
+        self.job = self.directory.parent / f'{self.directory.name}.fio'
+        self.taken = self.refused = self.lines = 0
+        self.wrong = []
+
+    def state(self):
+        return [(path, path.read_bytes()) for path in sorted(self.directory.rglob('*')) if path.is_file()]
+
+    def once(self, draw):
+        """Parse only, with a file that could be written; or all the way to a device that is not there."""
+        parse = draw.randrange(2)
+        given = list(lines(draw, self.valid))
+        target = self.target if parse else '/nowhere/disk'
+        head = [f'ioengine=external:{ENGINE}', f'filename={target}', 'size=64k', 'direct=1', 'allow_file_create=0',
+                f'rw={draw.choice(("read", "write"))}']
+        if draw.randrange(3):
+            self.job.write_text('\n'.join(['[job]', *head, *given]) + '\n', encoding='latin-1')
+            words = [str(self.job)]
+        else:
+            words = ['--name=job', *(f'--{word}' for word in (*head, *given))]
+        if parse:
+            words.insert(0, '--parse-only')
+        done = run(*words, '--output-format=terse', '--eta=never')
+        if done.returncode not in (0, 1):
+            self.wrong.append((f'status {done.returncode}', given, done.stderr[-2000:]))
+        elif done.returncode and not (done.stderr + done.stdout).strip():
+            self.wrong.append(('a refusal that says nothing', given, ''))
+        elif not done.returncode and not parse:
+            self.wrong.append(('a device that is not there was taken', given, done.stdout[-500:]))
+        self.lines += len(given)
+        self.taken += not done.returncode
+        self.refused += done.returncode == 1
+
+
+def main():
+    seconds = float(os.environ.get('PI_FUZZ_SECONDS', 3))
+    seed = int(os.environ.get('PI_TEST_SEED', str(random.randrange(1 << 64))), 0)
+    print(f'# PI_TEST_SEED={seed:#x}', flush=True)
+    draw = random.Random(seed)
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory() as directory:
+        os.mkdir(f'{directory}/in')
+        os.chdir(f'{directory}/in')
+        fuzz = Fuzz(f'{directory}/in')
+        tap.ok(len(fuzz.valid) > 20 and 'indirect' in fuzz.valid['pi_layout'], 'the options and their values', fuzz.valid)
+        while time.monotonic() - begin < seconds or not (fuzz.taken and fuzz.refused):
+            fuzz.once(draw)
+        tap.ok(not fuzz.wrong, f'{fuzz.lines} options in {fuzz.taken} jobs taken and {fuzz.refused} refused with a reason',
+               *('\n'.join(map(repr, wrong)) for wrong in fuzz.wrong[:5]))
+        tap.ok(fuzz.state() == fuzz.before, 'no I/O, and nothing left behind',
+               [path for path, _ in fuzz.state()])
+    print(f'1..{tap.checks}')
+    sys.exit(tap.failures != 0)
+
+
+main()
