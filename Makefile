@@ -133,7 +133,7 @@ check: $(HOST_NEEDS)
 
 # for each of the five fuzzers: a minute in all
 test: export PI_FUZZ_SECONDS ?= 12
-test: $(HOST_NEEDS) $(B)/io_uring_pi.so $(B)/t/pi-poke
+test: $(HOST_NEEDS) $(B)/io_uring_pi.so $(B)/t/pi-poke $(B)/t/pi-info
 	@scripts/guest fetch
 	@PYTHONDONTWRITEBYTECODE=1 CMOCKA_MESSAGE_OUTPUT=TAP \
 		prove -j$(JOBS) --exec '' $(HOST_TESTS) t/guest/*.t
