@@ -63,8 +63,8 @@ def main(test, options, name=sys.argv[0], timeout=1200):
 class Fio:
     """A finished run of fio with one job: status, JSON and what it said."""
 
-    def __init__(self, engine, filename, **options):
-        words = [FIO, '--name=job', '--output-format=json',
+    def __init__(self, engine, filename, program=FIO, **options):
+        words = [program, '--name=job', '--output-format=json',
                  '--eta=never', f'--ioengine={engine}', f'--filename={filename}']
         options = {'direct': 1, 'allow_file_create': 0, **options}
         for option, value in options.items():
