@@ -280,29 +280,35 @@ static enum fio_q_status queue(struct thread_data *td, struct io_u *io_u)
 	    fio_cmdprio_set_ioprio(td, &e->cmdprio, io_u))
 		io->sqe->ioprio = io_u->ioprio;
 
-	pi_ring_queue(&e->ring, io_u->index);
-	e->queued++;
+	pi_ring_queue(&e->ring, io_u->index, io->slots);
+	e->queued += io->slots;
 	return FIO_Q_QUEUED;
 }
 
-static void stamp_issue_time(struct thread_data *td, unsigned int nr)
+/* the I/Os of the next @slots; returns how many they are */
+static unsigned int stamp_issue_time(struct thread_data *td, unsigned int slots)
 {
 	struct engine *e = td->io_ops_data;
+	bool stamp = fio_fill_issue_time(td);
+	unsigned int nr = 0;
 	struct timespec now;
 
-	if (!fio_fill_issue_time(td))
-		return;
-	fio_gettime(&now, NULL);
-	for (unsigned int i = 0; i < nr; i++) {
-		struct io_u *io_u =
-			e->io_us[pi_ring_index(&e->ring, e->queued - i)];
+	if (stamp)
+		fio_gettime(&now, NULL);
+	for (unsigned int i = 0; i < slots; nr++) {
+		unsigned int index = pi_ring_index(&e->ring, e->queued - i);
+		struct io_u *io_u = e->io_us[index];
 
-		io_u->issue_time = now;
-		io_u_queued(td, io_u);
+		i += e->ios.io[index].slots;
+		if (stamp) {
+			io_u->issue_time = now;
+			io_u_queued(td, io_u);
+		}
 	}
 	/* only used for iolog */
-	if (td->o.read_iolog_file)
+	if (stamp && td->o.read_iolog_file)
 		td->last_issue = now;
+	return nr;
 }
 
 static int commit(struct thread_data *td)
@@ -313,8 +319,7 @@ static int commit(struct thread_data *td)
 		int ret = pi_ring_submit(&e->ring, e->queued);
 
 		if (ret > 0) {
-			stamp_issue_time(td, ret);
-			io_u_mark_submit(td, ret);
+			io_u_mark_submit(td, stamp_issue_time(td, ret));
 			e->queued -= ret;
 		} else if (ret == -EAGAIN || ret == -EINTR || ret == -EBUSY) {
 			sched_yield();
@@ -524,6 +529,14 @@ static int register_buffers(struct thread_data *td)
 	return ret;
 }
 
+static int refuse(struct thread_data *td, int err,
+		  const struct pi_reason *reason)
+{
+	log_err("io_uring_pi: %s\n", reason->text);
+	fail(td, -err);
+	return err;
+}
+
 static int ring_up(struct thread_data *td)
 {
 	struct engine *e = td->io_ops_data;
@@ -536,40 +549,33 @@ static int ring_up(struct thread_data *td)
 		.iopoll		= o->hipri,
 	};
 	struct pi_reason reason;
-	int ret = pi_ring_init(&e->ring, &options, &reason);
+	int ret;
 
-	if (!ret) {
-		e->ring_up = true;
-		ret = e->layout->probe(&e->ring, &reason);
-	}
-	if (ret) {
-		log_err("io_uring_pi: %s\n", reason.text);
-		fail(td, -ret);
-	}
-	return ret;
+	ret = pi_layout_probe(e->layout, &reason);
+	ret = ret ?: pi_ring_init(&e->ring, &options, &reason);
+	if (ret)
+		return refuse(td, ret, &reason);
+	e->ring_up = true;
+	return 0;
 }
 
-static void choose_mode(struct thread_data *td)
+static int choose_mode(struct thread_data *td)
 {
 	struct engine *e = td->io_ops_data;
 	const struct pi_options *o = td->eo;
-	bool vectored = !o->nonvectored ||
-		(o->nonvectored < 0 &&
-		 !pi_ring_has_op(&e->ring, IORING_OP_READ));
+	bool vectored = !o->fixedbufs &&
+		(!o->nonvectored ||
+		 (o->nonvectored < 0 &&
+		  !pi_ring_has_op(&e->ring, IORING_OP_READ)));
 	uint32_t rw_flags = (o->nowait ? PI_RWF_NOWAIT : 0) |
 			    (o->uncached && !td->o.odirect ? PI_RWF_DONTCACHE : 0);
+	struct pi_reason reason;
+	int ret;
 
-	if (o->fixedbufs) {
-		vectored = false;
-		e->mode.opcode[DDIR_READ] = IORING_OP_READ_FIXED;
-		e->mode.opcode[DDIR_WRITE] = IORING_OP_WRITE_FIXED;
-	} else if (vectored) {
-		e->mode.opcode[DDIR_READ] = IORING_OP_READV;
-		e->mode.opcode[DDIR_WRITE] = IORING_OP_WRITEV;
-	} else {
-		e->mode.opcode[DDIR_READ] = IORING_OP_READ;
-		e->mode.opcode[DDIR_WRITE] = IORING_OP_WRITE;
-	}
+	pi_io_mode_init(&e->mode, vectored, o->fixedbufs);
+	ret = e->layout->mode(&e->mode, &reason);
+	if (ret)
+		return refuse(td, ret, &reason);
 	e->prep = vectored ? prep_vectored : prep_single;
 	e->generate = e->faults ? generate_faults : generate;
 	e->done[DDIR_READ] = e->faults ? verify_faults : verify;
@@ -578,15 +584,18 @@ static void choose_mode(struct thread_data *td)
 	e->mode.rw_flags[DDIR_READ] = rw_flags;
 	e->mode.rw_flags[DDIR_WRITE] = rw_flags |
 				       (td->o.oatomic ? PI_RWF_ATOMIC : 0);
+	return 0;
 }
 
 /* one slot is as large as the largest I/O on the widest format takes */
 static int ios_up(struct thread_data *td)
 {
 	struct engine *e = td->io_ops_data;
+	struct pi_reason reason;
 	uint64_t md_bytes = 0;
 	struct fio_file *f;
 	unsigned int i;
+	int ret;
 
 	for_each_file(td, f, i) {
 		const struct pi_target *t = target_get(td, f);
@@ -602,13 +611,8 @@ static int ios_up(struct thread_data *td)
 		fail(td, ENOMEM);
 		return 1;
 	}
-	for (i = 0; i < td->o.iodepth; i++) {
-		struct pi_io *io = &e->ios.io[i];
-
-		io->sqe = pi_ring_sqe(&e->ring, i);
-		e->layout->arm(io);
-	}
-	return 0;
+	ret = pi_layout_open(e->layout, &e->ring, &e->ios, &reason);
+	return ret ? refuse(td, ret, &reason) : 0;
 }
 
 /* in the thread that submits, which the ring is bound to */
@@ -617,9 +621,8 @@ static int post_init(struct thread_data *td)
 	struct engine *e = td->io_ops_data;
 	const struct pi_options *o = td->eo;
 
-	if (ring_up(td) || ios_up(td))
+	if (ring_up(td) || choose_mode(td) || ios_up(td))
 		return 1;
-	choose_mode(td);
 	if (o->fixedbufs && register_buffers(td))
 		return 1;
 	if (e->registered && register_files(td))

@@ -49,14 +49,32 @@ void pi_io_set_exit(struct pi_io_set *set)
 {
 	if (set->md)
 		munmap(set->md, set->depth * set->md_stride);
+	if (set->region)
+		munmap(set->region, set->region_bytes);
 	free(set->io);
 	*set = (struct pi_io_set) { 0 };
+}
+
+void pi_io_mode_init(struct pi_io_mode *mode, bool vectored, bool fixed)
+{
+	*mode = (struct pi_io_mode) {
+		.opcode	= { IORING_OP_READ, IORING_OP_WRITE },
+		.slots	= 1,
+	};
+	if (fixed) {
+		mode->opcode[0] = IORING_OP_READ_FIXED;
+		mode->opcode[1] = IORING_OP_WRITE_FIXED;
+	} else if (vectored) {
+		mode->opcode[0] = IORING_OP_READV;
+		mode->opcode[1] = IORING_OP_WRITEV;
+	}
 }
 
 static struct io_uring_sqe *sqe_reset(struct pi_io *io, uint8_t opcode,
 				      uint8_t sqe_flags, int fd,
 				      uint64_t user_data)
 {
+	io->slots = 1;
 	*io->sqe = (struct io_uring_sqe) {
 		.opcode		= opcode,
 		.flags		= sqe_flags,

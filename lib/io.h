@@ -8,6 +8,16 @@
 
 #include "uapi.h"
 
+/* where a layout keeps an attribute that is not in the ring */
+union pi_io_attr {
+	struct pi_uapi_attr pi;
+	struct pi_lab_attr_flat flat;
+	struct {
+		struct pi_lab_attr_vec vec;
+		struct pi_uapi_attr pi;
+	} vec;
+};
+
 /**
  * struct pi_io - one I/O that can be in flight
  * @sqe:	its place in the ring
@@ -15,29 +25,35 @@
  *		with rewritten reference tags
  * @ref:	reference tag of the first interval
  * @blocks:	protection intervals
- * @iov:	for vectored opcodes
- * @attr:	where the layout keeps the attribute
+ * @slots:	of the ring that its SQE takes, see pi_ring_queue()
+ * @attr:	where the layout has put the attribute
+ * @sqe_attr:	what the SQE says about it, always the same
  * @attr_mem:	room for it outside the ring
+ * @iov:	for vectored opcodes
  */
 struct pi_io {
 	struct io_uring_sqe *sqe;
 	void *md;
 	uint64_t ref;
 	uint32_t blocks;
+	uint8_t slots;
 	struct pi_uapi_attr *attr;
+	struct pi_uapi_sqe_attr sqe_attr;
+	union pi_io_attr attr_mem __attribute__((aligned(64)));
 	struct iovec iov;
-	struct pi_uapi_attr attr_mem;
 } __attribute__((aligned(64)));
 
 /**
- * struct pi_io_mode - what all reads and writes of a ring have in common
+ * struct pi_io_mode - what reads and writes of a ring have in common
  * @opcode:	for reads and for writes
- * @rw_flags:	RWF_*, likewise
  * @sqe_flags:	IOSQE_*
+ * @slots:	that their SQEs take, see pi_ring_queue()
+ * @rw_flags:	RWF_*, for reads and for writes
  */
 struct pi_io_mode {
 	uint8_t opcode[2];
 	uint8_t sqe_flags;
+	uint8_t slots;
 	uint32_t rw_flags[2];
 };
 
@@ -45,12 +61,16 @@ struct pi_io_mode {
  * struct pi_io_set - the I/Os of one ring and their metadata
  * @io:		@depth of them
  * @md_stride:	bytes from one I/O's metadata to the next
+ * @region:	attributes, where the layout has them in memory that the ring
+ *		knows; @region_bytes long
  */
 struct pi_io_set {
 	struct pi_io *io;
 	unsigned int depth;
 	size_t md_stride;
 	void *md;
+	void *region;
+	size_t region_bytes;
 };
 
 /**
@@ -66,9 +86,15 @@ struct pi_io_set {
 int pi_io_set_init(struct pi_io_set *set, unsigned int depth, size_t md_bytes);
 
 /**
- * pi_io_set_exit() - release what pi_io_set_init() took
+ * pi_io_set_exit() - release what pi_io_set_init() and pi_layout_open() took
  */
 void pi_io_set_exit(struct pi_io_set *set);
+
+/**
+ * pi_io_mode_init() - plain reads and writes, without any flags
+ * @fixed:	from and into registered buffers; not together with @vectored
+ */
+void pi_io_mode_init(struct pi_io_mode *mode, bool vectored, bool fixed);
 
 static inline struct pi_uapi_sqe_attr *pi_io_sqe_attr(struct pi_io *io)
 {
@@ -89,6 +115,7 @@ pi_io_rw(struct pi_io *io, const struct pi_io_mode *mode, unsigned int dir,
 {
 	struct io_uring_sqe *sqe = io->sqe;
 
+	io->slots = mode->slots;
 	sqe->opcode = mode->opcode[dir];
 	sqe->flags = mode->sqe_flags;
 	sqe->ioprio = ioprio;

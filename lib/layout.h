@@ -14,24 +14,38 @@
  * @name:	value of the option pi_layout
  * @help:	one line
  * @pi:		I/Os carry protection information
+ * @no_seed:	has no room for a reference tag: the kernel takes the number of
+ *		the block within the block device that the file is
  * @ring_flags:	IORING_SETUP_* flags that the ring must have
- * @probe:	whether the running kernel takes it: 0, or -EOPNOTSUPP with a
- *		reason that says which kernel would
- * @arm:	once for each I/O, after its SQE is known: what never changes
+ * @probe:	see pi_layout_probe(), with a ring that is thrown away after it
+ * @mode:	change a mode of plain SQEs (pi_io_mode_init()) for I/Os with
+ *		PI: 0, or -EOPNOTSUPP with a reason
+ * @open:	see pi_layout_open(), before @arm: what the whole ring needs
+ * @arm:	see pi_layout_open(), once for each I/O whose SQE has its place:
+ *		what never changes
  * @fill:	for each read or write, after pi_io_rw(): the rest.  @chk are
  *		PI_IO_INTEGRITY_CHK_* for the device, @app_tag what it compares
  *		application tags with, @len the bytes of metadata, @seed the
  *		reference tag of the first interval
  *
  * A further layout is a further row in layout.c.
+ *
+ * In any ring pi_layouts[PI_LAYOUT_NONE].fill(), with a mode that no @mode has
+ * changed, makes an I/O without PI: the kernel does not look into the second
+ * half of its SQE.
  */
 struct pi_layout {
 	const char *name;
 	const char *help;
 	bool pi;
+	bool no_seed;
 	unsigned int ring_flags;
-	int (*probe)(struct pi_ring *ring, struct pi_reason *reason);
-	void (*arm)(struct pi_io *io);
+	int (*probe)(const struct pi_layout *layout, struct pi_ring *ring,
+		     struct pi_reason *reason);
+	int (*mode)(struct pi_io_mode *mode, struct pi_reason *reason);
+	int (*open)(struct pi_ring *ring, struct pi_io_set *set,
+		    struct pi_reason *reason);
+	void (*arm)(struct pi_io_set *set, struct pi_io *io);
 	void (*fill)(struct pi_io *io, uint16_t chk, uint16_t app_tag,
 		     uint32_t len, uint64_t seed);
 };
@@ -39,9 +53,36 @@ struct pi_layout {
 enum pi_layout_id {
 	PI_LAYOUT_NONE,
 	PI_LAYOUT_INDIRECT,
+	PI_LAYOUT_SQE128,
+	PI_LAYOUT_INLINE,
+	PI_LAYOUT_MIXED,
+	PI_LAYOUT_OPCODE,
+	PI_LAYOUT_VEC,
+	PI_LAYOUT_FLAT,
+	PI_LAYOUT_REGION,
 	PI_NR_LAYOUTS,
 };
 
 extern const struct pi_layout pi_layouts[PI_NR_LAYOUTS];
+
+/**
+ * pi_layout_probe() - whether the running kernel takes a layout
+ *
+ * Asks with a ring of its own, and does no I/O.
+ *
+ * Return: 0, or -errno with a @reason that says what is missing.
+ */
+int pi_layout_probe(const struct pi_layout *layout, struct pi_reason *reason);
+
+/**
+ * pi_layout_open() - give each I/O of a set its SQE, ready for @layout->fill()
+ * @ring:	with the layout's ring_flags; one set can be open in it
+ *
+ * pi_io_set_exit() releases what it takes.
+ *
+ * Return: 0 or -errno with a @reason.
+ */
+int pi_layout_open(const struct pi_layout *layout, struct pi_ring *ring,
+		   struct pi_io_set *set, struct pi_reason *reason);
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ring.h"
+#include "uapi.h"
 
 static int submit_enter(struct pi_ring *ring, unsigned int nr)
 {
@@ -24,8 +25,23 @@ static int submit_sqpoll(struct pi_ring *ring, unsigned int nr)
 	return nr;
 }
 
+/* whether flags that cannot be done without are what a kernel refuses */
+static bool knows_flags(unsigned int flags)
+{
+	struct io_uring_params params = { .flags = flags };
+	struct io_uring uring;
+	int ret;
+
+	if (!flags)
+		return true;
+	ret = io_uring_queue_init_params(1, &uring, &params);
+	if (!ret)
+		io_uring_queue_exit(&uring);
+	return ret != -EINVAL;
+}
+
 static int init_reason(int err, const struct pi_ring_options *options,
-		       struct pi_reason *reason)
+		       unsigned int entries, struct pi_reason *reason)
 {
 	switch (err) {
 	case -ENOSYS:
@@ -37,8 +53,13 @@ static int init_reason(int err, const struct pi_ring_options *options,
 	case -ENOMEM:
 		return pi_reason_set(reason, err,
 			"no memory for a ring of %u; lower iodepth or raise ulimit -l",
-			options->depth);
+			entries);
 	case -EINVAL:
+		if (!knows_flags(options->flags))
+			return pi_reason_set(reason, err,
+				options->flags & PI_IORING_SETUP_SQE_MIXED ?
+				"this kernel has no rings of mixed SQE sizes (IORING_SETUP_SQE_MIXED); they take Linux 6.19" :
+				"this kernel has no SQEs of 128 bytes (IORING_SETUP_SQE128); they take Linux 5.19");
 		if (options->sqpoll && options->sqpoll_cpu >= 0)
 			return pi_reason_set(reason, err,
 				"io_uring cannot bind its thread to CPU %d; choose one that is online and allowed here",
@@ -47,13 +68,15 @@ static int init_reason(int err, const struct pi_ring_options *options,
 	default:
 		return pi_reason_set(reason, err,
 			"io_uring set-up of %u entries failed: %s; the kernel takes at most 32768",
-			options->depth, strerror(-err));
+			entries, strerror(-err));
 	}
 }
 
 int pi_ring_init(struct pi_ring *ring, const struct pi_ring_options *options,
 		 struct pi_reason *reason)
 {
+	const bool mixed = options->flags & PI_IORING_SETUP_SQE_MIXED;
+	const unsigned int entries = options->depth << mixed;
 	/* the kernel refuses both task run flags together with SQPOLL */
 	static const unsigned int ladder[] = {
 		IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SINGLE_ISSUER |
@@ -80,14 +103,14 @@ int pi_ring_init(struct pi_ring *ring, const struct pi_ring_options *options,
 			params.flags |= IORING_SETUP_SQ_AFF;
 			params.sq_thread_cpu = options->sqpoll_cpu;
 		}
-		ret = io_uring_queue_init_params(options->depth, &ring->uring,
-						 &params);
+		ret = io_uring_queue_init_params(entries, &ring->uring, &params);
 	}
 	if (ret < 0)
-		return init_reason(ret, options, reason);
+		return init_reason(ret, options, entries, reason);
 
 	ring->features = params.features;
-	ring->sqe_shift = !!(params.flags & IORING_SETUP_SQE128);
+	ring->sqe_shift = mixed || params.flags & IORING_SETUP_SQE128;
+	ring->slot_shift = mixed;
 	ring->cq_head = *ring->uring.cq.khead;
 	ring->submit = options->sqpoll ? submit_sqpoll : submit_enter;
 	return 0;
@@ -113,4 +136,18 @@ int pi_ring_wait(struct pi_ring *ring, unsigned int min)
 				 IORING_ENTER_GETEVENTS, NULL);
 
 	return ret < 0 ? ret : 0;
+}
+
+int pi_ring_run(struct pi_ring *ring, unsigned int index, unsigned int slots)
+{
+	pi_ring_queue(ring, index, slots);
+	if (pi_ring_submit(ring, slots) != (int)slots)
+		return -EIO;
+	while (!pi_ring_ready(ring)) {
+		int ret = pi_ring_wait(ring, 1);
+
+		if (ret && ret != -EINTR)
+			return ret;
+	}
+	return pi_ring_cqe(ring, pi_ring_take(ring, 1))->res;
 }

@@ -9,7 +9,9 @@
 
 /**
  * struct pi_ring_options - what a ring is to be able to do
- * @depth:	I/Os in flight at most; SQEs 0 .. @depth - 1 are the caller's
+ * @depth:	I/Os in flight at most; those numbered 0 .. @depth - 1 have a
+ *		place for their SQE, of 128 bytes with IORING_SETUP_SQE128 or
+ *		IORING_SETUP_SQE_MIXED among @flags
  * @flags:	IORING_SETUP_* flags that must be had, or the set-up fails;
  *		those that only make it faster are tried by pi_ring_init()
  * @sqpoll:	a kernel thread submits
@@ -27,13 +29,17 @@ struct pi_ring_options {
 /**
  * struct pi_ring - an io_uring whose SQEs belong to I/Os
  *
- * SQE n is filled in place by whoever owns I/O n, which costs no copy, and
- * reaches the kernel through the index array.  One thread at a time.
+ * The SQE of I/O n is filled in place by whoever owns it, which costs no copy,
+ * and reaches the kernel through the index array.  In a ring of mixed SQE
+ * sizes the kernel counts in slots of 64 bytes: an SQE of 128 takes two
+ * entries of the array, and of the second it does not look at the value.
+ * One thread at a time.
  */
 struct pi_ring {
 	struct io_uring uring;
 	unsigned int features;
 	unsigned int sqe_shift;
+	unsigned int slot_shift;
 	unsigned int cq_head;
 	int (*submit)(struct pi_ring *ring, unsigned int nr);
 };
@@ -68,21 +74,25 @@ static inline struct io_uring_sqe *pi_ring_sqe(const struct pi_ring *ring,
 }
 
 /**
- * pi_ring_queue() - hand SQE @index over with the next pi_ring_submit()
+ * pi_ring_queue() - hand the SQE of I/O @index over with the next
+ *		     pi_ring_submit()
+ * @slots:	that it takes: 2 for one of 128 bytes in a ring of mixed sizes,
+ *		else 1
  */
-static inline void pi_ring_queue(struct pi_ring *ring, unsigned int index)
+static inline void pi_ring_queue(struct pi_ring *ring, unsigned int index,
+				 unsigned int slots)
 {
 	struct io_uring_sq *sq = &ring->uring.sq;
 	unsigned int tail = *sq->ktail;
 
-	sq->array[tail & sq->ring_mask] = index;
-	io_uring_smp_store_release(sq->ktail, tail + 1);
+	sq->array[tail & sq->ring_mask] = index << ring->slot_shift;
+	io_uring_smp_store_release(sq->ktail, tail + slots);
 }
 
 /**
- * pi_ring_submit() - submit the last @nr queued SQEs
+ * pi_ring_submit() - submit what the last @nr slots were queued for
  *
- * Return: how many the kernel took, or -errno.
+ * Return: how many slots the kernel took, or -errno.
  */
 static inline int pi_ring_submit(struct pi_ring *ring, unsigned int nr)
 {
@@ -90,14 +100,14 @@ static inline int pi_ring_submit(struct pi_ring *ring, unsigned int nr)
 }
 
 /**
- * pi_ring_index() - I/O of the SQE queued @nr places before the next one
+ * pi_ring_index() - the I/O that was queued @nr slots before the next one
  */
 static inline unsigned int pi_ring_index(const struct pi_ring *ring,
 					 unsigned int nr)
 {
 	const struct io_uring_sq *sq = &ring->uring.sq;
 
-	return sq->array[(*sq->ktail - nr) & sq->ring_mask];
+	return sq->array[(*sq->ktail - nr) & sq->ring_mask] >> ring->slot_shift;
 }
 
 /**
@@ -144,5 +154,12 @@ pi_ring_cqe(const struct pi_ring *ring, unsigned int position)
  * Return: 0 or -errno, -EINTR among them.
  */
 int pi_ring_wait(struct pi_ring *ring, unsigned int min);
+
+/**
+ * pi_ring_run() - do I/O @index, with no other one in flight
+ *
+ * Return: its result, -EIO when it was not submitted, or -errno of the wait.
+ */
+int pi_ring_run(struct pi_ring *ring, unsigned int index, unsigned int slots);
 
 #endif

@@ -33,19 +33,9 @@ struct info {
 
 static void probe_layouts(struct info *info)
 {
-	for (unsigned int i = 0; i < PI_NR_LAYOUTS; i++) {
-		const struct pi_ring_options options = {
-			.depth	= 1,
-			.flags	= pi_layouts[i].ring_flags,
-		};
-		struct pi_ring ring;
-
-		if (pi_ring_init(&ring, &options, &info->layout[i]))
-			continue;
-		info->layout_works[i] =
-			!pi_layouts[i].probe(&ring, &info->layout[i]);
-		pi_ring_exit(&ring);
-	}
+	for (unsigned int i = 0; i < PI_NR_LAYOUTS; i++)
+		info->layout_works[i] = !pi_layout_probe(&pi_layouts[i],
+							 &info->layout[i]);
 }
 
 /* to go on with the block size that is in use, if that can have PI */

@@ -111,6 +111,7 @@ static void test_no_memory(void **state)
 static const struct pi_io_mode mode = {
 	.opcode		= { IORING_OP_READ, IORING_OP_WRITE },
 	.sqe_flags	= IOSQE_FIXED_FILE | IOSQE_ASYNC,
+	.slots		= 2,
 	.rw_flags	= { PI_RWF_NOWAIT, PI_RWF_ATOMIC },
 };
 
@@ -161,6 +162,7 @@ static void test_rw(void **state)
 		io_init(&io);
 		pi_io_rw(&io, &mode, dir, 77, 0x0123456789abcdef, buf,
 			 0x89abc000, 0x6123, 0x8765, 0xfedcba9876543210, vectored);
+		assert_int_equal(io.slots, 2);
 		expect_rw(expected, dir, (uintptr_t)buf, 0x89abc000);
 		if (vectored) {
 			assert_ptr_equal(io.iov.iov_base, buf);
@@ -168,6 +170,31 @@ static void test_rw(void **state)
 			expect_rw(expected, dir, (uintptr_t)&io.iov, 1);
 		}
 		io_expect(&io, expected);
+	}
+}
+
+static void test_mode_init(void **state)
+{
+	static const struct {
+		bool vectored;
+		bool fixed;
+		uint8_t opcode[2];
+	} kind[] = {
+		{ false, false, { 22, 23 } },
+		{ true, false, { 1, 2 } },
+		{ false, true, { 4, 5 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kind); i++) {
+		struct pi_io_mode m;
+
+		memset(&m, PI_TEST_CANARY, sizeof(m));
+		pi_io_mode_init(&m, kind[i].vectored, kind[i].fixed);
+		assert_memory_equal(m.opcode, kind[i].opcode, 2);
+		assert_int_equal(m.slots, 1);
+		assert_int_equal(m.sqe_flags, 0);
+		assert_int_equal(m.rw_flags[0] | m.rw_flags[1], 0);
 	}
 }
 
@@ -206,6 +233,7 @@ static void expect_other(struct pi_io *io, const struct other *other)
 	pi_test_put(expected, 28, uint32_t, other->op_flags);
 	pi_test_put(expected, 32, uint64_t, OTHER_USER_DATA);
 	pi_test_put(expected, 48, uint64_t, other->addr3);
+	assert_int_equal(io->slots, 1);
 	io_expect(io, expected);
 }
 
@@ -258,6 +286,7 @@ int main(void)
 		cmocka_unit_test(test_slots),
 		cmocka_unit_test(test_ios_begin_clear),
 		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_mode_init),
 		cmocka_unit_test(test_rw),
 		cmocka_unit_test(test_sqe_attr_place),
 		cmocka_unit_test(test_fsync),

@@ -1,168 +1,471 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What each layout writes, against bytes written out by hand, and what the
+ * running kernel makes of it.  Linux 6.18 and a kernel with everything are
+ * stood in for by
+ *
+ * wrap: io_uring_register
+ */
 #include <errno.h>
 
 #include "pi_test.h"
 
 #include "layout.h"
 
-#define ATTR_SIZE	32
+#define DEPTH		3
 
 #define APP		0xbeef
 #define CHK		7
 #define MD_LEN		0x00123458
 #define SEED		0x123456789abcULL
 
-/* an I/O whose SQE and attribute hold what an earlier one has left there */
+#define PI		(1ULL << 0)
+#define INLINE		(1ULL << 63)
+#define VEC		(1ULL << 62)
+#define FLAT		(1ULL << 61)
+#define REGION		(1ULL << 60)
+
+/* what a ring was asked to register, instead of asking the kernel */
+static struct {
+	bool wrapped;
+	int error;
+	unsigned int opcode;
+	unsigned int nr_args;
+	uint64_t reg[4];
+	uint64_t region[8];
+} registered;
+
+int __real_io_uring_register(unsigned int fd, unsigned int opcode,
+			     const void *arg, unsigned int nr_args);
+int __wrap_io_uring_register(unsigned int fd, unsigned int opcode,
+			     const void *arg, unsigned int nr_args);
+
+int __wrap_io_uring_register(unsigned int fd, unsigned int opcode,
+			     const void *arg, unsigned int nr_args)
+{
+	if (!registered.wrapped)
+		return __real_io_uring_register(fd, opcode, arg, nr_args);
+	registered.opcode = opcode;
+	registered.nr_args = nr_args;
+	memcpy(registered.reg, arg, sizeof(registered.reg));
+	memcpy(registered.region, (void *)(uintptr_t)registered.reg[0],
+	       sizeof(registered.region));
+	return registered.error;
+}
+
+/*
+ * I/Os of a ring that the kernel knows nothing of; SQEs, attributes and I/Os
+ * hold what earlier ones have left there.
+ */
 struct sample {
-	struct pi_io io;
-	uint8_t sqe[64];
-	uint8_t md[8];
+	const struct pi_layout *layout;
+	unsigned int size;	/* of an SQE */
+	struct pi_ring ring;
+	struct pi_io_set set;
+	uint8_t sqes[DEPTH][128];
 };
 
 static void sample_init(struct sample *s, const struct pi_layout *layout)
 {
+	const unsigned int two = IORING_SETUP_SQE128 | PI_IORING_SETUP_SQE_MIXED;
+
 	memset(s, PI_TEST_CANARY, sizeof(*s));
-	s->io.sqe = (struct io_uring_sqe *)s->sqe;
-	s->io.md = s->md;
-	layout->arm(&s->io);
-	layout->fill(&s->io, CHK, APP, MD_LEN, SEED);
+	s->layout = layout;
+	s->size = layout->ring_flags & two ? 128 : 64;
+	s->ring.sqe_shift = s->size == 128;
+	s->ring.uring.sq.sqes = (struct io_uring_sqe *)s->sqes;
+	assert_int_equal(pi_io_set_init(&s->set, DEPTH, 8), 0);
+	for (unsigned int i = 0; i < DEPTH; i++) {
+		memset(&s->set.io[i].attr_mem, PI_TEST_CANARY,
+		       sizeof(s->set.io[i].attr_mem));
+		memset(&s->set.io[i].sqe_attr, PI_TEST_CANARY,
+		       sizeof(s->set.io[i].sqe_attr));
+	}
+	registered.wrapped = true;
+	registered.error = 0;
+	assert_int_equal(pi_layout_open(layout, &s->ring, &s->set, NULL), 0);
+	registered.wrapped = false;
+	/* an SQE of another kind came before */
+	for (unsigned int i = 0; i < DEPTH; i++)
+		memset(s->set.io[i].sqe, PI_TEST_CANARY, 64);
 }
 
-/* @attr is all that a layout may write in the SQE */
-static void expect_sqe(const struct sample *s, const uint8_t *attr)
+static void sample_exit(struct sample *s)
 {
-	uint8_t expected[64];
+	pi_io_set_exit(&s->set);
+	assert_null(s->set.region);
+}
 
-	memset(expected, PI_TEST_CANARY, sizeof(expected));
-	memcpy(expected + 48, attr, 16);
-	assert_memory_equal(s->sqe, expected, sizeof(expected));
+static void put_attr(uint8_t *attr, const struct pi_io *io, uint16_t chk,
+		     uint16_t app, uint32_t len, uint64_t seed)
+{
+	memset(attr, 0, 32);
+	pi_test_put(attr, 0, uint16_t, chk);
+	pi_test_put(attr, 2, uint16_t, app);
+	pi_test_put(attr, 4, uint32_t, len);
+	pi_test_put(attr, 8, uint64_t, (uintptr_t)io->md);
+	pi_test_put(attr, 16, uint64_t, seed);
+}
+
+static void put_sqe(uint8_t *sqe, uint64_t attr_ptr, uint64_t attr_type_mask)
+{
+	pi_test_put(sqe, 48, uint64_t, attr_ptr);
+	pi_test_put(sqe, 56, uint64_t, attr_type_mask);
+}
+
+/* what is not in @sqe was not written either */
+static void expect_sqe(const struct sample *s, unsigned int i,
+		       const uint8_t *sqe)
+{
+	const uint8_t *first = (const uint8_t *)s->sqes;
+
+	assert_ptr_equal(s->set.io[i].sqe, first + i * s->size);
+	assert_memory_equal(s->set.io[i].sqe, sqe, s->size);
+}
+
+/* @check: what is in the SQE and at @mem for an I/O filled like that */
+typedef void check_fn(const struct sample *s, unsigned int i, uint16_t chk,
+		      uint16_t app, uint32_t len, uint64_t seed);
+
+static void run(enum pi_layout_id id, check_fn *check)
+{
+	const struct pi_layout *layout = &pi_layouts[id];
+	struct sample s;
+
+	sample_init(&s, layout);
+	for (unsigned int i = 0; i < DEPTH; i++) {
+		layout->fill(&s.set.io[i], CHK, APP, MD_LEN + i, SEED + i);
+		check(&s, i, CHK, APP, MD_LEN + i, SEED + i);
+		/* the next I/O from the same slot, after an SQE of another kind */
+		memset(s.set.io[i].sqe, PI_TEST_CANARY, 64);
+		layout->fill(&s.set.io[i], 0, 0x1234, 8, UINT64_MAX);
+		check(&s, i, 0, 0x1234, 8, UINT64_MAX);
+	}
+	/* and none of them has written where another one is */
+	for (unsigned int i = 0; i < DEPTH; i++)
+		check(&s, i, 0, 0x1234, 8, UINT64_MAX);
+	sample_exit(&s);
+}
+
+static void check_none(const struct sample *s, unsigned int i, uint16_t chk,
+		       uint16_t app, uint32_t len, uint64_t seed)
+{
+	uint8_t sqe[128];
+
+	(void)chk, (void)app, (void)len, (void)seed;
+	memset(sqe, PI_TEST_CANARY, sizeof(sqe));
+	put_sqe(sqe, 0, 0);
+	expect_sqe(s, i, sqe);
 }
 
 static void test_none(void **state)
 {
-	const uint8_t zeroes[16] = { 0 };
-	struct sample s;
-
 	(void)state;
-	sample_init(&s, &pi_layouts[PI_LAYOUT_NONE]);
-	expect_sqe(&s, zeroes);
+	run(PI_LAYOUT_NONE, check_none);
 }
 
-static void expect_attr(const struct sample *s, uint16_t chk, uint16_t app,
-			uint32_t len, uint64_t seed)
+static void check_indirect(const struct sample *s, unsigned int i,
+			   uint16_t chk, uint16_t app, uint32_t len,
+			   uint64_t seed)
 {
-	uint8_t expected[ATTR_SIZE] = { 0 };
+	const struct pi_io *io = &s->set.io[i];
+	uint8_t sqe[128], attr[32];
 
-	pi_test_put(expected, 0, uint16_t, chk);
-	pi_test_put(expected, 2, uint16_t, app);
-	pi_test_put(expected, 4, uint32_t, len);
-	pi_test_put(expected, 8, uint64_t, (uintptr_t)s->md);
-	pi_test_put(expected, 16, uint64_t, seed);
-	assert_memory_equal(s->io.attr, expected, ATTR_SIZE);
+	memset(sqe, PI_TEST_CANARY, sizeof(sqe));
+	put_sqe(sqe, (uintptr_t)&io->attr_mem, PI);
+	expect_sqe(s, i, sqe);
+	put_attr(attr, io, chk, app, len, seed);
+	assert_memory_equal(&io->attr_mem, attr, 32);
 }
 
 static void test_indirect(void **state)
 {
-	const struct pi_layout *layout = &pi_layouts[PI_LAYOUT_INDIRECT];
-	uint8_t attr[16];
+	(void)state;
+	run(PI_LAYOUT_INDIRECT, check_indirect);
+}
+
+/* @ptr, @mask: bytes 48 to 63; the rest of the second half is not touched */
+static void expect_half(const struct sample *s, unsigned int i, uint64_t ptr,
+			uint64_t mask, uint16_t chk, uint16_t app,
+			uint32_t len, uint64_t seed)
+{
+	uint8_t sqe[128];
+
+	memset(sqe, PI_TEST_CANARY, sizeof(sqe));
+	put_sqe(sqe, ptr, mask);
+	put_attr(sqe + 64, &s->set.io[i], chk, app, len, seed);
+	expect_sqe(s, i, sqe);
+}
+
+static void check_sqe128(const struct sample *s, unsigned int i, uint16_t chk,
+			 uint16_t app, uint32_t len, uint64_t seed)
+{
+	expect_half(s, i, (uintptr_t)s->set.io[i].sqe + 64, PI, chk, app, len,
+		    seed);
+}
+
+static void check_inline(const struct sample *s, unsigned int i, uint16_t chk,
+			 uint16_t app, uint32_t len, uint64_t seed)
+{
+	expect_half(s, i, 0, PI | INLINE, chk, app, len, seed);
+}
+
+static void test_second_half(void **state)
+{
+	(void)state;
+	run(PI_LAYOUT_SQE128, check_sqe128);
+	run(PI_LAYOUT_INLINE, check_inline);
+	run(PI_LAYOUT_MIXED, check_inline);
+}
+
+static void check_opcode(const struct sample *s, unsigned int i, uint16_t chk,
+			 uint16_t app, uint32_t len, uint64_t seed)
+{
+	uint8_t sqe[64];
+
+	(void)seed;
+	memset(sqe, PI_TEST_CANARY, sizeof(sqe));
+	pi_test_put(sqe, 48, uint64_t, (uintptr_t)s->set.io[i].md);
+	pi_test_put(sqe, 56, uint32_t, len);
+	pi_test_put(sqe, 60, uint16_t, chk);
+	pi_test_put(sqe, 62, uint16_t, app);
+	expect_sqe(s, i, sqe);
+}
+
+static void test_opcode(void **state)
+{
+	/* guard, reference, application tag: 1, 2, 4 become 1, 4, 2 */
+	static const uint16_t flags[] = { 0, 1, 4, 5, 2, 3, 6, 7 };
+	const struct pi_layout *layout = &pi_layouts[PI_LAYOUT_OPCODE];
 	struct sample s;
 
 	(void)state;
+	run(PI_LAYOUT_OPCODE, check_opcode);
 	sample_init(&s, layout);
-	pi_test_put(attr, 0, uint64_t, (uintptr_t)&s.io.attr_mem);
-	pi_test_put(attr, 8, uint64_t, 1);
-	expect_sqe(&s, attr);
-	assert_ptr_equal(s.io.attr, &s.io.attr_mem);
-	expect_attr(&s, CHK, APP, MD_LEN, SEED);
+	for (uint16_t chk = 0; chk < 8; chk++) {
+		layout->fill(&s.set.io[1], chk, APP, MD_LEN, SEED);
+		check_opcode(&s, 1, flags[chk], APP, MD_LEN, SEED);
+	}
+	sample_exit(&s);
+}
 
-	/* the next I/O from the same slot, after an SQE of another kind */
-	memset(s.sqe, PI_TEST_CANARY, sizeof(s.sqe));
-	layout->fill(&s.io, 0, 0x1234, 8, UINT64_MAX);
-	expect_sqe(&s, attr);
-	expect_attr(&s, 0, 0x1234, 8, UINT64_MAX);
+static void check_vec(const struct sample *s, unsigned int i, uint16_t chk,
+		      uint16_t app, uint32_t len, uint64_t seed)
+{
+	const struct pi_io *io = &s->set.io[i];
+	uint8_t sqe[64], attr[32];
+	const uint8_t *vec, *pi;
+	uint64_t addr;
+
+	vec = (const uint8_t *)&io->attr_mem;
+	memset(sqe, PI_TEST_CANARY, sizeof(sqe));
+	put_sqe(sqe, (uintptr_t)vec, PI | VEC | 1 << 8);
+	expect_sqe(s, i, sqe);
+	/* type 0, a hole, the address */
+	assert_int_equal(vec[0] | vec[1] | vec[2] | vec[3], 0);
+	memcpy(&addr, vec + 8, sizeof(addr));
+	pi = (const uint8_t *)(uintptr_t)addr;
+	assert_true(pi >= vec + 16 && pi + 32 <= (const uint8_t *)(io + 1));
+	put_attr(attr, io, chk, app, len, seed);
+	assert_memory_equal(pi, attr, 32);
+}
+
+static void check_flat(const struct sample *s, unsigned int i, uint16_t chk,
+		       uint16_t app, uint32_t len, uint64_t seed)
+{
+	/* type map 1, type 0, padding of zeroes, attribute */
+	uint8_t sqe[64], flat[48] = { 1 };
+	const struct pi_io *io = &s->set.io[i];
+
+	memset(sqe, PI_TEST_CANARY, sizeof(sqe));
+	put_sqe(sqe, (uintptr_t)&io->attr_mem, PI | FLAT | 48 << 16);
+	expect_sqe(s, i, sqe);
+	put_attr(flat + 16, io, chk, app, len, seed);
+	assert_memory_equal(&io->attr_mem, flat, sizeof(flat));
+}
+
+static void test_vec_and_flat(void **state)
+{
+	(void)state;
+	run(PI_LAYOUT_VEC, check_vec);
+	run(PI_LAYOUT_FLAT, check_flat);
+}
+
+static void check_region(const struct sample *s, unsigned int i, uint16_t chk,
+			 uint16_t app, uint32_t len, uint64_t seed)
+{
+	const struct pi_io *io = &s->set.io[i];
+	const uint64_t offset = i * 64;
+	uint8_t sqe[64], attr[32];
+
+	memset(sqe, PI_TEST_CANARY, sizeof(sqe));
+	put_sqe(sqe, offset, PI | REGION);
+	expect_sqe(s, i, sqe);
+	put_attr(attr, io, chk, app, len, seed);
+	assert_memory_equal((uint8_t *)s->set.region + offset, attr, 32);
+}
+
+static void test_region(void **state)
+{
+	const uint64_t page = sysconf(_SC_PAGESIZE);
+	struct sample s;
+
+	(void)state;
+	run(PI_LAYOUT_REGION, check_region);
+
+	/* IORING_REGISTER_MEM_REGION of user memory in whole pages */
+	sample_init(&s, &pi_layouts[PI_LAYOUT_REGION]);
+	assert_int_equal(registered.opcode, 34);
+	assert_int_equal(registered.nr_args, 1);
+	for (unsigned int i = 1; i < 4; i++)
+		assert_int_equal(registered.reg[i], 0);
+	assert_int_equal(registered.region[0], (uintptr_t)s.set.region);
+	assert_int_equal(registered.region[0] % page, 0);
+	assert_int_equal(registered.region[1], page);
+	assert_int_equal(registered.region[2], 1);
+	for (unsigned int i = 3; i < 8; i++)
+		assert_int_equal(registered.region[i], 0);
+	sample_exit(&s);
+}
+
+/* an offset is less than the region's size, whatever the depth */
+static void test_region_size(void **state)
+{
+	static const unsigned int depth[] = { 1, 63, 64, 65, 32768 };
+	const uint64_t page = sysconf(_SC_PAGESIZE);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(depth); i++) {
+		struct io_uring_sqe *sqes = calloc(depth[i], 64);
+		struct pi_ring ring = { .uring.sq.sqes = sqes };
+		struct pi_io_set set;
+
+		assert_int_equal(pi_io_set_init(&set, depth[i], 8), 0);
+		registered.wrapped = true;
+		registered.error = 0;
+		assert_int_equal(pi_layout_open(&pi_layouts[PI_LAYOUT_REGION],
+						&ring, &set, NULL), 0);
+		registered.wrapped = false;
+		assert_int_equal(set.region_bytes % page, 0);
+		assert_in_range(set.region_bytes, depth[i] * 64,
+				depth[i] * 64 + page - 1);
+		assert_int_equal(registered.region[1], set.region_bytes);
+		pi_io_set_exit(&set);
+		free(sqes);
+	}
+}
+
+static void test_region_refused(void **state)
+{
+	struct io_uring_sqe sqe;
+	struct pi_ring ring = { .uring.sq.sqes = &sqe };
+	struct pi_reason reason = { "" };
+	struct pi_io_set set;
+
+	(void)state;
+	assert_int_equal(pi_io_set_init(&set, 1, 8), 0);
+	registered.wrapped = true;
+	registered.error = -ENOMEM;
+	assert_int_equal(pi_layout_open(&pi_layouts[PI_LAYOUT_REGION], &ring,
+					&set, &reason), -ENOMEM);
+	registered.wrapped = false;
+	pi_test_says(&reason, "layout 'region': Cannot allocate memory");
+	pi_test_says(&reason, "ulimit -l");
+	pi_io_set_exit(&set);
+}
+
+/* in a ring with 128-byte SQEs too */
+static void test_plain_in_any_ring(void **state)
+{
+	(void)state;
+	for (int i = 0; i < PI_NR_LAYOUTS; i++) {
+		struct sample s;
+		uint8_t sqe[128];
+
+		sample_init(&s, &pi_layouts[i]);
+		memset(s.set.io[1].sqe, PI_TEST_CANARY, s.size);
+		pi_layouts[PI_LAYOUT_NONE].fill(&s.set.io[1], CHK, APP, MD_LEN,
+						SEED);
+		memset(sqe, PI_TEST_CANARY, sizeof(sqe));
+		put_sqe(sqe, 0, 0);
+		expect_sqe(&s, 1, sqe);
+		sample_exit(&s);
+	}
 }
 
 static void test_table(void **state)
 {
+	static const char *const names[PI_NR_LAYOUTS] = {
+		"none", "indirect", "sqe128", "inline", "mixed", "opcode",
+		"vec", "flat", "region",
+	};
+
 	(void)state;
-	assert_string_equal(pi_layouts[PI_LAYOUT_NONE].name, "none");
-	assert_false(pi_layouts[PI_LAYOUT_NONE].pi);
-	assert_string_equal(pi_layouts[PI_LAYOUT_INDIRECT].name, "indirect");
-	assert_true(pi_layouts[PI_LAYOUT_INDIRECT].pi);
 	for (int i = 0; i < PI_NR_LAYOUTS; i++) {
 		const struct pi_layout *layout = &pi_layouts[i];
 
-		assert_true(layout->name[0] && layout->help[0]);
-		assert_true(layout->probe && layout->arm && layout->fill);
-		for (int j = 0; j < i; j++)
-			assert_string_not_equal(layout->name, pi_layouts[j].name);
+		assert_string_equal(layout->name, names[i]);
+		assert_true(layout->help[0]);
+		assert_true(layout->probe && layout->mode && layout->open &&
+			    layout->arm && layout->fill);
+		assert_int_equal(layout->pi, i != PI_LAYOUT_NONE);
+		assert_int_equal(layout->no_seed, i == PI_LAYOUT_OPCODE);
+		/* IORING_SETUP_SQE128, IORING_SETUP_SQE_MIXED */
+		assert_int_equal(layout->ring_flags,
+				 i == PI_LAYOUT_MIXED ? 1 << 19 :
+				 i == PI_LAYOUT_SQE128 ||
+				 i == PI_LAYOUT_INLINE ? 1 << 10 : 0);
 	}
 }
 
-static void test_probe_features(void **state)
+/* plain, vectored, fixed: READ and WRITE of each */
+static const uint8_t stock_opcode[3][2] = { { 22, 23 }, { 1, 2 }, { 4, 5 } };
+
+static void expect_mode(enum pi_layout_id id, unsigned int kind,
+			const uint8_t *opcode, unsigned int slots)
 {
-	struct pi_ring ring = { .features = ~(1U << 16) };
+	struct pi_io_mode mode, before;
+
+	pi_io_mode_init(&mode, kind == 1, kind == 2);
+	mode.sqe_flags = IOSQE_FIXED_FILE;
+	mode.rw_flags[1] = PI_RWF_NOWAIT;
+	before = mode;
+	assert_int_equal(pi_layouts[id].mode(&mode, NULL), 0);
+	assert_memory_equal(mode.opcode, opcode, 2);
+	assert_int_equal(mode.slots, slots);
+	assert_int_equal(mode.sqe_flags, before.sqe_flags);
+	assert_memory_equal(mode.rw_flags, before.rw_flags,
+			    sizeof(mode.rw_flags));
+}
+
+static void test_modes(void **state)
+{
+	static const uint8_t mixed[3][2] = { { 65, 66 }, { 67, 68 }, { 69, 70 } };
+	static const uint8_t meta[2] = { 71, 72 };
 	struct pi_reason reason = { "" };
 
 	(void)state;
-	assert_int_equal(pi_layouts[PI_LAYOUT_NONE].probe(&ring, &reason), 0);
-	assert_int_equal(pi_layouts[PI_LAYOUT_INDIRECT].probe(&ring, &reason),
-			 -EOPNOTSUPP);
-	pi_test_says(&reason, "pi_layout=indirect needs Linux 6.14");
-	pi_test_says(&reason, "IORING_FEAT_RW_ATTR");
-	pi_test_says(&reason, "use pi_layout=none");
-	assert_int_equal(pi_layouts[PI_LAYOUT_INDIRECT].probe(&ring, NULL),
-			 -EOPNOTSUPP);
-	ring.features = 1U << 16;
-	assert_int_equal(pi_layouts[PI_LAYOUT_INDIRECT].probe(&ring, NULL), 0);
-}
+	for (int i = 0; i < PI_NR_LAYOUTS; i++)
+		for (unsigned int kind = 0; kind < 3; kind++) {
+			if (i == PI_LAYOUT_OPCODE)
+				continue;
+			if (i == PI_LAYOUT_MIXED)
+				expect_mode(i, kind, mixed[kind], 2);
+			else
+				expect_mode(i, kind, stock_opcode[kind], 1);
+		}
 
-static int submit_one(struct pi_ring *ring)
-{
-	pi_ring_queue(ring, 0);
-	assert_int_equal(pi_ring_submit(ring, 1), 1);
-	while (!pi_ring_ready(ring)) {
-		int ret = pi_ring_wait(ring, 1);
+	expect_mode(PI_LAYOUT_OPCODE, 0, meta, 1);
+	for (unsigned int kind = 1; kind < 3; kind++) {
+		struct pi_io_mode mode;
 
-		assert_true(!ret || ret == -EINTR);
+		pi_io_mode_init(&mode, kind == 1, kind == 2);
+		assert_int_equal(pi_layouts[PI_LAYOUT_OPCODE].mode(&mode, &reason),
+				 -EOPNOTSUPP);
+		pi_test_says(&reason, "layout 'opcode'");
+		pi_test_says(&reason, "drop fixedbufs and nonvectored=0");
+		assert_memory_equal(mode.opcode, stock_opcode[kind], 2);
 	}
-	return pi_ring_cqe(ring, pi_ring_take(ring, 1))->res;
-}
-
-/*
- * The kernel takes the attribute in before it looks at the descriptor: with
- * an attribute in order an invalid one is all there is to complain about.
- */
-static void test_kernel_takes_it(void **state)
-{
-	const struct pi_ring_options options = { .depth = 1 };
-	const struct pi_io_mode mode = { .opcode = { IORING_OP_READ } };
-	struct pi_io io = { .md = &io };
-	struct pi_reason reason;
-	struct pi_ring ring;
-	char buf[16];
-
-	(void)state;
-	if (pi_ring_init(&ring, &options, &reason)) {
-		print_message("# %s\n", reason.text);
-		skip();
-	}
-	io.sqe = pi_ring_sqe(&ring, 0);
-	for (int i = 0; i < PI_NR_LAYOUTS; i++) {
-		const struct pi_layout *layout = &pi_layouts[i];
-
-		if (layout->ring_flags || layout->probe(&ring, &reason))
-			continue;
-		layout->arm(&io);
-		pi_io_rw(&io, &mode, 0, -1, 0, buf, sizeof(buf), 0, 0, 0, false);
-		layout->fill(&io, CHK, APP, MD_LEN, SEED);
-		assert_int_equal(submit_one(&ring), -EBADF);
-		if (i != PI_LAYOUT_INDIRECT)
-			continue;
-		io.attr->rsvd = 1;
-		assert_int_equal(submit_one(&ring), -EINVAL);
-	}
-	pi_ring_exit(&ring);
 }
 
 int main(void)
@@ -170,9 +473,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_none),
 		cmocka_unit_test(test_indirect),
+		cmocka_unit_test(test_second_half),
+		cmocka_unit_test(test_opcode),
+		cmocka_unit_test(test_vec_and_flat),
+		cmocka_unit_test(test_region),
+		cmocka_unit_test(test_region_size),
+		cmocka_unit_test(test_region_refused),
+		cmocka_unit_test(test_plain_in_any_ring),
 		cmocka_unit_test(test_table),
-		cmocka_unit_test(test_probe_features),
-		cmocka_unit_test(test_kernel_takes_it),
+		cmocka_unit_test(test_modes),
 	};
 
 	return cmocka_run_group_tests_name("layout", tests, NULL, NULL);

@@ -130,7 +130,7 @@ static void reader_init(struct reader *r, const struct pi_ring_options *options)
 	unsigned int depth = options->depth;
 
 	*r = (struct reader) {
-		.mode.opcode	= { IORING_OP_READ },
+		.mode		= { .opcode = { IORING_OP_READ }, .slots = 1 },
 		.depth		= depth,
 		.fd		= file,
 	};
@@ -185,7 +185,7 @@ static void reader_submit(struct reader *r, unsigned int nr)
 		i = reader_pick(r);
 		first = n ? first : i;
 		reader_prep(r, i);
-		pi_ring_queue(&r->ring, i);
+		pi_ring_queue(&r->ring, i, r->io[i].slots);
 	}
 	assert_int_equal(pi_ring_index(&r->ring, nr), first);
 	assert_int_equal(pi_ring_index(&r->ring, 1), i);
@@ -392,7 +392,7 @@ static void test_short_submit(void **state)
 	reader_init(&r, &plain);
 	for (unsigned int i = 0; i < 4; i++) {
 		reader_prep(&r, i);
-		pi_ring_queue(&r.ring, i);
+		pi_ring_queue(&r.ring, i, r.io[i].slots);
 	}
 	pi_ring_sqe(&r.ring, 1)->opcode = 0xff;
 	assert_int_equal(pi_ring_submit(&r.ring, 4), 2);
@@ -445,7 +445,7 @@ static void test_wait_is_interrupted(void **state)
 	assert_return_code(sigaction(SIGALRM, &action, NULL), errno);
 	r.fd = pipes[0];
 	reader_prep(&r, 0);
-	pi_ring_queue(&r.ring, 0);
+	pi_ring_queue(&r.ring, 0, r.io[0].slots);
 	assert_int_equal(pi_ring_submit(&r.ring, 1), 1);
 	assert_int_equal(pi_ring_wait(&r.ring, 0), 0);
 	assert_int_equal(pi_ring_ready(&r.ring), 0);
@@ -693,7 +693,7 @@ static void test_other_operations(void **state)
 	pi_io_fsync(&r.io[1], 0, file, true, 1);
 	pi_io_sync_range(&r.io[2], 0, file, 0, BLOCK, SYNC_FILE_RANGE_WRITE, 2);
 	for (unsigned int i = 0; i < 3; i++)
-		pi_ring_queue(&r.ring, i);
+		pi_ring_queue(&r.ring, i, r.io[i].slots);
 	assert_int_equal(pi_ring_submit(&r.ring, 3), 3);
 	expect_results(&r, 3, expected);
 	reader_exit(&r);
