@@ -93,7 +93,7 @@ int pi_ring_init(struct pi_ring *ring, const struct pi_ring_options *options,
 	     ret == -EINVAL && i < steps; i++) {
 		params = (struct io_uring_params) {
 			.flags = ladder[i] | options->flags | IORING_SETUP_CQSIZE,
-			.cq_entries = options->depth,
+			.cq_entries = entries,
 		};
 		if (options->iopoll)
 			params.flags |= IORING_SETUP_IOPOLL;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What each layout writes, against bytes written out by hand, and what the
- * running kernel makes of it.  Linux 6.18 and a kernel with everything are
- * stood in for by
+ * running kernel makes of it.  Kernels that take more or less are stood in for
+ * by
  *
- * wrap: io_uring_register
+ * wrap: io_uring_register pi_ring_has_op pi_ring_run
  */
 #include <errno.h>
 
@@ -51,6 +51,40 @@ int __wrap_io_uring_register(unsigned int fd, unsigned int opcode,
 	memcpy(registered.region, (void *)(uintptr_t)registered.reg[0],
 	       sizeof(registered.region));
 	return registered.error;
+}
+
+/* a kernel that takes what is to be told */
+static struct {
+	bool wrapped;
+	unsigned int last_op;
+	int result;
+	unsigned int runs;
+	unsigned int slots;
+	struct io_uring_sqe sqe;
+} kernel;
+
+bool __real_pi_ring_has_op(struct pi_ring *ring, unsigned int op);
+bool __wrap_pi_ring_has_op(struct pi_ring *ring, unsigned int op);
+int __real_pi_ring_run(struct pi_ring *ring, unsigned int index,
+		       unsigned int slots);
+int __wrap_pi_ring_run(struct pi_ring *ring, unsigned int index,
+		       unsigned int slots);
+
+bool __wrap_pi_ring_has_op(struct pi_ring *ring, unsigned int op)
+{
+	return kernel.wrapped ? op <= kernel.last_op :
+	       __real_pi_ring_has_op(ring, op);
+}
+
+int __wrap_pi_ring_run(struct pi_ring *ring, unsigned int index,
+		       unsigned int slots)
+{
+	if (!kernel.wrapped)
+		return __real_pi_ring_run(ring, index, slots);
+	kernel.runs++;
+	kernel.slots = slots;
+	kernel.sqe = *pi_ring_sqe(ring, index);
+	return kernel.result;
 }
 
 /*
@@ -468,6 +502,196 @@ static void test_modes(void **state)
 	}
 }
 
+static bool is_lab(enum pi_layout_id id)
+{
+	return id > PI_LAYOUT_SQE128;
+}
+
+static bool has_opcodes(enum pi_layout_id id)
+{
+	return id == PI_LAYOUT_MIXED || id == PI_LAYOUT_OPCODE;
+}
+
+/* one row's probe in a kernel with @features, opcodes up to @last_op */
+static int probe(enum pi_layout_id id, unsigned int features,
+		 unsigned int last_op, int result, struct pi_reason *reason)
+{
+	static struct io_uring_sqe sqes[2];
+	struct pi_ring ring = {
+		.uring.sq.sqes	= sqes,
+		.features	= features,
+	};
+	int ret;
+
+	memset(reason, 0, sizeof(*reason));
+	memset(&kernel, 0, sizeof(kernel));
+	kernel.last_op = last_op;
+	kernel.result = result;
+	kernel.wrapped = registered.wrapped = true;
+	registered.error = 0;
+	ret = pi_layouts[id].probe(&pi_layouts[id], &ring, reason);
+	kernel.wrapped = registered.wrapped = false;
+	return ret;
+}
+
+#define RW_ATTR		(1U << 16)
+#define LAB_LAST_OP	72
+
+static void test_probe_features(void **state)
+{
+	struct pi_reason reason;
+
+	(void)state;
+	assert_int_equal(probe(PI_LAYOUT_NONE, 0, 0, 0, &reason), 0);
+	for (int i = PI_LAYOUT_INDIRECT; i <= PI_LAYOUT_SQE128; i++) {
+		assert_int_equal(probe(i, ~RW_ATTR, 255, -EBADF, &reason),
+				 -EOPNOTSUPP);
+		pi_test_says(&reason, i == PI_LAYOUT_SQE128 ?
+			     "pi_layout=sqe128 needs Linux 6.14" :
+			     "pi_layout=indirect needs Linux 6.14");
+		pi_test_says(&reason, "IORING_FEAT_RW_ATTR");
+		pi_test_says(&reason, "use pi_layout=none");
+		assert_int_equal(probe(i, RW_ATTR, 0, 0, &reason), 0);
+	}
+}
+
+static void expect_needs_lab(enum pi_layout_id id, int ret,
+			     const struct pi_reason *reason)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "layout '%s' needs the lab kernel: see scripts/kernel/",
+		 pi_layouts[id].name);
+	assert_int_equal(ret, -EOPNOTSUPP);
+	pi_test_says(reason, text);
+}
+
+static void test_probe_lab(void **state)
+{
+	struct pi_reason reason;
+
+	(void)state;
+	for (int i = PI_LAYOUT_INLINE; i < PI_NR_LAYOUTS; i++) {
+		/* it takes the attribute, and there is no such descriptor */
+		assert_int_equal(probe(i, RW_ATTR, LAB_LAST_OP, -EBADF, &reason), 0);
+		assert_int_equal(kernel.runs, 1);
+		assert_int_equal(kernel.sqe.fd, -1);
+		assert_int_equal(kernel.sqe.opcode, i == PI_LAYOUT_MIXED ? 65 :
+				 i == PI_LAYOUT_OPCODE ? 71 : 22);
+		assert_int_equal(kernel.slots, i == PI_LAYOUT_MIXED ? 2 : 1);
+
+		/* a selector that it does not know */
+		expect_needs_lab(i, probe(i, RW_ATTR, LAB_LAST_OP, -EINVAL,
+					  &reason), &reason);
+		/* none is looked at before 6.14 */
+		expect_needs_lab(i, probe(i, ~RW_ATTR, LAB_LAST_OP, -EBADF,
+					  &reason), &reason);
+		assert_int_equal(kernel.runs, 0);
+
+		/* an answer that says neither */
+		assert_int_equal(probe(i, RW_ATTR, LAB_LAST_OP, -ENOMEM, &reason),
+				 -ENOMEM);
+		pi_test_says(&reason, "could not be tried: Cannot allocate memory");
+		assert_int_equal(probe(i, RW_ATTR, LAB_LAST_OP, 8, &reason), -EIO);
+		pi_test_says(&reason, "could not be tried");
+	}
+}
+
+/* Linux 7.3 has fewer; one with more may mean anything by these */
+static void test_probe_opcodes(void **state)
+{
+	struct pi_reason reason;
+
+	(void)state;
+	for (int i = PI_LAYOUT_INLINE; i < PI_NR_LAYOUTS; i++)
+		for (int last = LAB_LAST_OP - 1; last <= LAB_LAST_OP + 1; last += 2) {
+			int ret = probe(i, RW_ATTR, last, -EBADF, &reason);
+
+			if (!has_opcodes(i)) {
+				assert_int_equal(ret, 0);
+				continue;
+			}
+			expect_needs_lab(i, ret, &reason);
+			assert_int_equal(kernel.runs, 0);
+		}
+}
+
+/* a machine whose policy denies io_uring cannot run these tests */
+static bool probe_here(enum pi_layout_id id)
+{
+	struct pi_reason reason = { "" };
+	int ret = pi_layout_probe(&pi_layouts[id], &reason);
+
+	if (ret == -EPERM || ret == -ENOSYS) {
+		print_message("# %s\n", reason.text);
+		skip();
+	}
+	if (!ret)
+		return true;
+	print_message("# %s\n", reason.text);
+	if (id == PI_LAYOUT_MIXED && ret == -EINVAL)
+		pi_test_says(&reason, "IORING_SETUP_SQE_MIXED");
+	else if (is_lab(id))
+		expect_needs_lab(id, ret, &reason);
+	else
+		pi_test_says(&reason, "needs Linux 6.14");
+	return false;
+}
+
+static int submit(const struct pi_layout *layout, struct pi_ring *ring,
+		  struct pi_io *io)
+{
+	struct pi_io_mode mode;
+	static char buf[16];
+
+	pi_io_mode_init(&mode, false, false);
+	assert_int_equal(layout->mode(&mode, NULL), 0);
+	pi_io_rw(io, &mode, 0, -1, 0, buf, sizeof(buf), 0, 0, 0, false);
+	layout->fill(io, CHK, APP, 8, SEED);
+	return pi_ring_run(ring, 0, io->slots);
+}
+
+static void test_running_kernel(void **state)
+{
+	(void)state;
+	assert_true(probe_here(PI_LAYOUT_NONE));
+	assert_int_equal(probe_here(PI_LAYOUT_INDIRECT),
+			 probe_here(PI_LAYOUT_SQE128));
+	for (int i = 0; i < PI_NR_LAYOUTS; i++) {
+		const struct pi_layout *layout = &pi_layouts[i];
+		const struct pi_ring_options options = {
+			.depth = 1, .flags = layout->ring_flags,
+		};
+		struct pi_io_set set;
+		struct pi_ring ring;
+
+		if (!probe_here(i))
+			continue;
+		assert_int_equal(pi_ring_init(&ring, &options, NULL), 0);
+		assert_int_equal(pi_io_set_init(&set, 1, 8), 0);
+		assert_int_equal(pi_layout_open(layout, &ring, &set, NULL), 0);
+		assert_int_equal(submit(layout, &ring, set.io), -EBADF);
+		/* so that EBADF means that it has looked at the attribute */
+		if (set.io->attr) {
+			set.io->attr->rsvd = 1;
+			assert_int_equal(submit(layout, &ring, set.io), -EINVAL);
+		}
+		pi_io_set_exit(&set);
+		pi_ring_exit(&ring);
+	}
+}
+
+/* nothing stays open */
+static void test_probe_leaves_nothing(void **state)
+{
+	const int next = pi_test_next_fd();
+
+	(void)state;
+	for (int i = 0; i < PI_NR_LAYOUTS; i++)
+		probe_here(i);
+	assert_int_equal(pi_test_next_fd(), next);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -482,6 +706,11 @@ int main(void)
 		cmocka_unit_test(test_plain_in_any_ring),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_modes),
+		cmocka_unit_test(test_probe_features),
+		cmocka_unit_test(test_probe_lab),
+		cmocka_unit_test(test_probe_opcodes),
+		cmocka_unit_test(test_running_kernel),
+		cmocka_unit_test(test_probe_leaves_nothing),
 	};
 
 	return cmocka_run_group_tests_name("layout", tests, NULL, NULL);

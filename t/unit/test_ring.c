@@ -20,6 +20,7 @@
 
 static struct {
 	unsigned int refused;
+	unsigned int ignored;
 	int error;
 	unsigned int idle_ms;
 	unsigned int tries;
@@ -49,6 +50,7 @@ int __wrap_io_uring_queue_init_params(unsigned int entries,
 		return setup.error;
 	if (p->flags & setup.refused)
 		return -EINVAL;
+	p->flags &= ~setup.ignored;
 	if (setup.idle_ms)
 		p->sq_thread_idle = setup.idle_ms;
 	return __real_io_uring_queue_init_params(entries, ring, p);
@@ -303,6 +305,190 @@ static void test_sqe_size(void **state)
 		for (unsigned int i = 0; i < r.depth; i++)
 			assert_ptr_equal(pi_ring_sqe(&r.ring, i), first + i * size);
 		reader_run(&r, BLOCK);
+		reader_exit(&r);
+	}
+}
+
+/* a ring of mixed sizes has two slots for each I/O; 64-byte SQEs take one */
+static void test_mixed(void **state)
+{
+	struct pi_ring_options options = { .flags = PI_IORING_SETUP_SQE_MIXED };
+
+	(void)state;
+	setup.ignored = PI_IORING_SETUP_SQE_MIXED;
+	for (options.depth = 1; options.depth < 300; options.depth *= 3) {
+		const char *first;
+		struct reader r;
+
+		setup.tries = 0;
+		reader_init(&r, &options);
+		assert_int_equal(setup.entries, 2 * options.depth);
+		/* the kernel refuses fewer completions than SQEs */
+		assert_int_equal(setup.tried[0].cq_entries, 2 * options.depth);
+		first = (const char *)r.ring.uring.sq.sqes;
+		for (unsigned int i = 0; i < r.depth; i++)
+			assert_ptr_equal(pi_ring_sqe(&r.ring, i), first + i * 128);
+		reader_run(&r, BLOCK);
+		reader_exit(&r);
+	}
+}
+
+/*
+ * A kernel with 128-byte opcodes in a ring of mixed sizes: it takes the second
+ * half from behind the first, and the entry of the index array after that of
+ * the first for used.
+ */
+struct model {
+	struct pi_ring ring;
+	unsigned int entries;
+	unsigned int head;
+	unsigned int tail;
+	unsigned int *array;
+	struct io_uring_sqe *sqes;
+	unsigned int most;	/* slots that it takes at once */
+	uint64_t *seen;
+	unsigned int nr_seen;
+};
+
+#define MODEL_OP128	200
+
+static int model_submit(struct pi_ring *ring, unsigned int nr)
+{
+	struct model *m = (struct model *)ring;
+	unsigned int left, ret;
+
+	left = nr < m->tail - m->head ? nr : m->tail - m->head;
+	left = left < m->most ? left : m->most;
+	ret = left;
+	while (left) {
+		unsigned int at = m->array[m->head & (m->entries - 1)];
+		const struct io_uring_sqe *sqe = &m->sqes[at];
+
+		assert_in_range(at, 0, m->entries - 1);
+		if (sqe->opcode == MODEL_OP128) {
+			if (left < 2)
+				break;
+			assert_in_range(at + 1, 1, m->entries - 1);
+			m->head++;
+			left--;
+		}
+		m->head++;
+		left--;
+		m->seen[m->nr_seen++] = sqe->user_data;
+	}
+	return ret - left;
+}
+
+static void model_init(struct model *m, unsigned int depth)
+{
+	*m = (struct model) { .entries = 1 };
+	while (m->entries < 2 * depth)
+		m->entries <<= 1;
+	/* close before the counters wrap around */
+	m->head = m->tail = -3U - pi_test_below(m->entries);
+	m->array = malloc(m->entries * sizeof(*m->array));
+	m->sqes = malloc(m->entries * sizeof(*m->sqes));
+	m->seen = malloc(depth * sizeof(*m->seen));
+	assert_true(m->array && m->sqes && m->seen);
+	memset(m->array, 0xff, m->entries * sizeof(*m->array));
+	m->ring.sqe_shift = m->ring.slot_shift = 1;
+	m->ring.submit = model_submit;
+	m->ring.uring.sq.ktail = &m->tail;
+	m->ring.uring.sq.array = m->array;
+	m->ring.uring.sq.sqes = m->sqes;
+	m->ring.uring.sq.ring_mask = m->entries - 1;
+}
+
+static void model_exit(struct model *m)
+{
+	free(m->array);
+	free(m->sqes);
+	free(m->seen);
+}
+
+/* some I/Os in any order, in pieces; as the engine does it */
+static void model_round(struct model *m, unsigned int depth,
+			struct pi_io *io, unsigned int *order)
+{
+	unsigned int nr = 1 + pi_test_below(depth), queued = 0, done = 0;
+
+	for (unsigned int i = 0; i < depth; i++)
+		order[i] = i;
+	m->nr_seen = 0;
+	for (unsigned int n = 0; n < nr; n++) {
+		unsigned int swap = n + pi_test_below(depth - n), i = order[swap];
+
+		order[swap] = order[n];
+		order[n] = i;
+		io[i].slots = 1 + pi_test_below(2);
+		io[i].sqe = pi_ring_sqe(&m->ring, i);
+		io[i].sqe->opcode = io[i].slots == 2 ? MODEL_OP128 :
+				    IORING_OP_READ;
+		io[i].sqe->user_data = i;
+		pi_ring_queue(&m->ring, i, io[i].slots);
+		queued += io[i].slots;
+	}
+	while (queued) {
+		int ret;
+
+		m->most = 2 + pi_test_below(m->entries);
+		ret = pi_ring_submit(&m->ring, queued);
+		assert_in_range(ret, 1, queued);
+		for (int i = 0; i < ret; i += io[order[done++]].slots)
+			assert_int_equal(pi_ring_index(&m->ring, queued - i),
+					 order[done]);
+		queued -= ret;
+	}
+	assert_int_equal(m->nr_seen, nr);
+	for (unsigned int n = 0; n < nr; n++)
+		assert_int_equal(m->seen[n], order[n]);
+}
+
+static void test_slots(void **state)
+{
+	static const unsigned int depth[] = { 1, 2, 3, 8, 31, 64 };
+
+	(void)state;
+	for (size_t d = 0; d < ARRAY_SIZE(depth); d++) {
+		struct pi_io *io = calloc(depth[d], sizeof(*io));
+		unsigned int order[64];
+		struct model m;
+
+		assert_non_null(io);
+		model_init(&m, depth[d]);
+		for (unsigned int round = 0; round < 200; round++)
+			model_round(&m, depth[d], io, order);
+		model_exit(&m);
+		free(io);
+	}
+}
+
+/* one I/O with nothing else in flight, as a probe or a tool does it */
+static void test_run_one(void **state)
+{
+	struct pi_ring_options options = { .depth = 4, .sqpoll_cpu = -1 };
+
+	(void)state;
+	for (int sqpoll = 0; sqpoll < 2; sqpoll++) {
+		struct reader r;
+
+		options.sqpoll = sqpoll;
+		reader_init(&r, &options);
+		for (unsigned int i = 0; i < 3 * r.depth; i++) {
+			unsigned int n = i % r.depth;
+			uint8_t block[BLOCK];
+
+			reader_prep(&r, n);
+			assert_int_equal(pi_ring_run(&r.ring, n, 1), BLOCK);
+			fill_block(block, r.block[n]);
+			assert_memory_equal(r.buf + n * BLOCK, block, BLOCK);
+		}
+		r.fd = -1;
+		reader_prep(&r, 1);
+		assert_int_equal(pi_ring_run(&r.ring, 1, 1), -EBADF);
+		r.io[1].sqe->opcode = 0xff;
+		assert_int_equal(pi_ring_run(&r.ring, 1, 1), -EINVAL);
+		assert_int_equal(pi_ring_ready(&r.ring), 0);
 		reader_exit(&r);
 	}
 }
@@ -625,6 +811,27 @@ static void test_refusals(void **state)
 	refuse(&options, -EINVAL, 4, "set-up of 77 entries");
 }
 
+/* a kernel without a flag that cannot be done without */
+static void test_flags_refused(void **state)
+{
+	struct pi_ring_options options = {
+		.depth = 77, .sqpoll = true, .sqpoll_cpu = 0,
+	};
+
+	(void)state;
+	for (int sqpoll = 0; sqpoll < 2; sqpoll++) {
+		unsigned int tries = sqpoll ? 3 : 5;
+
+		options.sqpoll = sqpoll;
+		options.flags = setup.refused = PI_IORING_SETUP_SQE_MIXED;
+		refuse(&options, -EINVAL, tries, "IORING_SETUP_SQE_MIXED");
+		refuse(&options, -EINVAL, tries, "6.19");
+		options.flags = setup.refused = IORING_SETUP_SQE128;
+		refuse(&options, -EINVAL, tries, "IORING_SETUP_SQE128");
+		refuse(&options, -EINVAL, tries, "5.19");
+	}
+}
+
 /* skips the test where the kernel would say something else */
 static void need_io_uring(void)
 {
@@ -636,11 +843,17 @@ static void need_io_uring(void)
 
 static void test_too_deep(void **state)
 {
-	const struct pi_ring_options options = { .depth = 32769 };
+	struct pi_ring_options options = { .depth = 32769 };
 
 	(void)state;
 	need_io_uring();
 	refuse(&options, -EINVAL, 4, "the kernel takes at most 32768");
+
+	/* each I/O has two slots, and it is not the size that is unknown */
+	setup.ignored = PI_IORING_SETUP_SQE_MIXED;
+	options.depth = 16385;
+	options.flags = PI_IORING_SETUP_SQE_MIXED;
+	refuse(&options, -EINVAL, 5, "32770 entries");
 }
 
 /* it is the CPU that is to blame, not the number of entries */
@@ -708,6 +921,9 @@ int main(void)
 		ring_test(test_depths),
 		ring_test(test_deepest),
 		ring_test(test_sqe_size),
+		ring_test(test_mixed),
+		ring_test(test_slots),
+		ring_test(test_run_one),
 		ring_test(test_vectored),
 		ring_test(test_registered),
 		ring_test(test_async),
@@ -722,6 +938,7 @@ int main(void)
 		ring_test(test_ladder_sqpoll),
 		ring_test(test_iopoll),
 		ring_test(test_refusals),
+		ring_test(test_flags_refused),
 		ring_test(test_too_deep),
 		ring_test(test_sqpoll_cpu_refused),
 		ring_test(test_kernel_knows),
