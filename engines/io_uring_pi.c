@@ -25,10 +25,13 @@
 struct engine {
 	struct pi_ring ring;
 	struct pi_io_set ios;
-	struct pi_io_mode mode;
+	struct pi_io_mode mode;		/* of I/Os with PI */
+	struct pi_io_mode plain;
 	const struct pi_layout *layout;
-	int (*prep)(struct thread_data *td, struct io_u *io_u);
-	unsigned int queued;
+	void (*prep)(struct thread_data *td, struct io_u *io_u);
+	unsigned int mix;
+	unsigned int mix_carry;
+	unsigned int queued;		/* slots of the ring */
 	unsigned int first_event;
 	uint64_t async_every;
 	uint64_t async_count;
@@ -43,6 +46,7 @@ struct engine {
 	int *fds;
 	struct pi_target *targets;
 	struct pi_errors errors;
+	struct pi_stats stats;
 	struct pi_faults *faults;
 	void (*generate)(struct thread_data *td, struct io_u *io_u);
 	void (*done[2])(struct thread_data *td, struct io_u *io_u,
@@ -136,6 +140,7 @@ static int init(struct thread_data *td)
 		e->errors.faults = e->faults;
 	}
 	e->layout = &pi_layouts[o->layout];
+	e->mix = o->mix;
 	e->sqpoll = o->sqpoll;
 	e->registered = o->registerfiles || o->sqpoll;
 	e->async_every = o->force_async ?: UINT64_MAX;
@@ -161,8 +166,10 @@ static int io_u_init(struct thread_data *td, struct io_u *io_u)
 	return 0;
 }
 
-static inline __attribute__((always_inline)) int prep_rw(struct thread_data *td, struct io_u *io_u,
-				 bool vectored)
+#define ALWAYS_INLINE	inline __attribute__((always_inline))
+
+static ALWAYS_INLINE void prep_with_pi(struct thread_data *td,
+				       struct io_u *io_u, bool vectored)
 {
 	struct engine *e = td->io_ops_data;
 	struct pi_target *t = FILE_ENG_DATA(io_u->file);
@@ -175,17 +182,61 @@ static inline __attribute__((always_inline)) int prep_rw(struct thread_data *td,
 	io->ref = t->start + (io_u->offset >> t->shift);
 	e->layout->fill(io, t->chk, t->app_tag, io->blocks * t->md_size,
 			io->ref);
-	return 0;
 }
 
-static int prep_vectored(struct thread_data *td, struct io_u *io_u)
+static ALWAYS_INLINE void prep_plain(struct thread_data *td, struct io_u *io_u,
+				     bool vectored)
 {
-	return prep_rw(td, io_u, true);
+	struct engine *e = td->io_ops_data;
+	struct pi_target *t = FILE_ENG_DATA(io_u->file);
+	struct pi_io *io = &e->ios.io[io_u->index];
+
+	pi_io_rw(io, &e->plain, io_u->ddir, t->fd, io_u->offset,
+		 io_u->xfer_buf, io_u->xfer_buflen, td->ioprio, io_u->index,
+		 (uintptr_t)io_u, vectored);
+	pi_io_no_attr(io);
+	io->blocks = 0;
 }
 
-static int prep_single(struct thread_data *td, struct io_u *io_u)
+/* pi_mix: evenly spread, the same in each run */
+static ALWAYS_INLINE void prep_mixed(struct thread_data *td, struct io_u *io_u,
+				     bool vectored)
 {
-	return prep_rw(td, io_u, false);
+	struct engine *e = td->io_ops_data;
+
+	e->mix_carry += e->mix;
+	if (e->mix_carry >= 100) {
+		e->mix_carry -= 100;
+		prep_with_pi(td, io_u, vectored);
+	} else {
+		prep_plain(td, io_u, vectored);
+	}
+}
+
+#define PREP(kind)							\
+static void kind##_vectored(struct thread_data *td, struct io_u *io_u)	\
+{									\
+	kind(td, io_u, true);						\
+}									\
+									\
+static void kind##_single(struct thread_data *td, struct io_u *io_u)	\
+{									\
+	kind(td, io_u, false);						\
+}
+
+PREP(prep_with_pi)
+PREP(prep_plain)
+PREP(prep_mixed)
+
+static void choose_prep(struct engine *e, bool vectored)
+{
+	if (!e->layout->pi)
+		e->prep = vectored ? prep_plain_vectored : prep_plain_single;
+	else if (e->mix < 100)
+		e->prep = vectored ? prep_mixed_vectored : prep_mixed_single;
+	else
+		e->prep = vectored ? prep_with_pi_vectored :
+				     prep_with_pi_single;
 }
 
 static int prep(struct thread_data *td, struct io_u *io_u)
@@ -266,7 +317,7 @@ static enum fio_q_status queue(struct thread_data *td, struct io_u *io_u)
 
 	fio_ro_check(td, io_u);
 
-	if (io_u->ddir == DDIR_WRITE) {
+	if (io_u->ddir == DDIR_WRITE && io->blocks) {
 		e->generate(td, io_u);
 	} else if (io_u->ddir == DDIR_TRIM && e->sync_trim) {
 		if (e->queued)
@@ -439,7 +490,9 @@ static void failed(struct thread_data *td, struct io_u *io_u, int err)
 	bool looked = false;
 
 	io_u->error = err;
-	if (err == EILSEQ && e->layout->pi)
+	if (!where.blocks)
+		return;
+	if (err == EILSEQ)
 		looked = explain_device(td, io_u);
 	if (e->faults && io_u->ddir == DDIR_WRITE)
 		pi_faults_written(e->faults, &where, false);
@@ -467,6 +520,7 @@ static struct io_u *event(struct thread_data *td, int nr)
 		pi_ring_cqe(&e->ring, e->first_event + nr);
 	struct io_u *io_u = (struct io_u *)(uintptr_t)cqe->user_data;
 	struct pi_target *t = FILE_ENG_DATA(io_u->file);
+	struct pi_io *io = &e->ios.io[io_u->index];
 	int res = cqe->res;
 
 	io_u->error = 0;
@@ -482,6 +536,9 @@ static struct io_u *event(struct thread_data *td, int nr)
 		return io_u;
 	}
 	io_u->resid = io_u->xfer_buflen - res;
+	e->stats.ios[io->blocks != 0]++;
+	if (!io->blocks)
+		return io_u;
 	e->done[io_u->ddir](td, io_u, res >> t->shift);
 	if (!io_u->error)
 		t->bytes[io_u->ddir] += res;
@@ -572,18 +629,19 @@ static int choose_mode(struct thread_data *td)
 	struct pi_reason reason;
 	int ret;
 
-	pi_io_mode_init(&e->mode, vectored, o->fixedbufs);
+	pi_io_mode_init(&e->plain, vectored, o->fixedbufs);
+	e->plain.sqe_flags = e->registered ? IOSQE_FIXED_FILE : 0;
+	e->plain.rw_flags[DDIR_READ] = rw_flags;
+	e->plain.rw_flags[DDIR_WRITE] = rw_flags |
+					(td->o.oatomic ? PI_RWF_ATOMIC : 0);
+	e->mode = e->plain;
 	ret = e->layout->mode(&e->mode, &reason);
 	if (ret)
 		return refuse(td, ret, &reason);
-	e->prep = vectored ? prep_vectored : prep_single;
+	choose_prep(e, vectored);
 	e->generate = e->faults ? generate_faults : generate;
 	e->done[DDIR_READ] = e->faults ? verify_faults : verify;
 	e->done[DDIR_WRITE] = e->faults ? written_faults : written;
-	e->mode.sqe_flags = e->registered ? IOSQE_FIXED_FILE : 0;
-	e->mode.rw_flags[DDIR_READ] = rw_flags;
-	e->mode.rw_flags[DDIR_WRITE] = rw_flags |
-				       (td->o.oatomic ? PI_RWF_ATOMIC : 0);
 	return 0;
 }
 
@@ -639,7 +697,8 @@ static void cleanup(struct thread_data *td)
 
 	if (!e)
 		return;
-	pi_stats_print(td, e->targets, &e->errors);
+	if (e->prep)
+		pi_stats_print(td, &e->stats, e->targets, &e->errors);
 	pi_faults_exit(e->faults, e->errors.device_ios + e->errors.host_ios);
 	pi_errors_exit(&e->errors);
 	if (e->ring_up)

@@ -71,6 +71,16 @@ struct fio_option pi_fio_options[] = {
 		ENGINE_OPTION,
 	},
 	{
+		.name	= "pi_mix",
+		.lname	= "Share of I/Os with protection information",
+		.type	= FIO_OPT_INT,
+		.off1	= offsetof(struct pi_options, mix),
+		.maxval	= 100,
+		.def	= "100",
+		.help	= "Percent of reads and writes that carry protection information, evenly spread; the others are plain I/O in the same ring, neither verified by the engine nor counted as verified. Below 100, a job that writes needs apptag=0, which is what the kernel gives to plain writes (Default: 100)",
+		ENGINE_OPTION,
+	},
+	{
 		.name	= "pi_verify",
 		.lname	= "Who verifies protection information",
 		.type	= FIO_OPT_STR,
@@ -385,6 +395,14 @@ static int refuse(const char *why)
 	return EINVAL;
 }
 
+/* whether reads accept what the kernel generates for plain writes */
+static bool kernel_tuples_pass(const struct pi_options *o)
+{
+	return !o->reftag_set && !o->opaque &&
+	       (!o->apptag_mask ||
+		(!o->apptag && o->app_mode == PI_APP_CONSTANT));
+}
+
 int pi_options_check(struct thread_data *td)
 {
 	const struct pi_options *o = td->eo;
@@ -395,6 +413,12 @@ int pi_options_check(struct thread_data *td)
 	if (!pi_layouts[o->layout].pi)
 		return o->inject ? refuse("pi_inject with pi_layout=none: plain I/O has no tuples to show a fault; use another pi_layout") : 0;
 
+	if (o->mix < 100 && o->inject)
+		return refuse("pi_inject with pi_mix below 100: plain I/O has no tuples to show a fault; drop one of them");
+	if (o->mix < 100 && td_write(td) && !kernel_tuples_pass(o))
+		return refuse("pi_mix below 100: plain writes get the kernel's tuples, with application tag 0, and reads with protection information would find them wrong; set apptag=0 and drop pi_apptag, pi_reftag and pi_opaque, or read only");
+	if (pi_layouts[o->layout].no_seed && o->reftag_set)
+		return refuse("pi_reftag: this pi_layout has no room for a reference tag, the kernel takes the block's number; drop pi_reftag or use pi_layout=indirect");
 	if (o->act)
 		return refuse("pi_act=1: io_uring's attribute cannot make the device insert or strip tuples; use pi_act=0, or pi_layout=none for plain I/O");
 	if (!td->o.odirect)

@@ -31,6 +31,7 @@ enum {
 struct pi_options {
 	void *fio_writes_here;
 	unsigned int layout;
+	unsigned int mix;	/* percent */
 	unsigned int verify;
 	char *chk_str;		/* NULL: the device checks all it can */
 	unsigned int chk;	/* PI_IO_INTEGRITY_CHK_* */

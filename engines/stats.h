@@ -6,10 +6,18 @@
 #include "target.h"
 
 /**
+ * struct pi_stats - what one job has done
+ * @ios:	reads and writes that came through, without and with PI
+ */
+struct pi_stats {
+	uint64_t ios[2];
+};
+
+/**
  * pi_stats_print() - one line for a person, where fio's output is for one
  * @targets:	list of the job's files
  */
-void pi_stats_print(const struct thread_data *td,
+void pi_stats_print(const struct thread_data *td, const struct pi_stats *stats,
 		    const struct pi_target *targets,
 		    const struct pi_errors *errors);
 

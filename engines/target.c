@@ -156,8 +156,11 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 	if (err)
 		return err;
 
-	target->start = o->reftag_set && dev.format.type != 3 ? o->reftag :
-			dev.start;
+	target->start = dev.start;
+	if (o->reftag_set && dev.format.type != 3)
+		target->start = o->reftag;
+	if (pi_layouts[o->layout].no_seed)
+		target->start = 0;
 	target->renumber = dev.start - target->start;
 	err = check_seed(td, f, &dev, target->start);
 	if (err)

@@ -24,7 +24,7 @@ union pi_io_attr {
  * @md:		its metadata, no other I/O's: a write with PI may come back
  *		with rewritten reference tags
  * @ref:	reference tag of the first interval
- * @blocks:	protection intervals
+ * @blocks:	protection intervals; 0 when it carries no PI
  * @slots:	of the ring that its SQE takes, see pi_ring_queue()
  * @attr:	where the layout has put the attribute
  * @sqe_attr:	what the SQE says about it, always the same
@@ -99,6 +99,14 @@ void pi_io_mode_init(struct pi_io_mode *mode, bool vectored, bool fixed);
 static inline struct pi_uapi_sqe_attr *pi_io_sqe_attr(struct pi_io *io)
 {
 	return (void *)((char *)io->sqe + PI_SQE_ATTR_OFFSET);
+}
+
+/**
+ * pi_io_no_attr() - say in the SQE of a read or write that it has none
+ */
+static inline void pi_io_no_attr(struct pi_io *io)
+{
+	*pi_io_sqe_attr(io) = (struct pi_uapi_sqe_attr) { 0 };
 }
 
 /**

@@ -241,7 +241,7 @@ static void fill_none(struct pi_io *io, uint16_t chk, uint16_t app_tag,
 		      uint32_t len, uint64_t seed)
 {
 	(void)chk, (void)app_tag, (void)len, (void)seed;
-	*pi_io_sqe_attr(io) = (struct pi_uapi_sqe_attr) { 0 };
+	pi_io_no_attr(io);
 }
 
 static void fill_attr(struct pi_io *io, uint16_t chk, uint16_t app_tag,
@@ -375,12 +375,14 @@ int pi_layout_probe(const struct pi_layout *layout, struct pi_reason *reason)
 		.depth	= 1,
 		.flags	= layout->ring_flags,
 	};
+	struct pi_reason why;
 	struct pi_ring ring;
 	int ret;
 
-	ret = pi_ring_init(&ring, &options, reason);
+	ret = pi_ring_init(&ring, &options, &why);
 	if (ret)
-		return ret;
+		return pi_reason_set(reason, ret, "pi_layout=%s: %s",
+				     layout->name, why.text);
 	ret = layout->probe(layout, &ring, reason);
 	pi_ring_exit(&ring);
 	return ret;

@@ -14,8 +14,8 @@
  * @name:	value of the option pi_layout
  * @help:	one line
  * @pi:		I/Os carry protection information
- * @no_seed:	has no room for a reference tag: the kernel takes the number of
- *		the block within the block device that the file is
+ * @no_seed:	has no room for a reference tag: the kernel counts from 0 at the
+ *		beginning of the file, a partition too
  * @ring_flags:	IORING_SETUP_* flags that the ring must have
  * @probe:	see pi_layout_probe(), with a ring that is thrown away after it
  * @mode:	change a mode of plain SQEs (pi_io_mode_init()) for I/Os with
@@ -30,9 +30,8 @@
  *
  * A further layout is a further row in layout.c.
  *
- * In any ring pi_layouts[PI_LAYOUT_NONE].fill(), with a mode that no @mode has
- * changed, makes an I/O without PI: the kernel does not look into the second
- * half of its SQE.
+ * In any ring pi_io_no_attr(), with a mode that no @mode has changed, makes an
+ * I/O without PI: the kernel does not look into the second half of its SQE.
  */
 struct pi_layout {
 	const char *name;

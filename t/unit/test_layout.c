@@ -630,7 +630,7 @@ static bool probe_here(enum pi_layout_id id)
 		return true;
 	print_message("# %s\n", reason.text);
 	if (id == PI_LAYOUT_MIXED && ret == -EINVAL)
-		pi_test_says(&reason, "IORING_SETUP_SQE_MIXED");
+		pi_test_says(&reason, "pi_layout=mixed: this kernel has no rings of mixed SQE sizes");
 	else if (is_lab(id))
 		expect_needs_lab(id, ret, &reason);
 	else
