@@ -22,13 +22,17 @@
 #include "target.h"
 #include "unchecked.h"
 
+#define ALWAYS_INLINE	inline __attribute__((always_inline))
+/* out of the way of what every I/O goes: there it would cost saved registers */
+#define NOINLINE	__attribute__((noinline))
+
 struct engine {
 	struct pi_ring ring;
 	struct pi_io_set ios;
 	struct pi_io_mode mode;		/* of I/Os with PI */
 	struct pi_io_mode plain;
 	const struct pi_layout *layout;
-	void (*prep)(struct thread_data *td, struct io_u *io_u);
+	int (*prep)(struct thread_data *td, struct io_u *io_u);
 	unsigned int mix;
 	unsigned int mix_carry;
 	unsigned int queued;		/* slots of the ring */
@@ -143,7 +147,7 @@ static int init(struct thread_data *td)
 	e->mix = o->mix;
 	e->sqpoll = o->sqpoll;
 	e->registered = o->registerfiles || o->sqpoll;
-	e->async_every = o->force_async ?: UINT64_MAX;
+	e->async_every = o->force_async;
 	e->io_us = calloc(td->o.iodepth, sizeof(*e->io_us));
 	e->iovecs = calloc(td->o.iodepth, sizeof(*e->iovecs));
 	e->fds = calloc(td->o.nr_files, sizeof(*e->fds));
@@ -165,8 +169,6 @@ static int io_u_init(struct thread_data *td, struct io_u *io_u)
 	e->io_us[io_u->index] = io_u;
 	return 0;
 }
-
-#define ALWAYS_INLINE	inline __attribute__((always_inline))
 
 static ALWAYS_INLINE void prep_with_pi(struct thread_data *td,
 				       struct io_u *io_u, bool vectored)
@@ -214,14 +216,16 @@ static ALWAYS_INLINE void prep_mixed(struct thread_data *td, struct io_u *io_u,
 }
 
 #define PREP(kind)							\
-static void kind##_vectored(struct thread_data *td, struct io_u *io_u)	\
+static int kind##_vectored(struct thread_data *td, struct io_u *io_u)	\
 {									\
 	kind(td, io_u, true);						\
+	return 0;							\
 }									\
 									\
-static void kind##_single(struct thread_data *td, struct io_u *io_u)	\
+static int kind##_single(struct thread_data *td, struct io_u *io_u)	\
 {									\
 	kind(td, io_u, false);						\
+	return 0;							\
 }
 
 PREP(prep_with_pi)
@@ -239,7 +243,7 @@ static void choose_prep(struct engine *e, bool vectored)
 				     prep_with_pi_single;
 }
 
-static int prep(struct thread_data *td, struct io_u *io_u)
+static NOINLINE int prep_other(struct thread_data *td, struct io_u *io_u)
 {
 	struct engine *e = td->io_ops_data;
 	struct pi_target *t = FILE_ENG_DATA(io_u->file);
@@ -247,10 +251,6 @@ static int prep(struct thread_data *td, struct io_u *io_u)
 	struct fio_file *f = io_u->file;
 
 	switch (io_u->ddir) {
-	case DDIR_READ:
-	case DDIR_WRITE:
-		e->prep(td, io_u);
-		break;
 	case DDIR_TRIM:
 		pi_io_discard(io, e->mode.sqe_flags, t->fd, io_u->offset,
 			      io_u->xfer_buflen, (uintptr_t)io_u);
@@ -265,11 +265,35 @@ static int prep(struct thread_data *td, struct io_u *io_u)
 			    io_u->ddir == DDIR_DATASYNC, (uintptr_t)io_u);
 		break;
 	}
+	return 0;
+}
+
+static ALWAYS_INLINE int prep_any(struct thread_data *td, struct io_u *io_u)
+{
+	struct engine *e = td->io_ops_data;
+
+	return io_u->ddir <= DDIR_WRITE ? e->prep(td, io_u) :
+					  prep_other(td, io_u);
+}
+
+static NOINLINE int prep_async(struct thread_data *td, struct io_u *io_u)
+{
+	struct engine *e = td->io_ops_data;
+
+	prep_any(td, io_u);
 	if (++e->async_count == e->async_every) {
 		e->async_count = 0;
-		io->sqe->flags |= IOSQE_ASYNC;
+		e->ios.io[io_u->index].sqe->flags |= IOSQE_ASYNC;
 	}
 	return 0;
+}
+
+static int prep(struct thread_data *td, struct io_u *io_u)
+{
+	struct engine *e = td->io_ops_data;
+
+	return fio_unlikely(e->async_every) ? prep_async(td, io_u) :
+					      prep_any(td, io_u);
 }
 
 static struct pi_errors_io describe(struct thread_data *td, struct io_u *io_u,
@@ -306,16 +330,25 @@ static void generate_faults(struct thread_data *td, struct io_u *io_u)
 	pi_faults_write(e->faults, &where);
 }
 
+static ALWAYS_INLINE enum fio_q_status publish(struct engine *e,
+					      struct io_u *io_u)
+{
+	unsigned int slots = e->ios.io[io_u->index].slots;
+
+	pi_ring_queue(&e->ring, io_u->index, slots);
+	e->queued += slots;
+	return FIO_Q_QUEUED;
+}
+
 /*
  * Tuples are generated here and not in prep: between the two fio still
  * scrambles the buffer and writes its verify headers into it.
  */
-static enum fio_q_status queue(struct thread_data *td, struct io_u *io_u)
+static NOINLINE enum fio_q_status queue_more(struct thread_data *td,
+					     struct io_u *io_u)
 {
 	struct engine *e = td->io_ops_data;
 	struct pi_io *io = &e->ios.io[io_u->index];
-
-	fio_ro_check(td, io_u);
 
 	if (io_u->ddir == DDIR_WRITE && io->blocks) {
 		e->generate(td, io_u);
@@ -330,10 +363,20 @@ static enum fio_q_status queue(struct thread_data *td, struct io_u *io_u)
 	if (e->cmdprio.mode != CMDPRIO_MODE_NONE &&
 	    fio_cmdprio_set_ioprio(td, &e->cmdprio, io_u))
 		io->sqe->ioprio = io_u->ioprio;
+	return publish(e, io_u);
+}
 
-	pi_ring_queue(&e->ring, io_u->index, io->slots);
-	e->queued += io->slots;
-	return FIO_Q_QUEUED;
+static enum fio_q_status queue(struct thread_data *td, struct io_u *io_u)
+{
+	struct engine *e = td->io_ops_data;
+
+	fio_ro_check(td, io_u);
+
+	if (e->cmdprio.mode == CMDPRIO_MODE_NONE &&
+	    (io_u->ddir == DDIR_READ ||
+	     (io_u->ddir == DDIR_WRITE && !e->ios.io[io_u->index].blocks)))
+		return publish(e, io_u);
+	return queue_more(td, io_u);
 }
 
 /* the I/Os of the next @slots; returns how many they are */
@@ -513,35 +556,46 @@ static void complete_trim(struct thread_data *td, struct io_u *io_u, int res)
 	}
 }
 
+static NOINLINE struct io_u *event_other(struct thread_data *td,
+					 struct io_u *io_u, int res)
+{
+	if (io_u->ddir == DDIR_TRIM)
+		complete_trim(td, io_u, res);
+	else if (res < 0 && ddir_rw(io_u->ddir))
+		failed(td, io_u, -res);
+	else if (res < 0)
+		io_u->error = -res;
+	return io_u;
+}
+
+static NOINLINE struct io_u *event_with_pi(struct thread_data *td,
+					   struct io_u *io_u, int res)
+{
+	struct engine *e = td->io_ops_data;
+	struct pi_target *t = FILE_ENG_DATA(io_u->file);
+
+	e->stats.pi_ios++;
+	e->done[io_u->ddir](td, io_u, res >> t->shift);
+	if (!io_u->error)
+		t->bytes[io_u->ddir] += res;
+	return io_u;
+}
+
 static struct io_u *event(struct thread_data *td, int nr)
 {
 	struct engine *e = td->io_ops_data;
 	const struct io_uring_cqe *cqe =
 		pi_ring_cqe(&e->ring, e->first_event + nr);
 	struct io_u *io_u = (struct io_u *)(uintptr_t)cqe->user_data;
-	struct pi_target *t = FILE_ENG_DATA(io_u->file);
-	struct pi_io *io = &e->ios.io[io_u->index];
 	int res = cqe->res;
 
 	io_u->error = 0;
-	if (fio_unlikely(!ddir_rw(io_u->ddir) || io_u->ddir == DDIR_TRIM)) {
-		if (io_u->ddir == DDIR_TRIM)
-			complete_trim(td, io_u, res);
-		else
-			io_u->error = res < 0 ? -res : 0;
-		return io_u;
-	}
-	if (fio_unlikely(res < 0)) {
-		failed(td, io_u, -res);
-		return io_u;
-	}
+	if (fio_unlikely(res < 0 || io_u->ddir > DDIR_WRITE))
+		return event_other(td, io_u, res);
 	io_u->resid = io_u->xfer_buflen - res;
-	e->stats.ios[io->blocks != 0]++;
-	if (!io->blocks)
-		return io_u;
-	e->done[io_u->ddir](td, io_u, res >> t->shift);
-	if (!io_u->error)
-		t->bytes[io_u->ddir] += res;
+	if (e->ios.io[io_u->index].blocks)
+		return event_with_pi(td, io_u, res);
+	e->stats.plain_ios++;
 	return io_u;
 }
 

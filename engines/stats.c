@@ -23,7 +23,7 @@ void pi_stats_print(const struct thread_data *td, const struct pi_stats *stats,
 			 errors->tags[PI_TAG_OPAQUE]);
 	if (o->mix < 100)
 		snprintf(mix, sizeof(mix), ", %" PRIu64 " I/Os with protection information, %" PRIu64 " without",
-			 stats->ios[1], stats->ios[0]);
+			 stats->pi_ios, stats->plain_ios);
 	log_info("io_uring_pi: %s: layout %s%s: %" PRIu64 " blocks read%s, %" PRIu64 " written with generated tuples; wrong: %" PRIu64 " guard, %" PRIu64 " application tag, %" PRIu64 " reference tag%s; %" PRIu64 " I/Os refused by the device\n",
 		 td->o.name, pi_layouts[o->layout].name, mix, blocks[0],
 		 o->verify & PI_VERIFY_HOST ? " and verified" : "", blocks[1],

@@ -7,10 +7,12 @@
 
 /**
  * struct pi_stats - what one job has done
- * @ios:	reads and writes that came through, without and with PI
+ * @pi_ios:	reads and writes with PI that came through
+ * @plain_ios:	and those without
  */
 struct pi_stats {
-	uint64_t ios[2];
+	uint64_t pi_ios;
+	uint64_t plain_ios;
 };
 
 /**
