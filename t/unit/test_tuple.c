@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 
+#include "pi_test_format.h"
 #include "pi_test_guard.h"
 
 #include "tuple.h"
@@ -9,62 +10,9 @@
 #define MAX_MD		255
 #define MAX_BLOCKS	9
 
-#define CRC16		PI_LBMD_CSUM_CRC16_T10DIF
-#define CRC64		PI_LBMD_CSUM_CRC64_NVME
-#define IP		PI_LBMD_CSUM_IP
-#define NONE		PI_LBMD_CSUM_NONE
-
 #define APP		0x5aa5
 #define REF		0x1234567890ULL
 #define TYPE3_REF	0xfedc5a5a12345678ULL
-
-static struct pi_format format(uint8_t csum, uint32_t interval,
-			       uint16_t md_size, uint16_t pi_offset, uint8_t type)
-{
-	return (struct pi_format) {
-		.guard		= pi_guard_by_csum(csum),
-		.interval	= interval,
-		.md_size	= md_size,
-		.pi_offset	= pi_offset,
-		.shift		= __builtin_ctz(interval),
-		.type		= type,
-	};
-}
-
-static struct pi_format formats[128];
-static unsigned int nr_formats;
-
-#define for_each_format(f)						\
-	for (const struct pi_format *f = formats; f < formats + nr_formats; f++)
-
-/* tuple alone, first, last and, which the ioctl can express, in between */
-static int setup(void **state)
-{
-	static const struct {
-		uint8_t csum;
-		uint16_t md_size, pi_offset;
-	} place[] = {
-		{ CRC16, 8, 0 }, { CRC16, 16, 0 }, { CRC16, 16, 8 },
-		{ CRC16, 64, 0 }, { CRC16, 64, 56 }, { CRC16, 64, 24 },
-		{ CRC16, 128, 120 },
-		{ CRC64, 16, 0 }, { CRC64, 32, 0 }, { CRC64, 32, 16 },
-		{ CRC64, 64, 0 }, { CRC64, 64, 48 }, { CRC64, 64, 24 },
-		{ CRC64, 128, 112 },
-		{ IP, 8, 0 }, { IP, 16, 0 }, { IP, 64, 0 },
-		{ NONE, 1, 0 }, { NONE, 8, 0 }, { NONE, 64, 0 },
-	};
-
-	for (uint32_t interval = 512; interval <= 4096; interval <<= 3)
-		for (uint8_t type = 1; type <= 3; type += 2)
-			for (size_t i = 0; i < ARRAY_SIZE(place); i++) {
-				if (place[i].csum == NONE && type != 3)
-					continue;
-				formats[nr_formats++] = format(place[i].csum,
-					interval, place[i].md_size,
-					place[i].pi_offset, type);
-			}
-	return pi_test_seed(state);
-}
 
 static const struct pi_tuple_options plain = {
 	.app = APP, .app_mask = 0xffff,
@@ -88,15 +36,6 @@ static const struct pi_tuple_options every[] = {
 #define for_each_options(o) \
 	for (const struct pi_tuple_options *o = every; \
 	     o < every + ARRAY_SIZE(every); o++)
-
-static uint64_t get_be(const uint8_t *p, unsigned int bytes)
-{
-	uint64_t value = 0;
-
-	while (bytes--)
-		value = value << 8 | *p++;
-	return value;
-}
 
 static void put_be(uint8_t *p, unsigned int bytes, uint64_t value)
 {
@@ -204,10 +143,10 @@ static struct pi_mismatch reference_check(const struct pi_format *f,
 {
 	const struct pi_test_guard *g = guard(f);
 	const uint8_t *pi = md + f->pi_offset;
-	uint16_t app = get_be(pi + g->guard_size, g->pi_size ? 2 : 0);
+	uint16_t app = pi_test_get_be(pi + g->guard_size, g->pi_size ? 2 : 0);
 	uint16_t want = want_app(o, ref);
-	uint64_t tag = get_be(pi + g->guard_size + 2, g->ref_size);
-	uint64_t value = get_be(pi, g->guard_size);
+	uint64_t tag = pi_test_get_be(pi + g->guard_size + 2, g->ref_size);
+	uint64_t value = pi_test_get_be(pi, g->guard_size);
 
 	if (reference_escaped(f, app, tag))
 		return (struct pi_mismatch) { 0 };
@@ -308,7 +247,8 @@ static uint8_t *sample_tag(const struct sample *s, uint32_t block,
 static uint64_t sample_get(const struct sample *s, uint32_t block,
 			   enum pi_tag tag)
 {
-	return get_be(sample_tag(s, block, tag), tag_bytes(&s->format, tag));
+	return pi_test_get_be(sample_tag(s, block, tag),
+			      tag_bytes(&s->format, tag));
 }
 
 static void sample_put(struct sample *s, uint32_t block, enum pi_tag tag,
@@ -408,8 +348,9 @@ static void test_literal_bytes(void **state)
 	(void)state;
 	memcpy(data + 512 - 9, "123456789", 9);
 	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
-		const struct pi_format f = format(row[i].csum, 512,
-						  row[i].md_size, 0, row[i].type);
+		const struct pi_format f =
+			pi_test_format(row[i].csum, 512, row[i].md_size, 0,
+				       row[i].type);
 		struct pi_mismatch bad;
 		struct pi_tuple t;
 
@@ -423,7 +364,7 @@ static void test_literal_bytes(void **state)
 /* 16 bytes: guard 8, application tag 2, reference tag 6 */
 static void literal_crc64(uint8_t type, uint8_t fill, const char *expected)
 {
-	const struct pi_format f = format(CRC64, 4096, 16, 0, type);
+	const struct pi_format f = pi_test_format(CRC64, 4096, 16, 0, type);
 	uint8_t data[4096], md[16];
 	struct pi_tuple t;
 
@@ -446,7 +387,7 @@ static void test_literal_crc64(void **state)
 static void test_literal_opaque(void **state)
 {
 	const struct pi_tuple_options o = { .app_mask = 0xffff };
-	struct pi_format f = format(CRC16, 512, 24, 16, 1);
+	struct pi_format f = pi_test_format(CRC16, 512, 24, 16, 1);
 	uint8_t data[512] = { 0 }, md[24] = { 0 };
 	struct pi_mismatch bad;
 	struct pi_tuple t;
@@ -476,7 +417,7 @@ static void expect_generated(const struct sample *s)
 static void test_every_format(void **state)
 {
 	(void)state;
-	for_each_format(f)
+	pi_test_for_each_format(f)
 		for_each_options(o) {
 			struct sample s;
 
@@ -522,7 +463,7 @@ static void test_bounds(void **state)
 	pi_test_fill(data.begin, data.end - data.begin);
 	assert_return_code(mprotect(data.begin, data.end - data.begin,
 				    PROT_READ), 0);
-	for_each_format(f) {
+	pi_test_for_each_format(f) {
 		uint8_t *data_last = data.end - 2 * f->interval;
 		uint8_t *md_last = md.end - 2 * f->md_size;
 
@@ -539,7 +480,7 @@ static void test_bounds(void **state)
 static void test_no_blocks(void **state)
 {
 	(void)state;
-	for_each_format(f)
+	pi_test_for_each_format(f)
 		for_each_options(o) {
 			struct pi_mismatch bad;
 			struct pi_tuple t;
@@ -595,9 +536,9 @@ static void test_reference_tag_wraps(void **state)
 		  { 0xef0123456789, 0xef012345678a, 0xef012345678b } },
 		{ UINT64_MAX, { 0xffffffffffff, 0, 1 } },
 	};
-	const struct pi_format crc16 = format(CRC16, 512, 16, 8, 1);
-	const struct pi_format ip = format(IP, 512, 8, 0, 1);
-	const struct pi_format crc64 = format(CRC64, 512, 32, 16, 1);
+	const struct pi_format crc16 = pi_test_format(CRC16, 512, 16, 8, 1);
+	const struct pi_format ip = pi_test_format(IP, 512, 8, 0, 1);
+	const struct pi_format crc64 = pi_test_format(CRC64, 512, 32, 16, 1);
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bits32); i++) {
@@ -612,7 +553,7 @@ static void test_reference_tag_wraps(void **state)
 static void test_type3_reference_tag(void **state)
 {
 	(void)state;
-	for_each_format(f) {
+	pi_test_for_each_format(f) {
 		struct pi_tuple_options o = plain;
 		const uint64_t tag = TYPE3_REF & ref_bits(f);
 		struct sample s;
@@ -648,7 +589,7 @@ static void test_type3_reference_tag(void **state)
 static void test_type1_reference_tag(void **state)
 {
 	(void)state;
-	for_each_format(f) {
+	pi_test_for_each_format(f) {
 		struct pi_tuple_options o = plain;
 		struct sample s;
 
@@ -677,11 +618,12 @@ static void app_mask(const struct pi_format *f, uint16_t mask)
 
 	sample_init(&s, f, 2, REF, &o);
 	app = sample_tag(&s, 1, PI_TAG_APP);
-	assert_int_equal(get_be(app, 2), 0x1234);
+	assert_int_equal(pi_test_get_be(app, 2), 0x1234);
 	for (unsigned int bit = 0; bit < 16; bit++) {
 		flip(app, bit);
 		if (mask & 0x8000 >> bit)
-			expect_bad(&s, PI_TAG_APP, 1, 0x1234, get_be(app, 2));
+			expect_bad(&s, PI_TAG_APP, 1, 0x1234,
+				   pi_test_get_be(app, 2));
 		else
 			expect_good(&s);
 		flip(app, bit);
@@ -696,7 +638,7 @@ static void test_app_mask(void **state)
 	};
 
 	(void)state;
-	for_each_format(f)
+	pi_test_for_each_format(f)
 		for (size_t i = 0; i < ARRAY_SIZE(mask) && pi_size(f); i++)
 			app_mask(f, mask[i]);
 }
@@ -705,7 +647,7 @@ static void test_app_mask(void **state)
 static uint16_t *app_tags(const struct pi_tuple_options *o, uint64_t ref,
 			  uint32_t blocks)
 {
-	const struct pi_format f = format(CRC16, 512, 8, 0, 1);
+	const struct pi_format f = pi_test_format(CRC16, 512, 8, 0, 1);
 	uint16_t *tag = malloc(blocks * sizeof(*tag));
 	uint8_t data[512] = { 0 }, md[8];
 	struct pi_tuple t;
@@ -714,7 +656,7 @@ static uint16_t *app_tags(const struct pi_tuple_options *o, uint64_t ref,
 	pi_tuple_init(&t, &f, o);
 	for (uint32_t b = 0; b < blocks; b++) {
 		t.generate(&t, data, md, 1, ref + b);
-		tag[b] = get_be(md + 2, 2);
+		tag[b] = pi_test_get_be(md + 2, 2);
 	}
 	return tag;
 }
@@ -815,7 +757,7 @@ static void test_app_random_seed(void **state)
 static void test_app_expected(void **state)
 {
 	(void)state;
-	for_each_format(f)
+	pi_test_for_each_format(f)
 		for (int mode = PI_APP_LBA; mode <= PI_APP_RANDOM; mode++) {
 			const struct pi_tuple_options o = {
 				.app = APP, .app_mask = 0xffff, .app_mode = mode,
@@ -890,7 +832,7 @@ static unsigned int delta_bit(const struct delta *d, size_t bytes,
 static uint64_t delta_guard(struct delta *d, const uint8_t *p,
 			    unsigned int bit, uint64_t value)
 {
-	unsigned int now = get_be(p + bit / 16 * 2, 2);
+	unsigned int now = pi_test_get_be(p + bit / 16 * 2, 2);
 	uint64_t crc = d->crc;
 
 	if (d->csum == IP)
@@ -977,7 +919,7 @@ static void every_bit(const struct pi_format *f,
 static void test_every_bit(void **state)
 {
 	(void)state;
-	for_each_format(f) {
+	pi_test_for_each_format(f) {
 		every_bit(f, &plain);
 		if (f->interval == 512)
 			every_bit(f, &checked);
@@ -1020,7 +962,7 @@ static void which_is_named(const struct pi_format *f)
 static void test_which_is_named(void **state)
 {
 	(void)state;
-	for_each_format(f)
+	pi_test_for_each_format(f)
 		if (pi_size(f))
 			which_is_named(f);
 }
@@ -1029,7 +971,7 @@ static void test_which_is_named(void **state)
 static void test_block_before_tag(void **state)
 {
 	(void)state;
-	for_each_format(f) {
+	pi_test_for_each_format(f) {
 		struct sample s;
 		uint64_t app;
 
@@ -1049,7 +991,7 @@ static void test_block_before_tag(void **state)
 static void test_opaque_moves(void **state)
 {
 	(void)state;
-	for_each_format(f) {
+	pi_test_for_each_format(f) {
 		unsigned int at = f->pi_offset ? 0 : pi_size(f);
 		struct sample s;
 		uint8_t was;
@@ -1075,7 +1017,7 @@ static void test_opaque_moves(void **state)
 /* no two of 2^16 neighbours are alike, and a byte in 256 is by chance */
 static void test_opaque_spread(void **state)
 {
-	const struct pi_format f = format(NONE, 512, 8, 0, 3);
+	const struct pi_format f = pi_test_format(NONE, 512, 8, 0, 3);
 	unsigned int same[8] = { 0 };
 	uint8_t md[2][8] = { { 0 } };
 	struct pi_tuple t;
@@ -1132,7 +1074,7 @@ static void escapes(const struct pi_format *f, const struct pi_tuple_options *o)
 static void test_escape(void **state)
 {
 	(void)state;
-	for_each_format(f)
+	pi_test_for_each_format(f)
 		for_each_options(o)
 			if (pi_size(f) && o->app_mask == 0xffff)
 				escapes(f, o);
@@ -1175,7 +1117,7 @@ static void escape_needs(const struct pi_format *f,
 static void test_escape_needs(void **state)
 {
 	(void)state;
-	for_each_format(f)
+	pi_test_for_each_format(f)
 		if (pi_size(f)) {
 			escape_needs(f, &plain);
 			escape_needs(f, &checked);
@@ -1206,7 +1148,7 @@ static void escape_own_tag(const struct pi_format *f, uint64_t ref)
 static void test_escape_own_tag(void **state)
 {
 	(void)state;
-	for_each_format(f)
+	pi_test_for_each_format(f)
 		if (pi_size(f)) {
 			escape_own_tag(f, 0);
 			escape_own_tag(f, UINT64_MAX);
@@ -1218,7 +1160,7 @@ static void test_escape_own_tag(void **state)
 static void test_no_guard(void **state)
 {
 	(void)state;
-	for_each_format(f) {
+	pi_test_for_each_format(f) {
 		struct sample s;
 
 		if (pi_size(f))
@@ -1250,8 +1192,8 @@ static void random_format(struct pi_format *f)
 
 	if (pi_test_below(2))
 		md_size = least << pi_test_below(4);
-	*f = format(g->csum, 512 << pi_test_below(4), md_size, 0,
-		    g->pi_size && pi_test_below(2) ? 1 : 3);
+	*f = pi_test_format(g->csum, 512 << pi_test_below(4), md_size, 0,
+			    g->pi_size && pi_test_below(2) ? 1 : 3);
 	if (g->alone || !g->pi_size)
 		return;
 	switch (pi_test_below(3)) {
@@ -1373,5 +1315,6 @@ int main(void)
 		cmocka_unit_test(test_tag_names),
 	};
 
-	return cmocka_run_group_tests_name("tuple", tests, setup, NULL);
+	return cmocka_run_group_tests_name("tuple", tests, pi_test_formats_init,
+					   NULL);
 }
