@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "inject.h"
 
@@ -54,7 +55,8 @@ static bool parse_number(const char **text, uint64_t *number)
 	if (!isdigit((unsigned char)**text))
 		return false;
 	errno = 0;
-	*number = strtoull(*text, &end, 0);
+	/* like fio's numbers: a leading zero does not make them octal */
+	*number = strtoull(*text, &end, strncasecmp(*text, "0x", 2) ? 10 : 16);
 	*text = end;
 	return !errno;
 }

@@ -204,6 +204,15 @@ static void test_blocks(void **state)
 		expect_blocks(row[i].text, row[i].want, row[i].nr);
 }
 
+/* fio takes them for decimal too */
+static void test_blocks_leading_zero(void **state)
+{
+	static const struct pi_block_range want[] = { { 10, 10 }, { 8, 99 } };
+
+	(void)state;
+	expect_blocks("010,08-0099", want, 2);
+}
+
 static void refuse_blocks(const char *text, const char *part)
 {
 	struct pi_reason reason = { "" };
@@ -1283,6 +1292,7 @@ int main(void)
 		cmocka_unit_test(test_kinds_refused),
 		pi_test_with_random(test_fuzz_kinds),
 		cmocka_unit_test(test_blocks),
+		cmocka_unit_test(test_blocks_leading_zero),
 		cmocka_unit_test(test_blocks_refused),
 		cmocka_unit_test(test_blocks_many),
 		cmocka_unit_test(test_blocks_no_memory),
