@@ -23,6 +23,14 @@ const char *pi_fault_name(enum pi_fault_kind kind)
 	return names[kind];
 }
 
+/* how much of an item of a list a message has room for */
+static int shown(const char *item)
+{
+	const size_t len = strcspn(item, ",");
+
+	return len > 40 ? 40 : len;
+}
+
 int pi_inject_kinds(const char *text, unsigned int *kinds,
 		    struct pi_reason *reason)
 {
@@ -41,7 +49,7 @@ int pi_inject_kinds(const char *text, unsigned int *kinds,
 		if (i == PI_NR_FAULT_KINDS)
 			return pi_reason_set(reason, -EINVAL,
 				"'%.*s' is no kind of fault; give some of data,guard,apptag,reftag,opaque,misplace,drop,tear or all",
-				(int)(len > 40 ? 40 : len), text);
+				shown(text), text);
 		*kinds |= 1U << i;
 		text += len;
 	} while (*text++);
@@ -64,12 +72,11 @@ static bool parse_number(const char **text, uint64_t *number)
 int pi_inject_blocks(const char *text, struct pi_inject *inject,
 		     struct pi_reason *reason)
 {
-	const char *begin = text;
-
 	inject->ranges = NULL;
 	inject->nr_ranges = 0;
 	for (;;) {
 		struct pi_block_range range, *grown;
+		const char *item = text;
 		bool good = parse_number(&text, &range.first);
 
 		range.last = range.first;
@@ -82,8 +89,8 @@ int pi_inject_blocks(const char *text, struct pi_inject *inject,
 			free(inject->ranges);
 			inject->ranges = NULL;
 			return pi_reason_set(reason, -EINVAL,
-				"'%.60s' is no list of blocks; write 7,100-120",
-				begin);
+				"'%.*s' is no block or range of them; write 7,100-120",
+				shown(item), item);
 		}
 		grown = realloc(inject->ranges, (inject->nr_ranges + 1) *
 						sizeof(*grown));

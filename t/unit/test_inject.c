@@ -230,7 +230,7 @@ static void refuse_blocks(const char *text, const char *part)
 static void test_blocks_refused(void **state)
 {
 	static const char * const row[] = {
-		"", ",", "-", "-7", "+7", " 7", "7 ", "7k", "0x", "0xg", "0x-1",
+		"", "-", "-7", "+7", " 7", "7 ", "7k", "0x", "0xg", "0x-1",
 		"x10", "1e3", "1.5", "7;8", "7/8", "7-", "7--8", "7-8-9", "7- 8",
 		"7-+8", "7-x", "8-7", "0x10-15", "1-0", "%s%n", "all",
 		"18446744073709551616", "0x10000000000000000",
@@ -280,6 +280,24 @@ static void test_blocks_many(void **state)
 	assert_int_equal(inject.ranges[MANY].first, 0xfedcba9876543210);
 	free(inject.ranges);
 	free(text);
+}
+
+/* the item, however long the list */
+static void test_blocks_refused_item(void **state)
+{
+	char *text = many_blocks("12-x,13"), *huge = malloc(MANY);
+
+	(void)state;
+	refuse_blocks(text, "'12-x'");
+	free(text);
+	assert_non_null(huge);
+	memset(huge, '9', MANY - 1);
+	huge[MANY - 1] = '\0';
+	refuse_blocks(huge, "'9999");
+	free(huge);
+	refuse_blocks(",", "''");
+	refuse_blocks("1,,2", "''");
+	refuse_blocks("1,2,", "''");
 }
 
 static void test_blocks_no_memory(void **state)
@@ -1295,6 +1313,7 @@ int main(void)
 		cmocka_unit_test(test_blocks_leading_zero),
 		cmocka_unit_test(test_blocks_refused),
 		cmocka_unit_test(test_blocks_many),
+		cmocka_unit_test(test_blocks_refused_item),
 		cmocka_unit_test(test_blocks_no_memory),
 		pi_test_with_random(test_fuzz_blocks),
 		pi_test_with_random(test_fuzz_bytes),
