@@ -149,7 +149,9 @@ bool pi_inject_choose(const struct pi_inject *inject, unsigned int kinds,
 unsigned int pi_fault_visible(const struct pi_format *format,
 			      const struct pi_tuple *t)
 {
-	const bool pi = format->guard->pi_size, pattern = t->opaque_multiply;
+	const bool pi = format->guard->pi_size;
+	const bool opaque = format->md_size > format->guard->pi_size;
+	const bool pattern = opaque && t->opaque_multiply;
 	unsigned int kinds = 0;
 
 	if (pi)
@@ -159,8 +161,7 @@ unsigned int pi_fault_visible(const struct pi_format *format,
 		kinds |= 1U << PI_FAULT_APPTAG | 1U << PI_FAULT_DROP;
 	if (pi && t->ref_check)
 		kinds |= 1U << PI_FAULT_REFTAG;
-	if (format->md_size > format->guard->pi_size &&
-	    (pattern || format->pi_offset))
+	if (pattern || format->pi_offset)
 		kinds |= 1U << PI_FAULT_OPAQUE;
 	if (t->ref_varies || (pi && t->app_varies & t->app_mask) || pattern)
 		kinds |= 1U << PI_FAULT_MISPLACE;

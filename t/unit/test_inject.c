@@ -815,6 +815,26 @@ static void test_visible(void **state)
 		}
 }
 
+/* a pattern needs bytes to be in */
+static void test_visible_no_room(void **state)
+{
+	static const struct pi_tuple_options pattern = {
+		.app_mask = 0xffff, .opaque = true,
+	};
+	static const uint8_t alone[][2] = { { CRC16, 8 }, { IP, 8 }, { CRC64, 16 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(alone); i++) {
+		const struct pi_format f =
+			pi_test_format(alone[i][0], 512, alone[i][1], 0, 3);
+		struct pi_tuple t;
+
+		pi_tuple_init(&t, &f, &pattern);
+		assert_int_equal(pi_fault_visible(&f, &t),
+				 kinds("data,guard,apptag,drop,tear"));
+	}
+}
+
 static void test_shows_as(void **state)
 {
 	/* a letter for each tag, without and with a pattern */
@@ -1327,6 +1347,7 @@ int main(void)
 		cmocka_unit_test(test_choose_ranges),
 		pi_test_with_random(test_choose_ranges_same),
 		cmocka_unit_test(test_visible),
+		cmocka_unit_test(test_visible_no_room),
 		cmocka_unit_test(test_shows_as),
 		pi_test_with_random(test_apply_every_bit),
 		pi_test_with_random(test_apply_again),
