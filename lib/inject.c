@@ -247,14 +247,27 @@ static void flip_opaque(const struct pi_format *format, uint8_t *md,
 	md[byte] ^= 1U << (random >> 32) % 8;
 }
 
-/* another block's, whose low bits differ and that is not the kernel's number */
-static uint64_t elsewhere(uint64_t ref, uint64_t renumber, uint64_t random)
+/*
+ * Another block's tuple, of those that differ in what is compared, and whose
+ * number the kernel does not take for the block's own.  With one bit of the
+ * application tag to compare, each other block is so with a chance of a half.
+ */
+static bool misplace(const struct pi_tuple *t, uint64_t ref, uint64_t own,
+		     uint64_t random, const uint8_t *data, uint8_t *md)
 {
-	uint64_t by = 2 + random % 250;
+	struct pi_mismatch bad;
 
-	if (by == renumber)
-		by++;
-	return ref + by;
+	for (unsigned int tries = 0; tries < 64; tries++, random = mix(random)) {
+		const uint64_t other = ref + 1 + random % 0xffff;
+
+		if (t->ref_varies && !((other ^ own) & t->ref_varies))
+			continue;
+		t->generate(t, data, md, 1, other);
+		if (t->verify(t, data, md, 1, ref, &bad))
+			return true;
+	}
+	t->generate(t, data, md, 1, ref);
+	return false;
 }
 
 static bool replace(uint8_t *buf, const uint8_t *with, size_t len)
@@ -291,9 +304,7 @@ bool pi_fault_apply(const struct pi_fault *fault, const struct pi_format *format
 		flip_opaque(format, md, fault->random);
 		return true;
 	case PI_FAULT_MISPLACE:
-		t->generate(t, data, md, 1,
-			    elsewhere(ref, renumber, fault->random));
-		return true;
+		return misplace(t, ref, ref + renumber, fault->random, data, md);
 	case PI_FAULT_TEAR:
 		return replace(data + half, old_data + half, half);
 	case PI_FAULT_DROP:

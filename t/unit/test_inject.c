@@ -732,7 +732,7 @@ static const struct pi_tuple_options every[] = {
 	{ .app_mask = 0xffff, .app_mode = PI_APP_LBA },
 	{ .app_mask = 0xff00, .app_mode = PI_APP_LBA, .ref_check = true },
 	{ .app = APP, .app_mask = 0xffff, .app_mode = PI_APP_RANDOM },
-	{ .app = APP, .app_mask = 0x0001, .app_mode = PI_APP_RANDOM },
+	{ .app = APP, .app_mask = 0x0010, .app_mode = PI_APP_RANDOM },
 	{ .app = 0xfffe, .app_mask = 0x00ff, .opaque = true, .ref_check = true },
 	{ .app_mode = PI_APP_RANDOM },
 	{ .app_mode = PI_APP_LBA, .ref_check = true, .opaque = true },
@@ -914,7 +914,7 @@ static void sample_init(struct sample *s, const struct pi_format *f,
 	pi_test_fill(s->good_data, f->interval);
 	pi_test_fill(s->old_data, f->interval);
 	s->tuple.generate(&s->tuple, s->good_data, s->good_md, 1, ref);
-	before.app ^= o->app_mask & -o->app_mask;
+	before.app ^= o->app_mask;
 	pi_tuple_init(&old, f, &before);
 	old.generate(&old, s->old_data, s->old_md, 1, ref);
 	sample_restore(s);
@@ -1064,6 +1064,52 @@ static uint64_t random_ref(void)
 {
 	return pi_test_below(2) ? pi_test_rand() :
 	       pi_test_rand() << pi_test_below(64);
+}
+
+/*
+ * What protection information can show it does show, as what it is, and what it
+ * cannot it does not.
+ */
+static void every_kind(const struct pi_format *f,
+		       const struct pi_tuple_options *o, unsigned int times)
+{
+	const bool pi = f->guard->pi_size, room = f->md_size > f->guard->pi_size;
+	const unsigned int possible = KIND(DATA) | (room ? KIND(OPAQUE) : 0) |
+		(pi ? KIND(GUARD) | KIND(APPTAG) | KIND(REFTAG) |
+		      KIND(MISPLACE) | KIND(TEAR) : 0);
+	unsigned int visible, applied = 0;
+	struct sample s;
+
+	sample_init(&s, f, o, random_ref());
+	visible = pi_fault_visible(f, &s.tuple);
+	for (unsigned int i = 0; i < times; i++) {
+		const enum pi_fault_kind kind = pi_test_below(8);
+		struct pi_mismatch bad;
+
+		if (visible >> kind & 1) {
+			assert_true(apply(&s, kind, pi_test_rand()));
+			expect_change(&s, kind);
+			expect_found(&s, kind);
+			if (pi)
+				assert_int_not_equal(app_tag(&s), 0xffff);
+			applied |= 1U << kind;
+		} else if (possible >> kind & 1) {
+			apply(&s, kind, pi_test_rand());
+			assert_int_equal(verify(&s, &bad), 0);
+		}
+		sample_restore(&s);
+	}
+	/* each is left out once in e^80 */
+	assert_true(times < 600 || applied == visible);
+	sample_exit(&s);
+}
+
+static void test_apply(void **state)
+{
+	(void)state;
+	pi_test_for_each_format(f)
+		for_each_options(o)
+			every_kind(f, o, f->interval == 512 ? 640 : 40);
 }
 
 /* every bit that could be hit is, some time */
@@ -1266,6 +1312,87 @@ static void test_apply_misplace(void **state)
 		}
 }
 
+/* whatever the kernel adds, in as many bits as a tag has */
+static void test_apply_renumber_misplace(void **state)
+{
+	(void)state;
+	pi_test_for_each_format(f) {
+		struct sample s;
+
+		if (!f->guard->pi_size || f->type != 1 || f->interval != 512)
+			continue;
+		sample_init(&s, f, &every[0], random_ref());
+		for (unsigned int i = 0; i < 1000; i++) {
+			const uint64_t random = pi_test_rand();
+
+			s.renumber = 0;
+			assert_true(apply(&s, PI_FAULT_MISPLACE, random));
+
+			/* just where it would have gone */
+			s.renumber = (ref_tag(&s) - s.ref) & ref_bits(f);
+			if (i % 2)
+				s.renumber += pi_test_rand() & ~ref_bits(f);
+			sample_restore(&s);
+			assert_true(apply(&s, PI_FAULT_MISPLACE, random));
+			assert_int_not_equal(ref_tag(&s),
+				(s.ref + s.renumber) & ref_bits(f));
+			expect_change(&s, PI_FAULT_MISPLACE);
+			expect_found(&s, PI_FAULT_MISPLACE);
+			sample_restore(&s);
+		}
+		sample_exit(&s);
+	}
+}
+
+/* another block's tag that is the same in the bits compared shows nothing */
+static void misplace_masked(const struct pi_tuple_options *o)
+{
+	const struct pi_format f = pi_test_format(CRC16, 512, 8, 0, 3);
+	struct sample s;
+
+	sample_init(&s, &f, o, random_ref());
+	for (unsigned int n = 0; n < 20; n++) {
+		s.renumber = pi_test_rand();
+		assert_true(apply(&s, PI_FAULT_MISPLACE, pi_test_rand()));
+		expect_change(&s, PI_FAULT_MISPLACE);
+		expect_found(&s, PI_FAULT_MISPLACE);
+		sample_restore(&s);
+	}
+	sample_exit(&s);
+}
+
+static void test_apply_misplace_mask(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 20 * 16; i++) {
+		struct pi_tuple_options o = { .app_mask = 1U << i % 16 };
+
+		o.app_mode = PI_APP_LBA;
+		misplace_masked(&o);
+		o.app_mode = PI_APP_RANDOM;
+		misplace_masked(&o);
+	}
+}
+
+/* where all blocks have the same metadata there is no misplacing */
+static void test_apply_misplace_nowhere(void **state)
+{
+	(void)state;
+	pi_test_for_each_format(f) {
+		struct sample s;
+
+		if (f->type != 3 || f->interval != 512)
+			continue;
+		sample_init(&s, f, &every[2], random_ref());
+		for (unsigned int i = 0; i < 10; i++) {
+			assert_false(apply(&s, PI_FAULT_MISPLACE, pi_test_rand()));
+			assert_memory_equal(s.data, s.good_data, f->interval);
+			assert_memory_equal(s.md, s.good_md, f->md_size);
+		}
+		sample_exit(&s);
+	}
+}
+
 static void test_apply_tear(void **state)
 {
 	(void)state;
@@ -1349,11 +1476,15 @@ int main(void)
 		cmocka_unit_test(test_visible),
 		cmocka_unit_test(test_visible_no_room),
 		cmocka_unit_test(test_shows_as),
+		pi_test_with_random(test_apply),
 		pi_test_with_random(test_apply_every_bit),
 		pi_test_with_random(test_apply_again),
 		pi_test_with_random(test_apply_escape),
 		pi_test_with_random(test_apply_renumber_flip),
 		pi_test_with_random(test_apply_misplace),
+		pi_test_with_random(test_apply_renumber_misplace),
+		pi_test_with_random(test_apply_misplace_mask),
+		pi_test_with_random(test_apply_misplace_nowhere),
 		pi_test_with_random(test_apply_tear),
 		pi_test_with_random(test_apply_drop),
 	};
