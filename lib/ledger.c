@@ -82,7 +82,7 @@ const struct pi_ledger_entry *pi_ledger_add(struct pi_ledger *ledger,
 	entry->id = ++ledger->injected;
 	entry->kind = kind;
 	entry->outcome = PI_FAULT_UNREAD;
-	entry->in_flight = true;
+	entry->in_flight++;
 	return entry;
 }
 
@@ -125,7 +125,8 @@ static void refused(struct pi_ledger *ledger, const void *file, uint64_t block,
 	if (!entry)
 		return;
 	settle(ledger, entry, PI_FAULT_OVERWRITTEN);
-	entry->in_flight = false;
+	if (entry->in_flight)
+		entry->in_flight--;
 	entry->id = 0;
 }
 
@@ -138,7 +139,7 @@ void pi_ledger_written(struct pi_ledger *ledger, const void *file,
 		if (!good) {
 			refused(ledger, file, block, entry);
 		} else if (entry && entry->in_flight) {
-			entry->in_flight = false;
+			entry->in_flight--;
 		} else if (entry) {
 			settle(ledger, entry, PI_FAULT_OVERWRITTEN);
 			forget(ledger, entry);

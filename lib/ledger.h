@@ -25,7 +25,7 @@ enum pi_outcome {
  *		what it holds now is not known
  * @kind:	of the fault
  * @outcome:	so far
- * @in_flight:	in an I/O that has not completed
+ * @in_flight:	I/Os that damaged it and have not completed
  */
 struct pi_ledger_entry {
 	const void *file;
@@ -33,7 +33,7 @@ struct pi_ledger_entry {
 	uint64_t id;
 	enum pi_fault_kind kind;
 	enum pi_outcome outcome;
-	bool in_flight;
+	unsigned int in_flight;
 };
 
 /**

@@ -345,6 +345,36 @@ static void test_fault_over_fault(void **state)
 	expect(1, 0, 0, 0, 1, 1);
 }
 
+/* two writes of a block at a time: the media has a fault when both are done */
+static void test_overlapping(void **state)
+{
+	(void)state;
+	add(A, BLOCK, PI_FAULT_DATA);
+	add(A, BLOCK, PI_FAULT_DATA);
+	written(A, BLOCK, 1);
+	read_back(A, BLOCK, 1);
+	written(A, BLOCK, 1);
+	expect(0, 0, 0, 0, 1);
+	assert_true(found(A, BLOCK, PI_TAG_GUARD, false));
+	expect(1, 0, 0, 0, 1);
+	written(A, BLOCK, 1);
+	assert_null(ledger.entries);
+	assert_int_equal(ledger.unexpected, 0);
+
+	/* one of them refused: who knows */
+	add(A, BLOCK, PI_FAULT_DATA);
+	add(A, BLOCK, PI_FAULT_DATA);
+	refused(A, BLOCK, 1);
+	written(A, BLOCK, 1);
+	read_back(A, BLOCK, 1);
+	assert_true(found(A, BLOCK, PI_TAG_GUARD, false));
+	expect(1, 0, 0, 0, 3);
+	written(A, BLOCK, 1);
+	assert_null(ledger.entries);
+	end(4);
+	assert_int_equal(ledger.unexpected, 0);
+}
+
 static void test_unread(void **state)
 {
 	uint64_t in_flight, on_media;
@@ -542,7 +572,8 @@ static void test_no_memory(void **state)
 
 /*
  * A simple disk: for each block the fault that it has and whether it was
- * settled, for each write its blocks.  No two writes of a block at a time.
+ * settled, for each write its blocks.  No two writes of a block at a time:
+ * test_overlapping() has that.
  */
 enum { NR_BLOCKS = 24, MAX_IO = 6, NR_IOS = 4, STEPS = 30000 };
 
@@ -710,6 +741,7 @@ int main(void)
 		with_ledger(test_second_find),
 		with_ledger(test_in_flight),
 		with_ledger(test_fault_over_fault),
+		with_ledger(test_overlapping),
 		with_ledger(test_unread),
 		with_ledger(test_refused),
 		with_ledger(test_refused_faults),
