@@ -3,6 +3,7 @@
 # make          the engine, build/io_uring_pi.so, and a fio that loads it
 # make bench    what PI costs against plain io_uring, in a guest
 # make bench DEV=/dev/nvme0n1 [ALLOW_WRITE=/dev/nvme0n1]   ... on a drive
+# make kernel   the lab kernel, which takes every attribute layout (scripts/kernel)
 # make check    unit tests, no guest, under a minute
 # make test     all tests, the guest's too
 # make test-long   that, and what takes minutes: every format there is
@@ -123,6 +124,11 @@ $(B)/t/%: t/%.c $(LIB_OBJ) | deps
 	@mkdir -p $(@D)
 	$(call RUN,CC)$(CC) $(LIB_FLAGS) $(CFLAGS) -o $@ $< $(LIB_OBJ) $(LIBS)
 
+kernel:
+	@mkdir -p $(B)
+	@scripts/deps kernel
+	@scripts/lab-kernel
+
 HOST_TESTS := $(UNIT) $(UNIT_SAN) t/options/fuzz.t t/pibench/run.t
 HOST_NEEDS := $(UNIT) $(UNIT_SAN) $(B)/san/io_uring_pi.so
 
@@ -133,7 +139,8 @@ check: $(HOST_NEEDS)
 
 # for each of the five fuzzers: a minute in all
 test: export PI_FUZZ_SECONDS ?= 12
-test: $(HOST_NEEDS) $(B)/io_uring_pi.so $(B)/t/pi-poke $(B)/t/pi-info
+test: $(HOST_NEEDS) $(B)/io_uring_pi.so $(B)/t/pi-poke $(B)/t/pi-info \
+		$(B)/t/layout-refuse kernel
 	@scripts/guest fetch
 	@PYTHONDONTWRITEBYTECODE=1 CMOCKA_MESSAGE_OUTPUT=TAP \
 		prove -j$(JOBS) --exec '' $(HOST_TESTS) t/guest/*.t
@@ -158,4 +165,4 @@ distclean:
 -include $(LIB_OBJ:.o=.d) $(ENGINE_OBJ:.o=.d)
 
 
-.PHONY: all deps check test test-long faults bench clean distclean FORCE
+.PHONY: all deps kernel check test test-long faults bench clean distclean FORCE
