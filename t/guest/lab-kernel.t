@@ -1,0 +1,32 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The lab kernel: each attribute layout carries what it should, and what is malformed is refused."""
+import subprocess
+
+from tap import BUILD, main, ok, passes, pi, plain_read
+
+FORMATS = ['4096+8', '512+8']
+AT_LEAST = 350
+
+
+def refuse(name, device):
+    done = subprocess.run([BUILD / 't/layout-refuse', device], capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    good = [line for line in lines if line.startswith('ok ')]
+    bad = [line for line in lines if not line.startswith('ok ')]
+    ok(done.returncode == 0 and len(good) > AT_LEAST and lines[-1] == f'1..{len(good)}',
+       f'{name}: {len(good)} checks of every layout', f'status {done.returncode}', *bad, done.stderr)
+
+
+def test(*devices):
+    for name, device in zip(FORMATS, devices):
+        refuse(name, device)
+        passes(pi(device, rw='randwrite', bs='8k', size='2m', iodepth=8, verify='crc32c'),
+               f'{name}: the merged layout works as ever', write=256, read=256)
+        ok(plain_read(device) == 0, f'{name}: the kernel agrees')
+    for rw in ('read', 'write'):
+        passes(pi(devices[-1], rw=rw, bs='4k', size='2m', iodepth=8, pi_verify='none'), f'null_blk with metadata: {rw}',
+               **{rw: 512})
+
+
+main(test, ['--kernel', 'lab', *(word for name in [*FORMATS, 'null_blk:4096+8'] for word in ('--disk', name))])
