@@ -286,6 +286,7 @@ bool pi_fault_apply(const struct pi_fault *fault, const struct pi_format *format
 	const struct pi_guard *g = format->guard;
 	const unsigned int half = format->interval / 2;
 	uint8_t *guard = md + format->pi_offset, *app = guard + g->guard_size;
+	bool changed;
 
 	switch (fault->kind) {
 	case PI_FAULT_DATA:
@@ -308,8 +309,8 @@ bool pi_fault_apply(const struct pi_fault *fault, const struct pi_format *format
 	case PI_FAULT_TEAR:
 		return replace(data + half, old_data + half, half);
 	case PI_FAULT_DROP:
-		return replace(data, old_data, format->interval) |
-		       replace(md, old_md, format->md_size);
+		changed = replace(data, old_data, format->interval);
+		return replace(md, old_md, format->md_size) || changed;
 	default:
 		return false;
 	}
