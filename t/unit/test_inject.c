@@ -123,7 +123,8 @@ static void test_kinds_refused(void **state)
 static void test_fuzz_kinds(void **state)
 {
 	static const char * const no_kind[] = {
-		"", "all", "dat", "dataguard", "g", "misplace ", "TEAR", "\n", "\xff",
+		"", "all", "dat", "dataguard", "g", "misplace ", "TEAR", "\n",
+		"\xff",
 	};
 	unsigned int good = 0;
 
@@ -577,7 +578,8 @@ static void test_choose_seed(void **state)
 			for (uint64_t block = 0; block < NR; block++) {
 				struct pi_fault f;
 
-				same += pi_inject_choose(&a, ALL_KINDS, block, &f) &&
+				same += pi_inject_choose(&a, ALL_KINDS, block,
+							 &f) &&
 					pi_inject_choose(&b, ALL_KINDS,
 							 block + shift, &f);
 			}
@@ -789,7 +791,8 @@ static void test_visible(void **state)
 		  "data,guard,opaque,misplace,tear" },
 		{ CRC16, 8, 0, 1, { .opaque = true },
 		  "data,guard,reftag,misplace,tear" },
-		{ CRC64, 128, 112, 1, { .app_mask = 0x8000, .opaque = true }, "all" },
+		{ CRC64, 128, 112, 1, { .app_mask = 0x8000, .opaque = true },
+		  "all" },
 		/* without a tuple there is only that */
 		{ NONE, 8, 0, 3, { .opaque = true, .app_mask = 0xffff },
 		  "opaque,misplace" },
@@ -821,7 +824,9 @@ static void test_visible_no_room(void **state)
 	static const struct pi_tuple_options pattern = {
 		.app_mask = 0xffff, .opaque = true,
 	};
-	static const uint8_t alone[][2] = { { CRC16, 8 }, { IP, 8 }, { CRC64, 16 } };
+	static const uint8_t alone[][2] = {
+		{ CRC16, 8 }, { IP, 8 }, { CRC64, 16 },
+	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(alone); i++) {
@@ -1374,22 +1379,34 @@ static void test_apply_misplace_mask(void **state)
 	}
 }
 
-/* where all blocks have the same metadata there is no misplacing */
+static void misplace_nowhere(const struct pi_format *f,
+			     const struct pi_tuple_options *o)
+{
+	struct sample s;
+
+	sample_init(&s, f, o, random_ref());
+	for (unsigned int i = 0; i < 10; i++) {
+		assert_false(apply(&s, PI_FAULT_MISPLACE, pi_test_rand()));
+		assert_memory_equal(s.data, s.good_data, f->interval);
+		assert_memory_equal(s.md, s.good_md, f->md_size);
+	}
+	sample_exit(&s);
+}
+
+/* all blocks have the same metadata, or what differs is not compared */
 static void test_apply_misplace_nowhere(void **state)
 {
+	static const struct pi_tuple_options same = { .app_mask = 0xffff };
+	static const struct pi_tuple_options unseen = {
+		.app_mode = PI_APP_LBA, .ref_check = true,
+	};
+
 	(void)state;
 	pi_test_for_each_format(f) {
-		struct sample s;
-
 		if (f->type != 3 || f->interval != 512)
 			continue;
-		sample_init(&s, f, &every[2], random_ref());
-		for (unsigned int i = 0; i < 10; i++) {
-			assert_false(apply(&s, PI_FAULT_MISPLACE, pi_test_rand()));
-			assert_memory_equal(s.data, s.good_data, f->interval);
-			assert_memory_equal(s.md, s.good_md, f->md_size);
-		}
-		sample_exit(&s);
+		misplace_nowhere(f, &same);
+		misplace_nowhere(f, &unseen);
 	}
 }
 

@@ -490,12 +490,14 @@ static void test_transient(void **state)
 static void test_transient_unknown(void **state)
 {
 	(void)state;
-	refused(A, BLOCK, 1);
-	pi_ledger_read(&ledger, A, BLOCK, 1, true);
+	add(A, BLOCK + 1, PI_FAULT_DATA);
+	refused(A, BLOCK, 2);
+	pi_ledger_read(&ledger, A, BLOCK, 2, true);
 	assert_true(found(A, BLOCK, PI_TAG_GUARD, false));
-	written(A, BLOCK, 1);
+	assert_true(found(A, BLOCK + 1, PI_TAG_GUARD, false));
+	written(A, BLOCK, 2);
 	assert_null(ledger.entries);
-	end(0);
+	end(1);
 	assert_int_equal(ledger.unexpected, 0);
 }
 
