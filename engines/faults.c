@@ -318,7 +318,7 @@ static void damage(struct pi_faults *faults, const struct pi_errors_io *where,
 	if (where->io_u->ddir == DDIR_READ || save(faults, where, block, data)) {
 		if (pi_fault_apply(fault, &target->format, t,
 				   where->io->ref + block, target->renumber,
-				   data, md, old, old + t->interval))
+				   data, md, old, old ? old + t->interval : NULL))
 			note(faults, where, block, fault);
 	}
 	free(old);

@@ -462,7 +462,7 @@ static bool explain_device(struct thread_data *td, struct io_u *io_u)
 	struct pi_io *io = &e->ios.io[io_u->index];
 	const struct pi_errors_io where =
 		describe(td, io_u, "device", io->blocks);
-	bool at_hand;
+	bool at_hand = true;
 
 	e->errors.device_ios++;
 	if (io_u->ddir == DDIR_READ)
@@ -470,9 +470,6 @@ static bool explain_device(struct thread_data *td, struct io_u *io_u)
 					   io_u->xfer_buf, io_u->xfer_buflen,
 					   io->md, io->blocks * t->md_size,
 					   io->ref);
-	else
-		/* the kernel has put its own reference tags into renumbered ones */
-		at_hand = !t->renumber;
 
 	if (!at_hand)
 		pi_errors_device(&e->errors, &where,

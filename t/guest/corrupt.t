@@ -123,8 +123,8 @@ def test(*devices):
         shutil.rmtree('dump')
         os.remove('errors')
     for option in ('pi_errors', 'pi_dump'):
-        refuses(job(device, **{option: '/nowhere/x'}), f'{option} nowhere',
-                option, '/nowhere/x', 'No such file')
+        refuses(job(device, **{option: '/dev/null/x'}), f'{option} nowhere',
+                option, '/dev/null/x', 'Not a directory')
     for block in range(30):
         poke(device, block, ('md', 0, 0xff))
     run = pi(device, rw='read', bs='4k', size=SIZE, iodepth=4,

@@ -111,6 +111,8 @@ def test(*devices):
     ok(run.status == 0 and sorted(fault['block'] for fault in faults) == [7, 100, 101, 102, 103] and
        plain_read(device, 7 * 4096, 4096) == 84 and not plain_read(device, 8 * 4096, 4096),
        'pi_inject_blocks damages these and no others', faults, run)
+    # the kernel has its own reference tags by the time it refuses a write that counts from elsewhere
+    all_found('pi_reftag', *inject(device, pi_reftag='0x777', apptag=9))
     # somebody else's fault is not expected
     pi(device, rw='write', bs='16k', size=SIZE)
     poke(device, 50, ('md', 0, 0x10))
@@ -134,7 +136,7 @@ def test(*devices):
             ({'pi_inject': 'all', 'apptag': '0xffff'}, ['escape']),
             ({'pi_inject': 'all', 'pi_layout': 'none'}, ['pi_layout=none']),
             ({'pi_inject_expect': 1}, ['pi_inject=all']),
-            ({'pi_inject': 'all', 'pi_inject_log': '/nowhere/x'}, ['pi_inject_log', 'No such file'])):
+            ({'pi_inject': 'all', 'pi_inject_log': '/dev/null/x'}, ['pi_inject_log', 'Not a directory'])):
         run = pi(device, **base, **options)
         if words:
             refuses(run, f'refused: {options}', *words)

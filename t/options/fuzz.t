@@ -95,7 +95,7 @@ class Fuzz:
         """Parse only, with a file that could be written; or all the way to a device that is not there."""
         parse = draw.randrange(2)
         given = list(lines(draw, self.valid))
-        target = self.target if parse else '/nowhere/disk'
+        target = self.target if parse else '/dev/null/disk'
         head = [f'ioengine=external:{ENGINE}', f'filename={target}', 'size=64k', 'direct=1', 'allow_file_create=0',
                 f'rw={draw.choice(("read", "write"))}']
         if draw.randrange(3):
