@@ -116,7 +116,7 @@ def mixes(layout, device, interval):
     jobs = {f'{mode} {n}': [*common, f'pi_mix={n}', *MODES[mode]]
             for mode, n in [*(('single', next(mix)) for _ in range(5)),
                             *((mode, next(mix)) for mode in modes(layout)[1:])]}
-    Path('errors').unlink(missing_ok=True)
+    Path('errors').write_text('')
     done, ran = fio(device, jobs)
     errors = [json.loads(line) for line in Path('errors').read_text().splitlines()]
     wrong = []
