@@ -95,17 +95,19 @@ int pi_format_from_profile(struct pi_format *format, const char *profile,
 
 void pi_format_name(const struct pi_format *format, char *buf, size_t size)
 {
+	const char *extended = format->extended ? " extended" : "";
 	const char *place = "";
 
 	if (!format->guard->pi_size) {
-		snprintf(buf, size, "%u+%u without PI", format->interval,
-			 format->md_size);
+		snprintf(buf, size, "%u+%u%s without PI", format->interval,
+			 format->md_size, extended);
 		return;
 	}
 	if (format->md_size > format->guard->pi_size)
 		place = !format->pi_offset ? " first" :
 			format->pi_offset + format->guard->pi_size ==
 			format->md_size ? " last" : " inside";
-	snprintf(buf, size, "%u+%u type %u %s%s", format->interval,
-		 format->md_size, format->type, format->guard->name, place);
+	snprintf(buf, size, "%u+%u%s type %u %s%s", format->interval,
+		 format->md_size, extended, format->type, format->guard->name,
+		 place);
 }

@@ -16,6 +16,8 @@
  * @interval:	bytes of data that one tuple protects, a power of two
  * @shift:	log2 of @interval
  * @md_size:	bytes of metadata per interval, the tuple included
+ * @extended:	the metadata of an interval follows its data in the same
+ *		buffer (extended LBA), and is not in one of its own
  * @pi_offset:	where in them the tuple begins; the guard covers the metadata
  *		before it too (NVM Command Set 1.0, 5.2.1)
  * @type:	1 (type 2 is the same to Linux: reference tags count from the
@@ -29,6 +31,7 @@ struct pi_format {
 	uint16_t pi_offset;
 	uint8_t shift;
 	uint8_t type;
+	bool extended;
 };
 
 /**
@@ -60,12 +63,21 @@ int pi_format_from_profile(struct pi_format *format, const char *profile,
 void pi_format_name(const struct pi_format *format, char *buf, size_t size);
 
 /**
- * pi_format_md_bytes() - bytes of metadata that go with @bytes of data
+ * pi_format_stride() - bytes in the data buffer from one interval to the next
+ */
+static inline uint32_t pi_format_stride(const struct pi_format *format)
+{
+	return format->interval + (format->extended ? format->md_size : 0);
+}
+
+/**
+ * pi_format_md_bytes() - bytes of metadata in a buffer of their own that go with
+ *			  @bytes of data
  */
 static inline uint64_t pi_format_md_bytes(const struct pi_format *format,
 					  uint64_t bytes)
 {
-	return (bytes >> format->shift) * format->md_size;
+	return format->extended ? 0 : (bytes >> format->shift) * format->md_size;
 }
 
 #endif

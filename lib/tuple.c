@@ -16,9 +16,9 @@ enum place {
 };
 
 /*
- * What follows is compiled once for each size of tuple, place and way of
- * treating the bytes outside the tuple; SIZE, PLACE and CHECK are constants
- * there.
+ * What follows is compiled once for each size of tuple, place, way of treating
+ * the bytes outside the tuple and way of transferring the metadata; SIZE,
+ * PLACE, CHECK and EXTENDED are constants there.
  *
  * A tuple's tags but a 64-bit guard fit one big-endian word: guard 16,
  * application tag 16, reference tag 32 bits; or application tag 16, reference
@@ -77,10 +77,13 @@ static ALWAYS_INLINE uint8_t opaque_byte(const struct pi_tuple *t,
 
 static ALWAYS_INLINE void generate(const struct pi_tuple *t, const void *data,
 				   void *md, uint32_t blocks, uint64_t ref,
-				   unsigned int size, enum place place)
+				   unsigned int size, enum place place,
+				   bool extended)
 {
+	const uint32_t data_stride = extended ? t->stride : t->interval;
+	const uint32_t md_stride = extended ? t->stride : t->md_size;
 	const uint8_t *d = data;
-	uint8_t *m = md;
+	uint8_t *m = extended ? (uint8_t *)data + t->interval : md;
 
 	for (; blocks; blocks--) {
 		uint8_t *pi = m + (place == LAST ? t->pi_offset : 0);
@@ -96,8 +99,8 @@ static ALWAYS_INLINE void generate(const struct pi_tuple *t, const void *data,
 			store(pi, value);
 			store(pi + 8, tags(t, ref, 16));
 		}
-		d += t->interval;
-		m += t->md_size;
+		d += data_stride;
+		m += md_stride;
 		ref++;
 	}
 }
@@ -147,11 +150,13 @@ static int wrong_tag(const struct pi_tuple *t, uint64_t expected,
 static ALWAYS_INLINE int verify(const struct pi_tuple *t, const void *data,
 				const void *md, uint32_t blocks, uint64_t ref,
 				struct pi_mismatch *bad, unsigned int size,
-				enum place place, bool check)
+				enum place place, bool check, bool extended)
 {
+	const uint32_t data_stride = extended ? t->stride : t->interval;
+	const uint32_t md_stride = extended ? t->stride : t->md_size;
 	const unsigned int shift = APP_SHIFT(size);
 	const uint64_t compare = (uint64_t)t->app_mask << shift | t->ref_check;
-	const uint8_t *d = data, *m = md;
+	const uint8_t *d = data, *m = extended ? d + t->interval : md;
 
 	for (uint32_t i = 0; i < blocks; i++) {
 		const uint8_t *pi = m + (place == LAST ? t->pi_offset : 0);
@@ -172,7 +177,7 @@ static ALWAYS_INLINE int verify(const struct pi_tuple *t, const void *data,
 			escaped = (actual >> shift & 0xffff) == 0xffff &&
 				  (actual & t->ref_escape) == t->ref_escape;
 		}
-		if (check && !escaped)
+		if (check && place != ALONE && !escaped)
 			ret = wrong_opaque(t, m, i, ref, size, bad);
 		if (__builtin_expect(!ret && (value != stored ||
 					      (expected ^ actual) & compare), 0)) {
@@ -185,46 +190,47 @@ static ALWAYS_INLINE int verify(const struct pi_tuple *t, const void *data,
 		}
 		if (ret)
 			return ret;
-		d += t->interval;
-		m += t->md_size;
+		d += data_stride;
+		m += md_stride;
 		ref++;
 	}
 	return 0;
 }
 
-#define GENERATE(name, size, place)					\
+#define GENERATE(name, size, place, extended)				\
 static void generate_##name(const struct pi_tuple *t, const void *data,	\
 			    void *md, uint32_t blocks, uint64_t ref)	\
 {									\
-	generate(t, data, md, blocks, ref, size, place);		\
+	generate(t, data, md, blocks, ref, size, place, extended);	\
 }
 
-#define VERIFY(name, size, place, check)				\
+#define VERIFY(name, size, place, check, extended)			\
 static int verify_##name(const struct pi_tuple *t, const void *data,	\
 			 const void *md, uint32_t blocks, uint64_t ref,	\
 			 struct pi_mismatch *bad)			\
 {									\
-	return verify(t, data, md, blocks, ref, bad, size, place, check);\
+	return verify(t, data, md, blocks, ref, bad, size, place, check,\
+		      extended);					\
 }
 
-GENERATE(8_alone, 8, ALONE)
-GENERATE(8_first, 8, FIRST)
-GENERATE(8_last, 8, LAST)
-GENERATE(16_alone, 16, ALONE)
-GENERATE(16_first, 16, FIRST)
-GENERATE(16_last, 16, LAST)
-GENERATE(0, 0, FIRST)
-VERIFY(8_alone, 8, ALONE, false)
-VERIFY(8_first, 8, FIRST, false)
-VERIFY(8_last, 8, LAST, false)
-VERIFY(16_alone, 16, ALONE, false)
-VERIFY(16_first, 16, FIRST, false)
-VERIFY(16_last, 16, LAST, false)
-VERIFY(8_first_check, 8, FIRST, true)
-VERIFY(8_last_check, 8, LAST, true)
-VERIFY(16_first_check, 16, FIRST, true)
-VERIFY(16_last_check, 16, LAST, true)
-VERIFY(0_check, 0, FIRST, true)
+#define FUNCTIONS(name, size, place)					\
+GENERATE(name, size, place, false)					\
+GENERATE(name##_extended, size, place, true)				\
+VERIFY(name, size, place, false, false)					\
+VERIFY(name##_extended, size, place, false, true)			\
+VERIFY(name##_check, size, place, true, false)				\
+VERIFY(name##_check_extended, size, place, true, true)
+
+FUNCTIONS(8_alone, 8, ALONE)
+FUNCTIONS(8_first, 8, FIRST)
+FUNCTIONS(8_last, 8, LAST)
+FUNCTIONS(16_alone, 16, ALONE)
+FUNCTIONS(16_first, 16, FIRST)
+FUNCTIONS(16_last, 16, LAST)
+GENERATE(0, 0, FIRST, false)
+GENERATE(0_extended, 0, FIRST, true)
+VERIFY(0_check, 0, FIRST, true, false)
+VERIFY(0_check_extended, 0, FIRST, true, true)
 
 static void generate_nothing(const struct pi_tuple *t, const void *data,
 			     void *md, uint32_t blocks, uint64_t ref)
@@ -240,19 +246,28 @@ static int verify_nothing(const struct pi_tuple *t, const void *data,
 	return 0;
 }
 
+#define ROW(size, place, name)						\
+	{ size, place, false, generate_##name, {			\
+	  verify_##name, verify_##name##_check } },			\
+	{ size, place, true, generate_##name##_extended, {		\
+	  verify_##name##_extended, verify_##name##_check_extended } }
+
 static const struct {
 	uint8_t size;
 	enum place place;
+	bool extended;
 	typeof(((struct pi_tuple *)0)->generate) generate;
-	typeof(((struct pi_tuple *)0)->verify) verify, verify_check;
+	typeof(((struct pi_tuple *)0)->verify) verify[2];
 } functions[] = {
-	{ 8,  ALONE, generate_8_alone,  verify_8_alone,  verify_8_alone },
-	{ 8,  FIRST, generate_8_first,  verify_8_first,  verify_8_first_check },
-	{ 8,  LAST,  generate_8_last,   verify_8_last,   verify_8_last_check },
-	{ 16, ALONE, generate_16_alone, verify_16_alone, verify_16_alone },
-	{ 16, FIRST, generate_16_first, verify_16_first, verify_16_first_check },
-	{ 16, LAST,  generate_16_last,  verify_16_last,  verify_16_last_check },
-	{ 0,  FIRST, generate_0,        verify_nothing,  verify_0_check },
+	ROW(8, ALONE, 8_alone),
+	ROW(8, FIRST, 8_first),
+	ROW(8, LAST, 8_last),
+	ROW(16, ALONE, 16_alone),
+	ROW(16, FIRST, 16_first),
+	ROW(16, LAST, 16_last),
+	{ 0, FIRST, false, generate_0, { verify_nothing, verify_0_check } },
+	{ 0, FIRST, true, generate_0_extended, {
+	  verify_nothing, verify_0_check_extended } },
 };
 
 void pi_tuple_init(struct pi_tuple *t, const struct pi_format *format,
@@ -266,15 +281,17 @@ void pi_tuple_init(struct pi_tuple *t, const struct pi_format *format,
 	unsigned int i = 0;
 
 	while (functions[i].size != guard->pi_size ||
-	       functions[i].place != place)
+	       functions[i].place != place ||
+	       functions[i].extended != format->extended)
 		i++;
 	*t = (struct pi_tuple) {
 		.generate	= functions[i].generate,
-		.verify		= options->opaque ? functions[i].verify_check :
-						    functions[i].verify,
+		.verify		= functions[i].verify[options->opaque],
 		.guard		= guard->compute,
 		.guard_seed	= guard->seed,
 		.interval	= format->interval,
+		.stride		= pi_format_stride(format),
+		.extended	= format->extended,
 		.md_size	= format->md_size,
 		.pi_offset	= format->pi_offset,
 		.app		= options->app,

@@ -64,8 +64,10 @@ struct pi_tuple_options {
  * @verify:	checks it; 0, or -EILSEQ with *@bad filled in
  *
  * Built once by pi_tuple_init() and not changed afterwards; any number of
- * threads may use it.  @data holds @blocks x interval bytes, @md @blocks x
- * md_size bytes; neither needs alignment.  @ref is the number of the first
+ * threads may use it.  Where in @data and @md an interval lies is what
+ * pi_tuple_data() and pi_tuple_md() say: @data holds @blocks x interval bytes
+ * and @md @blocks x md_size bytes, or, of an extended format, @data holds both
+ * and @md is not looked at.  Neither needs alignment.  @ref is the number of the first
  * interval on the device: type 1 tuples carry its low bits counting up.
  * The guard covers opaque bytes before the tuple too.
  *
@@ -82,8 +84,10 @@ struct pi_tuple {
 	uint64_t (*guard)(uint64_t seed, const void *buf, size_t len);
 	uint64_t guard_seed;
 	uint32_t interval;
+	uint32_t stride;
 	uint16_t md_size;
 	uint16_t pi_offset;
+	bool extended;
 	uint16_t app;
 	uint16_t app_mask;
 	uint16_t app_varies;
@@ -96,6 +100,26 @@ struct pi_tuple {
 	uint64_t ref_escape;
 	uint64_t opaque_multiply;
 };
+
+/**
+ * pi_tuple_data() - where the data of interval @block begins
+ */
+static inline uint8_t *pi_tuple_data(const struct pi_tuple *t, const void *data,
+				     uint32_t block)
+{
+	return (uint8_t *)data + (size_t)block * t->stride;
+}
+
+/**
+ * pi_tuple_md() - where the metadata of interval @block begins
+ */
+static inline uint8_t *pi_tuple_md(const struct pi_tuple *t, const void *data,
+				   const void *md, uint32_t block)
+{
+	if (t->extended)
+		return pi_tuple_data(t, data, block) + t->interval;
+	return (uint8_t *)md + (size_t)block * t->md_size;
+}
 
 /**
  * pi_tuple_init() - prepare for a format

@@ -1265,6 +1265,81 @@ static void test_random_round_trips(void **state)
 	}
 }
 
+/* the two buffers of @s as an extended LBA has them, in memory of that size */
+static uint8_t *interleave(const struct sample *s)
+{
+	const uint32_t interval = s->format.interval, md = s->format.md_size;
+	uint8_t *buf = malloc(s->data_bytes + s->md_bytes);
+
+	assert_non_null(buf);
+	for (uint32_t i = 0; i < s->blocks; i++) {
+		memcpy(buf + (size_t)i * (interval + md), sample_data(s, i),
+		       interval);
+		memcpy(buf + (size_t)i * (interval + md) + interval,
+		       sample_md(s, i), md);
+	}
+	return buf;
+}
+
+static void expect_same(const struct sample *s, const struct pi_tuple *extended)
+{
+	struct pi_mismatch separate = { 0 }, found = { 0 };
+	uint8_t *buf = interleave(s);
+
+	assert_int_equal(extended->verify(extended, buf, NULL, s->blocks,
+					  s->ref, &found),
+			 sample_verify(s, &separate));
+	assert_memory_equal(&found, &separate, sizeof(found));
+	free(buf);
+}
+
+/* metadata between the data is what it is in a buffer of its own */
+static void test_extended(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 1000; i++) {
+		const uint32_t blocks = 1 + pi_test_below(MAX_BLOCKS);
+		struct pi_tuple_options o = random_options();
+		struct pi_tuple extended;
+		struct pi_format f;
+		struct sample s;
+		uint8_t *buf, *want;
+
+		random_format(&f);
+		sample_init(&s, &f, blocks, pi_test_rand(), &o);
+		want = interleave(&s);
+		f.extended = true;
+		pi_tuple_init(&extended, &f, &o);
+
+		buf = malloc(s.data_bytes + s.md_bytes);
+		assert_non_null(buf);
+		memset(buf, PI_TEST_CANARY, s.data_bytes + s.md_bytes);
+		for (uint32_t b = 0; b < blocks; b++) {
+			assert_ptr_equal(pi_tuple_data(&s.tuple, s.data, b),
+					 sample_data(&s, b));
+			assert_ptr_equal(pi_tuple_md(&s.tuple, s.data, s.md, b),
+					 sample_md(&s, b));
+			assert_ptr_equal(pi_tuple_data(&extended, buf, b),
+					 buf + b * (f.interval + f.md_size));
+			assert_ptr_equal(pi_tuple_md(&extended, buf, NULL, b),
+					 buf + b * (f.interval + f.md_size) +
+					 f.interval);
+			memcpy(pi_tuple_data(&extended, buf, b),
+			       sample_data(&s, b), f.interval);
+		}
+		extended.generate(&extended, buf, NULL, blocks, s.ref);
+		assert_memory_equal(buf, want, s.data_bytes + s.md_bytes);
+
+		expect_same(&s, &extended);
+		for (unsigned int n = pi_test_below(3) + 1; n; n--)
+			corrupt(&s);
+		expect_same(&s, &extended);
+		free(want);
+		free(buf);
+		sample_exit(&s);
+	}
+}
+
 static void test_none(void **state)
 {
 	struct pi_mismatch bad;
@@ -1311,6 +1386,7 @@ int main(void)
 		pi_test_with_random(test_escape_own_tag),
 		pi_test_with_random(test_no_guard),
 		pi_test_with_random(test_random_round_trips),
+		pi_test_with_random(test_extended),
 		cmocka_unit_test(test_none),
 		cmocka_unit_test(test_tag_names),
 	};
