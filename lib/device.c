@@ -74,6 +74,17 @@ static int copy_name(const char *name, void *data)
 	return 1;
 }
 
+/* directory of a device's attributes; false when it is no device */
+static bool attr_dir(const char *sysfs, const struct stat *st, char *dir,
+		     size_t size)
+{
+	const char *kind = S_ISBLK(st->st_mode) ? "block" : "char";
+
+	snprintf(dir, size, "%s/dev/%s/%u:%u", sysfs, kind, major(st->st_rdev),
+		 minor(st->st_rdev));
+	return S_ISBLK(st->st_mode) || S_ISCHR(st->st_mode);
+}
+
 /* 1: tuple first, 0: last, negative: not an NVMe namespace we may ask */
 static int nvme_pi_first(int fd)
 {
@@ -116,6 +127,49 @@ static int probe_sysfs(const char *disk, int fd, struct pi_format *format,
 				      md_size, pi_first, reason);
 }
 
+/* name of the namespace's other device, "ng0n1"; false where there is none */
+static bool sibling(const char *sysfs, int fd, char *name, size_t size)
+{
+	char dir[PATH_MAX - 64], text[4], target[PATH_MAX];
+	const char *from = "nvme", *to = "ng", *own;
+	struct stat st;
+	ssize_t len;
+
+	if (fstat(fd, &st) || !attr_dir(sysfs, &st, dir, sizeof(dir)))
+		return false;
+	len = readlink(dir, target, sizeof(target) - 1);
+	if (len < 0)
+		return false;
+	target[len] = '\0';
+	if (S_ISCHR(st.st_mode)) {
+		from = "ng";
+		to = "nvme";
+	} else if (!attr_text(dir, "partition", text, sizeof(text)) &&
+		   strrchr(target, '/')) {
+		*strrchr(target, '/') = '\0';
+	}
+	own = strrchr(target, '/') ? strrchr(target, '/') + 1 : target;
+	if (strncmp(own, from, strlen(from)))
+		return false;
+	snprintf(name, size, "%s%s", to, own + strlen(from));
+	return true;
+}
+
+int pi_device_sibling_at(const char *sysfs, int fd, char *name, size_t size)
+{
+	char own[64];
+
+	if (!sibling(sysfs, fd, own, sizeof(own)))
+		return -ENODEV;
+	snprintf(name, size, "/dev/%s", own);
+	return 0;
+}
+
+int pi_device_sibling(int fd, char *name, size_t size)
+{
+	return pi_device_sibling_at("/sys", fd, name, size);
+}
+
 static int no_metadata(const char *disk, struct pi_reason *reason)
 {
 	unsigned int lbs = attr_number(disk, "queue/logical_block_size");
@@ -128,7 +182,7 @@ static int no_metadata(const char *disk, struct pi_reason *reason)
 			lbs, lower);
 	if (md_size)
 		return pi_reason_set(reason, -ENODATA,
-			"no protection information the kernel can carry (LBA format %u+%u, extended or with a storage tag); format it with separate metadata and PI or use pi_layout=none",
+			"no protection information the kernel can carry (LBA format %u+%u, extended or with a storage tag); format it with separate metadata and PI, name the character device /dev/ngXnY or use pi_layout=none",
 			lbs, md_size);
 	return pi_reason_set(reason, -ENODATA,
 		"no protection information (LBA format %u+0); format it with PI or use pi_layout=none",
@@ -185,6 +239,131 @@ static int check_lower(const char *name, void *data)
 	return 0;
 }
 
+/* protection information format, NVM Command Set 1.0, figure 102 */
+static bool pif_csum(uint32_t extended, uint8_t *csum)
+{
+	static const uint8_t by_pif[4] = {
+		[0] = PI_LBMD_CSUM_CRC16_T10DIF,
+		[2] = PI_LBMD_CSUM_CRC64_NVME,
+	};
+
+	*csum = by_pif[extended >> 7 & 3];
+	return *csum;
+}
+
+static unsigned int storage_tag_bits(uint32_t extended)
+{
+	return extended & 0x7f;
+}
+
+static unsigned int format_in_use(const struct nvme_id_ns *ns)
+{
+	return (ns->flbas & NVME_NS_FLBAS_LOWER_MASK) |
+	       (ns->flbas & NVME_NS_FLBAS_HIGHER_MASK) >> 1;
+}
+
+/* 0, a status of the device or -1 with errno, as libnvme has it */
+static int identify(int fd, __u32 nsid, struct nvme_id_ns *ns,
+		    struct nvme_nvm_id_ns *nvm)
+{
+	int ret = nvme_identify_ns(fd, nsid, ns);
+
+	/* a controller without the NVM command set's own page has CRC16 only */
+	if (ret || nvme_identify_ns_csi(fd, nsid, 0, NVME_CSI_NVM, nvm))
+		memset(nvm, 0, sizeof(*nvm));
+	return ret;
+}
+
+static int namespace_format(const struct nvme_id_ns *ns, uint32_t extended,
+			    struct pi_format *format, struct pi_reason *reason)
+{
+	const struct nvme_lbaf *lbaf = &ns->lbaf[format_in_use(ns)];
+	const unsigned int type = ns->dps & NVME_NS_DPS_PI_MASK;
+	const unsigned int lbs = 1U << (lbaf->ds & 31);
+	const unsigned int md_size = le16toh(lbaf->ms);
+	struct pi_uapi_cap cap = { .interval = lbs, .size = md_size };
+	int ret;
+
+	if (!md_size)
+		return pi_reason_set(reason, -ENODATA,
+			"no protection information (LBA format %u+0); format it with PI, or use fio's io_uring_cmd for I/O without",
+			lbs);
+	if (cap.interval != lbs || cap.size != md_size ||
+	    (type && !pif_csum(extended, &cap.guard_tag_type)))
+		return pi_reason_set(reason, -EOPNOTSUPP,
+			"LBA format %u+%u with protection information format %u is not known here; format it with another",
+			lbs, md_size, extended >> 7 & 3);
+	if (type && storage_tag_bits(extended))
+		return pi_reason_set(reason, -EOPNOTSUPP,
+			"a storage tag of %u bits is not supported; format it without one",
+			storage_tag_bits(extended));
+	if (type) {
+		cap.pi_size = pi_guard_by_csum(cap.guard_tag_type)->pi_size;
+		if (!(ns->dps & NVME_NS_DPS_PI_FIRST))
+			cap.pi_offset = md_size - cap.pi_size;
+		if (type != NVME_NS_DPS_PI_TYPE3)
+			cap.flags = PI_LBMD_CAP_REFTAG;
+	}
+	ret = pi_format_from_cap(format, &cap, reason);
+	format->extended = ns->flbas & NVME_NS_FLBAS_META_EXT;
+	return ret;
+}
+
+/*
+ * The kernel splits no command: what takes more sectors or segments than the
+ * device has is refused with EINVAL.  The data may begin within a page.
+ */
+static uint64_t max_command(const char *disk, const struct pi_format *format)
+{
+	const uint64_t sectors = attr_number(disk, "queue/max_hw_sectors_kb") << 10;
+	const uint64_t segments = attr_number(disk, "queue/max_segments");
+	/* the number of blocks has 16 bits */
+	uint64_t max = (uint64_t)pi_format_stride(format) << 16;
+
+	if (sectors && sectors < max)
+		max = sectors;
+	if (segments > 1 && (segments - 1) * sysconf(_SC_PAGESIZE) < max)
+		max = (segments - 1) * sysconf(_SC_PAGESIZE);
+	return max;
+}
+
+static int probe_namespace(const char *sysfs, const char *dir, int fd,
+			   struct pi_device *dev, struct pi_reason *reason)
+{
+	struct nvme_nvm_id_ns nvm;
+	struct nvme_id_ns ns;
+	char disk[PATH_MAX + 16], block[64];
+	__u32 nsid;
+	int ret;
+
+	if (nvme_get_nsid(fd, &nsid))
+		return pi_reason_set(reason, -ENOTBLK,
+			"not a block device, and not the character device of an NVMe namespace; name a block device or /dev/ngXnY");
+	ret = identify(fd, nsid, &ns, &nvm);
+	if (ret < 0)
+		return pi_reason_set(reason, -errno,
+			"Identify Namespace: %s; run as root (before Linux 6.2 it takes that)",
+			strerror(errno));
+	if (ret)
+		return pi_reason_set(reason, -EIO,
+			"Identify Namespace: NVMe status 0x%x; is this the NVM command set?",
+			ret);
+	ret = namespace_format(&ns, le32toh(nvm.elbaf[format_in_use(&ns)]),
+			       &dev->format, reason);
+	if (ret)
+		return ret;
+
+	dev->nsid = nsid;
+	dev->any_ref = (ns.dps & NVME_NS_DPS_PI_MASK) == NVME_NS_DPS_PI_TYPE2;
+	dev->intervals = le64toh(ns.nsze);
+	if (!sibling(sysfs, fd, block, sizeof(block)))
+		block[0] = '\0';
+	snprintf(disk, sizeof(disk), "%s/../%s", dir, block);
+	dev->max_bytes = max_command(disk, &dev->format);
+	dev->polls = attr_number(disk, "queue/io_poll");
+	return 0;
+}
+
 int pi_device_probe_at(const char *sysfs, int fd, struct pi_device *dev,
 		       struct pi_reason *reason)
 {
@@ -194,15 +373,17 @@ int pi_device_probe_at(const char *sysfs, int fd, struct pi_device *dev,
 	struct stat st;
 	int ret;
 
+	*dev = (struct pi_device) { 0 };
 	if (fstat(fd, &st))
 		return pi_reason_set(reason, -errno, "%s; name a block device",
 				     strerror(errno));
-	if (!S_ISBLK(st.st_mode))
+	if (!attr_dir(sysfs, &st, dir, sizeof(dir)))
 		return pi_reason_set(reason, -ENOTBLK,
 			"not a block device, and files carry no protection information of the application's; name a device or use pi_layout=none");
 
-	snprintf(dir, sizeof(dir), "%s/dev/block/%u:%u", sysfs,
-		 major(st.st_rdev), minor(st.st_rdev));
+	if (S_ISCHR(st.st_mode))
+		return probe_namespace(sysfs, dir, fd, dev, reason);
+
 	snprintf(disk, sizeof(disk), "%s%s", dir,
 		 attr_text(dir, "partition", text, sizeof(text)) ? "" : "/..");
 
@@ -241,17 +422,12 @@ static const struct pi_guard *lba_format_guard(const struct nvme_id_ns *ns,
 					       uint16_t md_size,
 					       uint32_t extended)
 {
-	/* protection information format, NVM Command Set 1.0, figure 102 */
-	static const uint8_t csum[4] = {
-		[0] = PI_LBMD_CSUM_CRC16_T10DIF,
-		[2] = PI_LBMD_CSUM_CRC64_NVME,
-	};
-	const unsigned int storage_tag = extended & 0x7f;
 	const struct pi_guard *guard = NULL;
+	uint8_t csum;
 
-	if (csum[extended >> 7 & 3])
-		guard = pi_guard_by_csum(csum[extended >> 7 & 3]);
-	if (!guard || storage_tag || md_size < guard->pi_size ||
+	if (pif_csum(extended, &csum))
+		guard = pi_guard_by_csum(csum);
+	if (!guard || storage_tag_bits(extended) || md_size < guard->pi_size ||
 	    !(ns->mc & NVME_NS_MC_SEPARATE) ||
 	    !(ns->dpc & (NVME_NS_DPC_PI_TYPE1 | NVME_NS_DPC_PI_TYPE3)))
 		return NULL;
@@ -260,19 +436,14 @@ static const struct pi_guard *lba_format_guard(const struct nvme_id_ns *ns,
 
 int pi_device_lba_formats(int fd, struct pi_lba_format *formats)
 {
-	struct nvme_nvm_id_ns nvm = { 0 };
+	struct nvme_nvm_id_ns nvm;
 	struct nvme_id_ns ns;
-	unsigned int used, count;
+	unsigned int count;
 	__u32 nsid;
 
-	if (nvme_get_nsid(fd, &nsid) || nvme_identify_ns(fd, nsid, &ns))
+	if (nvme_get_nsid(fd, &nsid) || identify(fd, nsid, &ns, &nvm))
 		return -ENOTTY;
-	/* a controller without the NVM command set's own page has CRC16 only */
-	if (nvme_identify_ns_csi(fd, nsid, 0, NVME_CSI_NVM, &nvm))
-		memset(&nvm, 0, sizeof(nvm));
 
-	used = (ns.flbas & NVME_NS_FLBAS_LOWER_MASK) |
-	       (ns.flbas & NVME_NS_FLBAS_HIGHER_MASK) >> 1;
 	count = ns.nlbaf + 1;
 	if (count > PI_MAX_LBA_FORMATS)
 		count = PI_MAX_LBA_FORMATS;
@@ -285,7 +456,7 @@ int pi_device_lba_formats(int fd, struct pi_lba_format *formats)
 			.md_size	= md_size,
 			.guard		= lba_format_guard(&ns, md_size,
 							   le32toh(nvm.elbaf[i])),
-			.in_use		= i == used,
+			.in_use		= i == format_in_use(&ns),
 		};
 	}
 	return count;

@@ -7,31 +7,43 @@
 #include "format.h"
 
 /**
- * struct pi_device - what submitting PI to one block device takes to know
+ * struct pi_device - what submitting PI to one device takes to know
  * @format:	of its protection information
  * @start:	number, on the whole disk, of this device's first interval; a
  *		reference tag that counts from there is what the kernel wants
  *		on the media, so it has nothing to rewrite
  * @intervals:	how many the device has
- * @max_bytes:	largest I/O that the kernel does not split; 0 if unknown
+ * @max_bytes:	largest I/O that the kernel does not split, of a character
+ *		device largest command, metadata in the data buffer included;
+ *		0 if unknown
+ * @nsid:	number of the NVMe namespace whose character device it is; 0: a
+ *		block device
+ * @any_ref:	reference tags may begin with any number: type 2, with the
+ *		command in the application's hands
+ * @polls:	a character device's completions can be polled for
  */
 struct pi_device {
 	struct pi_format format;
 	uint64_t start;
 	uint64_t intervals;
 	uint64_t max_bytes;
+	uint32_t nsid;
+	bool any_ref;
+	bool polls;
 };
 
 /**
- * pi_device_probe() - find out the PI format of an open block device
- * @fd:		open for reading
+ * pi_device_probe() - find out the PI format of an open device
+ * @fd:		block device, or character device of an NVMe namespace
+ *		(/dev/ngXnY), open for reading
  *
  * Asks FS_IOC_GETLBMD_CAP (Linux 6.17), else sysfs and, for the place of the
- * tuple on NVMe, Identify Namespace (NVMe Base 2.0, 5.17; needs root).  Asks
- * each device below a device-mapper or md stack too: all must be of one
- * format.
+ * tuple on NVMe, Identify Namespace (NVMe Base 2.0, 5.17; needs root before
+ * Linux 6.2).  Asks each device below a device-mapper or md stack too: all must
+ * be of one format.  Of a character device Identify Namespace says all, formats
+ * that the kernel cannot carry (extended LBA) included.
  *
- * Return: 0, or with a @reason -ENOTBLK (no block device), -ENODATA (no
+ * Return: 0, or with a @reason -ENOTBLK (neither of them), -ENODATA (no
  * metadata), -EOPNOTSUPP (metadata of a kind unknown here), -EINVAL (a
  * partition that does not begin on an interval, a stack of several formats)
  * or what the system said.
@@ -44,6 +56,20 @@ int pi_device_probe(int fd, struct pi_device *dev, struct pi_reason *reason);
  */
 int pi_device_probe_at(const char *sysfs, int fd, struct pi_device *dev,
 		       struct pi_reason *reason);
+
+/**
+ * pi_device_sibling() - the other device of an NVMe namespace
+ * @fd:		its block device, or a partition of that, or its character device
+ * @name:	set to the path of the other one, /dev/ng0n1 or /dev/nvme0n1
+ *
+ * Return: 0, or -ENODEV where there is none.
+ */
+int pi_device_sibling(int fd, char *name, size_t size);
+
+/**
+ * pi_device_sibling_at() - the same with sysfs somewhere else, for tests
+ */
+int pi_device_sibling_at(const char *sysfs, int fd, char *name, size_t size);
 
 /**
  * struct pi_lba_format - one LBA format that an NVMe namespace can be given

@@ -27,6 +27,7 @@
 
 static struct {
 	bool stand_in;
+	mode_t type;
 	unsigned int major;
 	unsigned int minor;
 	int cap_errno;
@@ -63,7 +64,7 @@ int __wrap_fstat(int fd, struct stat *st)
 		return __real_fstat(fd, st);
 	assert_in_range(fd, FD, FD + NR_LOWER);
 	*st = (struct stat) {
-		.st_mode	= S_IFBLK | 0660,
+		.st_mode	= fake.type | 0660,
 		.st_rdev	= makedev(fake.major, fd == FD ? fake.minor :
 					  fake.lower[fd - FD - 1].minor),
 	};
@@ -163,18 +164,20 @@ static void put(const char *path, const char *fmt, ...)
 	fclose(file);
 }
 
-static void put_device(const char *path, unsigned int minor)
+static void put_device(const char *path, const char *kind, unsigned int minor)
 {
-	char target[PATH_MAX], name[PATH_MAX];
+	char target[PATH_MAX], name[PATH_MAX], readme[64];
 
-	put("dev/block/README", "links");
+	snprintf(readme, sizeof(readme), "dev/%s/README", kind);
+	put(readme, "links");
 	snprintf(target, sizeof(target), "../../%s", path);
-	snprintf(name, sizeof(name), "%s/dev/block/259:%u", fake.root, minor);
+	snprintf(name, sizeof(name), "%s/dev/%s/259:%u", fake.root, kind, minor);
 	assert_return_code(symlink(target, name), errno);
 }
 
 #define DISK		"devices/pci/nvme0n1"
 #define PART		DISK "/nvme0n1p1"
+#define GENERIC		"devices/pci/ng0n1"
 
 /* a disk of 4096-byte blocks with a partition, on a kernel before 6.17 */
 static int setup(void **state)
@@ -182,6 +185,7 @@ static int setup(void **state)
 	(void)state;
 	memset(&fake, 0, sizeof(fake));
 	fake.stand_in = true;
+	fake.type = S_IFBLK;
 	fake.major = 259;
 	fake.minor = DISK_MINOR;
 	fake.cap_errno = ENOTTY;
@@ -192,8 +196,10 @@ static int setup(void **state)
 	put(DISK "/size", "2097152\n");
 	put(PART "/partition", "1\n");
 	put(PART "/start", "2048\n");
-	put_device(DISK, DISK_MINOR);
-	put_device(PART, PART_MINOR);
+	put(GENERIC "/dev", "259:0\n");
+	put_device(DISK, "block", DISK_MINOR);
+	put_device(PART, "block", PART_MINOR);
+	put_device(GENERIC, "char", DISK_MINOR);
 	fake.next_fd = pi_test_next_fd();
 	return 0;
 }
@@ -524,7 +530,7 @@ static void put_stack(void)
 	put(STACK "/queue/max_sectors_kb", "512\n");
 	put(STACK "/slaves/nvme0n1/dev", "259:%u\n", DISK_MINOR);
 	put(STACK "/slaves/nvme0n1p1/dev", "259:%u\n", PART_MINOR);
-	put_device(STACK, STACK_MINOR);
+	put_device(STACK, "block", STACK_MINOR);
 	fake.lower[0] = (struct lower) {
 		.name = "nvme0n1", .minor = DISK_MINOR, .cap = fake.cap,
 	};
@@ -629,7 +635,7 @@ static void refuse_fd(int fd, int err, const char *part)
 
 static void test_not_a_block_device(void **state)
 {
-	static const char * const name[] = { "/dev/null", "/", "/proc/self/exe" };
+	static const char * const name[] = { "/", "/proc/self/exe" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(name); i++) {
@@ -739,6 +745,164 @@ static void test_lba_formats(void **state)
 	assert_int_equal(pi_device_lba_formats(FD, formats), -ENOTTY);
 }
 
+/* format @index in use; @extended: metadata at the end of the data */
+static void use(unsigned int index, uint8_t dps, bool extended)
+{
+	fake.type = S_IFCHR;
+	fake.ns.nsze = htole64(1000);
+	fake.ns.flbas = (index & 15) | (index >> 4) << 5 |
+			(extended ? NVME_NS_FLBAS_META_EXT : 0);
+	fake.dps = dps;
+}
+
+static struct pi_device probe_char(void)
+{
+	struct pi_reason reason = { "" };
+	struct pi_device dev;
+
+	memset(&dev, PI_TEST_CANARY, sizeof(dev));
+	if (pi_device_probe_at(fake.root, FD, &dev, &reason))
+		fail_msg("%s", reason.text);
+	assert_int_equal(dev.nsid, NSID);
+	assert_int_equal(dev.start, 0);
+	assert_int_equal(dev.intervals, 1000);
+	return dev;
+}
+
+static void test_namespace(void **state)
+{
+	static const struct {
+		unsigned int index;
+		uint8_t dps;
+		bool extended;
+		const char *name;
+	} is[] = {
+		{ 0, 1, false, "512+8 type 1 CRC16" },
+		{ 0, 2, false, "512+8 type 1 CRC16" },
+		{ 0, 3, true, "512+8 extended type 3 CRC16" },
+		{ 1, 1, false, "4096+64 type 1 CRC16 last" },
+		{ 1, 9, false, "4096+64 type 1 CRC16 first" },
+		{ 1, 9, true, "4096+64 extended type 1 CRC16 first" },
+		{ 1, 0, false, "4096+64 without PI" },
+		{ 1, 8, true, "4096+64 extended without PI" },
+		{ 2, 1, false, "4096+16 type 1 CRC64" },
+		{ 33, 3, true, "4096+64 extended type 3 CRC64 last" },
+	};
+	struct pi_device dev;
+	char name[64];
+
+	(void)state;
+	lba_format(0, 8, 9, 0, 0);
+	lba_format(1, 64, 12, 0, 0);
+	lba_format(2, 16, 12, 2, 0);
+	lba_format(33, 64, 12, 2, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(is); i++) {
+		use(is[i].index, is[i].dps, is[i].extended);
+		dev = probe_char();
+		pi_format_name(&dev.format, name, sizeof(name));
+		assert_string_equal(name, is[i].name);
+		assert_int_equal(dev.format.extended, is[i].extended);
+		assert_int_equal(dev.any_ref, is[i].dps == 2);
+	}
+	/* where there is no page of the NVM command set, the guard has 16 bits */
+	fake.nvm_ret = -1;
+	use(2, 1, false);
+	dev = probe_char();
+	pi_format_name(&dev.format, name, sizeof(name));
+	assert_string_equal(name, "4096+16 type 1 CRC16 last");
+}
+
+static void refuse_char(int err, const char *part)
+{
+	struct pi_reason reason = { "" };
+	struct pi_device dev;
+
+	assert_int_equal(pi_device_probe_at(fake.root, FD, &dev, &reason), err);
+	pi_test_says(&reason, part);
+	assert_null(strstr(reason.text, "pi_layout=none"));
+	assert_int_equal(pi_device_probe_at(fake.root, FD, &dev, NULL), err);
+}
+
+static void test_namespace_refusals(void **state)
+{
+	(void)state;
+	lba_format(0, 0, 9, 0, 0);
+	lba_format(1, 16, 12, 1, 16);	/* 32 bits of guard */
+	lba_format(2, 64, 12, 2, 8);
+	lba_format(3, 264, 12, 0, 0);
+	use(0, 0, false);
+	refuse_char(-ENODATA, "LBA format 512+0");
+	use(1, 1, false);
+	refuse_char(-EOPNOTSUPP, "4096+16 with protection information format 1");
+	use(2, 1, true);
+	refuse_char(-EOPNOTSUPP, "storage tag of 8 bits");
+	use(2, 0, true);
+	probe_char();
+	use(3, 1, true);
+	refuse_char(-EOPNOTSUPP, "LBA format 4096+264");
+	use(2, 0, false);
+	fake.identify_ret = -1;
+	refuse_char(-EACCES, "run as root");
+	fake.identify_ret = 0x4002;
+	refuse_char(-EIO, "NVMe status 0x4002");
+	fake.no_nsid = true;
+	refuse_char(-ENOTBLK, "not the character device of an NVMe namespace");
+}
+
+static void expect_max(uint64_t bytes, uint64_t kb, uint64_t segments)
+{
+	put(DISK "/queue/max_hw_sectors_kb", "%" PRIu64 "\n", kb);
+	put(DISK "/queue/max_segments", "%" PRIu64 "\n", segments);
+	assert_int_equal(probe_char().max_bytes, bytes);
+}
+
+/* what the kernel would refuse with EINVAL, as it splits no command */
+static void test_max_command(void **state)
+{
+	const uint64_t page = sysconf(_SC_PAGESIZE);
+
+	(void)state;
+	lba_format(0, 8, 9, 0, 0);
+	use(0, 1, true);
+	assert_int_equal(probe_char().max_bytes, 65536 * 520);
+	use(0, 1, false);
+	assert_int_equal(probe_char().max_bytes, 65536 * 512);
+	expect_max(512 << 10, 512, 1 + (512 << 10) / page);
+	expect_max(512 << 10, 512, 65535);
+	expect_max(32 * page, 512, 33);
+	expect_max(128 << 10, 128, 0);
+	expect_max(65536 * 512, 1 << 20, 65535);
+
+	assert_false(probe_char().polls);
+	put(DISK "/queue/io_poll", "1\n");
+	assert_true(probe_char().polls);
+}
+
+static void test_sibling(void **state)
+{
+	char name[64];
+
+	(void)state;
+	assert_int_equal(pi_device_sibling_at(fake.root, FD, name, 64), 0);
+	assert_string_equal(name, "/dev/ng0n1");
+	fake.minor = PART_MINOR;
+	assert_int_equal(pi_device_sibling_at(fake.root, FD, name, 64), 0);
+	assert_string_equal(name, "/dev/ng0n1");
+	fake.minor = DISK_MINOR;
+	fake.type = S_IFCHR;
+	assert_int_equal(pi_device_sibling_at(fake.root, FD, name, 64), 0);
+	assert_string_equal(name, "/dev/nvme0n1");
+
+	fake.minor = 7;
+	assert_int_equal(pi_device_sibling_at(fake.root, FD, name, 64), -ENODEV);
+	put("devices/pci/sda/size", "8\n");
+	put_device("devices/pci/sda", "block", 7);
+	fake.type = S_IFBLK;
+	assert_int_equal(pi_device_sibling_at(fake.root, FD, name, 64), -ENODEV);
+	fake.type = S_IFREG;
+	assert_int_equal(pi_device_sibling_at(fake.root, FD, name, 64), -ENODEV);
+}
+
 #define device_test(test) \
 	cmocka_unit_test_setup_teardown(test, setup, teardown)
 
@@ -769,6 +933,10 @@ int main(void)
 		device_test(test_bad_descriptor),
 		device_test(test_real_sysfs),
 		device_test(test_lba_formats),
+		device_test(test_namespace),
+		device_test(test_namespace_refusals),
+		device_test(test_max_command),
+		device_test(test_sibling),
 	};
 
 	return cmocka_run_group_tests_name("device", tests, NULL, NULL);
