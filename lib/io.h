@@ -8,6 +8,8 @@
 
 #include "uapi.h"
 
+struct pi_nvme_ns;
+
 /* where a layout keeps an attribute that is not in the ring */
 union pi_io_attr {
 	struct pi_uapi_attr pi;
@@ -29,6 +31,7 @@ union pi_io_attr {
  * @attr:	where the layout has put the attribute
  * @sqe_attr:	what the SQE says about it, always the same
  * @attr_mem:	room for it outside the ring
+ * @ns:		of layout passthru: what its commands go to
  * @iov:	for vectored opcodes
  */
 struct pi_io {
@@ -41,6 +44,7 @@ struct pi_io {
 	struct pi_uapi_sqe_attr sqe_attr;
 	union pi_io_attr attr_mem __attribute__((aligned(64)));
 	struct iovec iov;
+	const struct pi_nvme_ns *ns;
 } __attribute__((aligned(64)));
 
 /**

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "layout.h"
+#include "nvme.h"
 
 /* bytes from one attribute in the region to the next: a cache line each */
 #define REGION_STRIDE	64
@@ -81,6 +82,17 @@ static int probe_lab_opcode(const struct pi_layout *layout,
 		return probe_lab(layout, ring, reason);
 	return pi_reason_set(reason, -EOPNOTSUPP,
 		"layout '%s' needs the lab kernel: see scripts/kernel/",
+		layout->name);
+}
+
+/* whether the device's driver takes commands shows with the first one only */
+static int probe_passthru(const struct pi_layout *layout,
+			  struct pi_ring *ring, struct pi_reason *reason)
+{
+	if (pi_ring_has_op(ring, IORING_OP_URING_CMD))
+		return 0;
+	return pi_reason_set(reason, -EOPNOTSUPP,
+		"pi_layout=%s needs Linux 5.19 or newer (this kernel has no IORING_OP_URING_CMD)",
 		layout->name);
 }
 
@@ -237,6 +249,15 @@ static void arm_region(struct pi_io_set *set, struct pi_io *io)
 	    PI_LAB_ATTR_REGION);
 }
 
+static void arm_passthru(struct pi_io_set *set, struct pi_io *io)
+{
+	static const struct pi_nvme_ns none;
+
+	(void)set;
+	pi_nvme_arm(io);
+	io->ns = &none;
+}
+
 static void fill_none(struct pi_io *io, uint16_t chk, uint16_t app_tag,
 		      uint32_t len, uint64_t seed)
 {
@@ -303,6 +324,18 @@ const struct pi_layout pi_layouts[PI_NR_LAYOUTS] = {
 		.open	= open_plain,
 		.arm	= arm_sqe128,
 		.fill	= fill_attr,
+	},
+	[PI_LAYOUT_PASSTHRU] = {
+		.name	= "passthru",
+		.help	= "NVMe command in a 128-byte SQE, on /dev/ngXnY (Linux 5.19)",
+		.pi	= true,
+		.passthru = true,
+		.ring_flags = IORING_SETUP_SQE128 | IORING_SETUP_CQE32,
+		.probe	= probe_passthru,
+		.mode	= mode_plain,
+		.open	= open_plain,
+		.arm	= arm_passthru,
+		.fill	= pi_nvme_rw,
 	},
 	[PI_LAYOUT_INLINE] = {
 		.name	= "inline",

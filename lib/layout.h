@@ -16,6 +16,9 @@
  * @pi:		I/Os carry protection information
  * @no_seed:	has no room for a reference tag: the kernel counts from 0 at the
  *		beginning of the file, a partition too
+ * @passthru:	I/Os are commands for the character device of an NVMe namespace,
+ *		which @fill takes from @io->ns (lib/nvme.h), and complete with
+ *		an NVMe status
  * @ring_flags:	IORING_SETUP_* flags that the ring must have
  * @probe:	see pi_layout_probe(), with a ring that is thrown away after it
  * @mode:	change a mode of plain SQEs (pi_io_mode_init()) for I/Os with
@@ -32,12 +35,14 @@
  *
  * In any ring pi_io_no_attr(), with a mode that no @mode has changed, makes an
  * I/O without PI: the kernel does not look into the second half of its SQE.
+ * With a file for @passthru it does not work.
  */
 struct pi_layout {
 	const char *name;
 	const char *help;
 	bool pi;
 	bool no_seed;
+	bool passthru;
 	unsigned int ring_flags;
 	int (*probe)(const struct pi_layout *layout, struct pi_ring *ring,
 		     struct pi_reason *reason);
@@ -53,6 +58,7 @@ enum pi_layout_id {
 	PI_LAYOUT_NONE,
 	PI_LAYOUT_INDIRECT,
 	PI_LAYOUT_SQE128,
+	PI_LAYOUT_PASSTHRU,
 	PI_LAYOUT_INLINE,
 	PI_LAYOUT_MIXED,
 	PI_LAYOUT_OPCODE,

@@ -111,6 +111,7 @@ int pi_ring_init(struct pi_ring *ring, const struct pi_ring_options *options,
 	ring->features = params.features;
 	ring->sqe_shift = mixed || params.flags & IORING_SETUP_SQE128;
 	ring->slot_shift = mixed;
+	ring->cqe_shift = !!(params.flags & IORING_SETUP_CQE32);
 	ring->cq_head = *ring->uring.cq.khead;
 	ring->submit = options->sqpoll ? submit_sqpoll : submit_enter;
 	return 0;

@@ -40,6 +40,7 @@ struct pi_ring {
 	unsigned int features;
 	unsigned int sqe_shift;
 	unsigned int slot_shift;
+	unsigned int cqe_shift;
 	unsigned int cq_head;
 	int (*submit)(struct pi_ring *ring, unsigned int nr);
 };
@@ -144,7 +145,7 @@ pi_ring_cqe(const struct pi_ring *ring, unsigned int position)
 {
 	const struct io_uring_cq *cq = &ring->uring.cq;
 
-	return &cq->cqes[position & cq->ring_mask];
+	return &cq->cqes[(position & cq->ring_mask) << ring->cqe_shift];
 }
 
 /**

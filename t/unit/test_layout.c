@@ -430,8 +430,8 @@ static void test_plain_in_any_ring(void **state)
 static void test_table(void **state)
 {
 	static const char *const names[PI_NR_LAYOUTS] = {
-		"none", "indirect", "sqe128", "inline", "mixed", "opcode",
-		"vec", "flat", "region",
+		"none", "indirect", "sqe128", "passthru", "inline", "mixed",
+		"opcode", "vec", "flat", "region",
 	};
 
 	(void)state;
@@ -444,9 +444,11 @@ static void test_table(void **state)
 			    layout->arm && layout->fill);
 		assert_int_equal(layout->pi, i != PI_LAYOUT_NONE);
 		assert_int_equal(layout->no_seed, i == PI_LAYOUT_OPCODE);
-		/* IORING_SETUP_SQE128, IORING_SETUP_SQE_MIXED */
+		assert_int_equal(layout->passthru, i == PI_LAYOUT_PASSTHRU);
+		/* IORING_SETUP_SQE128, _CQE32, _SQE_MIXED */
 		assert_int_equal(layout->ring_flags,
 				 i == PI_LAYOUT_MIXED ? 1 << 19 :
+				 i == PI_LAYOUT_PASSTHRU ? 1 << 10 | 1 << 11 :
 				 i == PI_LAYOUT_SQE128 ||
 				 i == PI_LAYOUT_INLINE ? 1 << 10 : 0);
 	}
@@ -504,7 +506,7 @@ static void test_modes(void **state)
 
 static bool is_lab(enum pi_layout_id id)
 {
-	return id > PI_LAYOUT_SQE128;
+	return id >= PI_LAYOUT_INLINE;
 }
 
 static bool has_opcodes(enum pi_layout_id id)
@@ -543,6 +545,11 @@ static void test_probe_features(void **state)
 
 	(void)state;
 	assert_int_equal(probe(PI_LAYOUT_NONE, 0, 0, 0, &reason), 0);
+	assert_int_equal(probe(PI_LAYOUT_PASSTHRU, 0, IORING_OP_URING_CMD, 0,
+			       &reason), 0);
+	assert_int_equal(probe(PI_LAYOUT_PASSTHRU, ~0U, IORING_OP_URING_CMD - 1,
+			       0, &reason), -EOPNOTSUPP);
+	pi_test_says(&reason, "pi_layout=passthru needs Linux 5.19");
 	for (int i = PI_LAYOUT_INDIRECT; i <= PI_LAYOUT_SQE128; i++) {
 		assert_int_equal(probe(i, ~RW_ATTR, 255, -EBADF, &reason),
 				 -EOPNOTSUPP);

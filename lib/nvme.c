@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+#include <libnvme.h>
+
+#include "nvme.h"
+
+/* dword 11 of Dataset Management */
+#define ATTRIBUTE_DEALLOCATE	(1U << 2)
+
+_Static_assert(sizeof(struct nvme_uring_cmd) == 72, "80 bytes of an SQE128");
+_Static_assert(sizeof(struct nvme_dsm_range) <= sizeof(union pi_io_attr),
+	       "a range has its place where other layouts keep the attribute");
+
+static struct nvme_uring_cmd *command(struct pi_io *io)
+{
+	return (void *)pi_io_sqe_attr(io);
+}
+
+void pi_nvme_arm(struct pi_io *io)
+{
+	memset(io->sqe, 0, 2 * sizeof(*io->sqe));
+}
+
+/*
+ * What is zero here stays it: pi_nvme_arm() has cleared it, and no command
+ * sets it.
+ */
+void pi_nvme_rw(struct pi_io *io, uint16_t chk, uint16_t app_tag,
+		uint32_t md_len, uint64_t ref)
+{
+	static const struct {
+		uint32_t cmd_op;
+		uint8_t opcode;
+		uint8_t flags;
+	} ops[] = {
+		[IORING_OP_READ]	= { NVME_URING_CMD_IO, nvme_cmd_read, 0 },
+		[IORING_OP_WRITE]	= { NVME_URING_CMD_IO, nvme_cmd_write, 0 },
+		[IORING_OP_READV]	= { NVME_URING_CMD_IO_VEC, nvme_cmd_read, 0 },
+		[IORING_OP_WRITEV]	= { NVME_URING_CMD_IO_VEC, nvme_cmd_write, 0 },
+		[IORING_OP_READ_FIXED]	= { NVME_URING_CMD_IO, nvme_cmd_read, IORING_URING_CMD_FIXED },
+		[IORING_OP_WRITE_FIXED]	= { NVME_URING_CMD_IO, nvme_cmd_write, IORING_URING_CMD_FIXED },
+	};
+	struct nvme_uring_cmd *cmd = command(io);
+	struct io_uring_sqe *sqe = io->sqe;
+	const struct pi_nvme_ns *ns = io->ns;
+	const typeof(ops[0]) *op = &ops[sqe->opcode];
+	const uint64_t block = ref + ns->renumber;
+
+	ref = (ref & ns->ref_varies) | ns->ref;
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->ioprio = 0;
+	sqe->off = op->cmd_op;
+	sqe->rw_flags = op->flags;
+	cmd->opcode = op->opcode;
+	cmd->nsid = ns->nsid;
+	cmd->cdw3 = ref >> 32;
+	cmd->metadata = (uintptr_t)io->md;
+	cmd->addr = sqe->addr;
+	cmd->metadata_len = md_len;
+	cmd->data_len = sqe->len;
+	cmd->cdw10 = block;
+	cmd->cdw11 = block >> 32;
+	cmd->cdw12 = (io->blocks - 1) | ns->control[op->opcode == nvme_cmd_write] |
+		     (chk & PI_IO_INTEGRITY_CHK_GUARD) * PI_NVME_PRCHK_GUARD |
+		     (chk & PI_IO_INTEGRITY_CHK_REFTAG) *
+		     (PI_NVME_PRCHK_REF / PI_IO_INTEGRITY_CHK_REFTAG) |
+		     (chk & PI_IO_INTEGRITY_CHK_APPTAG) *
+		     (PI_NVME_PRCHK_APP / PI_IO_INTEGRITY_CHK_APPTAG);
+	cmd->cdw14 = ref;
+	cmd->cdw15 = (uint32_t)ns->app_mask << 16 | app_tag;
+}
+
+static struct nvme_uring_cmd *reset(struct pi_io *io, uint8_t sqe_flags,
+				    int fd, uint64_t user_data)
+{
+	struct nvme_uring_cmd *cmd = command(io);
+
+	pi_nvme_arm(io);
+	io->slots = 1;
+	io->sqe->opcode = IORING_OP_URING_CMD;
+	io->sqe->flags = sqe_flags;
+	io->sqe->fd = fd;
+	io->sqe->off = NVME_URING_CMD_IO;
+	io->sqe->user_data = user_data;
+	cmd->nsid = io->ns->nsid;
+	return cmd;
+}
+
+void pi_nvme_flush(struct pi_io *io, uint8_t sqe_flags, int fd,
+		   uint64_t user_data)
+{
+	reset(io, sqe_flags, fd, user_data)->opcode = nvme_cmd_flush;
+}
+
+void pi_nvme_deallocate(struct pi_io *io, uint8_t sqe_flags, int fd,
+			uint64_t block, uint64_t user_data)
+{
+	struct nvme_uring_cmd *cmd = reset(io, sqe_flags, fd, user_data);
+	struct nvme_dsm_range *range = (void *)&io->attr_mem;
+
+	*range = (struct nvme_dsm_range) {
+		.nlb	= htole32(io->blocks),
+		.slba	= htole64(block),
+	};
+	cmd->opcode = nvme_cmd_dsm;
+	cmd->addr = (uintptr_t)range;
+	cmd->data_len = sizeof(*range);
+	cmd->cdw11 = ATTRIBUTE_DEALLOCATE;
+}
+
+int pi_nvme_status_tag(unsigned int status)
+{
+	switch (status) {
+	case NVME_SCT_MEDIA << NVME_SCT_SHIFT | NVME_SC_GUARD_CHECK:
+		return PI_TAG_GUARD;
+	case NVME_SCT_MEDIA << NVME_SCT_SHIFT | NVME_SC_APPTAG_CHECK:
+		return PI_TAG_APP;
+	case NVME_SCT_MEDIA << NVME_SCT_SHIFT | NVME_SC_REFTAG_CHECK:
+		return PI_TAG_REF;
+	default:
+		return -1;
+	}
+}
+
+int pi_nvme_status_errno(unsigned int status)
+{
+	int err;
+
+	if (pi_nvme_status_tag(status) >= 0)
+		return EILSEQ;
+	err = nvme_status_to_errno(status, false);
+	/* libnvme has EILSEQ for something else */
+	return err && err != EILSEQ ? err : EIO;
+}

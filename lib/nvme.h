@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef PI_NVME_H
+#define PI_NVME_H
+
+#include <linux/nvme_ioctl.h>
+
+#include "io.h"
+#include "tuple.h"
+
+/* PRINFO and FUA in command dword 12: NVM Command Set 1.0, 3.2.4 and 3.2.6 */
+#define PI_NVME_PRCHK_REF	(1U << 26)
+#define PI_NVME_PRCHK_APP	(1U << 27)
+#define PI_NVME_PRCHK_GUARD	(1U << 28)
+#define PI_NVME_PRACT		(1U << 29)
+#define PI_NVME_FUA		(1U << 30)
+
+/**
+ * struct pi_nvme_ns - what the commands for one namespace have in common
+ * @nsid:	its number
+ * @stride:	bytes of a block as they are transferred
+ * @control:	PI_NVME_PRACT and PI_NVME_FUA, for reads and for writes
+ * @app_mask:	bits of the application tag that the device compares
+ * @renumber:	what to add to a reference tag for the block's number
+ * @ref_varies:	bits that the reference tags of commands take from the
+ *		block's; the others are those of @ref
+ */
+struct pi_nvme_ns {
+	uint32_t nsid;
+	uint32_t stride;
+	uint32_t control[2];
+	uint16_t app_mask;
+	uint64_t renumber;
+	uint64_t ref_varies;
+	uint64_t ref;
+};
+
+/**
+ * pi_nvme_arm() - ready an I/O's SQE of 128 bytes for the others
+ */
+void pi_nvme_arm(struct pi_io *io);
+
+/**
+ * pi_nvme_rw() - make a read or write that pi_io_rw() has filled into the NVMe
+ *		  command
+ *
+ * @io->ns and @io->blocks are set.  The rest is what @fill of struct pi_layout
+ * has; without bytes of metadata in a buffer of their own @md_len is 0.
+ */
+void pi_nvme_rw(struct pi_io *io, uint16_t chk, uint16_t app_tag,
+		uint32_t md_len, uint64_t ref);
+
+/**
+ * pi_nvme_flush() - fill the SQE of a flush of @io->ns
+ */
+void pi_nvme_flush(struct pi_io *io, uint8_t sqe_flags, int fd,
+		   uint64_t user_data);
+
+/**
+ * pi_nvme_deallocate() - fill the SQE of a discard of @io->blocks from @block
+ *			  on (Dataset Management, NVM Command Set 1.0, 3.2.3)
+ */
+void pi_nvme_deallocate(struct pi_io *io, uint8_t sqe_flags, int fd,
+			uint64_t block, uint64_t user_data);
+
+/**
+ * pi_nvme_status() - the status in a completion, without its retry bits
+ * @res:	of the CQE, positive
+ */
+static inline unsigned int pi_nvme_status(int res)
+{
+	return res & 0x7ff;
+}
+
+/**
+ * pi_nvme_status_tag() - the tag that the device found wrong
+ *
+ * Return: an enum pi_tag, or -1 when the status says something else.
+ */
+int pi_nvme_status_tag(unsigned int status);
+
+/**
+ * pi_nvme_status_errno() - the errno for a status that is no success
+ *
+ * EILSEQ for a wrong tag, as the block layer has it.
+ */
+int pi_nvme_status_errno(unsigned int status);
+
+#endif
