@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
+#include <libnvme.h>
 
 #include "errors.h"
 #include "faults.h"
@@ -68,19 +69,31 @@ static void dump(struct pi_errors *errors, const struct pi_errors_io *where,
 	const struct pi_tuple *t = &where->target->tuple;
 	const char *path = where->io_u->file->file_name;
 	const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-	const char *data = where->io_u->xfer_buf, *md = where->io->md;
+	const void *data = where->io_u->xfer_buf, *md = where->io->md;
 	char name[300];
 
 	if (errors->dump_fd < 0)
 		return;
 	snprintf(name, sizeof(name), "%.200s-%" PRIu64 ".data", base,
 		 pi_errors_first_block(where) + block);
-	dump_file(errors, name, data + (size_t)block * t->interval,
-		  t->interval);
+	dump_file(errors, name, pi_tuple_data(t, data, block), t->interval);
 	if (errors->dump_fd < 0)
 		return;
 	strcpy(strrchr(name, '.'), ".md");
-	dump_file(errors, name, md + (size_t)block * t->md_size, t->md_size);
+	dump_file(errors, name, pi_tuple_md(t, data, md, block), t->md_size);
+}
+
+/* " (NVMe status 0x282, guard)" */
+static const char *status_words(const struct pi_errors_io *where, char *buf,
+				size_t size)
+{
+	int tag = pi_nvme_status_tag(where->status);
+
+	if (tag < 0)
+		return "";
+	snprintf(buf, size, " (NVMe status 0x%x, %s)", where->status,
+		 pi_tag_name(tag));
+	return buf;
 }
 
 static const char *last_words(const struct pi_errors *errors)
@@ -93,7 +106,7 @@ static void print(struct pi_errors *errors, const struct pi_errors_io *where,
 		  const struct pi_mismatch *bad, uint32_t more)
 {
 	const struct io_u *io_u = where->io_u;
-	char tag[32], others[48] = "";
+	char tag[32], status[64], others[48] = "";
 
 	if (++errors->lines > MAX_LINES)
 		return;
@@ -102,11 +115,12 @@ static void print(struct pi_errors *errors, const struct pi_errors_io *where,
 	if (more)
 		snprintf(others, sizeof(others), ", and %u more block%s", more,
 			 more > 1 ? "s" : "");
-	log_err("io_uring_pi: %s: block %" PRIu64 " (%u of %u in the %s at offset %llu): %s expected 0x%" PRIx64 ", found 0x%" PRIx64 " by the %s%s%s\n",
+	log_err("io_uring_pi: %s: block %" PRIu64 " (%u of %u in the %s at offset %llu): %s expected 0x%" PRIx64 ", found 0x%" PRIx64 " by the %s%s%s%s\n",
 		io_u->file->file_name, pi_errors_first_block(where) + bad->block,
 		bad->block + 1, where->io->blocks, io_ddir_name(io_u->ddir),
 		io_u->offset, tag, bad->expected, bad->actual, where->finder,
-		others, last_words(errors));
+		status_words(where, status, sizeof(status)), others,
+		last_words(errors));
 }
 
 /* the kernel puts its own reference tags into what was sent, and leaves them */
@@ -125,13 +139,13 @@ uint32_t pi_errors_scan(struct pi_errors *errors,
 			const struct pi_errors_io *where)
 {
 	const struct pi_tuple *t = &where->target->tuple;
-	const char *data = where->io_u->xfer_buf, *md = where->io->md;
+	const void *data = where->io_u->xfer_buf, *md = where->io->md;
 	struct pi_mismatch first = { 0 }, bad;
 	uint32_t found = 0, shown = 0;
 
 	for (uint32_t at = 0; at < where->blocks; at = bad.block + 1) {
-		if (!t->verify(t, data + (size_t)at * t->interval,
-			       md + (size_t)at * t->md_size,
+		if (!t->verify(t, pi_tuple_data(t, data, at),
+			       pi_tuple_md(t, data, md, at),
 			       where->blocks - at, where->io->ref + at, &bad))
 			break;
 		bad.block += at;
@@ -153,13 +167,28 @@ void pi_errors_device(struct pi_errors *errors,
 		      const struct pi_errors_io *where, const char *why)
 {
 	const struct io_u *io_u = where->io_u;
+	char status[64];
 
 	pi_faults_expect(errors->faults, where, NULL);
 	if (++errors->lines > MAX_LINES)
 		return;
-	log_err("io_uring_pi: %s: blocks %" PRIu64 " to %" PRIu64 " (%s at offset %llu): the device found wrong protection information, %s%s\n",
+	log_err("io_uring_pi: %s: blocks %" PRIu64 " to %" PRIu64 " (%s at offset %llu): the device found wrong protection information%s, %s%s\n",
 		io_u->file->file_name, pi_errors_first_block(where),
 		pi_errors_first_block(where) + where->blocks - 1,
-		io_ddir_name(io_u->ddir), io_u->offset, why,
+		io_ddir_name(io_u->ddir), io_u->offset,
+		status_words(where, status, sizeof(status)), why,
+		last_words(errors));
+}
+
+void pi_errors_command(struct pi_errors *errors,
+		       const struct pi_errors_io *where)
+{
+	const struct io_u *io_u = where->io_u;
+
+	if (++errors->lines > MAX_LINES)
+		return;
+	log_err("io_uring_pi: %s: %s at offset %llu: NVMe status 0x%x: %s%s\n",
+		io_u->file->file_name, io_ddir_name(io_u->ddir), io_u->offset,
+		where->status, nvme_status_to_string(where->status, false),
 		last_words(errors));
 }

@@ -32,6 +32,7 @@ struct pi_errors {
  * struct pi_errors_io - an I/O that may be wrong, and who says so
  * @finder:	"host" or "device"
  * @blocks:	how many of its intervals have data
+ * @status:	of NVMe, where the device gave one; else 0
  */
 struct pi_errors_io {
 	struct thread_data *td;
@@ -40,6 +41,7 @@ struct pi_errors_io {
 	const struct pi_io *io;
 	const char *finder;
 	uint32_t blocks;
+	unsigned int status;
 };
 
 /**
@@ -79,5 +81,12 @@ uint32_t pi_errors_scan(struct pi_errors *errors,
  */
 void pi_errors_device(struct pi_errors *errors,
 		      const struct pi_errors_io *where, const char *why);
+
+/**
+ * pi_errors_command() - report a command that failed with an NVMe status other
+ *			 than a wrong tag
+ */
+void pi_errors_command(struct pi_errors *errors,
+		       const struct pi_errors_io *where);
 
 #endif

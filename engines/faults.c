@@ -211,13 +211,13 @@ static void report(struct pi_faults *faults, uint64_t wrong_ios)
 static void put_back(struct pi_faults *faults, const struct pi_errors_io *where)
 {
 	struct pi_faults_good **list = &faults->good[where->io_u->index];
-	const uint32_t interval = where->target->tuple.interval;
+	const struct pi_tuple *t = &where->target->tuple;
 
 	while (*list) {
 		struct pi_faults_good *good = *list;
 
-		memcpy((char *)where->io_u->xfer_buf +
-		       (size_t)good->block * interval, good->data, interval);
+		memcpy(pi_tuple_data(t, where->io_u->xfer_buf, good->block),
+		       good->data, t->interval);
 		*list = good->next;
 		free(good);
 	}
@@ -285,15 +285,16 @@ static void note(struct pi_faults *faults, const struct pi_errors_io *where,
 /* what the media has in the place of a block: data, then metadata */
 static uint8_t *read_old(const struct pi_errors_io *where, uint32_t block)
 {
-	const struct pi_tuple *t = &where->target->tuple;
-	const size_t md_at = t->interval;
+	const struct pi_target *target = where->target;
+	const struct pi_tuple *t = &target->tuple;
 	uint8_t *old;
 
 	if (posix_memalign((void **)&old, 4096, 2 * (size_t)t->interval + t->md_size))
 		return NULL;
-	if (!pi_unchecked_rw(0, where->io_u->file->fd,
-			     where->io_u->offset + (uint64_t)block * t->interval,
-			     old, t->interval, old + md_at, t->md_size,
+	if (!pi_unchecked_rw(target->ns.nsid ? &target->ns : NULL, 0,
+			     where->io_u->file->fd,
+			     where->io_u->offset + (uint64_t)block * t->stride,
+			     old, t->stride, old + t->interval, target->md_size,
 			     where->io->ref + block))
 		return old;
 	free(old);
@@ -305,9 +306,9 @@ static void damage(struct pi_faults *faults, const struct pi_errors_io *where,
 {
 	const struct pi_target *target = where->target;
 	const struct pi_tuple *t = &target->tuple;
-	uint8_t *data = (uint8_t *)where->io_u->xfer_buf +
-			(size_t)block * t->interval;
-	uint8_t *md = (uint8_t *)where->io->md + (size_t)block * t->md_size;
+	void *buf = where->io_u->xfer_buf;
+	uint8_t *data = pi_tuple_data(t, buf, block);
+	uint8_t *md = pi_tuple_md(t, buf, where->io->md, block);
 	uint8_t *old = NULL;
 
 	if (fault->kind == PI_FAULT_DROP || fault->kind == PI_FAULT_TEAR) {

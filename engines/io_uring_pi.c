@@ -17,6 +17,7 @@
 #include "faults.h"
 #include "io.h"
 #include "layout.h"
+#include "nvme.h"
 #include "ring.h"
 #include "stats.h"
 #include "target.h"
@@ -33,6 +34,8 @@ struct engine {
 	struct pi_io_mode plain;
 	const struct pi_layout *layout;
 	int (*prep)(struct thread_data *td, struct io_u *io_u);
+	struct io_u *(*event_with_pi)(struct thread_data *td,
+				      struct io_u *io_u, int res);
 	unsigned int mix;
 	unsigned int mix_carry;
 	unsigned int queued;		/* slots of the ring */
@@ -114,7 +117,11 @@ static int get_file_size(struct thread_data *td, struct fio_file *f)
 		fail(td, err == ENOENT ? ENODEV : err);
 		return 1;
 	}
-	return generic_get_file_size(td, f);
+	if (!t.size)
+		return generic_get_file_size(td, f);
+	f->real_file_size = t.size;
+	fio_file_set_size_known(f);
+	return 0;
 }
 
 static int init(struct thread_data *td)
@@ -159,6 +166,14 @@ static int init(struct thread_data *td)
 		fail(td, EINVAL);
 		return 1;
 	}
+	if (e->layout->passthru && e->cmdprio.mode != CMDPRIO_MODE_NONE) {
+		log_err("io_uring_pi: cmdprio: the kernel takes no priority for a passthrough command; drop it or name the block device\n");
+		fail(td, EINVAL);
+		return 1;
+	}
+	/* else the kernel copies what does not begin on a page */
+	if (e->layout->passthru && !td->o.mem_align)
+		td->o.mem_align = page_size;
 	return 0;
 }
 
@@ -180,8 +195,8 @@ static ALWAYS_INLINE void prep_with_pi(struct thread_data *td,
 	pi_io_rw(io, &e->mode, io_u->ddir, t->fd, io_u->offset, io_u->xfer_buf,
 		 io_u->xfer_buflen, td->ioprio, io_u->index, (uintptr_t)io_u,
 		 vectored);
-	io->blocks = io_u->xfer_buflen >> t->shift;
-	io->ref = t->start + (io_u->offset >> t->shift);
+	io->blocks = pi_target_blocks(t, io_u->xfer_buflen);
+	io->ref = t->start + pi_target_blocks(t, io_u->offset);
 	e->layout->fill(io, t->chk, t->app_tag, io->blocks * t->md_size,
 			io->ref);
 }
@@ -215,6 +230,47 @@ static ALWAYS_INLINE void prep_mixed(struct thread_data *td, struct io_u *io_u,
 	}
 }
 
+/* the driver takes a command as it is: nobody else looks at its offset */
+static int check_whole(struct thread_data *td, const struct io_u *io_u,
+		       const struct pi_target *t)
+{
+	const uint64_t stride = t->ns.stride;
+
+	if (!fio_unlikely(pi_target_blocks(t, io_u->offset) * stride !=
+			  io_u->offset ||
+			  pi_target_blocks(t, io_u->xfer_buflen) * stride !=
+			  io_u->xfer_buflen))
+		return 0;
+	log_err("io_uring_pi: %s: %llu bytes at offset %llu are not whole blocks of %" PRIu64 " bytes; change what gives fio such offsets\n",
+		io_u->file->file_name, io_u->xfer_buflen, io_u->offset, stride);
+	fail(td, EINVAL);
+	return -EINVAL;
+}
+
+static ALWAYS_INLINE int prep_passthru(struct thread_data *td,
+				       struct io_u *io_u, bool vectored)
+{
+	struct engine *e = td->io_ops_data;
+	struct pi_target *t = FILE_ENG_DATA(io_u->file);
+	int ret = check_whole(td, io_u, t);
+
+	if (fio_unlikely(ret))
+		return ret;
+	e->ios.io[io_u->index].ns = &t->ns;
+	prep_with_pi(td, io_u, vectored);
+	return 0;
+}
+
+static int prep_passthru_vectored(struct thread_data *td, struct io_u *io_u)
+{
+	return prep_passthru(td, io_u, true);
+}
+
+static int prep_passthru_single(struct thread_data *td, struct io_u *io_u)
+{
+	return prep_passthru(td, io_u, false);
+}
+
 #define PREP(kind)							\
 static int kind##_vectored(struct thread_data *td, struct io_u *io_u)	\
 {									\
@@ -234,13 +290,37 @@ PREP(prep_mixed)
 
 static void choose_prep(struct engine *e, bool vectored)
 {
-	if (!e->layout->pi)
+	if (e->layout->passthru)
+		e->prep = vectored ? prep_passthru_vectored :
+				     prep_passthru_single;
+	else if (!e->layout->pi)
 		e->prep = vectored ? prep_plain_vectored : prep_plain_single;
 	else if (e->mix < 100)
 		e->prep = vectored ? prep_mixed_vectored : prep_mixed_single;
 	else
 		e->prep = vectored ? prep_with_pi_vectored :
 				     prep_with_pi_single;
+}
+
+/* a trim is a deallocation, everything that syncs a flush */
+static int prep_passthru_other(struct thread_data *td, struct io_u *io_u)
+{
+	struct engine *e = td->io_ops_data;
+	struct pi_target *t = FILE_ENG_DATA(io_u->file);
+	struct pi_io *io = &e->ios.io[io_u->index];
+	int ret = 0;
+
+	io->ns = &t->ns;
+	if (io_u->ddir == DDIR_TRIM) {
+		io->blocks = pi_target_blocks(t, io_u->xfer_buflen);
+		ret = check_whole(td, io_u, t);
+		pi_nvme_deallocate(io, e->mode.sqe_flags, t->fd,
+				   pi_target_blocks(t, io_u->offset),
+				   (uintptr_t)io_u);
+	} else {
+		pi_nvme_flush(io, e->mode.sqe_flags, t->fd, (uintptr_t)io_u);
+	}
+	return ret;
 }
 
 static NOINLINE int prep_other(struct thread_data *td, struct io_u *io_u)
@@ -250,6 +330,8 @@ static NOINLINE int prep_other(struct thread_data *td, struct io_u *io_u)
 	struct pi_io *io = &e->ios.io[io_u->index];
 	struct fio_file *f = io_u->file;
 
+	if (e->layout->passthru)
+		return prep_passthru_other(td, io_u);
 	switch (io_u->ddir) {
 	case DDIR_TRIM:
 		pi_io_discard(io, e->mode.sqe_flags, t->fd, io_u->offset,
@@ -279,13 +361,13 @@ static ALWAYS_INLINE int prep_any(struct thread_data *td, struct io_u *io_u)
 static NOINLINE int prep_async(struct thread_data *td, struct io_u *io_u)
 {
 	struct engine *e = td->io_ops_data;
+	int ret = prep_any(td, io_u);
 
-	prep_any(td, io_u);
 	if (++e->async_count == e->async_every) {
 		e->async_count = 0;
 		e->ios.io[io_u->index].sqe->flags |= IOSQE_ASYNC;
 	}
-	return 0;
+	return ret;
 }
 
 static int prep(struct thread_data *td, struct io_u *io_u)
@@ -451,28 +533,44 @@ static int getevents(struct thread_data *td, unsigned int min,
 	return ready;
 }
 
-/*
- * The device says EILSEQ and nothing more.  What it compared is at hand after
- * a write, and can be read again without its checks after a read.
- */
-static bool explain_device(struct thread_data *td, struct io_u *io_u)
+/* metadata as it is on the media, and nothing that the device has stripped */
+static bool read_again(struct thread_data *td, struct io_u *io_u)
 {
 	struct engine *e = td->io_ops_data;
 	struct pi_target *t = FILE_ENG_DATA(io_u->file);
 	struct pi_io *io = &e->ios.io[io_u->index];
-	const struct pi_errors_io where =
-		describe(td, io_u, "device", io->blocks);
+
+	return !pi_unchecked_rw(e->layout->passthru ? &t->ns : NULL, 0,
+				io_u->file->fd, io_u->offset, io_u->xfer_buf,
+				io_u->xfer_buflen, io->md,
+				io->blocks * t->md_size, io->ref);
+}
+
+/*
+ * The device says EILSEQ, or which tag, and nothing more.  What it compared is
+ * at hand after a write, and can be read again without its checks after a read.
+ */
+static bool explain_device(struct thread_data *td, struct io_u *io_u,
+			   unsigned int status)
+{
+	struct engine *e = td->io_ops_data;
+	const struct pi_options *o = td->eo;
+	struct pi_errors_io where =
+		describe(td, io_u, "device", e->ios.io[io_u->index].blocks);
 	bool at_hand = true;
 
+	where.status = status;
 	e->errors.device_ios++;
-	if (io_u->ddir == DDIR_READ)
-		at_hand = !pi_unchecked_rw(0, io_u->file->fd, io_u->offset,
-					   io_u->xfer_buf, io_u->xfer_buflen,
-					   io->md, io->blocks * t->md_size,
-					   io->ref);
-
-	if (!at_hand)
+	if (o->act) {
 		pi_errors_device(&e->errors, &where,
+				 "and with pi_act=1 keeps it to itself; read with pi_act=0 to see it");
+		return false;
+	}
+	if (io_u->ddir == DDIR_READ)
+		at_hand = read_again(td, io_u);
+	if (!at_hand)
+		pi_errors_device(&e->errors, &where, status ?
+				 "and does not say of which block" :
 				 "and does not say which tag of which block");
 	else if (!pi_errors_scan(&e->errors, &where))
 		pi_errors_device(&e->errors, &where, io_u->ddir == DDIR_READ ?
@@ -522,7 +620,8 @@ static void written_faults(struct thread_data *td, struct io_u *io_u,
 	pi_faults_written(e->faults, &where, true);
 }
 
-static void failed(struct thread_data *td, struct io_u *io_u, int err)
+static void failed(struct thread_data *td, struct io_u *io_u, int err,
+		   unsigned int status)
 {
 	struct engine *e = td->io_ops_data;
 	const struct pi_errors_io where =
@@ -533,11 +632,29 @@ static void failed(struct thread_data *td, struct io_u *io_u, int err)
 	if (!where.blocks)
 		return;
 	if (err == EILSEQ)
-		looked = explain_device(td, io_u);
+		looked = explain_device(td, io_u, status);
 	if (e->faults && io_u->ddir == DDIR_WRITE)
 		pi_faults_written(e->faults, &where, false);
 	else if (e->faults && looked)
 		pi_faults_read(e->faults, &where);
+}
+
+/* @res: what a command's completion says other than success */
+static void failed_command(struct thread_data *td, struct io_u *io_u, int res)
+{
+	struct engine *e = td->io_ops_data;
+	struct pi_errors_io where = describe(td, io_u, "device", 0);
+	int err;
+
+	if (res < 0) {
+		failed(td, io_u, -res, 0);
+		return;
+	}
+	where.status = pi_nvme_status(res);
+	err = pi_nvme_status_errno(where.status);
+	if (err != EILSEQ)
+		pi_errors_command(&e->errors, &where);
+	failed(td, io_u, err, where.status);
 }
 
 static void complete_trim(struct thread_data *td, struct io_u *io_u, int res)
@@ -556,10 +673,14 @@ static void complete_trim(struct thread_data *td, struct io_u *io_u, int res)
 static NOINLINE struct io_u *event_other(struct thread_data *td,
 					 struct io_u *io_u, int res)
 {
-	if (io_u->ddir == DDIR_TRIM)
+	struct engine *e = td->io_ops_data;
+
+	if (e->layout->passthru && res)
+		failed_command(td, io_u, res);
+	else if (io_u->ddir == DDIR_TRIM)
 		complete_trim(td, io_u, res);
 	else if (res < 0 && ddir_rw(io_u->ddir))
-		failed(td, io_u, -res);
+		failed(td, io_u, -res, 0);
 	else if (res < 0)
 		io_u->error = -res;
 	return io_u;
@@ -572,9 +693,20 @@ static NOINLINE struct io_u *event_with_pi(struct thread_data *td,
 	struct pi_target *t = FILE_ENG_DATA(io_u->file);
 
 	e->stats.pi_ios++;
-	e->done[io_u->ddir](td, io_u, res >> t->shift);
+	e->done[io_u->ddir](td, io_u, pi_target_blocks(t, res));
 	if (!io_u->error)
 		t->bytes[io_u->ddir] += res;
+	return io_u;
+}
+
+/* a command is done as a whole, and its result is a status */
+static struct io_u *event_passthru(struct thread_data *td, struct io_u *io_u,
+				   int res)
+{
+	io_u->resid = 0;
+	if (!fio_unlikely(res))
+		return event_with_pi(td, io_u, io_u->xfer_buflen);
+	failed_command(td, io_u, res);
 	return io_u;
 }
 
@@ -591,9 +723,22 @@ static struct io_u *event(struct thread_data *td, int nr)
 		return event_other(td, io_u, res);
 	io_u->resid = io_u->xfer_buflen - res;
 	if (e->ios.io[io_u->index].blocks)
-		return event_with_pi(td, io_u, res);
+		return e->event_with_pi(td, io_u, res);
 	e->stats.plain_ios++;
 	return io_u;
+}
+
+/* O_DIRECT passes by a page cache, and one without refuses it */
+static int open_fd(struct thread_data *td, struct fio_file *f)
+{
+	const unsigned int direct = td->o.odirect;
+	int ret;
+
+	if (f->filetype == FIO_TYPE_CHAR)
+		td->o.odirect = 0;
+	ret = generic_open_file(td, f);
+	td->o.odirect = direct;
+	return ret;
 }
 
 static int register_files(struct thread_data *td)
@@ -604,7 +749,7 @@ static int register_files(struct thread_data *td)
 	int ret;
 
 	for_each_file(td, f, i) {
-		if (generic_open_file(td, f))
+		if (open_fd(td, f))
 			return 1;
 		e->fds[i] = f->fd;
 		f->engine_pos = i;
@@ -690,6 +835,7 @@ static int choose_mode(struct thread_data *td)
 	if (ret)
 		return refuse(td, ret, &reason);
 	choose_prep(e, vectored);
+	e->event_with_pi = e->layout->passthru ? event_passthru : event_with_pi;
 	e->generate = e->faults ? generate_faults : generate;
 	e->done[DDIR_READ] = e->faults ? verify_faults : verify;
 	e->done[DDIR_WRITE] = e->faults ? written_faults : written;
@@ -711,7 +857,7 @@ static int ios_up(struct thread_data *td)
 
 		if (!t)
 			return 1;
-		md_bytes = max(md_bytes, (uint64_t)(td_max_bs(td) >> t->shift) *
+		md_bytes = max(md_bytes, pi_target_blocks(t, td_max_bs(td)) *
 					 t->md_size);
 	}
 	if (pi_io_set_init(&e->ios, td->o.iodepth, md_bytes)) {
@@ -775,12 +921,12 @@ static int open_file(struct thread_data *td, struct fio_file *f)
 
 	/* fio itself lays out and reads in files before post_init */
 	if (!e || !e->ring_up)
-		return generic_open_file(td, f);
+		return open_fd(td, f);
 
 	t = target_get(td, f);
 	if (!t)
 		return 1;
-	if ((td_max_bs(td) >> t->shift) * t->md_size > e->ios.md_stride) {
+	if (pi_target_blocks(t, td_max_bs(td)) * t->md_size > e->ios.md_stride) {
 		log_err("io_uring_pi: %s: has more metadata than the job's other files, and was not known when it began; name it with filename=\n",
 			f->file_name);
 		fail(td, EINVAL);
@@ -791,7 +937,7 @@ static int open_file(struct thread_data *td, struct fio_file *f)
 		t->fd = f->engine_pos;
 		return 0;
 	}
-	if (generic_open_file(td, f))
+	if (open_fd(td, f))
 		return 1;
 	t->fd = f->fd;
 	return 0;

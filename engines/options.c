@@ -67,7 +67,7 @@ struct fio_option pi_fio_options[] = {
 		.type	= FIO_OPT_STR,
 		.off1	= offsetof(struct pi_options, layout),
 		.help	= "How protection information reaches the kernel",
-		.def	= "indirect",
+		.def	= "auto",
 		ENGINE_OPTION,
 	},
 	{
@@ -122,7 +122,7 @@ struct fio_option pi_fio_options[] = {
 		.type	= FIO_OPT_BOOL,
 		.off1	= offsetof(struct pi_options, act),
 		.def	= "0",
-		.help	= "0: the application gives and gets the tuples. 1 (the device inserts and strips them) is what plain I/O does: pi_layout=none",
+		.help	= "0: the application gives and gets the tuples. 1: the device inserts and strips them (pi_layout=passthru only)",
 		ENGINE_OPTION,
 	},
 	{
@@ -142,7 +142,7 @@ struct fio_option pi_fio_options[] = {
 		.off1	= offsetof(struct pi_options, apptag_mask),
 		.maxval	= 0xffff,
 		.def	= "0xffff",
-		.help	= "Bits of the application tag that the host compares; other than 0xffff the device does not check the tag (Default: 0xffff)",
+		.help	= "Bits of the application tag that the host compares. Other than 0xffff the device does not check the tag, except with pi_layout=passthru (Default: 0xffff)",
 		ENGINE_OPTION,
 	},
 	{
@@ -177,7 +177,7 @@ struct fio_option pi_fio_options[] = {
 		.lname	= "Reference tag to begin with",
 		.type	= FIO_OPT_STR_VAL,
 		.cb	= reftag_cb,
-		.help	= "Type 1 and 2: tag of the first block of the file as the host counts; the kernel remaps it. Type 3: the tag of every block, which the host then checks (Default: the block's number on the disk; type 3: 0, not checked)",
+		.help	= "Type 1 and 2: tag of the first block of the file as the host counts; the kernel remaps it (passthru: type 2 only, and it is what the media gets). Type 3: the tag of every block, which the host then checks (Default: the block's number on the disk; type 3: 0, not checked)",
 		ENGINE_OPTION,
 	},
 	{
@@ -300,11 +300,44 @@ struct fio_option pi_fio_options[] = {
 		ENGINE_OPTION,
 	},
 	{
+		.name	= "cmd_type",
+		.lname	= "Uring cmd type",
+		.type	= FIO_OPT_STR,
+		.off1	= offsetof(struct pi_options, cmd_type),
+		.help	= "Not needed, taken for jobs of io_uring_cmd",
+		.def	= "nvme",
+		.posval = {
+			  { .ival = "nvme",
+			    .oval = 1,
+			    .help = "NVMe commands, what pi_layout=passthru sends",
+			  },
+		},
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "readfua",
+		.lname	= "Read fua flag support",
+		.type	= FIO_OPT_BOOL,
+		.off1	= offsetof(struct pi_options, fua[0]),
+		.def	= "0",
+		.help	= "Set FUA in read commands (pi_layout=passthru only)",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "writefua",
+		.lname	= "Write fua flag support",
+		.type	= FIO_OPT_BOOL,
+		.off1	= offsetof(struct pi_options, fua[1]),
+		.def	= "0",
+		.help	= "Set FUA in write commands (pi_layout=passthru only)",
+		ENGINE_OPTION,
+	},
+	{
 		.name	= "hipri",
 		.lname	= "High Priority",
 		.type	= FIO_OPT_STR_SET,
 		.off1	= offsetof(struct pi_options, hipri),
-		.help	= "Use polled IO completions (pi_layout=none only)",
+		.help	= "Use polled IO completions (pi_layout=none and passthru only)",
 		ENGINE_OPTION,
 	},
 	{
@@ -381,6 +414,11 @@ struct fio_option pi_fio_options[] = {
 /* the layouts' table is in lib/, which knows no fio */
 static void fio_init list_layouts(void)
 {
+	pi_fio_options[0].posval[PI_LAYOUT_AUTO] = (struct value_pair) {
+		.ival	= "auto",
+		.oval	= PI_LAYOUT_AUTO,
+		.help	= "passthru on a character device, else indirect",
+	};
 	for (unsigned int i = 0; i < PI_NR_LAYOUTS; i++)
 		pi_fio_options[0].posval[i] = (struct value_pair) {
 			.ival	= pi_layouts[i].name,
@@ -403,15 +441,49 @@ static bool kernel_tuples_pass(const struct pi_options *o)
 		(!o->apptag && o->app_mode == PI_APP_CONSTANT));
 }
 
-int pi_options_check(struct thread_data *td)
+static void settle_layout(struct thread_data *td)
+{
+	struct pi_options *o = td->eo;
+
+	if (o->layout != PI_LAYOUT_AUTO)
+		return;
+	o->layout = PI_LAYOUT_INDIRECT;
+	if (td->files_index && td->files[0]->filetype == FIO_TYPE_CHAR)
+		o->layout = PI_LAYOUT_PASSTHRU;
+}
+
+/* the device inserts and strips the tuples: the host has none */
+static int check_act(const struct pi_options *o)
+{
+	if (o->verify == PI_VERIFY_HOST)
+		return refuse("pi_verify=host with pi_act=1: the device strips the tuples, the host has none to verify; use pi_act=0 or pi_verify=device");
+	if (o->inject)
+		return refuse("pi_inject with pi_act=1: the device makes the tuples, and makes them right; use pi_act=0");
+	if (o->opaque)
+		return refuse("pi_opaque=pattern with pi_act=1: the host does not verify what it reads; use pi_act=0");
+	if (o->app_mode == PI_APP_LBA || o->app_mode == PI_APP_RANDOM)
+		return refuse("pi_act=1: a command has one application tag for the whole I/O, and pi_apptag gives each block its own; use pi_act=0 or pi_apptag=constant");
+	return 0;
+}
+
+static int check_passthru(struct thread_data *td)
 {
 	const struct pi_options *o = td->eo;
-	bool registered = o->registerfiles || o->sqpoll;
 
-	if (registered && td->o.nr_files != td->o.open_files)
-		return refuse("registerfiles and sqthread_poll keep every file open; set openfiles to nrfiles or leave it out");
-	if (!pi_layouts[o->layout].pi)
-		return o->inject ? refuse("pi_inject with pi_layout=none: plain I/O has no tuples to show a fault; use another pi_layout") : 0;
+	if (o->nowait || o->uncached || td->o.oatomic)
+		return refuse("nowait, uncached and atomic are flags of reads and writes, which a passthrough command is not; drop them or name the block device");
+	if (td->o.sync_file_range)
+		return refuse("sync_file_range is for the page cache, which a character device has not; use fsync, which sends a flush, or name the block device");
+	if (o->mix < 100)
+		return refuse("pi_mix below 100: a character device takes no plain I/O to mix with; drop pi_mix or name the block device");
+	if (td->o.ioprio || td->o.ioprio_class)
+		return refuse("prio and prioclass: the kernel takes no priority for a passthrough command; drop them or name the block device");
+	return o->act ? check_act(o) : 0;
+}
+
+static int check_attribute(struct thread_data *td)
+{
+	const struct pi_options *o = td->eo;
 
 	if (o->mix < 100 && o->inject)
 		return refuse("pi_inject with pi_mix below 100: plain I/O has no tuples to show a fault; drop one of them");
@@ -420,7 +492,7 @@ int pi_options_check(struct thread_data *td)
 	if (pi_layouts[o->layout].no_seed && o->reftag_set)
 		return refuse("pi_reftag: this pi_layout has no room for a reference tag, the kernel takes the block's number; drop pi_reftag or use pi_layout=indirect");
 	if (o->act)
-		return refuse("pi_act=1: io_uring's attribute cannot make the device insert or strip tuples; use pi_act=0, or pi_layout=none for plain I/O");
+		return refuse("pi_act=1: io_uring's attribute cannot make the device insert or strip tuples; use pi_act=0, name the character device /dev/ngXnY, or use pi_layout=none for plain I/O");
 	if (!td->o.odirect)
 		return refuse("protection information needs O_DIRECT; set direct=1 or use pi_layout=none");
 	if (o->hipri)
@@ -429,10 +501,31 @@ int pi_options_check(struct thread_data *td)
 		return refuse("uncached is for buffered I/O, protection information needs direct=1; drop uncached or use pi_layout=none");
 	if (td->o.oatomic)
 		return refuse("atomic: the kernel refuses RWF_ATOMIC together with protection information; drop atomic or use pi_layout=none");
+	if (o->fua[DDIR_READ] || o->fua[DDIR_WRITE])
+		return refuse("readfua and writefua are flags of NVMe commands; drop them or name the character device /dev/ngXnY");
 	if ((o->chk & PI_IO_INTEGRITY_CHK_APPTAG) && o->apptag_mask != 0xffff)
 		return refuse("pi_chk=APPTAG: io_uring's attribute has no room for apptag_mask, the device would compare all 16 bits; drop APPTAG from pi_chk or apptag_mask");
+	return 0;
+}
+
+int pi_options_check(struct thread_data *td)
+{
+	const struct pi_options *o = td->eo;
+	bool registered = o->registerfiles || o->sqpoll;
+	int err;
+
+	settle_layout(td);
+	if (registered && td->o.nr_files != td->o.open_files)
+		return refuse("registerfiles and sqthread_poll keep every file open; set openfiles to nrfiles or leave it out");
+	if (!pi_layouts[o->layout].pi)
+		return o->inject ? refuse("pi_inject with pi_layout=none: plain I/O has no tuples to show a fault; use another pi_layout") : 0;
+
+	err = pi_layouts[o->layout].passthru ? check_passthru(td) :
+	      check_attribute(td);
+	if (err)
+		return err;
 	if ((o->chk & PI_IO_INTEGRITY_CHK_APPTAG) &&
 	    (o->app_mode == PI_APP_LBA || o->app_mode == PI_APP_RANDOM))
-		return refuse("pi_chk=APPTAG: io_uring's attribute has one application tag for the whole I/O, and pi_apptag gives each block its own; drop APPTAG from pi_chk or use pi_apptag=constant");
+		return refuse("pi_chk=APPTAG: an I/O has one application tag for the device to check, and pi_apptag gives each block its own; drop APPTAG from pi_chk or use pi_apptag=constant");
 	return pi_faults_check(td);
 }

@@ -6,7 +6,13 @@
 #include "optgroup.h"
 #include "engines/cmdprio.h"
 
+#include "layout.h"
 #include "tuple.h"
+
+/* pi_layout=: those of lib/layout.h, and what fits the job's files */
+enum {
+	PI_LAYOUT_AUTO = PI_NR_LAYOUTS,
+};
 
 enum pi_verify {
 	PI_VERIFY_NONE		= 0,
@@ -36,6 +42,8 @@ struct pi_options {
 	char *chk_str;		/* NULL: the device checks all it can */
 	unsigned int chk;	/* PI_IO_INTEGRITY_CHK_* */
 	unsigned int act;
+	unsigned int fua[2];
+	unsigned int cmd_type;
 	unsigned int apptag;
 	unsigned int apptag_mask;
 	unsigned int app_mode;
@@ -69,6 +77,8 @@ extern struct fio_option pi_fio_options[];
 
 /**
  * pi_options_check() - refuse what cannot be done, before any file is touched
+ *
+ * Settles pi_layout=auto too.
  *
  * Return: 0, or an errno after one line on standard error.
  */

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include "target.h"
+#include "verify.h"
+
 #include "faults.h"
 #include "layout.h"
 
@@ -16,29 +18,40 @@ static int refuse(struct fio_file *f, int err, const char *why)
 
 /* value: what may not be cut by an interval; 0 is always whole */
 static int check_whole(struct fio_file *f, const char *option,
-		       uint64_t value, uint32_t interval)
+		       uint64_t value, const struct pi_format *format)
 {
-	if (!(value & (interval - 1)))
+	const uint32_t stride = pi_format_stride(format);
+
+	if (!(value % stride))
 		return 0;
-	log_err("io_uring_pi: %s: %s=%" PRIu64 " is not a multiple of the protection interval of %u bytes; change it\n",
-		f->file_name, option, value, interval);
+	if (format->extended)
+		log_err("io_uring_pi: %s: %s=%" PRIu64 " is not a multiple of %u, the protection interval of %u bytes and its %u of metadata; %" PRIu64 " would be the same number of blocks\n",
+			f->file_name, option, value, stride, format->interval,
+			format->md_size,
+			(value / format->interval ?: 1) * stride);
+	else
+		log_err("io_uring_pi: %s: %s=%" PRIu64 " is not a multiple of the protection interval of %u bytes; change it\n",
+			f->file_name, option, value, stride);
 	return EINVAL;
 }
 
 static int check_sizes(struct thread_data *td, struct fio_file *f,
-		       uint32_t interval)
+		       const struct pi_format *format)
 {
 	const struct thread_options *o = &td->o;
-	int err = check_whole(f, "offset", o->start_offset, interval);
+	const int last = td_trim(td) ? DDIR_TRIM : DDIR_WRITE;
+	int err = check_whole(f, "offset", o->start_offset, format);
 
-	for (int ddir = DDIR_READ; ddir <= DDIR_WRITE; ddir++) {
-		err = err ?: check_whole(f, "bs", o->min_bs[ddir], interval);
-		err = err ?: check_whole(f, "bs", o->max_bs[ddir], interval);
-		err = err ?: check_whole(f, "blockalign", o->ba[ddir], interval);
+	err = err ?: check_whole(f, "offset_increment", o->offset_increment,
+				 format);
+	for (int ddir = DDIR_READ; ddir <= last; ddir++) {
+		err = err ?: check_whole(f, "bs", o->min_bs[ddir], format);
+		err = err ?: check_whole(f, "bs", o->max_bs[ddir], format);
+		err = err ?: check_whole(f, "blockalign", o->ba[ddir], format);
 		for (unsigned int i = 0; i < o->bssplit_nr[ddir]; i++)
 			err = err ?: check_whole(f, "bssplit",
 						 o->bssplit[ddir][i].bs,
-						 interval);
+						 format);
 	}
 	if (!err && o->bs_unaligned)
 		err = refuse(f, EINVAL,
@@ -77,6 +90,30 @@ static int check_seed(struct thread_data *td, struct fio_file *f,
 	return EINVAL;
 }
 
+/* what a command for the namespace can carry */
+static int check_command(struct thread_data *td, struct fio_file *f,
+			 const struct pi_device *dev, bool md_in_buffer)
+{
+	const struct pi_options *o = td->eo;
+	const uint64_t bs = max(td->o.max_bs[DDIR_READ], td->o.max_bs[DDIR_WRITE]);
+
+	if (bs > dev->max_bytes) {
+		log_err("io_uring_pi: %s: bs=%" PRIu64 " is more than the %" PRIu64 " bytes that one command can transfer here (max_hw_sectors_kb, max_segments); passthrough splits nothing, use a smaller bs\n",
+			f->file_name, bs, dev->max_bytes);
+		return EINVAL;
+	}
+	if (o->hipri && !dev->polls)
+		return refuse(f, EINVAL,
+			"hipri: the drive has no queues to poll; load the driver with nvme.poll_queues=1 or drop hipri");
+	if (o->reftag_set && dev->format.type != 3 && !dev->any_ref)
+		return refuse(f, EINVAL,
+			"pi_reftag: to the device type 1 reference tags are the block's number, and no kernel renumbers them in a passthrough command; drop it or name the block device");
+	if (md_in_buffer && td->o.verify != VERIFY_NONE)
+		return refuse(f, EINVAL,
+			"verify: fio would write its headers and patterns over the metadata, which lies between the data of an extended LBA; drop verify, the protection information is verified without it");
+	return 0;
+}
+
 static int device_checks(struct thread_data *td, struct fio_file *f,
 			 const struct pi_format *format, uint16_t *chk)
 {
@@ -100,7 +137,8 @@ static int device_checks(struct thread_data *td, struct fio_file *f,
 	*chk = PI_IO_INTEGRITY_CHK_GUARD;
 	if (format->type != 3)
 		*chk |= PI_IO_INTEGRITY_CHK_REFTAG;
-	if (o->apptag_mask == 0xffff && o->app_mode != PI_APP_LBA &&
+	if ((o->apptag_mask == 0xffff || pi_layouts[o->layout].passthru) &&
+	    o->app_mode != PI_APP_LBA &&
 	    o->app_mode != PI_APP_RANDOM)
 		*chk |= PI_IO_INTEGRITY_CHK_APPTAG;
 	return 0;
@@ -117,7 +155,29 @@ static uint16_t file_tag(const char *name, uint16_t apptag)
 	return hash == 0xffff ? 0xfffe : hash;
 }
 
-static int probe_device(struct fio_file *f, struct pi_device *dev)
+/* a character device is for passthru, and for nothing else */
+static int check_kind(struct fio_file *f, int fd, const struct pi_layout *layout)
+{
+	const bool character = f->filetype == FIO_TYPE_CHAR;
+	char sibling[64];
+
+	if (layout->passthru == character)
+		return 0;
+	if (pi_device_sibling(fd, sibling, sizeof(sibling))) {
+		if (character)
+			return 0;
+		return refuse(f, ENODEV,
+			"pi_layout=passthru takes the character device of an NVMe namespace; name /dev/ngXnY or use another pi_layout");
+	}
+	log_err("io_uring_pi: %s: pi_layout=%s takes the namespace's %s device; name %s or %s\n",
+		f->file_name, layout->name, character ? "block" : "character",
+		sibling, character ? "use pi_layout=passthru" :
+		"use another pi_layout");
+	return ENODEV;
+}
+
+static int probe_device(struct fio_file *f, const struct pi_layout *layout,
+			struct pi_device *dev)
 {
 	struct pi_reason reason;
 	int fd, ret;
@@ -129,30 +189,112 @@ static int probe_device(struct fio_file *f, struct pi_device *dev)
 			f->file_name, strerror(ret));
 		return ret;
 	}
-	ret = pi_device_probe(fd, dev, &reason);
+	ret = check_kind(f, fd, layout);
+	if (!ret && layout->pi) {
+		ret = -pi_device_probe(fd, dev, &reason);
+		if (ret)
+			refuse(f, ret, reason.text);
+	}
 	close(fd);
-	return ret ? refuse(f, -ret, reason.text) : 0;
+	return ret;
+}
+
+/* modulo 2^64, of an odd number: each step doubles the bits that are right */
+static uint64_t inverse(uint64_t odd)
+{
+	uint64_t x = odd;
+
+	for (int i = 0; i < 5; i++)
+		x *= 2 - odd * x;
+	return x;
+}
+
+static void set_format(struct pi_target *target, const struct pi_format *format)
+{
+	const uint32_t stride = pi_format_stride(format);
+
+	target->format = *format;
+	target->shift = __builtin_ctz(stride);
+	target->inverse = inverse(stride >> target->shift);
+	target->md_size = pi_format_md_bytes(format, format->interval);
+}
+
+/* what the device does itself with pi_act=1 is not the host's to do */
+static void leave_to_device(struct pi_target *target)
+{
+	const struct pi_tuple_options zeros = { .app = 0 };
+	struct pi_format format = target->format;
+
+	target->on_read = &pi_tuple_none;
+	if (!format.md_size) {
+		target->tuple = pi_tuple_none;
+		return;
+	}
+	format.guard = pi_guard_by_csum(PI_LBMD_CSUM_NONE);
+	format.pi_offset = 0;
+	format.type = 3;
+	pi_tuple_init(&target->tuple, &format, &zeros);
+}
+
+static void set_namespace(struct pi_target *target, const struct pi_device *dev,
+			  const struct pi_options *o)
+{
+	target->ns = (struct pi_nvme_ns) {
+		.nsid		= dev->nsid,
+		.stride		= pi_format_stride(&target->format),
+		.control	= {
+			o->fua[DDIR_READ] * PI_NVME_FUA,
+			o->fua[DDIR_WRITE] * PI_NVME_FUA,
+		},
+		.app_mask	= o->apptag_mask,
+		.renumber	= target->renumber,
+		.ref_varies	= target->tuple.ref_varies,
+		.ref		= target->tuple.ref,
+	};
+	target->size = dev->intervals * target->ns.stride;
+	if (o->act) {
+		target->ns.control[DDIR_READ] |= PI_NVME_PRACT;
+		target->ns.control[DDIR_WRITE] |= PI_NVME_PRACT;
+		leave_to_device(target);
+	}
 }
 
 int pi_target_probe(struct thread_data *td, struct fio_file *f,
 		    struct pi_target *target)
 {
 	const struct pi_options *o = td->eo;
+	const struct pi_layout *layout = &pi_layouts[o->layout];
 	struct pi_tuple_options options;
+	struct pi_format format;
 	struct pi_device dev;
 	int err;
 
 	*target = (struct pi_target) {
 		.tuple		= pi_tuple_none,
 		.on_read	= &pi_tuple_none,
+		.inverse	= 1,
 	};
-	if (!pi_layouts[o->layout].pi)
+	if (!layout->pi && f->filetype != FIO_TYPE_CHAR)
 		return 0;
+	err = probe_device(f, layout, &dev);
+	if (err || !layout->pi)
+		return err;
 
-	err = probe_device(f, &dev);
-	err = err ?: check_sizes(td, f, dev.format.interval);
-	err = err ?: check_md_size(td, f, &dev.format);
-	err = err ?: device_checks(td, f, &dev.format, &target->chk);
+	format = dev.format;
+	if (o->act && !format.guard->pi_size)
+		return refuse(f, EINVAL,
+			"pi_act=1: the metadata holds no protection information for the device to insert or strip; drop pi_act");
+	/* metadata that is nothing but the tuple is not transferred then */
+	if (o->act && format.md_size == format.guard->pi_size) {
+		format.md_size = 0;
+		format.extended = false;
+	}
+	set_format(target, &format);
+	err = check_sizes(td, f, &format);
+	err = err ?: check_md_size(td, f, &format);
+	err = err ?: device_checks(td, f, &format, &target->chk);
+	if (!err && layout->passthru)
+		err = check_command(td, f, &dev, format.extended);
 	if (err)
 		return err;
 
@@ -162,7 +304,8 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 	if (pi_layouts[o->layout].no_seed)
 		target->start = 0;
 	target->renumber = dev.start - target->start;
-	err = check_seed(td, f, &dev, target->start);
+	if (!layout->passthru)
+		err = check_seed(td, f, &dev, target->start);
 	if (err)
 		return err;
 
@@ -180,13 +323,12 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 		options.app = file_tag(f->file_name, o->apptag);
 		options.app_mode = PI_APP_CONSTANT;
 	}
-	pi_tuple_init(&target->tuple, &dev.format, &options);
+	pi_tuple_init(&target->tuple, &format, &options);
 	if (o->verify & PI_VERIFY_HOST)
 		target->on_read = &target->tuple;
 	target->app_tag = options.app;
-	target->shift = dev.format.shift;
-	target->md_size = dev.format.md_size;
-	target->format = dev.format;
-	return pi_faults_check_target(td, f, &dev.format, &target->tuple,
+	if (layout->passthru)
+		set_namespace(target, &dev, o);
+	return pi_faults_check_target(td, f, &format, &target->tuple,
 				      &target->faults);
 }

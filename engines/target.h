@@ -3,6 +3,7 @@
 #define PI_TARGET_H
 
 #include "device.h"
+#include "nvme.h"
 #include "options.h"
 #include "tuple.h"
 
@@ -15,12 +16,16 @@
  * @renumber:	what to add to a reference tag for the block's number on the
  *		disk; 0 unless pi_reftag= was given
  * @app_tag:	what the device compares with
- * @shift:	log2 of the protection interval
- * @md_size:	bytes of metadata per interval
+ * @shift:	log2 of the protection interval; of an extended format, of the
+ *		power of two in its stride
+ * @inverse:	modulo 2^64, of what is left of that
+ * @md_size:	bytes of metadata per interval in a buffer of their own
  * @chk:	PI_IO_INTEGRITY_CHK_* for the device
  * @fd:		what SQEs name: descriptor, or index of the registered file
  * @faults:	kinds that pi_inject= may damage it with, 1 << PI_FAULT_*
  * @bytes:	read and written without error
+ * @ns:		what layout passthru sends commands to
+ * @size:	of a character device, as fio counts
  */
 struct pi_target {
 	struct pi_tuple tuple;
@@ -30,13 +35,29 @@ struct pi_target {
 	uint64_t renumber;
 	uint16_t app_tag;
 	uint8_t shift;
+	uint64_t inverse;
 	uint16_t md_size;
 	uint16_t chk;
 	int fd;
 	unsigned int faults;
 	uint64_t bytes[2];
+	struct pi_nvme_ns ns;
+	uint64_t size;
 	struct pi_target *next;
 };
+
+/**
+ * pi_target_blocks() - protection intervals in a number of bytes that is whole
+ *			intervals, metadata in between included
+ *
+ * A stride that is no power of two divides without remainder what it is
+ * multiplied with, so that multiplying with the inverse does for dividing.
+ */
+static inline uint64_t pi_target_blocks(const struct pi_target *t,
+					uint64_t bytes)
+{
+	return (bytes >> t->shift) * t->inverse;
+}
 
 /**
  * pi_target_probe() - find out what PI a job's file takes and whether the job

@@ -4,13 +4,16 @@
 
 #include <stdint.h>
 
+#include "nvme.h"
+
 /**
  * pi_unchecked_rw() - one read or write with PI, the device's checks off
+ * @ns:		of which @fd is the character device, or NULL: a block device
  * @dir:	0 read, 1 write
- * @fd:		open with O_DIRECT
+ * @fd:		a block device open with O_DIRECT
  * @offset:	bytes, on an interval
  * @data:	buffer of @len bytes, whole intervals
- * @md:		buffer of their metadata, @md_len bytes
+ * @md:		buffer of their metadata, @md_len bytes; 0 when that is in @data
  * @ref:	reference tag of the first interval
  *
  * For error paths and tools: it sets up a ring of its own.  The completion of
@@ -21,7 +24,8 @@
  * SCSI does, -EIO when not all was transferred, and -EOPNOTSUPP before Linux
  * 6.14.
  */
-int pi_unchecked_rw(unsigned int dir, int fd, uint64_t offset, void *data,
-		    uint32_t len, void *md, uint32_t md_len, uint64_t ref);
+int pi_unchecked_rw(const struct pi_nvme_ns *ns, unsigned int dir, int fd,
+		    uint64_t offset, void *data, uint32_t len, void *md,
+		    uint32_t md_len, uint64_t ref);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "device.h"
@@ -30,9 +31,12 @@ int main(int argc, char **argv)
 	struct pi_reason reason;
 	struct pi_format *f;
 	struct pi_device dev;
+	struct pi_nvme_ns ns = { 0 }, *via;
 	uint64_t block, offset;
 	uint8_t *data, *md;
-	int fd, ret;
+	uint32_t stride;
+	struct stat st;
+	int fd, ret, direct;
 
 	if (argc < 3 || argc % 3) {
 		fprintf(stderr, "usage: pi-poke DEVICE BLOCK [data|md BYTE MASK]...\n"
@@ -41,7 +45,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	block = strtoull(argv[2], NULL, 0);
-	fd = open(argv[1], (argc > 3 ? O_RDWR : O_RDONLY) | O_DIRECT);
+	direct = !stat(argv[1], &st) && S_ISCHR(st.st_mode) ? 0 : O_DIRECT;
+	fd = open(argv[1], (argc > 3 ? O_RDWR : O_RDONLY) | direct);
 	if (fd < 0) {
 		fprintf(stderr, "pi-poke: %s: %s\n", argv[1], strerror(errno));
 		return 1;
@@ -51,15 +56,20 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	f = &dev.format;
-	offset = block << f->shift;
-	data = aligned_alloc(f->interval, f->interval);
-	md = aligned_alloc(64, (f->md_size + 63) & ~63);
-	if (!data || !md) {
+	stride = pi_format_stride(f);
+	offset = block * stride;
+	ns.nsid = dev.nsid;
+	ns.stride = stride;
+	via = dev.nsid ? &ns : NULL;
+	data = aligned_alloc(f->interval, 2 * f->interval);
+	md = data + f->interval;
+	if (!data) {
 		fprintf(stderr, "pi-poke: no memory\n");
 		return 1;
 	}
 
-	ret = pi_unchecked_rw(0, fd, offset, data, f->interval, md, f->md_size,
+	ret = pi_unchecked_rw(via, 0, fd, offset, data, stride, md,
+			      pi_format_md_bytes(f, f->interval),
 			      dev.start + block);
 	for (int i = 3; i < argc && !ret; i += 3) {
 		uint8_t *buf = strcmp(argv[i], "md") ? data : md;
@@ -69,12 +79,12 @@ int main(int argc, char **argv)
 	if (!ret)
 		dump("metadata", md, f->md_size);
 	if (argc > 3 && !ret)
-		ret = pi_unchecked_rw(1, fd, offset, data, f->interval, md,
-				      f->md_size, dev.start + block);
+		ret = pi_unchecked_rw(via, 1, fd, offset, data, stride, md,
+				      pi_format_md_bytes(f, f->interval),
+				      dev.start + block);
 	if (ret)
 		fprintf(stderr, "pi-poke: %s: block %" PRIu64 ": %s\n", argv[1],
 			block, strerror(-ret));
 	free(data);
-	free(md);
 	return !!ret;
 }

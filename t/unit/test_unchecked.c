@@ -137,8 +137,8 @@ static int setup(void **state)
 
 static int transfer(unsigned int dir, uint64_t ref)
 {
-	int ret = pi_unchecked_rw(dir, FD, 1ULL << 44, data, LEN, md, MD_LEN,
-				  ref);
+	int ret = pi_unchecked_rw(NULL, dir, FD, 1ULL << 44, data, LEN, md,
+				  MD_LEN, ref);
 
 	assert_int_equal(kernel.exited, kernel.init_ret ? 0 : 1);
 	return ret;
