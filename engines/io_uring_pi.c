@@ -507,30 +507,35 @@ static int commit(struct thread_data *td)
 	return 0;
 }
 
+/*
+ * What is ready is taken before more is waited for: while completions lie
+ * there, the kernel does not poll for others.
+ */
 static int getevents(struct thread_data *td, unsigned int min,
 		     unsigned int max, const struct timespec *t)
 {
 	struct engine *e = td->io_ops_data;
 	unsigned int wait = td->o.iodepth_batch_complete_min ? min : 0;
-	unsigned int ready;
+	unsigned int got = 0;
 
 	for (;;) {
+		unsigned int ready = min(pi_ring_ready(&e->ring), max - got);
+		unsigned int first = pi_ring_take(&e->ring, ready);
 		int ret;
 
-		ready = pi_ring_ready(&e->ring);
-		if (ready && ready >= min)
-			break;
+		if (!got)
+			e->first_event = first;
+		got += ready;
+		if (got && got >= min)
+			return got;
 		if (e->sqpoll)
 			continue;
-		ret = pi_ring_wait(&e->ring, wait);
+		ret = pi_ring_wait(&e->ring, wait > got ? wait - got : 0);
 		if (ret && ret != -EINTR && ret != -EAGAIN) {
 			td_verror(td, -ret, "io_uring_enter");
 			return ret;
 		}
 	}
-	ready = min(ready, max);
-	e->first_event = pi_ring_take(&e->ring, ready);
-	return ready;
 }
 
 /* metadata as it is on the media, and nothing that the device has stripped */
