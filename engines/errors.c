@@ -155,6 +155,7 @@ uint32_t pi_errors_scan(struct pi_errors *errors,
 		if (!pi_faults_expect(errors->faults, where, &bad) && !shown++)
 			first = bad;
 		errors->tags[bad.tag]++;
+		errors->by_device[bad.tag] += !strcmp(where->finder, "device");
 		record(errors, where, &bad);
 		dump(errors, where, bad.block);
 	}

@@ -11,6 +11,7 @@ struct pi_faults;
 /**
  * struct pi_errors - what one job found wrong
  * @tags:	wrong blocks by tag, whoever found the I/O to be wrong
+ * @by_device:	those of them where the device had found the I/O
  * @device_ios:	I/Os that the device ended with EILSEQ
  * @host_ios:	I/Os that the host did
  * @lines:	printed so far
@@ -20,6 +21,7 @@ struct pi_faults;
  */
 struct pi_errors {
 	uint64_t tags[PI_NR_TAGS];
+	uint64_t by_device[PI_NR_TAGS];
 	uint64_t device_ios;
 	uint64_t host_ios;
 	unsigned int lines;

@@ -27,6 +27,11 @@
 /* out of the way of what every I/O goes: there it would cost saved registers */
 #define NOINLINE	__attribute__((noinline))
 
+/* instructions to waste on each I/O, so that scripts/pi-bench has what to find */
+#ifndef PI_SELFTEST_SPIN
+#define PI_SELFTEST_SPIN 0
+#endif
+
 struct engine {
 	struct pi_ring ring;
 	struct pi_io_set ios;
@@ -36,6 +41,8 @@ struct engine {
 	int (*prep)(struct thread_data *td, struct io_u *io_u);
 	struct io_u *(*event_with_pi)(struct thread_data *td,
 				      struct io_u *io_u, int res);
+	int (*submit)(struct pi_ring *ring, unsigned int nr);
+	int (*wait)(struct pi_ring *ring, unsigned int min);
 	unsigned int mix;
 	unsigned int mix_carry;
 	unsigned int queued;		/* slots of the ring */
@@ -94,6 +101,7 @@ static struct pi_target *target_get(struct thread_data *td, struct fio_file *f)
 		free(t);
 		return NULL;
 	}
+	pi_stats_attach(&e->stats, t);
 	t->next = e->targets;
 	e->targets = t;
 	FILE_SET_ENG_DATA(f, t);
@@ -132,12 +140,16 @@ static int init(struct thread_data *td)
 
 	if (check_job(td))
 		return 1;
+	if (PI_SELFTEST_SPIN)
+		log_err("io_uring_pi: built with PI_SELFTEST_SPIN, %d instructions more for each I/O\n",
+			PI_SELFTEST_SPIN);
 
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return 1;
 	td->io_ops_data = e;
-	err = pi_errors_init(&e->errors, o);
+	e->stats.line.fd = -1;
+	err = pi_errors_init(&e->errors, o) ?: pi_stats_init(&e->stats, o);
 	if (err) {
 		fail(td, err);
 		return 1;
@@ -448,11 +460,17 @@ static NOINLINE enum fio_q_status queue_more(struct thread_data *td,
 	return publish(e, io_u);
 }
 
+static ALWAYS_INLINE void selftest_spin(void)
+{
+	__asm__ volatile (".rept %c0\n\tnop\n\t.endr" : : "i" (PI_SELFTEST_SPIN));
+}
+
 static enum fio_q_status queue(struct thread_data *td, struct io_u *io_u)
 {
 	struct engine *e = td->io_ops_data;
 
 	fio_ro_check(td, io_u);
+	selftest_spin();
 
 	if (e->cmdprio.mode == CMDPRIO_MODE_NONE &&
 	    (io_u->ddir == DDIR_READ ||
@@ -530,7 +548,7 @@ static int getevents(struct thread_data *td, unsigned int min,
 			return got;
 		if (e->sqpoll)
 			continue;
-		ret = pi_ring_wait(&e->ring, wait > got ? wait - got : 0);
+		ret = e->wait(&e->ring, wait > got ? wait - got : 0);
 		if (ret && ret != -EINTR && ret != -EAGAIN) {
 			td_verror(td, -ret, "io_uring_enter");
 			return ret;
@@ -795,6 +813,26 @@ static int refuse(struct thread_data *td, int err,
 	return err;
 }
 
+static int submit_timed(struct pi_ring *ring, unsigned int nr)
+{
+	struct engine *e = container_of(ring, struct engine, ring);
+	uint64_t start = pi_stats_now();
+	int ret = e->submit(ring, nr);
+
+	pi_stats_add(&e->stats, PI_STATS_SUBMIT, start);
+	return ret;
+}
+
+static int wait_timed(struct pi_ring *ring, unsigned int min)
+{
+	struct engine *e = container_of(ring, struct engine, ring);
+	uint64_t start = pi_stats_now();
+	int ret = pi_ring_wait(ring, min);
+
+	pi_stats_add(&e->stats, PI_STATS_WAIT, start);
+	return ret;
+}
+
 static int ring_up(struct thread_data *td)
 {
 	struct engine *e = td->io_ops_data;
@@ -841,6 +879,11 @@ static int choose_mode(struct thread_data *td)
 		return refuse(td, ret, &reason);
 	choose_prep(e, vectored);
 	e->event_with_pi = e->layout->passthru ? event_passthru : event_with_pi;
+	e->wait = e->stats.timed ? wait_timed : pi_ring_wait;
+	if (e->stats.timed) {
+		e->submit = e->ring.submit;
+		e->ring.submit = submit_timed;
+	}
 	e->generate = e->faults ? generate_faults : generate;
 	e->done[DDIR_READ] = e->faults ? verify_faults : verify;
 	e->done[DDIR_WRITE] = e->faults ? written_faults : written;
@@ -899,8 +942,11 @@ static void cleanup(struct thread_data *td)
 
 	if (!e)
 		return;
-	if (e->prep)
+	if (e->prep) {
 		pi_stats_print(td, &e->stats, e->targets, &e->errors);
+		pi_stats_write(&e->stats, td, e->targets, &e->errors);
+	}
+	pi_lines_close(&e->stats.line);
 	pi_faults_exit(e->faults, e->errors.device_ios + e->errors.host_ios);
 	pi_errors_exit(&e->errors);
 	if (e->ring_up)

@@ -291,6 +291,23 @@ struct fio_option pi_fio_options[] = {
 		ENGINE_OPTION,
 	},
 	{
+		.name	= "pi_stats",
+		.lname	= "File of statistics",
+		.type	= FIO_OPT_STR_STORE,
+		.off1	= offsetof(struct pi_options, stats),
+		.help	= "Append a line of JSON to this file when the job ends",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "pi_time",
+		.lname	= "Measure parts",
+		.type	= FIO_OPT_BOOL,
+		.off1	= offsetof(struct pi_options, time),
+		.def	= "0",
+		.help	= "Measure for pi_stats what generation, verification and system calls take; costs two looks at the clock each",
+		ENGINE_OPTION,
+	},
+	{
 		.name	= "md_per_io_size",
 		.lname	= "Separate Metadata Buffer Size per I/O",
 		.type	= FIO_OPT_INT,
@@ -515,6 +532,8 @@ int pi_options_check(struct thread_data *td)
 	int err;
 
 	settle_layout(td);
+	if (o->time && !o->stats)
+		return refuse("pi_time=1 measures for pi_stats=FILE; give that too");
 	if (registered && td->o.nr_files != td->o.open_files)
 		return refuse("registerfiles and sqthread_poll keep every file open; set openfiles to nrfiles or leave it out");
 	if (!pi_layouts[o->layout].pi)

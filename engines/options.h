@@ -52,6 +52,8 @@ struct pi_options {
 	unsigned int opaque;
 	char *errors;
 	char *dump;
+	char *stats;
+	unsigned int time;
 	char *inject;
 	unsigned int inject_at;
 	char *inject_blocks;

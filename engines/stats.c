@@ -1,8 +1,107 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <inttypes.h>
 
+#include "json.h"
 #include "layout.h"
 #include "stats.h"
+
+int pi_stats_init(struct pi_stats *stats, const struct pi_options *o)
+{
+	stats->timed = o->time;
+	stats->clock_ns = UINT64_MAX;
+	for (int i = 0; stats->timed && i < 100; i++) {
+		uint64_t start = pi_stats_now();
+
+		stats->clock_ns = min(stats->clock_ns, pi_stats_now() - start);
+	}
+	return pi_lines_open(&stats->line, "pi_stats", o->stats);
+}
+
+static void generate_timed(const struct pi_tuple *tuple, const void *data,
+			   void *md, uint32_t blocks, uint64_t ref)
+{
+	struct pi_target *t = container_of(tuple, struct pi_target, tuple);
+	uint64_t start = pi_stats_now();
+
+	t->generate(tuple, data, md, blocks, ref);
+	pi_stats_add(t->stats, PI_STATS_GENERATE, start);
+}
+
+static int verify_timed(const struct pi_tuple *tuple, const void *data,
+			const void *md, uint32_t blocks, uint64_t ref,
+			struct pi_mismatch *bad)
+{
+	struct pi_target *t = container_of(tuple, struct pi_target, tuple);
+	uint64_t start = pi_stats_now();
+	int ret = t->verify(tuple, data, md, blocks, ref, bad);
+
+	pi_stats_add(t->stats, PI_STATS_VERIFY, start);
+	return ret;
+}
+
+void pi_stats_attach(struct pi_stats *stats, struct pi_target *target)
+{
+	if (!stats->timed)
+		return;
+	target->stats = stats;
+	target->generate = target->tuple.generate;
+	target->verify = target->tuple.verify;
+	target->tuple.generate = generate_timed;
+	target->tuple.verify = verify_timed;
+}
+
+static const char *tags(char *buf, size_t size, const uint64_t *nr)
+{
+	snprintf(buf, size,
+		 "{\"guard\": %" PRIu64 ", \"application\": %" PRIu64 ", \"reference\": %" PRIu64 ", \"opaque\": %" PRIu64 "}",
+		 nr[PI_TAG_GUARD], nr[PI_TAG_APP], nr[PI_TAG_REF],
+		 nr[PI_TAG_OPAQUE]);
+	return buf;
+}
+
+static const char *parts(char *buf, size_t size, const uint64_t *of)
+{
+	snprintf(buf, size,
+		 "{\"generate\": %" PRIu64 ", \"verify\": %" PRIu64 ", \"submit\": %" PRIu64 ", \"wait\": %" PRIu64 "}",
+		 of[PI_STATS_GENERATE], of[PI_STATS_VERIFY],
+		 of[PI_STATS_SUBMIT], of[PI_STATS_WAIT]);
+	return buf;
+}
+
+static void count_blocks(const struct pi_target *targets, uint64_t blocks[2])
+{
+	for (const struct pi_target *t = targets; t; t = t->next)
+		for (int dir = 0; dir < 2; dir++)
+			blocks[dir] += pi_target_blocks(t, t->bytes[dir]);
+}
+
+void pi_stats_write(struct pi_stats *stats, const struct thread_data *td,
+		    const struct pi_target *targets,
+		    const struct pi_errors *errors)
+{
+	const struct pi_options *o = td->eo;
+	uint64_t blocks[2] = { 0 }, by_host[PI_NR_TAGS];
+	char job[256], host[160], device[160], ns[160], calls[160];
+	char times[400] = "";
+
+	count_blocks(targets, blocks);
+	for (int i = 0; i < PI_NR_TAGS; i++)
+		by_host[i] = errors->tags[i] - errors->by_device[i];
+	if (stats->timed)
+		snprintf(times, sizeof(times),
+			 ", \"clock_ns\": %" PRIu64 ", \"ns\": %s, \"calls\": %s",
+			 stats->clock_ns, parts(ns, sizeof(ns), stats->ns),
+			 parts(calls, sizeof(calls), stats->calls));
+	pi_lines_write(&stats->line,
+		"{\"schema\": 1, \"engine\": \"io_uring_pi\", \"fio\": \"%s\", \"job\": %s, \"group\": %u, \"thread\": %u, \"layout\": \"%s\", \"pi_ios\": %" PRIu64 ", \"plain_ios\": %" PRIu64 ", \"blocks\": {\"generated\": %" PRIu64 ", \"verified\": %" PRIu64 "}, \"wrong\": {\"host\": %s, \"device\": %s}, \"device_ios\": %" PRIu64 "%s}\n",
+		PI_FIO_VERSION, pi_json_string(job, sizeof(job), td->o.name),
+		td->groupid, td->thread_number, pi_layouts[o->layout].name,
+		stats->pi_ios, stats->plain_ios, blocks[1],
+		o->verify & PI_VERIFY_HOST ? blocks[0] : 0,
+		tags(host, sizeof(host), by_host),
+		tags(device, sizeof(device), errors->by_device),
+		errors->device_ios, times);
+}
 
 void pi_stats_print(const struct thread_data *td, const struct pi_stats *stats,
 		    const struct pi_target *targets,
@@ -14,9 +113,7 @@ void pi_stats_print(const struct thread_data *td, const struct pi_stats *stats,
 
 	if (output_format != FIO_OUTPUT_NORMAL || !pi_layouts[o->layout].pi)
 		return;
-	for (const struct pi_target *t = targets; t; t = t->next)
-		for (int dir = 0; dir < 2; dir++)
-			blocks[dir] += pi_target_blocks(t, t->bytes[dir]);
+	count_blocks(targets, blocks);
 
 	if (o->opaque)
 		snprintf(opaque, sizeof(opaque), ", %" PRIu64 " opaque",
