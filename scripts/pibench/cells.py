@@ -1,9 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The matrix: workloads x arms, how many I/Os each takes, and in which order."""
 
+import configparser
 import dataclasses
+import functools
+import itertools
+import pathlib
 import random
 import re
+
+from .errors import Failure
+
+REPO = pathlib.Path(__file__).resolve().parents[2]
+BENCH = str(REPO / "configs" / "bench.cells")
+GATE = str(REPO / "configs" / "gate.cells")
+CORE = "core"
 
 AUTOPI, NOVERIFY, NOPI, PI = "plain-autopi", "plain-noverify", "plain-nopi", "pi"
 BASELINES = {
@@ -11,10 +22,15 @@ BASELINES = {
     NOVERIFY: "PI namespace, integrity/read_verify and write_generate set to 0",
     NOPI: "namespace without PI",
 }
-LAYOUTS = ("indirect",)
+STATES = (*BASELINES, PI)
+# the order of those that are known; others come after them
+LAYOUTS = ("indirect", "sqe128", "passthru", "inline", "mixed", "opcode", "vec", "flat", "region")
+DIRECTIONS = ("randread", "randwrite", "read", "write")
+ALL_PI = 100
 
 FIO = "io_uring"
 OURS = "io_uring_pi"
+MD, NONE = "md", "none"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,19 +38,26 @@ class Workload:
     rw: str
     block_size: int
     iodepth: int
+    mix: int = ALL_PI
 
     @property
     def name(self):
-        return f"{self.rw}-{self.block_size // 1024}k-qd{self.iodepth}"
+        part = "" if self.mix == ALL_PI else f"-mix{self.mix}"
+        return f"{self.rw}-{self.block_size // 1024}k-qd{self.iodepth}{part}"
 
     @property
     def title(self):
         order = "random" if self.rw.startswith("rand") else "sequential"
-        return f"{self.block_size // 1024} KiB {order} {self.direction}, depth {self.iodepth}"
+        part = "" if self.mix == ALL_PI else f", PI on {self.mix} %"
+        return f"{self.block_size // 1024} KiB {order} {self.direction}, depth {self.iodepth}{part}"
 
     @property
     def direction(self):
         return "write" if self.rw.endswith("write") else "read"
+
+    @property
+    def rank(self):
+        return DIRECTIONS.index(self.rw), self.block_size, self.iodepth, self.mix
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +90,11 @@ class Arm:
     def device(self):
         return "nopi" if self.state == NOPI else "pi"
 
+    @property
+    def rank(self):
+        known = LAYOUTS.index(self.layout) if self.layout in LAYOUTS else len(LAYOUTS)
+        return STATES.index(self.state), self.engine != FIO, known, self.layout
+
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
@@ -77,36 +105,116 @@ class Cell:
     def name(self):
         return f"{self.workload.name} {self.arm.name}"
 
+    @property
+    def rank(self):
+        return self.workload.rank, self.arm.rank
 
-WORKLOADS = tuple(
-    Workload(rw, block_size, iodepth)
-    for rw, block_size in (("randread", 4096), ("randwrite", 4096), ("read", 131072), ("write", 131072))
-    for iodepth in (1, 32)
-)
 
-ARMS = (
-    tuple(Arm(state, engine, "none") for state in BASELINES for engine in (FIO, OURS))
-    + (Arm(PI, FIO, "md"),)
-    + tuple(Arm(PI, OURS, layout) for layout in LAYOUTS)
-)
+def arm(name):
+    """The Arm of a name."""
+    state, _, way = name.partition("/")
+    if way == FIO:
+        return Arm(state, FIO, MD if state == PI else NONE)
+    return Arm(state, OURS, way)
 
-CELLS = tuple(Cell(workload, arm) for workload in WORKLOADS for arm in ARMS)
+
+@functools.cache
+def parse(name):
+    """The Cell of a name in a result."""
+    found = re.fullmatch(r"(\w+)-(\d+)k-qd(\d+)(?:-mix(\d+))? ([\w-]+/\w+)", name)
+    if not found or found[1] not in DIRECTIONS or found[5].partition("/")[0] not in STATES:
+        raise Failure(f"results: '{name}' is not a cell of pi-bench")
+    return Cell(Workload(found[1], int(found[2]) << 10, int(found[3]), int(found[4] or ALL_PI)), arm(found[5]))
+
+
+KEYS = {
+    "rw": lambda word: word if word in DIRECTIONS else None,
+    "bs": lambda word: int(word[:-1]) << 10 if re.fullmatch(r"[1-9]\d*k", word) else None,
+    "iodepth": lambda word: int(word) if re.fullmatch(r"[1-9]\d*", word) else None,
+    "mix": lambda word: int(word) if re.fullmatch(r"\d+", word) and int(word) <= ALL_PI else None,
+    "baseline": lambda word: word if word in BASELINES else None,
+    "layout": lambda word: word if re.fullmatch(r"\*|\w+", word) else None,
+    "engine": lambda word: word if word in (FIO, OURS) else None,
+}
+DEFAULTS = {"mix": [ALL_PI], "baseline": list(BASELINES), "engine": [FIO, OURS], "layout": ["*"]}
+
+
+def values(path, section, key):
+    """The values of one key of a section, each as KEYS reads it."""
+    if key not in section:
+        if key not in DEFAULTS:
+            raise Failure(f"{path}: [{section.name}] says no {key}")
+        return DEFAULTS[key]
+    found = []
+    for word in section[key].split():
+        value = KEYS[key](word)
+        if value is None:
+            raise Failure(f"{path}: [{section.name}] {key}: '{word}' is not one; the head of configs/bench.cells lists what is")
+        found.append(value)
+    return found
+
+
+def arms(states, engines, layouts):
+    for state in states:
+        for engine in engines:
+            yield Arm(state, engine, NONE)
+    if FIO in engines:
+        yield Arm(PI, FIO, MD)
+    if OURS in engines:
+        for layout in layouts:
+            yield Arm(PI, OURS, layout)
+
+
+def load(path=BENCH, sets=(CORE,), layouts=()):
+    """The cells of a file's sets, every layout for which it says *."""
+    file = configparser.ConfigParser(delimiters="=", comment_prefixes=";", interpolation=None)
+    try:
+        with open(path, encoding="utf-8") as opened:
+            file.read_file(opened)
+    except OSError as error:
+        raise Failure(f"{path}: {error.strerror}; name a file such as configs/bench.cells") from None
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise Failure(f"{path}: {' '.join(str(error).split())}") from None
+    known = {name.split()[0] for name in file.sections()}
+    for wanted in sets:
+        if wanted not in known and wanted != "all":
+            raise Failure(f"{path}: has no set '{wanted}', only {', '.join(sorted(known))} and all")
+    found = {}
+    for name in file.sections():
+        section = file[name]
+        unknown = set(section) - set(KEYS)
+        if unknown:
+            raise Failure(f"{path}: [{name}] {sorted(unknown)[0]}: no such key; the head of configs/bench.cells lists them")
+        given = {key: values(path, section, key) for key in KEYS}
+        if name.split()[0] not in sets and "all" not in sets:
+            continue
+        named = [each for layout in given["layout"] for each in (layouts if layout == "*" else (layout,))]
+        for rw, size, depth, mix in itertools.product(*(given[key] for key in ("rw", "bs", "iodepth", "mix"))):
+            for one in arms(given["baseline"], given["engine"], named):
+                # the share says nothing of an I/O without PI
+                if one.engine == OURS and one.has_pi or mix == ALL_PI:
+                    found[Cell(Workload(rw, size, depth, mix), one)] = None
+    return tuple(sorted(found, key=lambda cell: cell.rank))
+
 
 INSTRUCTIONS, CPU, TIME = "instructions", "cpu", "time"
-NUMBER_IOS = {
-    INSTRUCTIONS: {(4096, 1): 4096, (4096, 32): 4096, (131072, 1): 512, (131072, 32): 512},
-    CPU: {(4096, 1): 4096, (4096, 32): 8192, (131072, 1): 1024, (131072, 32): 2048},
-    TIME: {(4096, 1): 65536, (4096, 32): 524288, (131072, 1): 16384, (131072, 32): 32768},
+# I/Os and bytes of a run, the fewer of both: one at a time, and more
+AT_MOST = {
+    INSTRUCTIONS: ((4096, 64 << 20), (4096, 64 << 20)),
+    CPU: ((4096, 128 << 20), (8192, 256 << 20)),
+    TIME: ((65536, 2 << 30), (524288, 4 << 30)),
 }
 REGION = {INSTRUCTIONS: 64 << 20, CPU: 256 << 20, TIME: 4 << 30}
 WARM_UP = 0
 WARM_UP_SHARE = 1 / 8
+OLD, NEW = "old", "new"
 
 
 def number_ios(mode, workload, number, scale=1.0):
     """How many I/Os a run of that round takes."""
+    most, size = AT_MOST[mode][workload.iodepth > 1]
     share = WARM_UP_SHARE if number == WARM_UP else 1
-    return max(64, int(NUMBER_IOS[mode][workload.block_size, workload.iodepth] * share * scale))
+    return max(64, int(min(most, size // workload.block_size) * share * scale))
 
 
 def select(cells, only):
@@ -118,21 +226,54 @@ def select(cells, only):
     return tuple(c for c in cells if not only or any(fits(c, pattern) for pattern in only))
 
 
-def plan(cells, rounds, seed, group_by_device=False):
-    """[(round, cell)]: every cell once a round, in shuffled order.
+FIRST, LAST = "first", "last"
 
-    Where changing the device is dear its cells stay together, and each round
-    begins with the device that the one before ended with.
-    """
-    rng = random.Random(seed)
-    order = []
-    for number in range(rounds):
-        groups = {}
-        for cell in cells:
-            groups.setdefault(cell.arm.device if group_by_device else None, []).append(cell)
-        groups = list(groups.values())
-        for group in groups[::-1] if number % 2 else groups:
-            rng.shuffle(group)
-            order += [(number, cell) for cell in group]
-    return order
 
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One run: of which cell, with which build where two are compared, and whether it is there to see the machine drift."""
+
+    round: int
+    index: int
+    cell: Cell
+    build: str = ""
+    reference: str = ""
+
+    @property
+    def key(self):
+        return f"{self.round}.{self.index}"
+
+    @property
+    def name(self):
+        return f"{self.cell.name}{f' {self.build}' * bool(self.build)}{f' {self.reference} reference' * bool(self.reference)}"
+
+
+def reference(cells):
+    """The cell that is run first and last in each round: plain, small, fio's own where there is one."""
+    plain = [cell for cell in cells if not cell.arm.has_pi]
+    return min(plain, key=lambda cell: (cell.arm.device == "nopi", cell.arm.engine != FIO, cell.rank), default=None)
+
+
+def one_round(cells, number, seed, builds=("",), group_by_device=False, mark=None):
+    """Steps of a round: every cell once in shuffled order, or old-new-new-old, between two of the reference cell."""
+    rng = random.Random(f"{seed}/{number}")
+    chosen = list(cells)
+    rng.shuffle(chosen)
+    if group_by_device:
+        # changing the device is dear: away from it and back once a round
+        ends = [cell for cell in chosen if cell.arm.device == "pi"]
+        middle = [cell for cell in chosen if cell.arm.device != "pi"]
+        half = len(ends) // 2 if mark else len(ends)
+        chosen = ends[:half] + middle + ends[half:]
+    steps = [(mark, builds[0], FIRST)] if mark else []
+    for cell in chosen:
+        if len(builds) == 1:
+            order = builds
+        elif number == WARM_UP:
+            order = rng.sample(builds, 2)
+        else:
+            one, other = rng.sample(builds, 2)
+            order = (one, other, other, one)
+        steps += [(cell, build, "") for build in order]
+    steps += [(mark, builds[0], LAST)] if mark else []
+    return [Step(number, index, *step) for index, step in enumerate(steps)]

@@ -133,6 +133,7 @@ def software(host, tools):
     """What is run: the same in a guest, where it takes long to look."""
     return {
         "fio": first_line(host, [tools.fio, "--version"]),
+        "fio_sha256": sha256(tools.fio),
         "fio_configure": fio_configure(host, tools.fio),
         "liburing": liburing(host),
         "engine_sha256": sha256(tools.engine),

@@ -3,8 +3,7 @@
 
 import signal
 
-ENVIRONMENT = 2
-IO = 4
+OK, REGRESSED, ENVIRONMENT, UNDECIDED, IO = range(5)
 
 
 class Failure(Exception):
@@ -22,6 +21,7 @@ class IoFailure(Failure):
 class Interrupted(Failure):
     """A signal asked us to stop."""
 
-    def __init__(self, number):
-        super().__init__(f"interrupted by {signal.Signals(number).name}")
+    def __init__(self, number, more=None):
+        super().__init__(more or f"interrupted by {signal.Signals(number).name}")
+        self.number = number
         self.status = 128 + number

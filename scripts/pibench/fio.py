@@ -4,14 +4,14 @@
 import dataclasses
 import json
 import os
-import pathlib
+import re
 import subprocess
 
 from . import cells
+from .cells import REPO
 from .errors import Failure, IoFailure
 
-REPO = pathlib.Path(__file__).resolve().parents[2]
-JOBS = REPO / "configs" / "bench.fio"
+JOBS = str(REPO / "configs" / "bench.fio")
 PERCENTILES = ("50.000000", "90.000000", "99.000000", "99.900000")
 
 
@@ -26,7 +26,35 @@ class Tools:
                 raise Failure(f"{path}: {what} is not built; run make first")
 
 
-def variables(cell, device, tools, ios, size, verify="both"):
+def say(tools, argument):
+    """What fio prints of an engine, or None."""
+    done = run([tools.fio, f"--enghelp={tools.engine}{argument}"], {}, 60)
+    return done.stdout if done.returncode == 0 and "pi_layout" in done.stdout else None
+
+
+def layouts(tools):
+    """The layouts with PI that the engine offers; refuses an engine that this fio does not load."""
+    text = say(tools, ",pi_layout")
+    values = (text or "").partition("valid values:")[2]
+    found = re.findall(r"^\s*:?\s*(\w+)\s", values, re.MULTILINE)
+    if not found:
+        raise Failure(f"{tools.engine}: {tools.fio} does not load it as the engine io_uring_pi; build it for this fio")
+    return tuple(name for name in found if name != cells.NONE)
+
+
+def offers(tools, option):
+    """Whether the engine has an option."""
+    return re.search(rf"^{option}\s*:", say(tools, "") or "", re.MULTILINE) is not None
+
+
+def section(cell, timed):
+    """Of the job file."""
+    if timed:
+        return "time"
+    return cell.arm.section if cell.workload.mix == cells.ALL_PI else "mix"
+
+
+def variables(cell, device, tools, ios, size, verify="both", stats=None):
     """The ${VAR} of configs/bench.fio for one cell on one device."""
     workload, arm = cell.workload, cell.arm
     env = {
@@ -39,6 +67,10 @@ def variables(cell, device, tools, ios, size, verify="both"):
         "NUMBER_IOS": str(ios),
         "RANDSEED": "1",
     }
+    if stats:
+        env |= {"PI_STATS": stats, "PI_LAYOUT": arm.layout, "PI_VERIFY": verify, "PI_CHK": "GUARD"}
+    if cell.workload.mix != cells.ALL_PI:
+        env["PI_MIX"] = str(cell.workload.mix)
     if arm.has_pi:
         env["PI_CHK"] = device.pi.checks
         if arm.engine == cells.FIO:
@@ -49,9 +81,9 @@ def variables(cell, device, tools, ios, size, verify="both"):
     return env
 
 
-def command(section, tools):
+def command(section, tools, jobs=JOBS):
     # not --output=: it would mix fio's messages into the JSON
-    return [tools.fio, f"--section={section}", "--output-format=json+", "--eta=never", str(JOBS)]
+    return [tools.fio, f"--section={section}", "--output-format=json+", "--eta=never", jobs]
 
 
 def run(argv, variables, timeout):
@@ -88,6 +120,23 @@ def complaint(done):
     said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
     said = said or [line.strip() for line in done.stdout.split("\n{", 1)[0].splitlines() if line.strip()]
     return said[0] if said and not said[0].startswith("{") else "no message"
+
+
+def lacking(cell, reason):
+    """Whether a failure says that the kernel or the device has no such layout, which is no error."""
+    return cell.arm.has_pi and re.search(rf"\b(?:pi_layout=|layout ')?{re.escape(cell.arm.layout)}'? (?:needs|wants)\b", reason)
+
+
+def sidecar(path):
+    """What the engine left in pi_stats=: one line, as there is one job."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = [json.loads(line) for line in file]
+    except (OSError, ValueError):
+        lines = []
+    if len(lines) != 1:
+        raise IoFailure(f"the engine left {len(lines)} lines in pi_stats=, not one")
+    return lines[0]
 
 
 def result(done, direction, expected):

@@ -2,9 +2,11 @@
 """Sessions in guests, side by side: boot each, follow its results as they come, keep them whatever happens."""
 
 import contextlib
+import ctypes
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -50,16 +52,26 @@ def ready(options=()):
     return found.group(1).strip()
 
 
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
 class Boot:
     """One guest with one session in it."""
 
     def __init__(self, spec, disks, out, options):
         self.spec = spec
-        self.part, _, self.log = results.parts(out, spec.name)
+        self.part, _, self.log, self.stopper = results.parts(out, spec.name)
+        self.stopper.unlink(missing_ok=True)
         self.offset = 0
         argv = command(spec, disks, out, options)
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(argv, cwd=writable(out), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(argv, cwd=writable(out), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            preexec_fn=die_with_parent)  # fmt: skip
+
+    @property
+    def going(self):
+        return self.process.poll() is None
 
     def records(self):
         """Those whose line has been completed since the last call."""
@@ -94,16 +106,21 @@ class Boot:
             self.process.wait()
 
 
-def run(sessions, out, emit, options=()):
-    """Run {spec: disks} at once."""
+def run(sessions, out, emit, options=(), at_once=None, stop=lambda: None):
+    """Run {spec: disks}, so many at once; when stop() says why, each session ends with the run it is at."""
+    waiting = list(sessions.items())
     boots = []
     heard = time.monotonic()
     try:
-        for spec, disks in sessions.items():
-            boots.append(Boot(spec, disks, out, options))
-        going = True
-        while going:
-            going = any(boot.process.poll() is None for boot in boots)
+        while waiting or any(boot.going for boot in boots):
+            while waiting and (not at_once or sum(boot.going for boot in boots) < at_once):
+                boots.append(Boot(*waiting.pop(0), out, options))
+                heard = time.monotonic()
+            going = [boot for boot in boots if boot.going]
+            if why := stop():
+                waiting.clear()
+                for boot in going:
+                    boot.stopper.write_text(why)
             for boot in boots:
                 for record in boot.records():
                     emit(record)
@@ -112,6 +129,9 @@ def run(sessions, out, emit, options=()):
                 raise Failure(f"no guest has finished a run for {SILENCE // 60} minutes (logs: {results.parts(out, '*').log})")
             if going:
                 time.sleep(POLL)
+        for boot in boots:
+            for record in boot.records():
+                emit(record)
     finally:
         for boot in boots:
             boot.stop()

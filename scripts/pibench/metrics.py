@@ -28,6 +28,7 @@ def percentile(which):
 TOTAL = Metric("total", "total instructions per I/O", "instructions", per_io("window_ns"))
 CPU_INSTRUCTIONS = Metric("cpu", "CPU per I/O in instructions", "instructions", per_io("thread_ns", "kernel_ns"))
 CPU = Metric("cpu", "CPU per I/O", "ns", per_io("thread_ns", "kernel_ns"))
+TIME = Metric("time", "time per I/O", "ns", per_io("runtime_ns"))
 IOPS = Metric("iops", "I/O per second", "IOPS", lambda run: run["ios"] * 1e9 / run["runtime_ns"], verb="reaches")
 RATE = Metric("rate", "throughput", "MB/s", lambda run: run["bytes"] * 1e3 / run["runtime_ns"], 1)
 LATENCY = Metric("latency", "mean latency", "µs", lambda run: run["latency_ns"] / 1e3, 1)

@@ -1,83 +1,427 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Figures, drawn by gnuplot from data files that stay beside them."""
 
+import dataclasses
+import json
 import os
+import statistics
 
-from . import cells, fio
+from . import cells, document, gate, metrics
 from .errors import Failure
 
-SCRIPTS = fio.REPO / "scripts" / "plots"
+SCRIPTS = cells.REPO / "scripts" / "plots"
+DIRECTORY = "plots"
 FORMATS = ("svg", "png")
+WIDTH = 760
+ROW, FRAME = 22, 140
+# of the width of a character at the size of a label
+CHARACTER = 0.88
+LINES_HEIGHT = 400
+TAIL_WORKLOADS = 4
 
 
-def legend(arm):
-    return f"PI, {arm.label}" if arm.has_pi else f"{arm.state}, {arm.engine}"
+@dataclasses.dataclass(frozen=True)
+class Drawing:
+    """What gnuplot is to draw: a script, its arguments and its data."""
+
+    name: str
+    title: str
+    caption: str
+    script: str
+    data: str
+    height: int
+    # between the size and the data, and the series' names after it with what else the script wants to know
+    before: tuple
+    mark: str
+    series: tuple
 
 
-def panels(session):
-    """{block size: workloads}: they differ too much to share an axis."""
-    found = {}
-    for workload in session.workloads:
-        found.setdefault(workload.block_size, []).append(workload)
-    return found
+def quoted(text):
+    return '"' + text.replace('"', "'") + '"'
 
 
-def data(session, workloads, arms):
-    """A block for each arm, its legend first: what bars.gp reads."""
+def label(text, bold=False):
+    """As gnuplot's enhanced text wants it."""
+    for character in "\\{}^_@&~":
+        # twice: once for the data file, once for enhanced text
+        text = text.replace(character, "\\\\" + character)
+    return quoted(f"{{/:Bold {text}}}" if bold else text)
+
+
+def rows_of(groups):
+    """[(heading, [(label, values)])] as [(row, label, values or None)], a row for each heading too."""
+    rows = []
+    for heading, entries in groups:
+        rows.append((len(rows) + 1, label(heading, bold=True), None))
+        for name, values in entries:
+            rows.append((len(rows) + 1, label(name), values))
+    return rows
+
+
+def margin(groups):
+    """Characters that the labels take."""
+    longest = max((len(text) * CHARACTER for heading, entries in groups for text in (heading, *(name for name, _ in entries))))
+    return str(round(longest) + 2)
+
+
+def blocks(series):
+    return "\n\n\n".join("\n".join(lines) for lines in series) + "\n"
+
+
+def way(arm):
+    return f"{arm.label if arm.engine == cells.FIO else arm.layout}{' with PI' if arm.has_pi and arm.engine == cells.FIO else ''}"
+
+
+def whole(session):
+    """Workloads where every I/O carries what the arm says."""
+    return [workload for workload in session.workloads if workload.mix == cells.ALL_PI]
+
+
+def subject(session):
+    return f"{session.metrics[0].title}, {session.metrics[0].unit}"
+
+
+def runs_of(session):
+    number = session.rounds()
+    limits = "95 % limits" if number >= 6 else "lowest to highest round"
+    return f"{session.name}, {number} round{'s' * (number != 1)}; bars: {limits}."
+
+
+def forest(session):
+    """Ratios to plain, a row for each way to carry PI, a mark for each baseline."""
     metric = session.metrics[0]
-    blocks = []
-    for arm in arms:
-        lines = [f'"{legend(arm)}"']
-        for group, workload in enumerate(workloads):
-            summary = session.summary(workload, arm, metric)
-            label = f"{workload.title.split(', ')[0]}\\nQD{workload.iodepth}"
-            figures = f"{summary.median:.3f} {summary.low:.3f} {summary.high:.3f}" if summary else "NaN NaN NaN"
-            lines.append(f'{group} {figures} "{label}"')
-        blocks.append("\n".join(lines))
-    return "\n\n\n".join(blocks) + "\n"
-
-
-def highest(session, workloads, arms):
-    summaries = (session.summary(w, a, session.metrics[0]) for w in workloads for a in arms)
-    return max(s.high for s in summaries if s)
-
-
-def subtitle(session, environment):
-    system = ((environment.get("sessions") or {}).get(session.name) or environment.get("host") or {}).get("kernel", "")
-    kernel = " ".join(system.split()[:2])
-    ios = sorted({run["ios"] for runs in session.runs.values() for run in runs})
-    counts = " or ".join(f"{n:,}" for n in ios)
-    return (
-        f"{session.name}, {counts} I/Os a run; bars: median of N = {session.rounds()} rounds, lowest to highest run marked "
-        f"(widest {session.widest_spread() * 100:.2f} %); {kernel}{', icount guest' if session.icount else ''}"
+    groups = []
+    present = set()
+    for workload in whole(session):
+        entries = []
+        for arm in session.arms(workload):
+            if not arm.has_pi:
+                continue
+            found = {}
+            for state in cells.BASELINES:
+                reference = cells.Arm(state, arm.engine, cells.NONE)
+                if interval := session.interval(workload, arm, reference, metric):
+                    found[state] = interval
+            if found:
+                present |= set(found)
+                entries.append((way(arm), found))
+        if entries:
+            groups.append((workload.title, entries))
+    if not groups:
+        return None
+    states = [state for state in cells.BASELINES if state in present]
+    rows = rows_of(groups)
+    series = [[f"{row} {name}" for row, name, _ in rows]]
+    for state in states:
+        points = [f"{row} {' '.join(map(str, found[state]))}" for row, _, found in rows if found and state in found]
+        series.append(points)
+    return Drawing(
+        f"forest-{session.name}",
+        f"{session.name}: {metric.title}, ratio to plain io_uring",
+        f"1 is plain io_uring with the same engine; {'further right costs more' if metric.verb == 'takes' else 'further right is faster'}."
+        f" {runs_of(session)}",
+        "forest.gp",
+        blocks(series),
+        FRAME + ROW * len(rows),
+        (margin(groups), "ratio to plain io_uring"),
+        "0",
+        tuple(states),
     )
 
 
-def bars(host, session, environment, out, stem):
-    """Writes stem.svg and stem.png; returns their names, or () with the reason said by the caller."""
+PARTS = ("kernel", "generate and verify", "rest", "not split")
+
+
+def split(record, total):
+    """(kernel, PI, rest) of a total, from the engine's own clocks; what each reading costs is taken off."""
+    told = record["stats"]
+    clock = told["clock_ns"]
+
+    def net(*names):
+        return sum(max(0, told["ns"][name] - told["calls"][name] * clock) for name in names) / record["ios"]
+
+    pi = net("generate", "verify")
+    kernel = min(net("submit", "wait"), max(0, total - pi))
+    return kernel, pi, max(0, total - kernel - pi)
+
+
+def stack(session, size):
+    """What an I/O takes and where, for the workloads of one block size."""
     metric = session.metrics[0]
-    arms = [arm for arm in cells.ARMS if any(session.measured(w, arm) for w in session.workloads)]
-    files, tops = [], []
-    for size, workloads in panels(session).items():
-        path = os.path.join(out, f"{stem}-{size // 1024}k.dat")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(data(session, workloads, arms))
-        files.append(path)
-        tops.append(f"{highest(session, workloads, arms):.3f}")
-    names = []
-    title = f"{metric.title[0].upper()}{metric.title[1:]}: PI against plain io_uring"
+    if metric not in (metrics.TOTAL, metrics.CPU, metrics.CPU_INSTRUCTIONS):
+        return None
+    groups = []
+    for workload in whole(session):
+        entries = []
+        for arm in session.arms(workload) if workload.block_size == size else ():
+            summary = session.summary(workload, arm, metric)
+            timed = session.timed.get(cells.Cell(workload, arm).name)
+            if summary:
+                known = split(timed, summary.median) if timed and metric == metrics.TOTAL else None
+                name = f"{'PI' if arm.has_pi else arm.state}, {arm.label if arm.engine == cells.FIO else arm.layout}"
+                entries.append((name, (summary.median, known)))
+        if entries:
+            groups.append((workload.title, entries))
+    if not groups:
+        return None
+    rows = rows_of(groups)
+    lines = []
+    for row, name, values in rows:
+        total, known = values or (0, (0, 0, 0))
+        parts = (*known, 0) if known else (0, 0, 0, total)
+        ends = [sum(parts[: n + 1]) for n in range(len(parts))]
+        lines.append(f"{row} {name} {quoted(f'{total:,.0f}' if values else '')} {total} {' '.join(f'{end:.3f}' for end in ends)}")
+    return Drawing(
+        f"stack-{session.name}-{size // 1024}k",
+        f"{session.name}: {metric.title}, {size // 1024} KiB",
+        "Kernel: the system calls; generate and verify: guards and tags by the engine, from a run of its own with pi_time=1; rest: "
+        f"fio and the engine. fio's own engine tells no parts. Median of {session.rounds()} rounds.",
+        "stack.gp",
+        "\n".join(lines) + "\n",
+        FRAME + ROW * len(rows),
+        (margin(groups), f"{metric.unit} per I/O"),
+        "-",
+        PARTS,
+    )
+
+
+def curve(points):
+    """Lines 'x y low high' of [(x, (y, low, high))]."""
+    return [f"{x} {y} {low} {high}" for x, (y, low, high) in points]
+
+
+def look(arm):
+    """The number of its colour and shape in style.gp; those that nobody knows share one."""
+    if not arm.has_pi:
+        return len(cells.LAYOUTS) + 2 + list(cells.BASELINES).index(arm.state)
+    return 1 + (cells.LAYOUTS.index(arm.layout) if arm.layout in cells.LAYOUTS else len(cells.LAYOUTS))
+
+
+def lines(name, title, caption, kind, axes, series):
+    """series: [(title, look, [line])]"""
+    kept = [each for each in series if each[2]]
+    if not kept:
+        return None
+    titles, looks, data = zip(*kept)
+    mark = " ".join(map(str, (kind, *looks)))
+    return Drawing(name, title, caption, "lines.gp", blocks(data), LINES_HEIGHT, axes, mark, titles)
+
+
+def sweep(session, rw, depth):
+    """Ratios by block size, where there are enough of them to make a curve."""
+    metric = session.metrics[0]
+    chosen = [workload for workload in whole(session) if (workload.rw, workload.iodepth) == (rw, depth)]
+    if len(chosen) < 3:
+        return None
+    state = next((s for s in (cells.NOVERIFY, cells.NOPI, cells.AUTOPI)
+                  if any(session.measured(w, cells.Arm(s, cells.OURS, cells.NONE)) for w in chosen)), None)  # fmt: skip
+    series = []
+    for arm in dict.fromkeys(arm for workload in chosen for arm in session.arms(workload) if arm.has_pi):
+        found = [(w, session.interval(w, arm, cells.Arm(state, arm.engine, cells.NONE), metric)) for w in chosen]
+        series.append((way(arm), look(arm), curve([(w.block_size // 1024, interval) for w, interval in found if interval])))
+    return lines(
+        f"sweep-{session.name}-{rw}-qd{depth}",
+        f"{session.name}: {metric.title} by block size, {chosen[0].title.partition(' KiB ')[2]}",
+        f"Ratio to {state} with the same engine. {runs_of(session)}",
+        "sweep",
+        ("block size", f"ratio to {state}"),
+        series,
+    )
+
+
+def root(shares, differences):
+    """Where a broken line crosses 0, or None."""
+    for (x0, y0), (x1, y1) in zip(zip(shares, differences), zip(shares[1:], differences[1:])):
+        if y0 == 0:
+            return x0
+        if y0 * y1 < 0:
+            return x0 + (x1 - x0) * y0 / (y0 - y1)
+    return None
+
+
+def crossings(session, chosen, one, other, metric):
+    """What to say of two layouts: where in each round their curves cross."""
+    by_round = {}
+    for workload in chosen:
+        for arm in (one, other):
+            for run in session.measured(workload, arm):
+                by_round.setdefault(run["round"], {})[workload.mix, arm] = metric.value(run)
+    roots = []
+    for found in by_round.values():
+        shares = [w.mix for w in chosen if (w.mix, one) in found and (w.mix, other) in found]
+        at = root(shares, [found[mix, one] - found[mix, other] for mix in shares])
+        if at is not None:
+            roots.append(at)
+    if len(roots) * 2 <= len(by_round):
+        return f"{one.layout} and {other.layout}: no crossover in {chosen[0].mix} to {chosen[-1].mix} %."
+    return (
+        f"{one.layout} and {other.layout} cross at {statistics.median(roots):.0f} % of I/Os with PI "
+        f"({min(roots):.0f} to {max(roots):.0f} over {len(roots)} of {len(by_round)} rounds)."
+    )
+
+
+def mix(session, rw, size, depth):
+    """Absolute figures by the share of I/Os that carry PI."""
+    metric = session.metrics[0]
+    chosen = [w for w in session.workloads if (w.rw, w.block_size, w.iodepth) == (rw, size, depth)]
+    if len({w.mix for w in chosen}) < 3:
+        return None
+    arms = [arm for arm in dict.fromkeys(a for w in chosen for a in session.arms(w)) if arm.has_pi and arm.engine == cells.OURS]
+    series = []
+    for arm in arms:
+        found = [(w.mix, session.summary(w, arm, metric)) for w in chosen]
+        series.append((arm.layout, look(arm), curve([(share, (s.median, s.low, s.high)) for share, s in found if s])))
+    plain = cells.Arm(cells.NOVERIFY, cells.OURS, cells.NONE)
+    all_pi = next((w for w in chosen if w.mix == cells.ALL_PI), None)
+    if all_pi and (found := session.summary(all_pi, plain, metric)):
+        flat = (found.median, found.low, found.high)
+        series.append(("plain-noverify", look(plain), curve([(chosen[0].mix, flat), (chosen[-1].mix, flat)])))
+    told = [crossings(session, chosen, arms[0], other, metric) for other in arms[1:]]
+    title = dataclasses.replace(chosen[0], mix=cells.ALL_PI).title
+    return lines(
+        f"mix-{session.name}-{rw}-{size // 1024}k-qd{depth}",
+        f"{session.name}: {metric.title} by the share of I/Os with PI, {title}",
+        " ".join([*told, f"Median of {session.rounds()} rounds, bars: lowest to highest."]),
+        "mix",
+        ("I/Os with PI, per cent", subject(session)),
+        series,
+    )
+
+
+def merged_bins(session, workload, arm, out):
+    """{ns: I/Os} over all rounds, from fio's own output."""
+    bins = {}
+    for run in session.measured(workload, arm):
+        try:
+            with open(os.path.join(out, run["raw"]), encoding="utf-8") as file:
+                job = json.load(file)["jobs"][0]
+        except (OSError, ValueError, KeyError, IndexError):
+            continue
+        for at, number in job.get(workload.direction, {}).get("clat_ns", {}).get("bins", {}).items():
+            bins[int(at)] = bins.get(int(at), 0) + number
+    return bins
+
+
+def tail(session, workload, out):
+    """The share of I/Os that took longer than a time."""
+    series = []
+    for arm in session.arms(workload):
+        if arm.engine != cells.OURS and not arm.has_pi:
+            continue
+        bins = merged_bins(session, workload, arm, out)
+        total, left, points, shown = sum(bins.values()), sum(bins.values()), [], 0
+        for at in sorted(bins):
+            # closer together than the eye can tell
+            if at > shown * 1.01:
+                points.append(f"{at / 1e3:.3f} {left / total:.6g}")
+                shown = at
+            left -= bins[at]
+        series.append((f"{'PI' if arm.has_pi else arm.state}, {arm.label if arm.engine == cells.FIO else arm.layout}", look(arm), points))
+    return lines(
+        f"tail-{session.name}-{workload.name}",
+        f"{session.name}: completion latency, {workload.title}",
+        f"All I/Os of {session.rounds()} rounds; the further left, the sooner they were done. fio's buckets are 1.6 % wide.",
+        "tail",
+        ("completion latency, µs", "share done by then"),
+        series,
+    )
+
+
+def trend(session, env, history):
+    """One cell after another over commits, relative to the oldest; only what was measured alike."""
+    mine = [entry for entry in history if entry["session"] == session.name and entry["metric"] == session.metrics[0].title]
+    mine = [entry for entry in mine if entry["alike"] == mine[-1]["alike"]]
+    if len(mine) < 2:
+        return None
+    names = [name for name in mine[0]["cells"] if cells.parse(name).arm.engine == cells.OURS and cells.parse(name).arm.has_pi]
+    names = [name for name in names if cells.parse(name).workload.mix == cells.ALL_PI and all(name in e["cells"] for e in mine)]
+    series = []
+    for number, name in enumerate(sorted(names, key=lambda name: cells.parse(name).rank)[:8], 1):
+        first = mine[0]["cells"][name][0]
+        points = [(at, [value / first * 100 for value in entry["cells"][name]]) for at, entry in enumerate(mine)]
+        found = [f"{line} {quoted(entry['commit'][:8])}" for line, entry in zip(curve(points), mine)]
+        series.append((name, number, found))
+    return lines(
+        f"trend-{session.name}",
+        f"{session.name}: {session.metrics[0].title} over commits",
+        f"Per cent of the first. Measured alike ({len(mine)} runs); bars: lowest to highest round.",
+        "trend",
+        ("commit", "per cent of the first"),
+        series,
+    )
+
+
+def figures(sessions, env, out, history=()):
+    """The Drawings that the results have enough for."""
+    found = []
+    for session in (s for s in sessions if s.runs):
+        found.append(forest(session))
+        found += [stack(session, size) for size in dict.fromkeys(w.block_size for w in whole(session))]
+        found += [mix(session, *key) for key in dict.fromkeys((w.rw, w.block_size, w.iodepth) for w in session.workloads)]
+        found += [sweep(session, *key) for key in dict.fromkeys((w.rw, w.iodepth) for w in session.workloads)]
+        if session.mode == cells.TIME:
+            found += [tail(session, workload, out) for workload in whole(session)[:TAIL_WORKLOADS]]
+        found.append(trend(session, env, history))
+    return [drawing for drawing in found if drawing]
+
+
+def comparison(comparison):
+    """The change of each cell with its limits."""
+    groups = {}
+    for line in comparison.lines:
+        found = line.verdict
+        if found.ratio is not None and 0 < found.low <= found.high < float("inf"):
+            groups.setdefault(line.metric.title, []).append((f"{line.cell}: {found.verdict}", (found.ratio, found.low, found.high)))
+    if not groups:
+        return []
+    rows = rows_of(list(groups.items()))
+    series = [[f"{row} {name}" for row, name, _ in rows]]
+    series.append([f"{row} {' '.join(map(str, values))}" for row, _, values in rows if values])
+    limit = 1 + gate.LIMIT if comparison.mode == cells.INSTRUCTIONS else 1.02
+    return [
+        Drawing(
+            "comparison",
+            "New to old",
+            f"1: no change; dotted: {limit - 1:+.1%}. Bars: see the rule below the table.",
+            "forest.gp",
+            blocks(series),
+            FRAME + ROW * len(rows),
+            (margin(list(groups.items())), "new / old"),
+            str(limit),
+            ("new / old",),
+        )
+    ]
+
+
+def render(host, drawing, out):
+    """The Figure, or None where there is no gnuplot."""
+    place = os.path.join(out, DIRECTORY)
+    os.makedirs(place, exist_ok=True)
+    data = os.path.join(place, f"{drawing.name}.dat")
+    with open(data, "w", encoding="utf-8") as file:
+        file.write(drawing.data)
     for kind in FORMATS:
-        name = f"{stem}.{kind}"
-        unit = f"{metric.unit} per I/O" if metric.unit in ("instructions", "ns") else metric.unit
-        arguments = [
-            str(SCRIPTS / "style.gp"), os.path.join(out, name), title, subtitle(session, environment), unit,
-            " ".join(arm.name for arm in arms), " ".join(tops), *files,
-        ]  # fmt: skip
-        done = host.run(["gnuplot", "-c", str(SCRIPTS / "bars.gp"), *arguments])
+        target = os.path.join(place, f"{drawing.name}.{kind}")
+        arguments = [str(SCRIPTS / "style.gp"), target, str(WIDTH), str(drawing.height), *drawing.before, data, drawing.mark,
+                     " ".join(map(quoted, drawing.series))]  # fmt: skip
+        done = host.run(["gnuplot", "-c", str(SCRIPTS / drawing.script), *arguments])
         if done is None:
-            return ()
+            return None
         if done.returncode != 0:
             said = done.stderr.strip().splitlines()
-            raise Failure(f"gnuplot: {said[-1] if said else f'exit status {done.returncode}'}")
-        names.append(name)
-    return tuple(names)
+            raise Failure(f"gnuplot: {drawing.name}: {said[-1] if said else f'exit status {done.returncode}'}")
+    with open(os.path.join(place, f"{drawing.name}.svg"), encoding="utf-8") as file:
+        picture = file.read()
+    return document.Figure(drawing.name, drawing.title, drawing.caption, picture, f"{DIRECTORY}/{drawing.name}.png")
+
+
+def draw(host, drawings, out, say):
+    """Figures of the Drawings; none, and a line that says so, without gnuplot."""
+    found = []
+    for drawing in drawings:
+        figure = render(host, drawing, out)
+        if not figure:
+            say("pi-bench: no figures: gnuplot is not installed")
+            return []
+        found.append(figure)
+    return found

@@ -19,6 +19,7 @@ class Progress:
         """sessions: {name: [what each of its runs weighs]}"""
         self.sessions = sessions
         self.done = dict.fromkeys(sessions, 0)
+        self.before = dict.fromkeys(sessions, 0)
         self.stream = stream
         self.now = now
         self.started = now()
@@ -29,16 +30,26 @@ class Progress:
         elapsed = self.now() - self.started
         estimates = []
         for name, weights in self.sessions.items():
-            done = sum(weights[: self.done[name]])
+            done = sum(weights[self.before[name] : self.done[name]])
+            left = sum(weights[self.done[name] :])
+            if not left:
+                continue
             if not done:
                 return None
-            estimates.append(elapsed / done * sum(weights[self.done[name] :]))
+            estimates.append(elapsed / done * left)
         return max(estimates, default=0)
+
+    def skip(self, session):
+        """A run that was done before."""
+        self.done[session] += 1
+        self.before[session] += 1
 
     def step(self, session, what):
         self.done[session] += 1
         left = self.left()
-        done, total = sum(self.done.values()), sum(map(len, self.sessions.values()))
+        done = sum(self.done.values())
+        # a gate that cannot tell yet goes on beyond the plan
+        total = sum(max(len(weights), self.done[name]) for name, weights in self.sessions.items())
         line = (
             f"[{done}/{total}] {what}, {clock(self.now() - self.started)} elapsed, "
             f"{'?' if left is None else clock(left)} left"

@@ -1,11 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""report.md out of raw results."""
+"""The report: what raw results say, as blocks that become Markdown and HTML."""
 
+import csv
 import dataclasses
+import hashlib
+import json
+import math
+import os
+import pathlib
+import statistics
 
-from . import cells, metrics, stats
+from . import cells, document, environment, gate, metrics, plot, results, stats
+from .document import Command, Folded, Heading, Items, Paragraph, Table, Verdict
 
 NONE = "–"
+TITLE = "Protection information through io_uring: what it costs"
+# one-sided: both limits together 95 %
+CONFIDENCE = 0.025
+ENOUGH = 6
 MODES = {
     cells.INSTRUCTIONS: "total instructions per I/O: guest time of one processor that never idles, under icount",
     cells.CPU: "CPU per I/O: the fio thread plus all kernel threads",
@@ -25,7 +37,11 @@ class Results:
     runs: dict
     failures: dict
     skips: dict
+    builds: bool = False
     discarded: int = 0
+    timed: dict = dataclasses.field(default_factory=dict)
+    references: dict = dataclasses.field(default_factory=dict)
+    stopped: str = ""
 
     @property
     def metrics(self):
@@ -34,7 +50,7 @@ class Results:
     @property
     def cells(self):
         """Those that were run, with success or without."""
-        return [cell for cell in cells.CELLS if cell.name in self.runs or cell.name in self.failures]
+        return sorted((cells.parse(name) for name in {*self.runs, *self.failures}), key=lambda cell: cell.rank)
 
     @property
     def workloads(self):
@@ -54,6 +70,23 @@ class Results:
             return None
         one, other = (self.summary(workload, a, metric) for a in (arm, reference))
         return one.median / other.median if one and other and other.median else None
+
+    def interval(self, workload, arm, reference, metric):
+        """Ratio of the two in each round: its middle, and 95 % limits or, of few rounds, the lowest and highest; or None."""
+        one, other = ({run["round"]: metric.value(run) for run in self.measured(workload, each)} for each in (arm, reference))
+        logs = [math.log(one[n] / other[n]) for n in sorted(one.keys() & other.keys()) if one[n] and other[n]]
+        if not logs:
+            return None
+        found = stats.shift(logs, CONFIDENCE)
+        limits = (min(logs), max(logs)) if math.isinf(found.low) else (found.low, found.high)
+        return tuple(map(math.exp, (found.estimate, *limits)))
+
+    def drift(self):
+        """Last reference run of a round to its first: the middle over the rounds, or None."""
+        main = self.metrics[0]
+        pairs = [ends for ends in self.references.values() if len(ends) == 2]
+        ratios = [main.value(ends[cells.LAST]) / main.value(ends[cells.FIRST]) for ends in pairs]
+        return statistics.median(ratios) - 1 if ratios else None
 
     def widest_spread(self):
         main = self.metrics[0]
@@ -75,8 +108,17 @@ def group(records):
             sessions[session.name] = session
         cell = record["cell"]
         if record["kind"] == "run":
-            if record["round"] != cells.WARM_UP:
+            session.builds = session.builds or bool(record["build"])
+            if record["round"] == cells.WARM_UP:
+                continue
+            if record["reference"]:
+                session.references.setdefault(record["round"], {})[record["reference"]] = record
+            else:
                 session.runs.setdefault(cell, []).append(record)
+        elif record["kind"] == "timed":
+            session.timed[cell] = record
+        elif record["kind"] == "stop":
+            session.stopped = record["reason"]
         elif record["kind"] == "discard":
             session.discarded += 1
         elif record["kind"] == "failure":
@@ -101,17 +143,6 @@ def ratios(session, workload, arm, metric):
     """Against the same engine in each baseline, and against fio's own engine in the same place."""
     references = [*(baseline(arm, state) for state in cells.BASELINES), peer(arm)]
     return [session.ratio(workload, arm, reference, metric) for reference in references]
-
-
-def table(headers, rows, text=1):
-    """A Markdown table, padded so that it reads as well on a terminal; the first columns are text, the others figures."""
-    widths = [max(len(row[i]) for row in [headers, *rows]) for i in range(len(headers))]
-
-    def line(row):
-        return "| " + " | ".join(c.ljust(w) if i < text else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))) + " |"
-
-    rule = "|".join("-" * (w + 2) if i < text else "-" * (w + 1) + ":" for i, w in enumerate(widths))
-    return "\n".join([line(headers), f"|{rule}|", *map(line, rows)])
 
 
 def figure(value, digits=0):
@@ -146,7 +177,7 @@ def compact(session, workload):
         summary = session.summary(workload, arm, metric)
         absolute = figure(summary.median, metric.digits) if summary else "failed"
         rows.append([arm.state, arm.label, absolute, spread(summary), *map(times, ratios(session, workload, arm, metric))])
-    return table(headers, rows, text=2)
+    return Table(headers, rows, text=2)
 
 
 def comparisons(arm):
@@ -170,28 +201,28 @@ def wide(session, workload):
     ]
     names = [f"{m.title}, {m.unit}" if m.unit not in ("IOPS", "MB/s") else m.unit for m in session.metrics]
     short = ["IOPS", "MB/s", "mean", "p99", "CPU"]
-    return "\n\n".join(
-        [
-            table(["state", "engine", *names], absolute, text=2),
-            table(["state", "engine", "against", *(f"× {s}" for s in short)], relative, text=3),
-        ]
-    )
+    return [
+        Table(["state", "engine", *names], absolute, text=2),
+        Table(["state", "engine", "against", *(f"× {s}" for s in short)], relative, text=3),
+    ]
 
 
 def details(sessions):
     parts = []
     for workload in dict.fromkeys(w for session in sessions for w in session.workloads):
-        parts.append(f"### {workload.title}")
+        parts.append(Heading(workload.title, 3))
         for session in sessions:
             if workload not in session.workloads:
                 continue
-            parts.append(f"{session.name}, {session.metrics[0].title if len(session.metrics) == 1 else MODES[session.mode]}:")
-            parts.append((compact if len(session.metrics) == 1 else wide)(session, workload))
+            alone = len(session.metrics) == 1
+            parts.append(Paragraph(f"{session.name}, {session.metrics[0].title if alone else MODES[session.mode]}:"))
+            parts += [compact(session, workload)] if alone else wide(session, workload)
     return parts
 
 
 def layouts(session):
-    return [arm for arm in cells.ARMS if arm.has_pi and arm.engine == cells.OURS and arm.layout in cells.LAYOUTS]
+    arms = {cell.arm for cell in session.cells if cell.arm.has_pi and cell.arm.engine == cells.OURS}
+    return sorted(arms, key=lambda arm: arm.rank)
 
 
 def span(column):
@@ -203,16 +234,25 @@ def span(column):
 
 
 def headline(session):
-    """What a reader takes away if he reads nothing else."""
+    """What a reader takes away if he reads nothing else: a sentence, or a table where there are more than two layouts."""
     metric = session.metrics[0]
-    lines = []
+    whole = [workload for workload in session.workloads if workload.mix == cells.ALL_PI]
+    bounds = "geometric mean, lowest and highest workload" if len(whole) > 1 else ""
+    against = [*cells.BASELINES, "fio's own PI"]
+    found = {}
     for arm in layouts(session):
-        columns = zip(*(ratios(session, workload, arm, metric) for workload in session.workloads))
-        spans = zip(map(span, columns), [*cells.BASELINES, "fio's own PI"])
-        parts = ", ".join(f"{found} × {what}" for found, what in spans if found)
-        if parts:
-            bounds = " (geometric mean, lowest and highest workload)" if len(session.workloads) > 1 else ""
-            lines.append(f"**{session.name}, {metric.title}: io_uring_pi {arm.layout} {metric.verb} {parts}**{bounds}.")
+        columns = zip(*(ratios(session, workload, arm, metric) for workload in whole))
+        found[arm.layout] = [span(column) for column in columns] or [None]
+    found = {layout: spans for layout, spans in found.items() if any(spans)}
+    if len(found) > 2:
+        text = f"**{session.name}, {metric.title}, against plain io_uring**{f' ({bounds})' if bounds else ''}:"
+        rows = [[layout, *(each or NONE for each in spans)] for layout, spans in found.items()]
+        return [Paragraph(text), Table(["layout", *(f"× {name}" for name in against)], rows)]
+    lines = []
+    for layout, spans in found.items():
+        parts = ", ".join(f"{each} × {name}" for each, name in zip(spans, against) if each)
+        text = f"**{session.name}, {metric.title}: io_uring_pi {layout} {metric.verb} {parts}**{f' ({bounds})' if bounds else ''}."
+        lines.append(Paragraph(text))
     return lines
 
 
@@ -227,7 +267,7 @@ def overview(session):
             if summary:
                 absolute = figure(summary.median, metric.digits)
                 rows.append([workload.title, arm.layout, absolute, *map(times, ratios(session, workload, arm, metric))])
-    return [f"{session.name}, {metric.title}, PI with io_uring_pi:", table(headers, rows, text=2)] if rows else []
+    return [Paragraph(f"{session.name}, {metric.title}, PI with io_uring_pi:"), Table(headers, rows, text=2)] if rows else []
 
 
 def missing(sessions):
@@ -240,43 +280,45 @@ def missing(sessions):
                 reasons.setdefault(reason, []).append(cell)
             for reason, names in reasons.items():
                 listed = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-                lines.append(f"- {session.name}: {kind}: {listed}: {reason}")
+                lines.append(f"{session.name}: {kind}: {listed}: {reason}")
         if session.failures and session.read_only:
             lines.append(
-                f"- {session.name}: a medium that others wrote may carry tags these checks refuse; with --allow-write "
+                f"{session.name}: a medium that others wrote may carry tags these checks refuse; with --allow-write "
                 "pi-bench fills what it reads first."
             )
+        if session.stopped:
+            lines.append(f"{session.name}: {session.stopped}; {session.rounds()} rounds were begun")
     return lines
 
 
 def notes(sessions, environment):
     fio_versions = sorted({run["fio"] for s in sessions for runs in s.runs.values() for run in runs})
     ios = {s.name: sorted({run["ios"] for runs in s.runs.values() for run in runs}) for s in sessions}
-    lines = [f"- {', '.join(fio_versions)}; the same job file (configs/bench.fio) and options for every arm."]
-    lines += [f"- Baseline {name}: {what}." for name, what in cells.BASELINES.items()]
-    lines.append("- A ratio to a baseline compares with the same engine there, × io_uring with fio's own in the same state.")
+    lines = [f"{', '.join(fio_versions)}; the same job file (configs/bench.fio) and options for every arm."]
+    lines += [f"Baseline {name}: {what}." for name, what in cells.BASELINES.items()]
+    lines.append("A ratio to a baseline compares with the same engine there, × io_uring with fio's own in the same state.")
     if "fio-3.41" in fio_versions:
-        lines.append("- fio 3.41's own engine does not verify PI on the host when it reads (mended in 3.42): it does less there.")
+        lines.append("fio 3.41's own engine does not verify PI on the host when it reads (mended in 3.42): it does less there.")
     if "--disable-isal" in (environment.get("host") or {}).get("fio_configure", ""):
-        lines.append("- This fio is built without ISA-L: its own PI guards come from tables, byte by byte.")
-    lines.append("- Every I/O with PI asks for GUARD, APPTAG and, where the format has one that counts, REFTAG.")
+        lines.append("This fio is built without ISA-L: its own PI guards come from tables, byte by byte.")
+    lines.append("Every I/O with PI asks for GUARD, APPTAG and, where the format has one that counts, REFTAG.")
     for session in (s for s in sessions if s.runs):
         counts = " or ".join(f"{n:,}" for n in ios[session.name])
         lines.append(
-            f"- {session.name}: {MODES[session.mode]}. {session.rounds()} rounds in shuffled order (seed {session.seed}) after "
+            f"{session.name}: {MODES[session.mode]}. {session.rounds()} rounds in shuffled order (seed {session.seed}) after "
             f"one to warm up, which is dropped by rule; {counts} I/Os a run; median and lowest to highest run shown, "
             f"widest spread {session.widest_spread() * 100:.2f} %."
         )
         if session.read_only:
-            lines.append("  Nothing was written beforehand: blocks never written carry the escape tag, and nobody checks those.")
+            lines.append("Nothing was written beforehand: blocks never written carry the escape tag, and nobody checks those.")
         if session.mode == cells.INSTRUCTIONS:
             lines.append(
-                "  Traced from the set-up of the ring to the end of the job. Instructions are not time: caches, memory latency "
+                "Traced from the set-up of the ring to the end of the job. Instructions are not time: caches, memory latency "
                 f"and overlap do not show. Runs repeated because the processor idled in them: {session.discarded}."
             )
         elif session.mode == cells.CPU:
             lines.append(
-                "  The fio thread's share is fio's own figure, rounded to milliseconds; kernel threads (kworkers that verify) are "
+                "The fio thread's share is fio's own figure, rounded to milliseconds; kernel threads (kworkers that verify) are "
                 "from /proc/PID/schedstat around the run, start-up included; interrupts on an idle processor are in neither. An "
                 "emulated device completes in the host's time: IOPS, throughput and latency mean nothing and are not shown, and "
                 "the CPU it takes to wait varies with the host's load; a difference within the spread is none."
@@ -292,36 +334,201 @@ def flat(prefix, value):
         yield prefix, value
 
 
-def environment_lists(environment):
+def environment_lists(env):
+    guest = {"guest": env["guest"]} if env.get("guest") else {}
+    where = {"host": {**guest, **(env.get("host") or {})}}
+    where |= {f"session {name}": found for name, found in (env.get("sessions") or {}).items() if found}
     parts = []
-    guest = {"guest": environment["guest"]} if environment.get("guest") else {}
-    where = {"host": {**guest, **(environment.get("host") or {})}}
-    where |= {f"session {name}": found for name, found in (environment.get("sessions") or {}).items() if found}
     for name, found in where.items():
-        lines = [f"- {key}: {value}" for key, value in flat("", found)]
-        parts += [f"### {name[0].upper()}{name[1:]}", "\n".join(lines)] if lines else []
+        lines = [f"{key}: {value}" for key, value in flat("", found)]
+        if lines:
+            parts.append(Folded(f"{name[0].upper()}{name[1:]}", [Items(lines)]))
     return parts
 
 
-def markdown(records, environment):
-    """(what a terminal shows, the whole report with the environment)"""
+def checklist(sessions, env):
+    """What was held still, what was not, and what nobody looked at."""
+    host = env.get("host") or {}
+    inside = {s.name: (env.get("sessions") or {}).get(s.name) or {} for s in sessions}
+    lines = []
+
+    def item(good, text):
+        lines.append(f"{'✓' if good else '✗'} {text}")
+
+    for session in (s for s in sessions if s.runs):
+        where, found = session.name, inside[session.name]
+        enough = session.rounds() >= ENOUGH
+        kind = "95 % limits are exact" if enough else f"too few for limits ({ENOUGH} would do): lowest and highest are shown"
+        item(enough, f"{where}: {session.rounds()} rounds, every cell once in each, in shuffled order (seed {session.seed}); {kind}")
+        drift = session.drift()
+        told = "was not measured" if drift is None else f"from first to last run of a round: {drift:+.2%}"
+        item(drift is not None and abs(drift) < 0.01, f"{where}: drift of the plain reference {told}")
+        if session.mode == cells.TIME:
+            governor = found.get("governor", environment.MISSING)
+            item(governor == "performance", f"{where}: frequency governor {governor}")
+            item(False, f"{where}: state of the medium (preconditioning, steady state, temperature): not controlled, not recorded")
+        else:
+            item(session.mode == cells.INSTRUCTIONS, f"{where}: {'instructions counted' if session.icount else 'emulated'}; "
+                 "caches, memory latency and time are not measured")  # fmt: skip
+        unfilled = session.read_only
+        item(not unfilled, f"{where}: blocks were {'read as they were found' if unfilled else 'written before they were read'}")
+        virtual = found.get("virtualisation", environment.MISSING)
+        item(virtual in ("none", environment.MISSING) or session.icount, f"{where}: virtualisation: {virtual}")
+    commit = host.get("engine_commit", environment.MISSING)
+    item(commit != environment.MISSING and not commit.endswith("-dirty"), f"engine: commit {commit}")
+    item(host.get("fio_sha256", environment.MISSING) != environment.MISSING, f"fio: {host.get('fio', environment.MISSING)}")
+    item(False, "this build against itself, in this session: not measured; pi-bench selftest --live does")
+    return lines
+
+
+def summary(sessions):
+    """The banner: whether everything ran."""
+    failed = sum(len(s.failures) for s in sessions)
+    measured = sum(len(s.runs) for s in sessions)
+    if failed:
+        return Verdict("FAILED", f"{failed} of {failed + measured} cells: an I/O or its protection information went wrong, see below.")
+    unfinished = [s.stopped for s in sessions if s.stopped]
+    if unfinished:
+        return Verdict("STOPPED", f"{measured} cells measured so far: {unfinished[0]}.")
+    return Verdict("COMPLETE", f"{measured} cell{'s' * (measured != 1)} measured, no I/O and no protection information went wrong.")
+
+
+def blocks(records, env, figures=()):
+    """(what a terminal shows, the whole report)"""
     sessions = group(records)
-    environment = environment or {}
-    parts = ["# Protection information through io_uring: what it costs"]
+    parts = [Heading(TITLE, 1), summary(sessions)]
     for session in sessions:
         parts += headline(session)
     if any(session.icount for session in sessions):
-        parts.append("Measured in an emulated guest that counts instructions. They are instructions, not time.")
-    for session in sessions:
-        parts += overview(session)
+        parts.append(Paragraph("Measured in an emulated guest that counts instructions. They are instructions, not time."))
+    tables = [block for session in sessions for block in overview(session)]
     lost = missing(sessions)
-    if lost:
-        parts += ["## Not measured", "\n".join(lost)]
-    parts += ["## Every workload", *details(sessions)]
-    parts += ["## Notes", "\n".join(notes(sessions, environment))]
-    if environment.get("command"):
-        parts.append(f"To reproduce: `{environment['command']}`")
-    shown = "\n\n".join(parts) + "\n"
-    lists = environment_lists(environment)
-    whole = shown + ("\n## Environment\n\n" + "\n\n".join(lists) + "\n" if lists else "")
+    left = [Heading("Not measured"), Items(lost)] if lost else []
+    every = [Heading("Every workload"), *details(sessions)]
+    told = [Heading("Notes"), Items(notes(sessions, env))]
+    again = [Heading("To reproduce"), Command(env["command"])] if env.get("command") else []
+    shown = [*parts, *tables, *left, *every, *told, *again]
+    lists = environment_lists(env)
+    surroundings = [Heading("Environment"), *lists] if lists else []
+    controlled = [Heading("Controlled, and not"), Items(checklist(sessions, env))]
+    whole = [*parts, *figures, *tables, *left, *every, *told, *controlled, *again, *surroundings]
     return shown, whole
+
+
+def markdown(records, env):
+    return tuple(map(document.markdown, blocks(records, env or {})))
+
+
+def write_csv(sessions, path):
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["session", "cell", "round", "metric", "unit", "value"])
+        for session in sessions:
+            for cell in session.cells:
+                for run in session.runs.get(cell.name, ()):
+                    for metric in session.metrics:
+                        writer.writerow([session.name, cell.name, run["round"], metric.title, metric.unit, f"{metric.value(run):.6g}"])
+
+
+def save(out, name, text):
+    (pathlib.Path(out) / name).write_text(text, encoding="utf-8")
+
+
+def write(host, out, history, say):
+    """report.md, index.html, results.csv and the figures; returns (text for a terminal, whether anything failed)."""
+    records = results.load(out)
+    env = results.load_json(os.path.join(out, "env.json")) or {}
+    sessions = group(records)
+    trends = read_history(history) if history else []
+    figures = plot.draw(host, plot.figures(sessions, env, str(out), trends), str(out), say)
+    shown, whole = blocks(records, env, figures)
+    save(out, "report.md", document.markdown(whole))
+    save(out, "index.html", document.page(TITLE, whole))
+    write_csv(sessions, os.path.join(out, "results.csv"))
+    return document.markdown(shown), any(s.failures for s in sessions)
+
+
+def remember(path, records, env):
+    """Append what a run measured, so that later reports show the trend over commits."""
+    for session in (s for s in group(records) if s.runs):
+        metric = session.metrics[0]
+        alike = json.dumps((env.get("fingerprints") or {}).get(session.name), sort_keys=True)
+        medians = {name: stats.summarise(map(metric.value, runs)) for name, runs in session.runs.items()}
+        results.append(
+            path,
+            {
+                "kind": "history",
+                "session": session.name,
+                "metric": metric.title,
+                "commit": (env.get("host") or {}).get("engine_commit", environment.MISSING),
+                "date": (env.get("host") or {}).get("date"),
+                "alike": hashlib.sha256(alike.encode()).hexdigest()[:16],
+                "cells": {name: [found.median, found.low, found.high] for name, found in medians.items()},
+            },
+        )
+
+
+def read_history(path):
+    try:
+        return results.read(path)
+    except OSError as error:
+        raise results.Failure(f"{path}: {error.strerror}; pi-bench run --history writes it") from None
+
+
+def sentence(comparison):
+    """The verdict in words."""
+    worst = [line for line in comparison.lines if line.verdict.verdict == comparison.verdict]
+    names = ", ".join(f"{line.cell} ({line.change:+.2%})" for line in worst if line.change is not None)
+    if comparison.verdict == gate.REGRESSION:
+        return f"{comparison.new} takes more than {comparison.old}: {names}."
+    if comparison.verdict == gate.INCONCLUSIVE:
+        return f"cannot tell whether {comparison.new} takes more than {comparison.old}: {names or 'nothing was measured'}."
+    return f"{comparison.new} takes no more than {comparison.old} in {len(worst)} comparison{'s' * (len(worst) != 1)}."
+
+
+RULES = {
+    cells.INSTRUCTIONS: f"Total instructions per I/O in {gate.BOOTS} boots, both builds in each; a regression is +{gate.LIMIT:.1%} "
+    f"or more (to a tenth of a per cent) and {gate.LIMIT_COUNT} instructions or more in the median. Low and high: of the boots.",
+    cells.TIME: f"Old-new-new-old in each round; a regression is +1 % or more with the exact signed-rank limit above 0 (one-sided "
+    f"{gate.ALPHA} at each look after {', '.join(map(str, gate.LOOKS))} rounds), repeated in fresh rounds; PASS is a limit below "
+    "+2 %. Low and high: these limits.",
+}
+
+
+def per_cent(ratio):
+    return NONE if ratio is None or math.isinf(ratio) else f"{ratio - 1:+.2%}"
+
+
+def verdict_table(comparison):
+    rows = []
+    for line in comparison.lines:
+        found = line.verdict
+        figures = [figure(line.old), figure(line.new), *map(per_cent, (found.ratio, found.low, found.high))]
+        rows.append([line.cell, f"{line.metric.title}, {line.metric.unit}", found.verdict, *figures, found.why])
+    return Table(["cell", "figure", "verdict", "old", "new", "change", "low", "high", "why"], rows, text=3)
+
+
+def comparison_blocks(comparison, figures=()):
+    """(for a terminal and a CI summary, the whole report)"""
+    lost = [f"failed: {cell}: {why}" for cell, why in comparison.failures.items()]
+    lost += [f"skipped: {cell}: {why}" for cell, why in comparison.skips.items()]
+    head = [Heading(f"{comparison.old} → {comparison.new}", 1), Verdict(comparison.verdict, sentence(comparison))]
+    if comparison.failures:
+        head.append(Verdict("FAILED", f"{len(comparison.failures)} cells: an I/O or its protection information went wrong, see below."))
+    middle = [verdict_table(comparison)] if comparison.lines else []
+    middle += [Heading("Not measured"), Items(lost)] if lost else []
+    middle.append(Paragraph(RULES[comparison.mode]))
+    env = comparison.environment
+    again = [Heading("To reproduce"), Command(env["command"])] if env.get("command") else []
+    lists = environment_lists(env)
+    return [*head, *middle, *again], [*head, *figures, *middle, *again, *([Heading("Environment"), *lists] if lists else [])]
+
+
+def write_comparison(host, comparison, out, say):
+    """summary.md, report.md and index.html; returns the text for a terminal."""
+    figures = plot.draw(host, plot.comparison(comparison), str(out), say)
+    shown, whole = comparison_blocks(comparison, figures)
+    save(out, "summary.md", document.markdown(shown))
+    save(out, "report.md", document.markdown(whole))
+    save(out, "index.html", document.page(f"{comparison.old} → {comparison.new}", whole))
+    return document.markdown(shown)

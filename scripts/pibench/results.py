@@ -2,6 +2,7 @@
 """results.jsonl: one line a run, appended with one write, so that a stop at any point leaves whole lines."""
 
 import collections
+import contextlib
 import json
 import os
 import pathlib
@@ -12,14 +13,14 @@ SCHEMA = 1
 NAME = "results.jsonl"
 
 
-Parts = collections.namedtuple("Parts", "records environment log")
+Parts = collections.namedtuple("Parts", "records environment log stop")
 
 
 def parts(out, session):
     """Files of a session that are gone, or merged, when the command has ended well."""
     directory = pathlib.Path(out) / "parts"
     directory.mkdir(exist_ok=True)
-    return Parts(*(directory / f"{session}.{suffix}" for suffix in ("jsonl", "env.json", "log")))
+    return Parts(*(directory / f"{session}.{suffix}" for suffix in ("jsonl", "env.json", "log", "stop")))
 
 
 def append(path, record):
@@ -47,16 +48,48 @@ def decode(line, where):
     return record
 
 
+def read(path):
+    """The whole records of a file."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return [record for line in file if (record := decode(line, path))]
+
+
+def unmerged(directory, known):
+    """Records that sessions left in their parts when pi-bench was stopped before it could take them over."""
+    merged = {json.dumps(record, sort_keys=True) for record in known}
+    found = []
+    for part in sorted(pathlib.Path(directory).glob("parts/*.jsonl")):
+        found += [record for record in read(part) if json.dumps(record, sort_keys=True) not in merged]
+    return found
+
+
 def load(directory):
     path = os.path.join(directory, NAME)
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            records = [decode(line, path) for line in file]
+        records = read(path) if os.path.exists(path) else []
+        records += unmerged(directory, records)
     except OSError as error:
-        raise Failure(f"{path}: {error.strerror}; name a directory that pi-bench run wrote") from None
-    records = [record for record in records if record]
+        raise Failure(f"{error.filename}: {error.strerror}; name a directory that pi-bench run wrote") from None
     if not records:
-        raise Failure(f"{path}: no results in it; run the benchmark again")
+        why = "no results in it" if os.path.exists(path) else "no such file"
+        raise Failure(f"{path}: {why}; name a directory that pi-bench run wrote, or run it again")
+    return records
+
+
+def recover(directory):
+    """Make whole what a stop at any point has left, and return it."""
+    path = os.path.join(directory, NAME)
+    try:
+        with contextlib.suppress(FileNotFoundError), open(path, "rb+") as file:
+            file.truncate(file.read().rfind(b"\n") + 1)
+        records = read(path) if os.path.exists(path) else []
+    except OSError as error:
+        raise Failure(f"{path}: {error.strerror}") from None
+    for record in unmerged(directory, records):
+        append(path, record)
+        records.append(record)
+    for part in pathlib.Path(directory).glob("parts/*.jsonl"):
+        part.unlink()
     return records
 
 

@@ -5,13 +5,15 @@ import contextlib
 import dataclasses
 import json
 import os
+import tempfile
 import time
 
-from . import accounting, cells, device, environment, fio, results
+from . import accounting, cells, device, environment, fio, gate, results, verdicts
 from .errors import Failure, IoFailure
 
 FILL_BLOCK = 128 << 10
 ATTEMPTS = 5
+TIMED = "timed"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +25,12 @@ class Spec:
     icount: bool
     rounds: int
     seed: int
-    only: tuple = ()
+    # names of cells
+    cells: tuple = ()
+    # (name, engine) of two builds to compare; then rounds go on until the gate has decided where it is by time
+    builds: tuple = ()
+    # a run of each cell at the end with the engine's clocks on
+    breakdown: bool = False
     # paths of devices that must not be written
     read_only: tuple = ()
     scale: float = 1.0
@@ -31,19 +38,34 @@ class Spec:
     # paths of the device with PI and of the one without, or of neither: scsi_debug
     pi: str | None = None
     nopi: str | None = None
+    jobs: str = fio.JOBS
     tools: fio.Tools = fio.Tools()
 
     @property
     def scsi_debug(self):
         return not self.pi and not self.nopi
 
-    def plan(self, chosen):
-        # one round more, to warm up
-        return cells.plan(chosen, self.rounds + 1, self.seed, group_by_device=self.scsi_debug)
-
     def chosen(self):
-        return cells.select(cells.CELLS, self.only)
+        return tuple(cells.parse(name) for name in self.cells)
 
+    @property
+    def sequential(self):
+        return bool(self.builds) and self.mode == cells.TIME
+
+    def round(self, number, chosen):
+        builds = tuple(name for name, _ in self.builds) or ("",)
+        mark = None if self.builds else cells.reference(chosen)
+        return cells.one_round(chosen, number, self.seed, builds, self.scsi_debug, mark)
+
+    def plan(self, chosen):
+        """The steps, the fewest there can be where the gate decides; one round more, to warm up."""
+        last = gate.LOOKS[0] if self.sequential else self.rounds
+        return [step for number in range(last + 1) for step in self.round(number, chosen)] + self.timed(chosen)
+
+    def timed(self, chosen):
+        own = [cell for cell in chosen if cell.arm.engine == cells.OURS] if self.breakdown else []
+        steps = [cells.Step(self.rounds + 1, index, cell, TIMED) for index, cell in enumerate(own)]
+        return sorted(steps, key=lambda step: step.cell.arm.device) if self.scsi_debug else steps
 
     def region(self, target):
         """Bytes of the device that are used, from its start."""
@@ -67,7 +89,9 @@ def encode(spec):
 def decode(text):
     try:
         fields = json.loads(text)
-        return Spec(**{**fields, "tools": fio.Tools(**fields["tools"])})
+        listed = {name: tuple(fields[name]) for name in ("cells", "read_only")}
+        builds = tuple(tuple(pair) for pair in fields["builds"])
+        return Spec(**{**fields, **listed, "builds": builds, "tools": fio.Tools(**fields["tools"])})
     except (ValueError, KeyError, TypeError):
         raise Failure("session: not what pi-bench run hands to a guest; use pi-bench run") from None
 
@@ -154,6 +178,7 @@ class Session:
         self.spec = spec
         self.targets = ScsiDebug(host) if spec.scsi_debug else Namespaces(host, spec)
         self.failed = set()
+        self.seen = {}
         self.trace = None
 
     def skips(self):
@@ -176,12 +201,28 @@ class Session:
         }
         return environment.machine(self.host, devices)
 
-    def plan(self):
+    def runnable(self):
         skips = self.skips()
-        return self.spec.plan([cell for cell in self.spec.chosen() if cell not in skips])
+        return [cell for cell in self.spec.chosen() if cell not in skips]
 
-    def run(self, emit, out, tools=None):
-        """Every cell of the plan: a record of each goes to emit, fio's own output and the environment below out."""
+    def plan(self):
+        return self.spec.plan(self.runnable())
+
+    def steps(self):
+        """Round after round: as many as the spec says, or until the gate has decided on every cell."""
+        runnable = self.runnable()
+        number = cells.WARM_UP
+        while number <= self.spec.rounds or self.spec.sequential:
+            if self.spec.sequential:
+                runnable = [cell for cell in runnable if cell not in self.failed and verdicts.wanted(self.seen.get(cell.name, ()))]
+            if not runnable:
+                return
+            yield from self.spec.round(number, runnable)
+            number += 1
+        yield from self.spec.timed(runnable)
+
+    def run(self, emit, out, tools=None, before=(), stop=lambda: None):
+        """Every step that before has not: a record of each goes to emit, fio's own output and the environment below out."""
         self.spec.tools.require()
         self.tools = tools or self.spec.tools
         self.emit = emit
@@ -190,73 +231,109 @@ class Session:
         results.save_json(results.parts(out, self.spec.name).environment, self.environment())
         if self.spec.mode == cells.INSTRUCTIONS:
             self.trace = accounting.Trace(self.host)
-        for cell, reason in self.skips().items():
-            self.record("skip", cell, reason=reason)
-        for position, (number, cell) in enumerate(self.plan()):
-            if cell in self.failed:
-                self.record("skip", cell, round=number, reason="failed before")
+        done = self.recall(before)
+        if not before:
+            for cell, reason in self.skips().items():
+                self.record("skip", cell, reason=reason)
+        for step in self.steps():
+            if step.key in done:
                 continue
-            try:
-                self.record("run", cell, round=number, position=position, **self.measure(cell, number, position))
-            except IoFailure as error:
-                self.failed.add(cell)
-                self.record("failure", cell, round=number, position=position, reason=str(error))
+            if why := stop():
+                self.record("stop", step.cell, reason=why)
+                return
+            self.take(step)
+
+    def recall(self, before):
+        """The keys of steps that an earlier run of this session has done."""
+        for record in before:
+            if record["kind"] == "run":
+                self.seen.setdefault(record["cell"], []).append(record)
+            elif record["kind"] == "failure":
+                self.failed.add(cells.parse(record["cell"]))
+        return {record["step"] for record in before if "step" in record}
+
+    def take(self, step):
+        about = {"round": step.round, "step": step.key, "build": step.build, "reference": step.reference}
+        if step.cell in self.failed:
+            self.record("skip", step.cell, **about, reason="failed before")
+            return
+        try:
+            found = self.measure(step)
+        except IoFailure as error:
+            self.failed.add(step.cell)
+            kind = "skip" if fio.lacking(step.cell, str(error)) else "failure"
+            self.record(kind, step.cell, **about, reason=str(error))
+            return
+        record = self.record("timed" if step.build == TIMED else "run", step.cell, **about, **found)
+        self.seen.setdefault(step.cell.name, []).append(record)
 
     def record(self, kind, cell, **fields):
         spec = self.spec
-        self.emit(
-            {
-                "kind": kind,
-                "session": spec.name,
-                "mode": spec.mode,
-                "icount": spec.icount,
-                "cell": cell.name,
-                "seed": spec.seed,
-                "read_only": bool(spec.read_only),
-                **fields,
-            }
-        )
+        record = {
+            "kind": kind,
+            "session": spec.name,
+            "mode": spec.mode,
+            "icount": spec.icount,
+            "cell": cell.name,
+            "seed": spec.seed,
+            "read_only": bool(spec.read_only),
+            **fields,
+        }
+        self.emit(record)
+        return record
 
     def fill(self, target):
         """Write the region once: blocks never written carry the escape tag, which nobody checks."""
         if target.path in self.spec.read_only or not target.pi or target.path in self.targets.filled:
             return
-        filler = cells.Cell(cells.Workload("write", FILL_BLOCK, 32), cells.ARMS[0])
-        self.fio(filler, target, self.spec.region(target) // FILL_BLOCK)
+        filler = cells.Cell(cells.Workload("write", FILL_BLOCK, 32), cells.arm(f"{cells.AUTOPI}/{cells.FIO}"))
+        self.fio(filler, target, self.spec.region(target) // FILL_BLOCK, self.tools)
         self.targets.filled.add(target.path)
 
-    def fio(self, cell, target, ios):
+    def fio(self, cell, target, ios, tools, stats=None):
         spec = self.spec
-        argv = fio.command(cell.arm.section, self.tools)
-        values = fio.variables(cell, target, self.tools, ios, spec.region(target), spec.verify)
+        argv = fio.command(fio.section(cell, stats), tools, spec.jobs)
+        values = fio.variables(cell, target, tools, ios, spec.region(target), spec.verify, stats)
         if self.trace:
             self.trace.clear()
         with accounting.Bracket(self.host) as machine:
             done = fio.run(argv, values, spec.timeout)
         parsed, measured = fio.result(done, cell.workload.direction, ios)
         measured |= {"argv": argv, "variables": values, "kernel_ns": machine.kernel_ns, "bracket_ns": machine.wall_ns}
+        if stats:
+            measured["stats"] = fio.sidecar(stats)
         if self.trace:
             measured["window_ns"], measured["idle_ns"] = self.trace.read(measured["runtime_ns"])
         return parsed, measured
 
-    def measure(self, cell, number, position):
+    def engine(self, step):
+        """The tools with the build that the step is of."""
+        path = dict(self.spec.builds).get(step.build)
+        return dataclasses.replace(self.tools, engine=path) if path else self.tools
+
+    def measure(self, step):
+        cell = step.cell
         target = self.targets.acquire(cell.arm.device)
         self.fill(target)
-        ios = self.spec.ios(target, cell, number)
-        changed = contextlib.nullcontext()
-        if cell.arm.state == cells.NOVERIFY:
-            changed = device.Settings(self.host, device.no_integrity(target))
-        with changed:
+        ios = self.spec.ios(target, cell, step.round)
+        with contextlib.ExitStack() as stack:
+            stats = None
+            if step.build == TIMED:
+                stats = os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "stats")
+            if cell.arm.state == cells.NOVERIFY:
+                stack.enter_context(device.Settings(self.host, device.no_integrity(target)))
             for _ in range(ATTEMPTS):
                 started = time.time()
-                parsed, measured = self.fio(cell, target, ios)
+                parsed, measured = self.fio(cell, target, ios, self.engine(step), stats)
                 # idle time is skipped under icount, not counted
                 if not measured.get("idle_ns"):
                     break
-                self.record("discard", cell, position=position, reason="the processor idled", **measured)
+                self.record("discard", cell, at=step.key, reason="the processor idled", **measured)
+                if stats:
+                    os.unlink(stats)
             else:
                 raise IoFailure(f"the processor idled in each of {ATTEMPTS} runs; its time is not instructions")
-        raw = os.path.join(self.raw, f"{position:04d}.json")
+        raw = os.path.join(self.raw, f"{step.round:02d}-{step.index:04d}.json")
         with open(raw, "w", encoding="utf-8") as file:
             json.dump(parsed, file)
         return {
@@ -267,4 +344,3 @@ class Session:
             "load": (self.host.read("/proc/loadavg") or "").split()[:1],
             **measured,
         }
-

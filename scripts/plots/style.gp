@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Shared by every plot: Okabe-Ito, one colour an arm everywhere; ours full, fio's own engine pale.
+# Shared by every plot: Okabe-Ito, told apart by shape too.  #404040 and #d9d9d9
+# follow the page's colour scheme in the HTML report.
 set encoding utf8
 set border 3 lc rgb '#404040'
-set tics nomirror
-set grid y lc rgb '#d9d9d9' lw 1 dt solid
-set grid noxtics back
+set tics nomirror textcolor rgb '#404040'
+set grid lc rgb '#d9d9d9' lw 1 dt solid
+set key textcolor rgb '#404040' noenhanced
+set xlabel textcolor rgb '#404040' noenhanced
+set ylabel textcolor rgb '#404040' noenhanced
+set bars 0
 
-state(arm) = arm[1:strstrt(arm, '/') - 1]
-way(arm) = arm[strstrt(arm, '/') + 1:*]
-colour(arm) = \
-	way(arm) eq 'indirect' ? '#0072B2' : \
-	way(arm) eq 'sqe128' ? '#56B4E9' : \
-	way(arm) eq 'inline' ? '#D55E00' : \
-	state(arm) eq 'pi' ? '#E69F00' : \
-	state(arm) eq 'plain-autopi' ? '#009E73' : \
-	state(arm) eq 'plain-noverify' ? '#CC79A7' : '#000000'
-density(arm) = way(arm) eq 'io_uring' && state(arm) ne 'pi' ? 0.35 : 1.0
+# by number: one look for a layout, or a baseline, in every plot
+colours = '#0072B2 #56B4E9 #009E73 #D55E00 #CC79A7 #E69F00 #0072B2 #D55E00 #009E73 #999999 #404040 #404040 #404040'
+points = '7 5 9 13 11 15 6 4 8 3 1 2 12'
+dashes = '1 1 1 1 1 1 2 2 2 1 1 2 3'
+colour(i) = word(colours, i)
+point(i) = int(word(points, i))
+dash(i) = int(word(dashes, i))
 
-open(name) = name[strlen(name) - 3:*] eq '.svg' ? \
-	"set terminal svg size 1100,720 dynamic font 'DejaVu Sans,Arial,sans-serif,12' background 'white'" : \
-	"set terminal pngcairo size 1100,720 font 'DejaVu Sans,11' background '#ffffff' enhanced"
+open(name, width, height) = name[strlen(name) - 3:*] eq '.svg' ? \
+	sprintf("set terminal svg size %d,%d dynamic font 'DejaVu Sans,Arial,sans-serif,13'", width, height) : \
+	sprintf("set terminal pngcairo size %d,%d font 'DejaVu Sans,10' background '#ffffff'", width, height)

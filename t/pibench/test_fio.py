@@ -9,7 +9,9 @@ import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+import synthetic  # noqa: E402
 from pibench import cells, fio  # noqa: E402
 from pibench.device import Device, Pi  # noqa: E402
 from pibench.errors import Failure, IoFailure  # noqa: E402
@@ -39,7 +41,7 @@ def output(*jobs):
 
 
 def cell(name):
-    return next(c for c in cells.CELLS if c.name == name)
+    return next(c for c in synthetic.CELLS if c.name == name)
 
 
 class Result(unittest.TestCase):
@@ -105,21 +107,77 @@ class Command(unittest.TestCase):
         self.assertEqual((ours["PI_LAYOUT"], ours["PI_VERIFY"]), ("indirect", "host"))
 
     def test_the_job_file_gets_every_variable_it_asks_for(self):
-        sections = re.split(r"^\[(.*)\]$", fio.JOBS.read_text(), flags=re.MULTILINE)
+        sections = re.split(r"^\[(.*)\]$", pathlib.Path(fio.JOBS).read_text(), flags=re.MULTILINE)
         text = {name: "\n".join(line for line in body.splitlines() if not line.startswith(";"))
                 for name, body in zip(sections[1::2], sections[2::2])}  # fmt: skip
-        for arm in cells.ARMS:
+        for arm in synthetic.ARMS:
             argv = fio.command(arm.section, self.TOOLS)
             self.assertIn(f"--section={arm.section}", argv)
             asked = set(re.findall(r"\$\{(\w+)\}", text["global"] + text[arm.section]))
-            given = fio.variables(cells.Cell(cells.WORKLOADS[0], arm), DEVICE, self.TOOLS, 1, 1)
+            given = fio.variables(cells.Cell(synthetic.WORKLOADS[0], arm), DEVICE, self.TOOLS, 1, 1)
             self.assertEqual(asked, set(given), arm.name)
+        mixed = cells.parse("randread-4k-qd1-mix10 pi/indirect")
+        timed = cells.parse("randread-4k-qd1 pi/indirect"), cells.parse("randread-4k-qd1 plain-nopi/none")
+        for one, stats in ((mixed, None), *((each, "/x/stats") for each in timed)):
+            asked = set(re.findall(r"\$\{(\w+)\}", text["global"] + text[fio.section(one, stats)]))
+            self.assertEqual(asked, set(fio.variables(one, DEVICE, self.TOOLS, 1, 1, stats=stats)), one.name)
 
     def test_arms_share_all_but_how_they_submit(self):
         shared = [{k: v for k, v in self.variables(c.name).items()
                    if k not in ("IOENGINE", "PI_CHK", "MD_PER_IO_SIZE", "PI_LAYOUT", "PI_VERIFY")}
-                  for c in cells.CELLS if c.workload == cells.WORKLOADS[3]]  # fmt: skip
+                  for c in synthetic.CELLS if c.workload == synthetic.WORKLOADS[3]]  # fmt: skip
         self.assertTrue(all(s == shared[0] for s in shared))
+
+
+class Engines(unittest.TestCase):
+    LAYOUTS = """\
+           pi_layout: How protection information reaches the kernel
+                type: string (opt=bla)
+             default: indirect
+        valid values: none       Plain io_uring, no protection information
+                    : indirect   Attribute pointed to from the SQE (Linux 6.14)
+                    : inline     In the SQE128's second half
+"""
+    OPTIONS = "pi_layout               : How protection information reaches the kernel\npi_time                 : Measure parts\n"
+
+    def tools(self, text, status=0):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        program = pathlib.Path(scratch.name, "fio")
+        program.write_text(f"#!/bin/sh\ncat <<'END'\n{text}END\nexit {status}\n")
+        program.chmod(0o755)
+        return fio.Tools(str(program), "/x/engine.so")
+
+    def test_layouts(self):
+        self.assertEqual(fio.layouts(self.tools(self.LAYOUTS)), ("indirect", "inline"))
+
+    def test_an_engine_for_another_fio_is_refused(self):
+        for text, status in ((self.LAYOUTS, 1), ("fio: engine built for fio-3.42\n", 0)):
+            with self.assertRaisesRegex(Failure, "/x/engine.so: .* does not load it"):
+                fio.layouts(self.tools(text, status))
+
+    def test_options(self):
+        tools = self.tools(self.OPTIONS)
+        self.assertEqual([fio.offers(tools, name) for name in ("pi_time", "pi_mix")], [True, False])
+
+    def test_what_a_layout_lacks_is_no_error(self):
+        one = cell("randread-4k-qd1 pi/indirect")
+        for reason, lacking in (("fio exited with 1: io_uring_pi: pi_layout=indirect needs Linux 6.14 or newer", True),
+                                ("layout 'indirect' needs the lab kernel: see scripts/kernel/", True),
+                                ("fio exited with 1: io_uring_pi: pi_layout=inline needs the lab kernel", False),
+                                ("fio exited with 1: io_uring_pi: block 7: guard", False)):  # fmt: skip
+            self.assertEqual(bool(fio.lacking(one, reason)), lacking, reason)
+
+    def test_sidecar(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = pathlib.Path(directory, "stats")
+            for text, says in ((None, "left 0 lines"), ("{}\n{}\n", "left 2 lines"), ("{cut", "left 0 lines")):
+                if text:
+                    path.write_text(text)
+                with self.assertRaisesRegex(IoFailure, says):
+                    fio.sidecar(path)
+            path.write_text('{"schema": 1}\n')
+            self.assertEqual(fio.sidecar(path), {"schema": 1})
 
 
 class Run(unittest.TestCase):

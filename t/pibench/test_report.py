@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
+import collections
+import csv
+import html.parser
+import os
 import pathlib
 import re
-import shutil
+import shlex
 import subprocess
 import sys
 import tempfile
 import unittest
-import xml.etree.ElementTree
+import unittest.mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from pibench import cells, plot, report  # noqa: E402
+import synthetic  # noqa: E402
+from pibench import cells, plot, report, results  # noqa: E402
 from pibench.host import Host  # noqa: E402
 
 COSTS = {
@@ -29,7 +35,7 @@ def run(cell, cost, number, mode=cells.INSTRUCTIONS, icount=True, **more):
     ios = 1000
     return {
         "schema": 1, "kind": "run", "session": "nvme0n1", "mode": mode, "icount": icount, "seed": 3, "read_only": False,
-        "round": number,
+        "round": number, "step": f"{number}.{cell.name}", "build": "", "reference": "",
         "cell": cell.name, "fio": "fio-3.41", "ios": ios, "bytes": ios * cell.workload.block_size,
         "runtime_ns": cost * ios, "window_ns": cost * ios, "idle_ns": 0,
         "thread_ns": cost * ios // 2, "kernel_ns": cost * ios // 4,
@@ -37,8 +43,8 @@ def run(cell, cost, number, mode=cells.INSTRUCTIONS, icount=True, **more):
     }  # fmt: skip
 
 
-def records(mode=cells.INSTRUCTIONS, icount=True, arms=COSTS, rounds=(0.99, 1.0, 1.02), workloads=cells.WORKLOADS[:1]):
-    chosen = [c for c in cells.CELLS if c.workload in workloads and c.arm.name in arms]
+def records(mode=cells.INSTRUCTIONS, icount=True, arms=COSTS, rounds=(0.99, 1.0, 1.02), workloads=synthetic.WORKLOADS[:1]):
+    chosen = [c for c in synthetic.CELLS if c.workload in workloads and c.arm.name in arms]
     warm_up = [run(c, 10**6, 0, mode, icount) for c in chosen]
     return warm_up + [run(c, arms[c.arm.name] * f, n, mode, icount) for n, f in enumerate(rounds, 1) for c in chosen]
 
@@ -77,11 +83,11 @@ class Instructions(unittest.TestCase):
         self.assertEqual(self.rows["plain-nopi", "io_uring_pi none"]["× io_uring"], "1.040")
 
     def test_headline_comes_first_and_names_the_baselines(self):
-        first = self.shown.split("\n\n")[1]
+        first = self.shown.split("\n\n")[2]
         self.assertIn("takes 0.72 × plain-autopi, 1.81 × plain-noverify, 2.00 × plain-nopi, 1.30 × fio's own PI", first)
-        cheap, dear = cells.WORKLOADS[0], cells.WORKLOADS[2]
+        cheap, dear = synthetic.WORKLOADS[0], synthetic.WORKLOADS[2]
         both = records(workloads=[cheap]) + records(workloads=[dear], arms={**COSTS, "plain-autopi/none": 10400})
-        self.assertIn("takes 1.20 (0.72 to 2.00) × plain-autopi", report.markdown(both, {})[0].split("\n\n")[1])
+        self.assertIn("takes 1.20 (0.72 to 2.00) × plain-autopi", report.markdown(both, {})[0].split("\n\n")[2])
 
     def test_notes(self):
         for part in ("does not verify PI on the host", "seed 3", "3 rounds", "1,000 I/Os", "not time", "fio-3.41"):
@@ -169,45 +175,193 @@ class Gaps(unittest.TestCase):
         self.assertNotIn("governor", shown)
 
 
-class Plots(unittest.TestCase):
-    def setUp(self):
+class Page(html.parser.HTMLParser):
+    """What a browser would find: every element closed, every name once, and nothing that asks for more."""
+
+    VOID = {"meta", "br"}
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.names, self.tags, self.text, self.asks = [], [], collections.Counter(), [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags[tag] += 1
+        self.names += [value for name, value in attributes if name == "id"]
+        self.asks += [v for n, v in attributes if n in ("src", "href", "xlink:href", "srcset") and not v.startswith("#")]
+        self.asks += [n for n, _ in attributes if n.startswith("on")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-1:]}"
+        self.open.pop()
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+class Written(unittest.TestCase):
+    """The whole directory, as pi-bench report leaves it."""
+
+    def report(self, chosen, history=None, **more):
         scratch = tempfile.TemporaryDirectory()
         self.addCleanup(scratch.cleanup)
-        self.out = pathlib.Path(scratch.name)
-        self.session = report.group(records(workloads=cells.WORKLOADS))[0]
+        self.out = synthetic.write(pathlib.Path(scratch.name, "out"), chosen, **more)
+        self.said = []
+        self.shown, self.failed = report.write(Host(), str(self.out), history, self.said.append)
+        self.page = Page((self.out / "index.html").read_text())
+        self.markdown = (self.out / "report.md").read_text()
+        self.figures = {path.stem for path in self.out.glob("plots/*.svg")}
 
-    @unittest.skipUnless(shutil.which("gnuplot"), "no gnuplot")
-    def test_figures(self):
-        self.assertEqual(plot.bars(Host(), self.session, {}, str(self.out), "bench"), ("bench.svg", "bench.png"))
-        self.assertTrue((self.out / "bench.png").read_bytes().startswith(b"\x89PNG"))
-        text = "".join(xml.etree.ElementTree.parse(self.out / "bench.svg").getroot().itertext())
-        for word in ("PI, io_uring_pi indirect", "plain-nopi, io_uring", "N = 3", "4 KiB random write", "QD32"):
-            self.assertIn(word, text)
-        self.assertEqual(text.count("instructions per I/O"), 3, "the title and each axis")
+    def sound(self):
+        self.assertEqual(self.page.open, [])
+        self.assertEqual([name for name, n in collections.Counter(self.page.names).items() if n > 1], [])
+        self.assertEqual(self.page.asks, [])
+        self.assertEqual(self.page.tags["script"] + self.page.tags["link"] + self.page.tags["img"], 0)
+        text = (self.out / "index.html").read_text()
+        self.assertNotIn("@import", text)
+        self.assertNotRegex(text, r"url\((?!#)")
 
-    @unittest.skipUnless(shutil.which("gnuplot"), "no gnuplot")
     def test_one_cell(self):
-        session = report.group(records(arms={"pi/indirect": 20800}))[0]
-        self.assertTrue(plot.bars(Host(), session, {}, str(self.out), "bench"))
+        self.report([cells.parse("randread-4k-qd32 pi/indirect")])
+        self.sound()
+        self.assertIn("COMPLETE", "".join(self.page.text))
+        self.assertIn("1 cell measured", "".join(self.page.text))
 
-    def test_data_has_low_and_high(self):
-        text = plot.data(self.session, cells.WORKLOADS[:1], [cells.ARMS[0]])
-        self.assertIn("\n0 28000.000 27720.000 28560.000 ", text)
+    def test_more_than_two_hundred_cells(self):
+        chosen = synthetic.matrix(("all",))
+        self.assertGreater(len(chosen), 200)
+        self.report(chosen, rounds=6)
+        self.sound()
+        for cell in chosen[::40]:
+            self.assertIn(cell.workload.title, "".join(self.page.text))
+        if self.figures:
+            self.assertEqual(self.page.tags["svg"], len(self.figures))
+            self.assertLessEqual({"forest-scsi_debug", "stack-scsi_debug-4k", "mix-scsi_debug-randread-4k-qd32",
+                                  "sweep-scsi_debug-randread-qd32"}, self.figures)  # fmt: skip
+
+    def test_the_same_figures_in_markdown_and_html(self):
+        self.report(synthetic.CELLS)
+        self.assertEqual(self.markdown.count("!["), self.page.tags["svg"])
+        for name in re.findall(r"\]\((plots/.*?)\)", self.markdown):
+            self.assertTrue((self.out / name).read_bytes().startswith(b"\x89PNG"), name)
+        absolute = re.findall(r"\d+,\d{3}", self.shown)
+        self.assertLessEqual(set(absolute), set(re.findall(r"\d+,\d{3}", "".join(self.page.text))))
+
+    def test_verdict_and_headline_come_first(self):
+        self.report(synthetic.CELLS)
+        lines = [line for line in self.markdown.splitlines() if line]
+        self.assertRegex(lines[1], r"^\*\*COMPLETE\*\*: 64 cells measured")
+        self.assertRegex(lines[2], r"^\*\*scsi_debug, total instructions per I/O: io_uring_pi indirect takes")
+
+    def test_latency_where_time_means_something_only(self):
+        chosen = [c for c in synthetic.CELLS if c.workload.name == "randread-4k-qd1"]
+        self.report(chosen, mode=cells.TIME)
+        self.sound()
+        if self.figures:
+            self.assertIn("tail-scsi_debug-randread-4k-qd1", self.figures)
+        self.report(chosen, mode=cells.INSTRUCTIONS)
+        self.assertFalse([name for name in self.figures if name.startswith("tail")])
+
+    def test_trend_of_what_was_measured_alike(self):
+        with tempfile.TemporaryDirectory() as directory:
+            history = os.path.join(directory, "history.jsonl")
+            self.report(synthetic.CELLS)
+            records, env = results.load(self.out), results.load_json(self.out / "env.json")
+            for commit in ("aaaaaaaa", "bbbbbbbb"):
+                env["host"]["engine_commit"] = commit
+                report.remember(history, records, env)
+            env["fingerprints"] = {"scsi_debug": {"kernel": "another"}}
+            mine = report.read_history(history)
+            session = report.group(records)[0]
+            drawing = plot.trend(session, env, mine)
+            self.assertIn('"bbbbbbbb"', drawing.data)
+            report.remember(history, records, env)
+            self.assertIsNone(plot.trend(session, env, report.read_history(history)), "another kernel begins anew")
+
+    def test_csv(self):
+        self.report([cells.parse("randread-4k-qd32 pi/indirect")], rounds=2)
+        with open(self.out / "results.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        self.assertEqual([(r["cell"], r["round"], r["unit"]) for r in rows],
+                         [("randread-4k-qd32 pi/indirect", str(n), "instructions") for n in (1, 2)])  # fmt: skip
+        self.assertAlmostEqual(float(rows[0]["value"]), synthetic.cost(cells.parse(rows[0]["cell"])), delta=100)
+
+    def test_what_was_not_controlled_is_said(self):
+        self.report(synthetic.CELLS)
+        self.assertIn("✗ scsi_debug: 3 rounds", self.markdown)
+        self.assertRegex(self.markdown, r"✓ scsi_debug: drift of the plain reference from first to last run of a round: [+-]0\.")
+        self.report(synthetic.CELLS[:4], rounds=6)
+        self.assertIn("✓ scsi_debug: 6 rounds", self.markdown)
 
     def test_without_gnuplot(self):
         class Bare(Host):
             def run(self, argv):
                 return None
 
-        self.assertEqual(plot.bars(Bare(), self.session, {}, str(self.out), "bench"), ())
+        self.assertEqual(plot.draw(Bare(), plot.figures(report.group(records()), {}, "."), tempfile.mkdtemp(), print), [])
 
     def test_gnuplot_fails(self):
         class Broken(Host):
             def run(self, argv):
                 return subprocess.CompletedProcess(argv, 1, "", "line 3: unknown terminal\n")
 
-        with self.assertRaisesRegex(Exception, "gnuplot: line 3: unknown terminal"):
-            plot.bars(Broken(), self.session, {}, str(self.out), "bench")
+        with tempfile.TemporaryDirectory() as directory, self.assertRaisesRegex(Exception, "gnuplot: .*: line 3: unknown terminal"):
+            plot.draw(Broken(), plot.figures(report.group(records()), {}, "."), directory, print)
+
+
+class Figures(unittest.TestCase):
+    def session(self, **more):
+        return report.group(records(**more))[0]
+
+    def test_forest_has_ratios_with_their_range(self):
+        drawing = plot.forest(self.session())
+        labels, *series = drawing.data.split("\n\n\n")
+        self.assertEqual(drawing.series, tuple(cells.BASELINES))
+        self.assertEqual(len(labels.splitlines()), 3)
+        row, ratio, low, high = map(float, series[0].splitlines()[1].split())
+        self.assertAlmostEqual(ratio, 20800 / 29000)
+        self.assertLessEqual(low, ratio)
+        self.assertLessEqual(ratio, high)
+        self.assertIn("lowest to highest round", drawing.caption)
+
+    def test_limits_are_exact_from_six_rounds_on(self):
+        noisy = self.session(rounds=(1.0,) * 6)
+        self.assertIn("95 % limits", plot.forest(noisy).caption)
+
+    def test_stack_adds_up(self):
+        cell = cells.parse("randread-4k-qd1 pi/indirect")
+        stats = {"clock_ns": 10, "ns": {"generate": 0, "verify": 3_000_000, "submit": 12_000_000, "wait": 0},
+                 "calls": {"generate": 0, "verify": 1000, "submit": 1000, "wait": 0}}  # fmt: skip
+        found = records() + [{**run(cell, 20800, 9), "kind": "timed", "stats": stats}]
+        drawing = plot.stack(report.group(found)[0], 4096)
+        last = shlex.split(drawing.data.splitlines()[-1])
+        self.assertEqual([float(field) for field in last[3:]], [20800, 11990, 14980, 20800, 20800])
+        plain = shlex.split(drawing.data.splitlines()[1])
+        self.assertEqual([float(field) for field in plain[4:]], [0, 0, 0, 28000])
+
+    def test_where_curves_cross(self):
+        self.assertEqual(plot.root([0, 50, 100], [-1, 1, 3]), 25)
+        self.assertIsNone(plot.root([0, 50, 100], [1, 1, 3]))
+
+    def test_crossover_is_named_or_denied(self):
+        chosen = synthetic.matrix(("mix",), ("indirect", "inline"))
+        with tempfile.TemporaryDirectory() as directory:
+            session = report.group(results.load(synthetic.write(directory, chosen, noise=0)))[0]
+            drawing = plot.mix(session, "randread", 4096, 32)
+            # 1180 * share = 700 * share + 900 nowhere below 100 %
+            self.assertIn("indirect and inline: no crossover in 0 to 100 %", drawing.caption)
+        with tempfile.TemporaryDirectory() as directory:
+            costs = {**synthetic.ATTRIBUTE, "indirect": 250}
+            with unittest.mock.patch.object(synthetic, "ATTRIBUTE", costs):
+                session = report.group(results.load(synthetic.write(directory, chosen, noise=0)))[0]
+            self.assertIn("indirect and inline cross at 50 % of I/Os", plot.mix(session, "randread", 4096, 32).caption)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import test_device  # noqa: E402
+import synthetic  # noqa: E402
 from pibench import cells, fio, results, session  # noqa: E402
 from pibench.errors import Failure  # noqa: E402
 
@@ -25,15 +26,28 @@ FIO = """\
         echo "io_uring_pi: block 7: guard" >&2
         exit 1
     fi
+    if [ $1$RW = --section=attrrandread ] && [ -e lacks ]; then
+        echo "io_uring_pi: pi_layout=indirect needs Linux 6.14" >&2
+        exit 1
+    fi
+    [ -z "$PI_STATS" ] || echo '{{"clock_ns": 7}}' >>"$PI_STATS"
+    ms=100
+    case $IOENGINE in *new.so) ms=$(cat slower) ;; esac
     side=read
     [ ${{RW%write}} = $RW ] || side=write
     cat <<END
     {{
-      "fio version": "fio-3.41", "jobs": [{{"error": 0, "usr_cpu": 10, "sys_cpu": 10, "job_runtime": 100, "ctx": 1, "$side": {{
-        "total_ios": $NUMBER_IOS, "io_bytes": 1, "runtime": 100, "lat_ns": {{"mean": 1}}, "clat_ns": {{}}}}}}]
+      "fio version": "fio-3.41", "jobs": [{{"error": 0, "usr_cpu": 10, "sys_cpu": 10, "job_runtime": $ms, "ctx": 1, "$side": {{
+        "total_ios": $NUMBER_IOS, "io_bytes": 1, "runtime": $ms, "lat_ns": {{"mean": 1}}, "clat_ns": {{}}}}}}]
     }}
     END
 """
+
+
+def names(pattern):
+    return tuple(cell.name for cell in cells.select(synthetic.CELLS, [pattern]))
+
+
 Ran = collections.namedtuple("Ran", "section rw dut size knobs")
 
 
@@ -45,30 +59,30 @@ class Sessions(test_device.Machine):
         program.chmod(0o755)
         self.tools = fio.Tools(str(program), str(program))
 
-    def run_session(self, **changes):
+    def run_session(self, before=(), stop=lambda: None, **changes):
         fields = {
-            "name": "nvme0n1", "mode": cells.CPU, "icount": False, "rounds": 1, "seed": 1, "only": ("4k-qd1",),
+            "name": "nvme0n1", "mode": cells.CPU, "icount": False, "rounds": 1, "seed": 1, "cells": names("4k-qd1"),
             "pi": "/dev/nvme0n1", "nopi": "/dev/nvme0n2", "tools": self.tools, **changes,
         }  # fmt: skip
         here = session.Session(self.host, session.decode(session.encode(session.Spec(**fields))))
         found = []
-        here.run(found.append, str(self.root))
+        here.run(found.append, str(self.root), before=before, stop=stop)
         return found
 
     def log(self):
         return [Ran(*line.split()) for line in (self.root / "log").read_text().splitlines()]
 
     def test_every_cell_every_round(self):
-        found = self.run_session(only=("randread-4k-qd1",))
-        runs = collections.Counter(r["cell"] for r in found if r["kind"] == "run")
-        self.assertEqual(runs, {f"randread-4k-qd1 {a.name}": 2 for a in cells.ARMS})
+        found = self.run_session(cells=names("randread-4k-qd1"))
+        runs = collections.Counter(r["cell"] for r in found if r["kind"] == "run" and not r["reference"])
+        self.assertEqual(runs, {f"randread-4k-qd1 {a.name}": 2 for a in synthetic.ARMS})
         self.assertEqual({r["round"] for r in found}, {0, 1})
         for record in found:
             self.assertEqual(json.loads((self.root / record["raw"]).read_text())["fio version"], "fio-3.41")
-            self.assertEqual(record["ios"], cells.number_ios(cells.CPU, cells.WORKLOADS[0], record["round"]))
+            self.assertEqual(record["ios"], cells.number_ios(cells.CPU, synthetic.WORKLOADS[0], record["round"]))
 
     def test_settings_are_off_for_plain_noverify_only_and_put_back(self):
-        found = self.run_session(only=("randread-4k-qd1",))
+        found = self.run_session(cells=names("randread-4k-qd1"))
         ran = [r for r in self.log() if r.rw == "randread"]
         for record, one in zip(found, ran, strict=True):
             self.assertEqual(one.knobs, "00" if "noverify" in record["cell"] else "11", record["cell"])
@@ -76,7 +90,7 @@ class Sessions(test_device.Machine):
         self.assertEqual([(base / n).read_text() for n in ("read_verify", "write_generate")], ["1", "1"])
 
     def test_the_environment_is_kept(self):
-        self.run_session(only=("randread-4k-qd1 nopi",))
+        self.run_session(cells=names("randread-4k-qd1 nopi"))
         found = results.load_json(results.parts(self.root, "nvme0n1").environment)
         self.assertEqual(found["devices"]["pi"]["format"], "4096+8 T10-DIF-TYPE1-CRC")
         self.assertEqual(found["devices"]["nopi"]["integrity"]["format"], "not recorded")
@@ -95,7 +109,7 @@ class Sessions(test_device.Machine):
         found = self.run_session(read_only=("/dev/nvme0n1", "/dev/nvme0n2"))
         self.assertEqual({one.rw for one in self.log()}, {"randread"})
         skipped = {r["cell"] for r in found if r["kind"] == "skip"}
-        self.assertEqual(skipped, {c.name for c in cells.CELLS if c.workload.name == "randwrite-4k-qd1"})
+        self.assertEqual(skipped, {c.name for c in synthetic.CELLS if c.workload.name == "randwrite-4k-qd1"})
         self.assertIn("--allow-write", next(r["reason"] for r in found if r["kind"] == "skip"))
 
     def test_leave_for_one_device_is_none_for_the_other(self):
@@ -115,12 +129,58 @@ class Sessions(test_device.Machine):
 
     def test_a_failing_cell_fails_once_and_the_others_go_on(self):
         (self.root / "broken").touch()
-        found = self.run_session(rounds=2, only=("randread-4k-qd1",))
+        found = self.run_session(rounds=2, cells=names("randread-4k-qd1"))
         failures = [r for r in found if r["kind"] == "failure"]
         self.assertEqual([r["cell"] for r in failures], ["randread-4k-qd1 pi/indirect"])
         self.assertEqual(failures[0]["reason"], "fio exited with 1: io_uring_pi: block 7: guard")
-        self.assertEqual(sum(r["kind"] == "run" for r in found), 7 * 3)
-        self.assertEqual(sum("round" in r for r in found), 8 * 3)
+        self.assertEqual(sum(r["kind"] == "run" for r in found), (7 + 2) * 3)
+        self.assertEqual(sum("round" in r for r in found), (8 + 2) * 3)
+
+    def test_what_was_done_is_not_done_again(self):
+        whole = self.run_session(cells=names("randread-4k-qd1"))
+        for cut in (0, 1, 7, len(whole) - 1, len(whole)):
+            (self.root / "log").unlink()
+            again = self.run_session(before=whole[:cut], cells=names("randread-4k-qd1"))
+            self.assertEqual([r["step"] for r in whole[:cut] + again], [r["step"] for r in whole])
+            reads = [one for one in self.log() if one.rw == "randread"] if again else []
+            self.assertEqual(len(reads), len(whole) - cut)
+            (self.root / "log").touch()
+
+    def test_what_failed_stays_failed(self):
+        (self.root / "broken").touch()
+        whole = self.run_session(cells=names("randread-4k-qd1"), rounds=2)
+        at = next(n for n, r in enumerate(whole) if r["kind"] == "failure") + 1
+        (self.root / "broken").unlink()
+        again = self.run_session(before=whole[:at], cells=names("randread-4k-qd1"), rounds=2)
+        self.assertEqual([(r["kind"], r["step"]) for r in again], [(r["kind"], r["step"]) for r in whole[at:]])
+
+    def test_a_stop_leaves_what_was_done_and_a_reason(self):
+        left = iter([None, None, None, "the time budget is over"])
+        found = self.run_session(stop=lambda: next(left), cells=names("randread-4k-qd1"))
+        self.assertEqual([r["kind"] for r in found], ["run"] * 3 + ["stop"])
+        self.assertEqual(found[-1]["reason"], "the time budget is over")
+
+    def test_a_layout_that_the_kernel_lacks_is_skipped_with_the_reason(self):
+        (self.root / "lacks").touch()
+        found = self.run_session(cells=names("randread-4k-qd1"))
+        self.assertFalse([r for r in found if r["kind"] == "failure"])
+        reasons = {r["reason"] for r in found if r["kind"] == "skip" and r["cell"] == "randread-4k-qd1 pi/indirect"}
+        self.assertIn("fio exited with 1: io_uring_pi: pi_layout=indirect needs Linux 6.14", reasons)
+
+    def test_a_run_with_clocks_for_each_cell_of_ours_comes_last(self):
+        found = self.run_session(cells=names("randread-4k-qd1"), breakdown=True)
+        timed = [r for r in found if r["kind"] == "timed"]
+        self.assertEqual(timed, found[-len(timed) :])
+        self.assertEqual({r["cell"] for r in timed}, {f"randread-4k-qd1 {a.name}" for a in synthetic.ARMS if a.engine == cells.OURS})
+        self.assertTrue(all(r["stats"]["clock_ns"] == 7 for r in timed))
+
+    def test_two_builds_go_on_until_the_gate_has_decided(self):
+        builds = tuple((name, str(self.root / f"{name}.so")) for name in ("old", "new"))
+        for slower, most in ((100, 12), (102, 24)):
+            (self.root / "slower").write_text(str(slower))
+            found = self.run_session(mode=cells.TIME, cells=("randread-4k-qd1 pi/indirect",), builds=builds)
+            self.assertEqual({r["variables"]["IOENGINE"] for r in found}, {f"external:{path}" for _, path in builds})
+            self.assertEqual(max(r["round"] for r in found), most, "rounds after the warm-up")
 
     def test_missing_engine(self):
         with self.assertRaisesRegex(Failure, "run make"):

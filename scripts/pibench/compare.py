@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Old against new: engines, git revisions, or stored results; what does not compare is refused."""
+
+import dataclasses
+import os
+import pathlib
+import shutil
+import subprocess
+
+from . import cells, environment, fio, gate, measure, report, results, verdicts
+from .errors import IO, OK, REGRESSED, UNDECIDED, Failure
+
+ENGINE, REVISION, RESULTS = "an engine", "a git revision", "results"
+BUILD = fio.REPO / "build" / "compare-builds"
+# fetched or built once, the same for every revision
+SHARED = ("fio", "isal", "apt", "src", "pkg", "guest")
+
+
+def git(*arguments):
+    return subprocess.run(
+        ["git", "-C", str(fio.REPO), *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+
+
+def kind(name):
+    """What OLD or NEW names, and where it is."""
+    path = pathlib.Path(name)
+    if path.name == results.NAME:
+        path = path.parent
+    if (path / results.NAME).exists():
+        return RESULTS, path
+    if path.is_file():
+        return ENGINE, path.absolute()
+    if path.is_dir():
+        raise Failure(f"{name}: a directory without {results.NAME}; name one that pi-bench run wrote")
+    found = git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+    if found.returncode == 0 and found.stdout.strip():
+        return REVISION, found.stdout.strip()
+    raise Failure(f"{name}: neither an engine, nor results, nor a git revision of {fio.REPO}")
+
+
+def source_of(tools):
+    """The configured source that the fio at hand was built from: engines are built for it."""
+    source = os.path.dirname(os.path.realpath(tools.fio))
+    if not os.path.exists(os.path.join(source, "config-host.h")):
+        raise Failure(f"{tools.fio}: not in the source tree it was built in, which an engine for it needs; give --fio there")
+    return source
+
+
+def share(directory):
+    """What was fetched or built once, for a build that goes to another directory."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in SHARED:
+        original, link = fio.REPO / "build" / name, directory / name
+        if original.exists() and not link.is_symlink():
+            link.symlink_to(original.resolve())
+
+
+def make(tree, what, *variables):
+    """Run make for an engine; refuses, with the compiler's words, what does not build."""
+    made = subprocess.run(
+        ["make", "-C", str(tree), *variables, str(what)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False,
+    )  # fmt: skip
+    if made.returncode != 0:
+        said = (made.stderr.strip() or made.stdout.strip() or "no message").splitlines()
+        raise Failure(f"{what}: does not build: {next((line for line in said if 'error' in line), said[-1])}")
+
+
+def slower(count, tools, out):
+    """An engine like that of the tree, that wastes so many instructions on each I/O."""
+    place = out / f"spin-{count}"
+    share(place)
+    target = place / "io_uring_pi.so"
+    make(fio.REPO, target, f"FIO={source_of(tools)}", f"B={place}", f"CFLAGS=-O2 -g -DPI_SELFTEST_SPIN={count}")
+    return target
+
+
+def build(revision, tools):
+    """The engine of a revision, built in a worktree of its own for the fio at hand; kept, as that takes a while."""
+    source = source_of(tools)
+    target = BUILD / f"{revision[:12]}-{environment.sha256(tools.fio)[:8]}.so"
+    if target.exists():
+        return str(target)
+    tree = BUILD / f"tree-{revision[:12]}-{os.getpid()}"
+    BUILD.mkdir(parents=True, exist_ok=True)
+    git("worktree", "prune")
+    done = git("worktree", "add", "--force", "--detach", str(tree), revision)
+    if done.returncode != 0:
+        raise Failure(f"{revision[:12]}: git worktree: {done.stderr.strip().splitlines()[-1]}")
+    try:
+        share(tree / "build")
+        make(tree, "build/io_uring_pi.so", f"FIO={source}")
+        partial = target.with_suffix(f".{os.getpid()}")
+        shutil.copy(tree / "build" / "io_uring_pi.so", partial)
+        os.replace(partial, target)
+    finally:
+        git("worktree", "remove", "--force", str(tree))
+        shutil.rmtree(tree, ignore_errors=True)
+    return str(target)
+
+
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """One of the two: what it was called, what that is, and its engine or results."""
+
+    name: str
+    kind: str
+    where: str
+
+    @property
+    def title(self):
+        return f"{self.name} ({self.where[:12]})" if self.kind == REVISION and not self.where.startswith(self.name) else self.name
+
+
+def sides(old, new):
+    found = [Side(name, *map(str, kind(name))) for name in (old, new)]
+    if len({side.kind == RESULTS for side in found}) > 1:
+        raise Failure(f"{old} is {found[0].kind} and {new} {found[1].kind}: results compare with results only")
+    return found
+
+
+def engine(side, tools):
+    return build(side.where, tools) if side.kind == REVISION else side.where
+
+
+def same(old, new, what):
+    """Refuses two sets of conditions that differ."""
+    for name in old:
+        if old[name] != new.get(name) or old[name] is None:
+            one, other = (str(value)[:60] for value in (old[name], new.get(name)))
+            raise Failure(f"{what}: not comparable: {name} is '{one}' and '{other}'; measure both again, or compare the builds")
+
+
+def stored(old, new):
+    """Lines of two results that count instructions; anything else is refused."""
+    both = []
+    for side in (old, new):
+        records, env = measure.load(side.where)
+        counted = [s for s in report.group(records) if s.mode == cells.INSTRUCTIONS and s.runs and not s.builds]
+        if not counted:
+            raise Failure(
+                f"{side.name}: holds no counts of instructions; times of two sessions do not compare, "
+                "as the machine changes between them: compare the builds, which runs them side by side"
+            )
+        fingerprints = env.get("fingerprints") or {}
+        both.append((counted[0], fingerprints.get(counted[0].name)))
+    (before, fingerprint), (after, other) = both
+    if not fingerprint or not other:
+        raise Failure(f"{(old if not fingerprint else new).name}: is not complete; finish it with --resume")
+    same(fingerprint, other, f"{old.name} and {new.name}")
+    if not before.runs.keys() & after.runs.keys():
+        raise Failure(f"{old.name} and {new.name}: have no cell in common")
+    names = [cell.name for cell in before.cells if cell.name in before.runs and cell.name in after.runs]
+    return [verdicts.stored(name, before.runs[name], after.runs[name]) for name in names]
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """What came out."""
+
+    old: str
+    new: str
+    mode: str
+    lines: list
+    skips: dict = dataclasses.field(default_factory=dict)
+    failures: dict = dataclasses.field(default_factory=dict)
+    environment: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def verdict(self):
+        return gate.overall([line.verdict.verdict for line in self.lines])
+
+    def status(self, strict):
+        if self.failures:
+            return IO
+        if self.verdict == gate.REGRESSION:
+            return REGRESSED
+        return UNDECIDED if strict and self.verdict == gate.INCONCLUSIVE else OK
+
+    @property
+    def noise(self):
+        """The widest range of the ratio of one cell over the boots or, by time, of its limits."""
+        spans = [line.verdict.high - line.verdict.low for line in self.lines if line.verdict.ratio is not None]
+        return max(spans, default=0)
+
+
+def of(records, env):
+    """The Comparison that a directory's records hold, or None: they compare nothing."""
+    told = env.get("compare")
+    if not told:
+        return None
+    runs, skips, failures = {}, {}, {}
+    mode = None
+    for record in records:
+        mode = mode or record["mode"]
+        if record["kind"] == "run":
+            runs.setdefault(record["session"], {}).setdefault(record["cell"], []).append(record)
+        elif record["kind"] == "failure":
+            failures.setdefault(record["cell"], record["reason"])
+        elif record["kind"] == "skip":
+            skips.setdefault(record["cell"], record["reason"])
+    skips = {**(env.get("skips") or {}), **{cell: why for cell, why in skips.items() if cell not in failures}}
+    lost = set(skips) | set(failures)
+    kept = {name: {cell: each for cell, each in found.items() if cell not in lost} for name, found in runs.items()}
+    return Comparison(told["old"], told["new"], mode, verdicts.decide(mode, kept), skips, failures, env)
+
+
+def cell_list(path, sets, tools, engines):
+    """(cells that both engines offer, {name of another: why not})"""
+    offered = []
+    for which in engines:
+        offered.append(fio.layouts(dataclasses.replace(tools, engine=which)))
+    both = [name for name in offered[0] if name in offered[1]]
+    chosen, skips = [], {}
+    for cell in cells.load(path, sets, both):
+        lacking = [which for which, has in zip((cells.OLD, cells.NEW), offered) if cell.arm.engine == cells.OURS and
+                   cell.arm.has_pi and cell.arm.layout not in has]  # fmt: skip
+        if lacking:
+            skips[cell.name] = f"the {' and the '.join(lacking)} engine {'has' if len(lacking) == 1 else 'have'} no such layout"
+        else:
+            chosen.append(cell)
+    if len(chosen) > gate.CELLS:
+        raise Failure(f"{path}: {len(chosen)} cells; the gate decides on {gate.CELLS} at most, or one of them is wrong too often")
+    return tuple(chosen), skips

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A report as a list of blocks, and how each looks in Markdown and in HTML."""
+
+import dataclasses
+import html
+import re
+
+
+@dataclasses.dataclass(frozen=True)
+class Heading:
+    text: str
+    level: int = 2
+
+    def markdown(self):
+        return f"{'#' * self.level} {self.text}"
+
+    def html(self):
+        return f"<h{self.level}>{inline(self.text)}</h{self.level}>"
+
+
+@dataclasses.dataclass(frozen=True)
+class Paragraph:
+    text: str
+
+    def markdown(self):
+        return self.text
+
+    def html(self):
+        return f"<p>{inline(self.text)}</p>"
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What a reader looks for first."""
+
+    word: str
+    text: str
+
+    def markdown(self):
+        return f"**{self.word}**: {self.text}"
+
+    def html(self):
+        return f'<p class="verdict {self.word.lower()}"><strong>{inline(self.word)}</strong> {inline(self.text)}</p>'
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    text: str
+
+    def markdown(self):
+        return f"    {self.text}"
+
+    def html(self):
+        return f"<pre>{html.escape(self.text)}</pre>"
+
+
+@dataclasses.dataclass(frozen=True)
+class Items:
+    items: list
+
+    def markdown(self):
+        return "\n".join(f"- {item}" for item in self.items)
+
+    def html(self):
+        return f"<ul>{''.join(f'<li>{inline(item)}</li>' for item in self.items)}</ul>"
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """The first columns are text, the others figures."""
+
+    headers: list
+    rows: list
+    text: int = 1
+
+    def markdown(self):
+        """Padded, so that it reads as well on a terminal."""
+        rows = [[str(field).replace("|", "\\|") for field in row] for row in [self.headers, *self.rows]]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(self.headers))]
+
+        def line(row):
+            padded = [c.ljust(w) if i < self.text else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))]
+            return f"| {' | '.join(padded)} |"
+
+        rule = "|".join("-" * (w + 2) if i < self.text else "-" * (w + 1) + ":" for i, w in enumerate(widths))
+        return "\n".join([line(rows[0]), f"|{rule}|", *map(line, rows[1:])])
+
+    def html(self):
+        def cells(row, tag):
+            return "".join(
+                f"<{tag}{'' if i < self.text else ' class=n'}>{inline(str(field))}</{tag}>" for i, field in enumerate(row)
+            )
+
+        body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in self.rows)
+        return (
+            f'<div class="scroll" tabindex="0"><table><thead><tr>{cells(self.headers, "th")}</tr></thead>'
+            f"<tbody>{body}</tbody></table></div>"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """svg: the picture itself; png: its name beside the report."""
+
+    name: str
+    title: str
+    caption: str
+    svg: str
+    png: str
+
+    def markdown(self):
+        return f"### {self.title}\n\n![{self.title}]({self.png})\n\n{self.caption}"
+
+    def html(self):
+        return (
+            f'<figure><figcaption><strong>{inline(self.title)}</strong></figcaption><div class="scroll" tabindex="0">'
+            f"{embed(self)}</div><figcaption>{inline(self.caption)}</figcaption></figure>"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Folded:
+    """What few want to read, under a line that all see."""
+
+    title: str
+    blocks: list
+
+    def markdown(self):
+        return "\n\n".join([f"### {self.title}", *(block.markdown() for block in self.blocks)])
+
+    def html(self):
+        return f"<details><summary>{inline(self.title)}</summary>{''.join(block.html() for block in self.blocks)}</details>"
+
+
+def inline(text):
+    text = html.escape(text)
+    text = re.sub(r"`([^`]*)`", r"<code>\1</code>", text)
+    return re.sub(r"\*\*([^*]*)\*\*", r"<strong>\1</strong>", text)
+
+
+# what gnuplot writes -> what follows the page
+SCHEME = {
+    "64,64,64": "currentColor",
+    "0,0,0": "currentColor",
+    "217,217,217": "var(--grid)",
+    "0,114,178": "var(--blue)",
+    "86,180,233": "var(--sky)",
+    "153,153,153": "var(--grey)",
+}
+
+
+def embed(figure):
+    """The SVG as part of a page: names of its own, colours of the page, no head."""
+    svg = figure.svg[figure.svg.index("<svg") :]
+    svg = re.sub(r"<(title|desc)>.*?</\1>\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"rgb\(\s*(\d+),\s*(\d+),\s*(\d+)\)", lambda m: SCHEME.get(",".join(m.groups()), m[0]), svg)
+    svg = re.sub(r"\b(id=['\"]|href=['\"]#|url\(#)", lambda m: f"{m[1]}{figure.name}-", svg)
+    svg = re.sub(r' color="[^"]*"', "", svg)
+    size = re.search(r'viewBox="0 0 (\d+) (\d+)"', svg)
+    label = html.escape(figure.title, quote=True)
+    width = f' style="max-width:{size[1]}px;min-width:{min(int(size[1]), 560)}px"' if size else ""
+    return svg.replace("<svg", f'<svg role="img" aria-label="{label}"{width}', 1).strip()
+
+
+STYLE = """
+:root{color-scheme:light dark;--text:#1f2328;--back:#fff;--soft:#f3f4f6;--line:#d0d7de;--grid:#d9d9d9;--blue:#0072b2;
+--sky:#56b4e9;--grey:#999;--good:#11632f;--bad:#a40e26;--open:#7a4b00;--link:#0550ae}
+@media (prefers-color-scheme:dark){:root{--text:#e6edf3;--back:#0d1117;--soft:#161b22;--line:#30363d;--grid:#2d333b;
+--blue:#2f8bd6;--sky:#a8dbfa;--grey:#8b949e;--good:#56d364;--bad:#ff7b72;--open:#e3b341;--link:#79c0ff}}
+@media print{:root{color-scheme:light;--text:#000;--back:#fff;--soft:#fff;--line:#999;--grid:#d9d9d9;--blue:#0072b2;
+--sky:#56b4e9;--grey:#999;--good:#11632f;--bad:#a40e26;--open:#7a4b00}details>*{display:block}figure,table,.verdict{break-inside:avoid}
+.scroll{overflow:visible!important}}
+*{box-sizing:border-box}
+body{margin:0 auto;max-width:62rem;padding:1rem;background:var(--back);color:var(--text);font:16px/1.5 system-ui,sans-serif;
+overflow-wrap:break-word}
+h1{font-size:1.6rem;line-height:1.25}h2{margin-top:2.5rem;border-bottom:1px solid var(--line);padding-bottom:.3rem;font-size:1.3rem}
+h3{margin-top:1.8rem;font-size:1.05rem}
+.verdict{border:1px solid var(--line);border-left:.4rem solid var(--open);background:var(--soft);padding:.8rem 1rem;font-size:1.1rem}
+.verdict strong:first-child{color:var(--open);margin-right:.4em}
+.verdict.pass,.verdict.complete{border-left-color:var(--good)}
+.verdict.pass strong:first-child,.verdict.complete strong:first-child{color:var(--good)}
+.verdict.regression,.verdict.failed{border-left-color:var(--bad)}
+.verdict.regression strong:first-child,.verdict.failed strong:first-child{color:var(--bad)}
+.scroll{overflow-x:auto;max-width:100%}
+table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}
+th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap;vertical-align:top}
+th{background:var(--soft);font-weight:600}th.n,td.n{text-align:right}
+figure{margin:1.5rem 0}figcaption{font-size:.875rem}figure svg{display:block;width:100%;height:auto;margin:.4rem 0}
+code,pre{font:.85em/1.5 ui-monospace,monospace;background:var(--soft)}code{padding:.1em .3em}
+pre{padding:.8rem;overflow-x:auto;border:1px solid var(--line)}
+summary{cursor:pointer;font-weight:600;margin:1rem 0 .5rem}li{margin:.2rem 0}
+"""
+
+
+def markdown(blocks):
+    return "\n\n".join(block.markdown() for block in blocks) + "\n"
+
+
+def page(title, blocks):
+    """One file that needs nothing else: no scripts, nothing fetched."""
+    body = "\n".join(block.html() for block in blocks)
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{html.escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+    )

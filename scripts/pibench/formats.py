@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A comparison as other programs read it: JUnit XML, CSV, JSON lines, and Markdown for the summary of a CI job."""
+
+import csv
+import json
+import os
+import xml.etree.ElementTree as xml
+
+from . import gate
+
+FIELDS = ("cell", "metric", "unit", "old", "new", "ratio", "low", "high", "count", "verdict", "why")
+
+
+def row(line):
+    """The fields of one verdict."""
+    found = line.verdict
+    figures = (line.old, line.new, found.ratio, found.low, found.high)
+    return dict(
+        zip(FIELDS, (line.cell, line.metric.title, line.metric.unit, *figures, found.count, found.verdict, found.why), strict=True)
+    )
+
+
+def finite(value):
+    """JSON has no infinity, and an unbounded limit is no number."""
+    return None if isinstance(value, float) and value in (float("inf"), float("-inf")) else value
+
+
+def json_lines(comparison):
+    rows = [{name: finite(value) for name, value in row(line).items()} for line in comparison.lines]
+    return "".join(json.dumps(each, allow_nan=False) + "\n" for each in rows)
+
+
+def write_csv(comparison, file):
+    writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
+    writer.writeheader()
+    for line in comparison.lines:
+        writer.writerow({name: finite(value) for name, value in row(line).items()})
+
+
+def junit(comparison):
+    """A test case for each verdict; one that could not be reached is skipped, not failed."""
+    cases = []
+    for line in comparison.lines:
+        case = xml.Element("testcase", classname=f"pi-bench.{line.metric.name}", name=line.cell)
+        found = line.verdict
+        text = f"{line.change:+.2%}: {found.why}" if line.change is not None else found.why
+        if found.verdict == gate.REGRESSION:
+            xml.SubElement(case, "failure", type=gate.REGRESSION, message=text)
+        elif found.verdict == gate.INCONCLUSIVE:
+            xml.SubElement(case, "skipped", message=f"{gate.INCONCLUSIVE}: {text}")
+        else:
+            xml.SubElement(case, "system-out").text = text
+        cases.append(case)
+    for kind, lost in (("error", comparison.failures), ("skipped", comparison.skips)):
+        for cell, why in lost.items():
+            case = xml.Element("testcase", classname="pi-bench", name=cell)
+            xml.SubElement(case, kind, message=why)
+            cases.append(case)
+
+    def count(tag):
+        return str(sum(case.find(tag) is not None for case in cases))
+
+    suite = xml.Element(
+        "testsuite", name=f"{comparison.old} to {comparison.new}", tests=str(len(cases)), failures=count("failure"),
+        errors=count("error"), skipped=count("skipped"),
+    )  # fmt: skip
+    suite.extend(cases)
+    root = xml.Element("testsuites")
+    root.append(suite)
+    xml.indent(root)
+    return xml.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def write(comparison, out):
+    with open(os.path.join(out, "junit.xml"), "w", encoding="utf-8") as file:
+        file.write(junit(comparison))
+    with open(os.path.join(out, "verdicts.csv"), "w", encoding="utf-8", newline="") as file:
+        write_csv(comparison, file)
+    with open(os.path.join(out, "verdicts.jsonl"), "w", encoding="utf-8") as file:
+        file.write(json_lines(comparison))

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From the runs of two builds to verdicts, a cell and a metric at a time."""
+
+import dataclasses
+import math
+import statistics
+
+from . import cells, gate, metrics, stats
+
+GATED = {
+    cells.INSTRUCTIONS: (metrics.TOTAL,),
+    cells.TIME: (metrics.TIME, metrics.CPU),
+    cells.CPU: (),
+}
+
+
+def rounds(runs, value):
+    """{round: (old, new)} means of the complete rounds in runs of one cell, the warm-up left out."""
+    found = {}
+    for run in runs:
+        if run["round"] != cells.WARM_UP and not run["reference"]:
+            found.setdefault(run["round"], {cells.OLD: [], cells.NEW: []})[run["build"]].append(value(run))
+    return {
+        number: (statistics.fmean(sides[cells.OLD]), statistics.fmean(sides[cells.NEW]))
+        for number, sides in sorted(found.items())
+        if len(sides[cells.OLD]) == len(sides[cells.NEW]) == 2
+    }
+
+
+def differences(runs, value):
+    """Log-ratios of cost, new to old, a round each."""
+    return [math.log(new / old) for old, new in rounds(runs, value).values() if old and new]
+
+
+def wanted(runs):
+    """Whether another round of a cell could still change what the gate says."""
+    return any(gate.wants(differences(runs, metric.value)) for metric in GATED[cells.TIME])
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """One thing the gate decided on."""
+
+    cell: str
+    metric: metrics.Metric
+    old: float | None
+    new: float | None
+    verdict: gate.Verdict
+
+    @property
+    def name(self):
+        return f"{self.cell}: {self.metric.title}"
+
+    @property
+    def change(self):
+        return None if self.verdict.ratio is None else self.verdict.ratio - 1
+
+
+def by_time(cell, runs):
+    for metric in GATED[cells.TIME]:
+        means = list(rounds(runs, metric.value).values())
+        old, new = (statistics.median(side) for side in zip(*means)) if means else (None, None)
+        yield Line(cell, metric, old, new, gate.time(differences(runs, metric.value)))
+
+
+def by_instructions(cell, boots):
+    """boots: the runs of the cell in each."""
+    metric = metrics.TOTAL
+    pairs = [tuple(map(statistics.fmean, zip(*found))) for runs in boots if (found := rounds(runs, metric.value).values())]
+    old, new = (statistics.median(side) for side in zip(*pairs)) if pairs else (None, None)
+    yield Line(cell, metric, old, new, gate.instructions(pairs))
+
+
+def decide(mode, sessions):
+    """Lines of every cell; sessions: {name: {cell: runs}}, the boots or the one session on a drive."""
+    names = dict.fromkeys(name for runs in sessions.values() for name in runs)
+    lines = []
+    for name in sorted(names, key=lambda name: cells.parse(name).rank):
+        each = [runs[name] for runs in sessions.values() if name in runs]
+        lines += by_instructions(name, each) if mode == cells.INSTRUCTIONS else by_time(name, each[0])
+    return lines
+
+
+def stored(name, old, new):
+    """The Line of a cell in two stored results that count instructions: the middles of what each has."""
+    metric = metrics.TOTAL
+    before, after = (stats.summarise(metric.value(run) for run in runs) for runs in (old, new))
+    found = gate.instructions([(before.median, after.median)], least=1)
+    widest = dataclasses.replace(found, low=after.low / before.high, high=after.high / before.low)
+    return Line(name, metric, before.median, after.median, widest)

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Ratios with their intervals, a row each:
+#
+#   gnuplot -c forest.gp STYLE OUTPUT WIDTH HEIGHT MARGIN XLABEL DATA LIMIT SERIES
+#
+# DATA: a block of lines 'row "label"', then one for each series: row ratio low
+# high.  MARGIN: characters left of the axis.  LIMIT: a ratio to mark, or 0.
+# SERIES: their names, each in quotes.
+load ARG1
+eval open(ARG2, int(ARG3), int(ARG4))
+set output ARG2
+n = words(ARG9)
+
+stats ARG7 index 0 using 1 nooutput
+rows = STATS_max
+set yrange [rows + 0.7:0.3]
+set lmargin int(ARG5)
+set rmargin 3
+set tmargin 3
+set border 1
+set xlabel ARG6
+set grid x noy
+set ytics scale 0
+set key at screen 0.99, screen 1 right top horizontal samplen 1 height 0.5
+set offsets graph 0.04, graph 0.04, 0, 0
+if (real(ARG8) > 0) { set arrow from real(ARG8), graph 0 to real(ARG8), graph 1 nohead dt 3 lw 2 lc rgb '#404040' }
+set arrow from 1, graph 0 to 1, graph 1 nohead lw 1.5 lc rgb '#404040'
+set xtics
+plot ARG7 index 0 using (1):1:ytic(2) with points pt -1 notitle, \
+	for [i = 1:n] ARG7 index i using 2:($1 + (i - (n + 1) / 2.0) * 0.22):3:4 with xerrorbars \
+		lw 1.8 pt point(i) ps 0.75 lc rgb colour(i) title word(ARG9, i)

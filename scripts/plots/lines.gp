@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Lines with intervals, one a series:
+#
+#   gnuplot -c lines.gp STYLE OUTPUT WIDTH HEIGHT XLABEL YLABEL DATA KIND SERIES
+#
+# DATA: a block for each series: x y low high, and where x is a name, its label.
+# KIND: sweep (x doubles, y a ratio), mix (x per cent), tail (both logarithmic, y
+# the share of I/Os that took longer) or trend (x named); then a number for
+# the look of each series.
+# SERIES: their names, each in quotes.
+load ARG1
+eval open(ARG2, int(ARG3), int(ARG4))
+set output ARG2
+n = words(ARG9)
+kind = word(ARG8, 1)
+look(i) = int(word(ARG8, i + 1))
+
+set xlabel ARG5
+set ylabel ARG6
+set rmargin 3
+set tmargin 2 + (n + 2) / 3
+set key at screen 0.99, screen 0.99 right top horizontal maxcols 3 samplen 2 Left reverse
+shift(i) = 0
+spread(i) = 1
+if (kind eq 'sweep') {
+	set logscale x 2
+	set offsets graph 0.05, graph 0.05, graph 0.05, graph 0.05
+	# bars of one x beside each other
+	spread(i) = 1.03 ** (i - (n + 1) / 2.0)
+	set xtics ()
+	do for [k = 0:12] { set xtics add (sprintf('%d KiB', 2 ** k) 2 ** k) }
+	set arrow from graph 0, first 1 to graph 1, first 1 nohead lw 1.5 lc rgb '#404040'
+}
+if (kind eq 'mix') {
+	set xrange [-2:102]
+	shift(i) = (i - (n + 1) / 2.0) * 0.5
+	set format y '%.0f'
+}
+if (kind eq 'tail') {
+	set logscale xy
+	set yrange [1e-4:1]
+	set ytics ('50 %%' 0.5, '90 %%' 0.1, '99 %%' 0.01, '99.9 %%' 0.001, '99.99 %%' 0.0001)
+	set format x '%g'
+}
+if (kind eq 'trend') {
+	set offsets 0.3, 0.3, graph 0.1, graph 0.1
+	set xtics rotate by -40 font ',10'
+	set bmargin 6
+}
+if (kind eq 'tail') {
+	plot for [i = 1:n] ARG7 index i - 1 using 1:2 with steps lw 2 dt dash(look(i)) lc rgb colour(look(i)) title word(ARG9, i)
+} else { if (kind eq 'trend') {
+	plot for [i = 1:n] ARG7 index i - 1 using 1:2:3:4:xtic(5) with yerrorlines lw 1.8 \
+		pt point(look(i)) ps 0.8 lc rgb colour(look(i)) title word(ARG9, i)
+} else {
+	plot for [i = 1:n] ARG7 index i - 1 using ($1 * spread(i) + shift(i)):2:3:4 with yerrorlines lw 1.8 \
+		dt dash(look(i)) pt point(look(i)) ps 0.8 lc rgb colour(look(i)) title word(ARG9, i)
+} }
