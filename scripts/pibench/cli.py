@@ -335,7 +335,7 @@ def prove(host, options):
         compare_sides(host, inner)
         return compare.of(*measure.load(out / name))
 
-    return OK if selftest.live(versus, lambda count: compare.slower(count, tools, out)) else REGRESSED
+    return OK if selftest.live(versus, lambda count: compare.slower(count, tools, out / "engines")) else REGRESSED
 
 
 COMMANDS = {

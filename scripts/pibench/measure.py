@@ -143,6 +143,8 @@ def measure(host, options, plans, go, env):
             "host": environment.machine(host) | environment.software(host, tools),
         }
     env |= {"schema": results.SCHEMA, "specs": specs}
+    # how many there are where the gate decides is not known beforehand
+    env["planned"] = {spec.name: len(plan) for spec, plan in plans.items() if not spec.sequential}
     results.save_json(out / "env.json", env)
     progress = Progress({spec.name: [run_seconds(spec, step) for step in plan] for spec, plan in plans.items()})
     for record in before:

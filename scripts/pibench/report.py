@@ -381,22 +381,28 @@ def checklist(sessions, env):
     return lines
 
 
-def summary(sessions):
+def left_over(records, env):
+    """(runs done, runs planned) where they differ: something stopped it."""
+    done = sum("step" in record for record in records)
+    planned = sum((env.get("planned") or {}).values())
+    return (done, planned) if done < planned else None
+
+
+def summary(sessions, left):
     """The banner: whether everything ran."""
     failed = sum(len(s.failures) for s in sessions)
     measured = sum(len(s.runs) for s in sessions)
     if failed:
         return Verdict("FAILED", f"{failed} of {failed + measured} cells: an I/O or its protection information went wrong, see below.")
-    unfinished = [s.stopped for s in sessions if s.stopped]
-    if unfinished:
-        return Verdict("STOPPED", f"{measured} cells measured so far: {unfinished[0]}.")
+    if left:
+        return Verdict("STOPPED", f"{left[0]} of {left[1]} runs are done; the same with --resume does the others.")
     return Verdict("COMPLETE", f"{measured} cell{'s' * (measured != 1)} measured, no I/O and no protection information went wrong.")
 
 
 def blocks(records, env, figures=()):
     """(what a terminal shows, the whole report)"""
     sessions = group(records)
-    parts = [Heading(TITLE, 1), summary(sessions)]
+    parts = [Heading(TITLE, 1), summary(sessions, left_over(records, env))]
     for session in sessions:
         parts += headline(session)
     if any(session.icount for session in sessions):

@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""pi-bench on a machine that is a directory: fake_machine.py ROOT ARGUMENT...
+
+Where ROOT/guest is a program it stands for scripts/guest, and the guest is that
+machine too, with one session in it.
+"""
+
+import os
+import pathlib
+import sys
+import textwrap
+
+sys.dont_write_bytecode = True
+HERE = pathlib.Path(__file__).resolve()
+sys.path[:0] = [str(HERE.parents[2] / "scripts"), str(HERE.parent)]
+
+import test_device  # noqa: E402
+from pibench import cells, cli, guest, session  # noqa: E402
+
+# does what it is asked, after ROOT/delay seconds; new.so takes ROOT/slower milliseconds, everything else 100
+FIO = """\
+    #!/bin/sh
+    cd {root}
+    case $1 in --enghelp*,pi_layout)
+        printf 'pi_layout: x\\n valid values: none  Plain\\n : indirect  Attribute\\n'
+        exit ;;
+    --enghelp*) printf 'pi_layout   : x\\npi_time     : y\\n'; exit ;;
+    esac
+    [ ! -e delay ] || sleep $(cat delay)
+    echo "$IOENGINE $RW" >>log
+    if [ $1$RW = --section=attrrandread ] && [ -e broken ]; then
+        echo "io_uring_pi: block 7: guard" >&2
+        exit 1
+    fi
+    [ -z "$PI_STATS" ] || echo '{{"clock_ns": 0, "ns": {{}}, "calls": {{}}}}' >>"$PI_STATS"
+    ms=100
+    case $IOENGINE in *new.so) ms=$(cat slower) ;; esac
+    side=read
+    [ ${{RW%write}} = $RW ] || side=write
+    cat <<END
+    {{
+      "fio version": "fio-3.41", "jobs": [{{"error": 0, "usr_cpu": 10, "sys_cpu": 10, "job_runtime": $ms, "ctx": 1, "$side": {{
+        "total_ios": $NUMBER_IOS, "io_bytes": 1, "runtime": $ms, "lat_ns": {{"mean": 1}}, "clat_ns": {{}}}}}}]
+    }}
+    END
+"""
+
+# runs the session here; with ROOT/crash it dies when that many runs are done
+GUEST = """\
+    #!/bin/sh
+    [ $1 != fetch ] || {{ echo "guest: ready: TCG, Linux 7.3.4, QEMU 10.0.2" >&2; exit; }}
+    while [ "$1" != -- ]; do shift; done
+    shift 3
+    python3 {here} {root} "$@" & session=$!
+    for out; do :; done
+    while kill -0 $session 2>/dev/null; do
+        if [ -e {root}/crash ] && [ $(cat "$out"/parts/*.jsonl 2>/dev/null | wc -l) -ge $(cat {root}/crash) ]; then
+            kill -9 $session
+            echo "guest: Kernel panic - not syncing: so it was asked" >&2
+            exit 125
+        fi
+        sleep 0.02
+    done
+    wait $session
+"""
+
+
+class Host(test_device.FakeHost):
+    def run(self, argv):
+        return None if argv[0] == "gnuplot" else self.blkid
+
+
+def program(path, text, **fields):
+    path.write_text(textwrap.dedent(text.format(**fields)))
+    path.chmod(0o755)
+
+
+def furnish(root):
+    """fio, its engines and the guest, in a root where there are devices already."""
+    program(root / "fio", FIO, root=root)
+    program(root / "guest", GUEST, root=root, here=HERE)
+    for name in ("engine", "old", "new"):
+        (root / f"{name}.so").write_text(name)
+    (root / "slower").write_text("100\n")
+
+
+def one_session(more, kvm):
+    return {session.Spec(name="nvme", mode=cells.CPU, icount=True, pi="PI_DISK0", nopi="PI_DISK1", **more): []}
+
+
+def main(root, *arguments):
+    cli.Host = lambda: Host(root)
+    cli.guest_sessions = one_session
+    guest.GUEST, guest.POLL = pathlib.Path(root, "guest"), 0.02
+    os.environ.update(PI_DISK0="/dev/nvme0n1", PI_DISK1="/dev/nvme0n2")
+    return cli.main(list(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
