@@ -153,11 +153,13 @@ faults: $(B)/io_uring_pi.so
 	@PYTHONDONTWRITEBYTECODE=1 prove -v --exec '' t/long/faults.t
 
 bench: $(B)/io_uring_pi.so
-	@scripts/pi-bench run --fio $(FIO)/fio --out $(B)/report $(if $(DEV),--dut $(DEV) \
+	@scripts/pi-bench run --fio $(FIO)/fio --engine $(B)/io_uring_pi.so \
+		--out $(B)/report --history $(B)/bench-history.jsonl $(if $(DEV),--dut $(DEV) \
 		$(if $(ALLOW_WRITE),--allow-write $(ALLOW_WRITE)),--guest)
 
 clean:
-	rm -rf $(B)/obj $(B)/unit $(B)/unit-san $(B)/san $(B)/io_uring_pi.so $(B)/report
+	rm -rf $(B)/obj $(B)/unit $(B)/unit-san $(B)/san $(B)/io_uring_pi.so $(B)/report \
+		$(B)/compare $(B)/compare-builds $(B)/selftest
 
 distclean:
 	rm -rf $(B)

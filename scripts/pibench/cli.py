@@ -250,9 +250,9 @@ def compare_sides(host, options):
             raise Failure("stored results are compared as they are; leave --guest and --dut out")
         _, env = measure.load(new.where)
         found = compare.Comparison(old.title, new.title, cells.INSTRUCTIONS, compare.stored(old, new), environment=env)
-        out = measure.prepare(pathlib.Path(options.out).absolute())
-        results.save_json(out / "env.json", {})
-        return conclude(host, found, out, options)
+        with measure.prepare(pathlib.Path(options.out).absolute()) as out:
+            results.save_json(out / "env.json", {})
+            return conclude(host, found, out, options)
     check_place(options)
     if options.boots < 1:
         raise Failure("--boots: at least 1")

@@ -25,6 +25,11 @@ def finite(value):
     return None if isinstance(value, float) and value in (float("inf"), float("-inf")) else value
 
 
+def printable(text):
+    """XML has no place for other control characters, and no way to escape them."""
+    return "".join(c for c in text if c >= " " and c not in "\x7f\ufffe\uffff" or c in "\t\n")
+
+
 def json_lines(comparison):
     rows = [{name: finite(value) for name, value in row(line).items()} for line in comparison.lines]
     return "".join(json.dumps(each, allow_nan=False) + "\n" for each in rows)
@@ -54,14 +59,14 @@ def junit(comparison):
     for kind, lost in (("error", comparison.failures), ("skipped", comparison.skips)):
         for cell, why in lost.items():
             case = xml.Element("testcase", classname="pi-bench", name=cell)
-            xml.SubElement(case, kind, message=why)
+            xml.SubElement(case, kind, message=printable(why))
             cases.append(case)
 
     def count(tag):
         return str(sum(case.find(tag) is not None for case in cases))
 
     suite = xml.Element(
-        "testsuite", name=f"{comparison.old} to {comparison.new}", tests=str(len(cases)), failures=count("failure"),
+        "testsuite", name=printable(f"{comparison.old} to {comparison.new}"), tests=str(len(cases)), failures=count("failure"),
         errors=count("error"), skipped=count("skipped"),
     )  # fmt: skip
     suite.extend(cases)

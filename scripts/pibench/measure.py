@@ -64,33 +64,43 @@ def dry_run(plans, devices, boots=(), at_once=1):
     print(f"# expected: about {clock(expected(plans, boots, at_once))} (minutes:seconds){more}")
 
 
+@contextlib.contextmanager
 def lock(out):
-    """Held as long as the process lives: two at once would mix their results."""
+    """Two at once would mix their results."""
     descriptor = os.open(out / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
     except BlockingIOError:
         raise Failure(f"{out}: another pi-bench is writing there; wait for it or name another --out") from None
-    return descriptor
+    finally:
+        os.close(descriptor)
 
 
+def sweep(out):
+    """Remove what earlier runs have left, and nothing else."""
+    for name in DIRECTORIES:
+        shutil.rmtree(out / name, ignore_errors=True)
+    for name in FILES:
+        (out / name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
 def prepare(out, keep=False):
     """A directory for results that nobody else uses, empty or with the old ones gone but for what is to be kept."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if any(out.iterdir()) and not (out / "env.json").exists():
-            raise Failure(f"{out}: neither empty nor written by pi-bench; name another --out")
-        lock(out)
-        if not keep:
-            for name in DIRECTORIES:
-                shutil.rmtree(out / name, ignore_errors=True)
-            for name in FILES:
-                (out / name).unlink(missing_ok=True)
-        with tempfile.TemporaryFile(dir=out) as probe:
-            probe.write(b" ")
-    except OSError as error:
-        raise Failure(f"{out}: {error.strerror}; name another --out") from None
-    return out
+    with contextlib.ExitStack() as held:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            if any(out.iterdir()) and not (out / "env.json").exists():
+                raise Failure(f"{out}: neither empty nor written by pi-bench; name another --out")
+            held.enter_context(lock(out))
+            if not keep:
+                sweep(out)
+            with tempfile.TemporaryFile(dir=out) as probe:
+                probe.write(b" ")
+        except OSError as error:
+            raise Failure(f"{out}: {error.strerror}; name another --out") from None
+        yield out
 
 
 def resumable(out, specs):
@@ -129,23 +139,27 @@ def measure(host, options, plans, go, env):
     out = pathlib.Path(options.out).absolute()
     tools = next(iter(plans)).tools
     tools.require()
-    specs = [digest(spec) for spec in plans]
-    before = []
+    env |= {
+        "schema": results.SCHEMA,
+        "command": shlex.join(["scripts/pi-bench", *options.arguments]),
+        "specs": [digest(spec) for spec in plans],
+        # how many there are where the gate decides is not known beforehand
+        "planned": {spec.name: len(plan) for spec, plan in plans.items() if not spec.sequential},
+    }
     if options.resume:
-        old = resumable(out, specs)
-        prepare(out, keep=True)
-        before = results.recover(out)
-        env = {**env, "host": old["host"], "command": old["command"]}
+        old = resumable(out, env["specs"])
+        env |= {name: old[name] for name in ("command", "host", "sessions") if name in old}
     else:
-        prepare(out)
-        env |= {
-            "command": shlex.join(["scripts/pi-bench", *options.arguments]),
-            "host": environment.machine(host) | environment.software(host, tools),
-        }
-    env |= {"schema": results.SCHEMA, "specs": specs}
-    # how many there are where the gate decides is not known beforehand
-    env["planned"] = {spec.name: len(plan) for spec, plan in plans.items() if not spec.sequential}
-    results.save_json(out / "env.json", env)
+        env["host"] = environment.machine(host) | environment.software(host, tools)
+    with prepare(out, keep=options.resume):
+        before = results.recover(out)
+        results.save_json(out / "env.json", env)
+        keep(out, options, plans, go, env, before)
+    return out
+
+
+def keep(out, options, plans, go, env, before):
+    """Let the sessions run, write down what they say, and what to do where they were stopped."""
     progress = Progress({spec.name: [run_seconds(spec, step) for step in plan] for spec, plan in plans.items()})
     for record in before:
         if "step" in record:
@@ -158,7 +172,8 @@ def measure(host, options, plans, go, env):
         elif record["kind"] == "stop":
             progress.say(f"pi-bench: {record['session']}: {record['reason']}; to go on: the same with --resume")
         if "step" in record:
-            progress.step(record["session"], f"{record['session']} round {record['round']}: {record['cell']} {record['build']}".rstrip())
+            what = f"{record['session']} round {record['round']}: {record['cell']} {record['build']}".rstrip()
+            progress.step(record["session"], what)
 
     def finish():
         found = {spec.name: results.load_json(results.parts(out, spec.name).environment) for spec in plans}
@@ -173,17 +188,16 @@ def measure(host, options, plans, go, env):
         # what went wrong must be said even where the disk is full
         with contextlib.suppress(Failure, OSError):
             finish()
-        kept = sum(1 for record in results.recover(out) if record["kind"] == "run") if (out / results.NAME).exists() else 0
-        why = error if isinstance(error, Failure) else f"{error.filename or 'system'}: {error.strerror}"
+        kept = sum(record["kind"] == "run" for record in results.recover(out))
         if not kept:
             raise
+        why = error if isinstance(error, Failure) else f"{error.filename or 'system'}: {error.strerror}"
         text = f"{why}; {kept} runs are kept: the same with --resume goes on, pi-bench report {options.out} shows them"
         raise (Interrupted(error.number, text) if isinstance(error, Interrupted) else Failure(text)) from None
     finally:
         progress.end()
     finish()
     shutil.rmtree(out / "parts", ignore_errors=True)
-    return out
 
 
 def in_guests(host, options, sessions, boot, what, env):

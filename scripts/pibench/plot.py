@@ -49,19 +49,31 @@ def label(text, bold=False):
 
 
 def rows_of(groups):
-    """[(heading, [(label, values)])] as [(row, label, values or None)], a row for each heading too."""
-    rows = []
+    """[(heading, [(label, values)])] as [(row, label, values)] and the lines of the headings, which have rows too."""
+    rows, headings, row = [], [], 0
     for heading, entries in groups:
-        rows.append((len(rows) + 1, label(heading, bold=True), None))
+        row += 1
+        headings.append(f"{row} {label(heading, bold=True)}")
         for name, values in entries:
-            rows.append((len(rows) + 1, label(name), values))
-    return rows
+            row += 1
+            rows.append((row, label(name), values))
+    return rows, headings
+
+
+def height(rows):
+    return FRAME + ROW * rows[-1][0]
+
+
+def axis(intervals):
+    """The ends of an axis for intervals and for 1."""
+    low, high = (limit(1, *(each[at] for each in intervals)) for limit, at in ((min, 1), (max, 2)))
+    room = (high - low) * 0.05 or 0.05
+    return f"{low - room} {high + room}"
 
 
 def margin(groups):
     """Characters that the labels take."""
-    longest = max((len(text) * CHARACTER for heading, entries in groups for text in (heading, *(name for name, _ in entries))))
-    return str(round(longest) + 2)
+    return str(round(max(len(name) for _, entries in groups for name, _ in entries) * CHARACTER) + 3)
 
 
 def blocks(series):
@@ -110,11 +122,10 @@ def forest(session):
     if not groups:
         return None
     states = [state for state in cells.BASELINES if state in present]
-    rows = rows_of(groups)
-    series = [[f"{row} {name}" for row, name, _ in rows]]
+    rows, headings = rows_of(groups)
+    series = [[f"{row} {name}" for row, name, _ in rows], headings]
     for state in states:
-        points = [f"{row} {' '.join(map(str, found[state]))}" for row, _, found in rows if found and state in found]
-        series.append(points)
+        series.append([f"{row} {' '.join(map(str, found[state]))}" for row, _, found in rows if state in found])
     return Drawing(
         f"forest-{session.name}",
         f"{session.name}: {metric.title}, ratio to plain io_uring",
@@ -122,9 +133,9 @@ def forest(session):
         f" {runs_of(session)}",
         "forest.gp",
         blocks(series),
-        FRAME + ROW * len(rows),
+        height(rows),
         (margin(groups), "ratio to plain io_uring"),
-        "0",
+        f"0 {axis([each for _, _, found in rows for each in found.values()])}",
         tuple(states),
     )
 
@@ -164,21 +175,20 @@ def stack(session, size):
             groups.append((workload.title, entries))
     if not groups:
         return None
-    rows = rows_of(groups)
+    rows, headings = rows_of(groups)
     lines = []
-    for row, name, values in rows:
-        total, known = values or (0, (0, 0, 0))
+    for row, name, (total, known) in rows:
         parts = (*known, 0) if known else (0, 0, 0, total)
         ends = [sum(parts[: n + 1]) for n in range(len(parts))]
-        lines.append(f"{row} {name} {quoted(f'{total:,.0f}' if values else '')} {total} {' '.join(f'{end:.3f}' for end in ends)}")
+        lines.append(f"{row} {name} {quoted(f'{total:,.0f}')} {total} {' '.join(f'{end:.3f}' for end in ends)}")
     return Drawing(
         f"stack-{session.name}-{size // 1024}k",
         f"{session.name}: {metric.title}, {size // 1024} KiB",
         "Kernel: the system calls; generate and verify: guards and tags by the engine, from a run of its own with pi_time=1; rest: "
         f"fio and the engine. fio's own engine tells no parts. Median of {session.rounds()} rounds.",
         "stack.gp",
-        "\n".join(lines) + "\n",
-        FRAME + ROW * len(rows),
+        blocks([lines, headings]),
+        height(rows),
         (margin(groups), f"{metric.unit} per I/O"),
         "-",
         PARTS,
@@ -374,9 +384,9 @@ def comparison(comparison):
             groups.setdefault(line.metric.title, []).append((f"{line.cell}: {found.verdict}", (found.ratio, found.low, found.high)))
     if not groups:
         return []
-    rows = rows_of(list(groups.items()))
-    series = [[f"{row} {name}" for row, name, _ in rows]]
-    series.append([f"{row} {' '.join(map(str, values))}" for row, _, values in rows if values])
+    rows, headings = rows_of(list(groups.items()))
+    series = [[f"{row} {name}" for row, name, _ in rows], headings]
+    series.append([f"{row} {' '.join(map(str, values))}" for row, _, values in rows])
     limit = 1 + gate.LIMIT if comparison.mode == cells.INSTRUCTIONS else 1.02
     return [
         Drawing(
@@ -385,9 +395,9 @@ def comparison(comparison):
             f"1: no change; dotted: {limit - 1:+.1%}. Bars: see the rule below the table.",
             "forest.gp",
             blocks(series),
-            FRAME + ROW * len(rows),
+            height(rows),
             (margin(list(groups.items())), "new / old"),
-            str(limit),
+            f"{limit} {axis([*(values for _, _, values in rows), (limit, limit, limit)])}",
             ("new / old",),
         )
     ]

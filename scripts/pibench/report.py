@@ -484,7 +484,9 @@ def read_history(path):
 def sentence(comparison):
     """The verdict in words."""
     worst = [line for line in comparison.lines if line.verdict.verdict == comparison.verdict]
-    names = ", ".join(f"{line.cell} ({line.change:+.2%})" for line in worst if line.change is not None)
+    worst = sorted(worst, key=lambda line: -(line.change or 0))
+    names = ", ".join(f"{line.cell} ({line.change:+.2%})" for line in worst[:3] if line.change is not None)
+    names += f" and {len(worst) - 3} more" if len(worst) > 3 else ""
     if comparison.verdict == gate.REGRESSION:
         return f"{comparison.new} takes more than {comparison.old}: {names}."
     if comparison.verdict == gate.INCONCLUSIVE:
@@ -505,12 +507,16 @@ def per_cent(ratio):
     return NONE if ratio is None or math.isinf(ratio) else f"{ratio - 1:+.2%}"
 
 
+def described(metric):
+    return metric.title if metric.unit in metric.title else f"{metric.title}, {metric.unit}"
+
+
 def verdict_table(comparison):
     rows = []
     for line in comparison.lines:
         found = line.verdict
         figures = [figure(line.old), figure(line.new), *map(per_cent, (found.ratio, found.low, found.high))]
-        rows.append([line.cell, f"{line.metric.title}, {line.metric.unit}", found.verdict, *figures, found.why])
+        rows.append([line.cell, described(line.metric), found.verdict, *figures, found.why])
     return Table(["cell", "figure", "verdict", "old", "new", "change", "low", "high", "why"], rows, text=3)
 
 

@@ -3,8 +3,9 @@
 #
 #   gnuplot -c forest.gp STYLE OUTPUT WIDTH HEIGHT MARGIN XLABEL DATA LIMIT SERIES
 #
-# DATA: a block of lines 'row "label"', then one for each series: row ratio low
-# high.  MARGIN: characters left of the axis.  LIMIT: a ratio to mark, or 0.
+# DATA: a block of lines 'row "label"', one of headings alike, then one for each
+# series: row ratio low high.  MARGIN: characters left of the axis.  LIMIT: a
+# ratio to mark, or 0, then the ends of the axis.
 # SERIES: their names, each in quotes.
 load ARG1
 eval open(ARG2, int(ARG3), int(ARG4))
@@ -13,7 +14,10 @@ n = words(ARG9)
 
 stats ARG7 index 0 using 1 nooutput
 rows = STATS_max
+limit = real(word(ARG8, 1))
+left = real(word(ARG8, 2))
 set yrange [rows + 0.7:0.3]
+set xrange [left:real(word(ARG8, 3))]
 set lmargin int(ARG5)
 set rmargin 3
 set tmargin 3
@@ -22,10 +26,11 @@ set xlabel ARG6
 set grid x noy
 set ytics scale 0
 set key at screen 0.99, screen 1 right top horizontal samplen 1 height 0.5
-set offsets graph 0.04, graph 0.04, 0, 0
-if (real(ARG8) > 0) { set arrow from real(ARG8), graph 0 to real(ARG8), graph 1 nohead dt 3 lw 2 lc rgb '#404040' }
+if (limit > 0) { set arrow from limit, graph 0 to limit, graph 1 nohead dt 3 lw 2 lc rgb '#404040' }
 set arrow from 1, graph 0 to 1, graph 1 nohead lw 1.5 lc rgb '#404040'
 set xtics
+if (n == 1) { set key off; set tmargin 1 }
 plot ARG7 index 0 using (1):1:ytic(2) with points pt -1 notitle, \
-	for [i = 1:n] ARG7 index i using 2:($1 + (i - (n + 1) / 2.0) * 0.22):3:4 with xerrorbars \
+	ARG7 index 1 using (left):1:2 with labels left offset 1.5 - int(ARG5), 0 tc rgb '#404040' notitle, \
+	for [i = 1:n] ARG7 index i + 1 using 2:($1 + (i - (n + 1) / 2.0) * 0.22):3:4 with xerrorbars \
 		lw 1.8 pt point(i) ps 0.75 lc rgb colour(i) title word(ARG9, i)

@@ -3,7 +3,8 @@
 #
 #   gnuplot -c stack.gp STYLE OUTPUT WIDTH HEIGHT MARGIN XLABEL DATA UNUSED PARTS
 #
-# DATA: lines 'row "label" "total" total part part ...', each part where it ends.
+# DATA: a block of lines 'row "label" "total" total part part ...', each part where
+# it ends, then one of lines 'row "heading"'.
 # PARTS: their names, each in quotes.
 load ARG1
 eval open(ARG2, int(ARG3), int(ARG4))
@@ -11,7 +12,7 @@ set output ARG2
 n = words(ARG9)
 shades = '#0072B2 #D55E00 #E69F00 #999999'
 
-stats ARG7 using 1:4 nooutput
+stats ARG7 index 0 using 1:4 nooutput
 set yrange [STATS_max_x + 0.7:0.3]
 set xrange [0:STATS_max_y * 1.16]
 set lmargin int(ARG5)
@@ -25,7 +26,8 @@ set grid x noy
 set ytics scale 0
 set key at screen 0.99, screen 1 right top horizontal samplen 1 height 0.5
 from(i) = i == 1 ? 0 : column(3 + i)
-plot ARG7 using (0):1:ytic(2) with points pt -1 notitle, \
-	for [i = 1:n] ARG7 using (from(i)):1:(from(i)):(column(4 + i)):($1 - 0.36):($1 + 0.36) with boxxyerror \
+plot ARG7 index 0 using (0):1:ytic(2) with points pt -1 notitle, \
+	ARG7 index 1 using (0):1:2 with labels left offset 1.5 - int(ARG5), 0 tc rgb '#404040' notitle, \
+	for [i = 1:n] ARG7 index 0 using (from(i)):1:(from(i)):(column(4 + i)):($1 - 0.36):($1 + 0.36) with boxxyerror \
 		fs solid border lc rgb word(shades, i) lc rgb word(shades, i) title word(ARG9, i), \
-	ARG7 using 4:1:3 with labels left offset 0.6, 0 tc rgb '#404040' notitle
+	ARG7 index 0 using 4:1:3 with labels left offset 0.6, 0 tc rgb '#404040' notitle

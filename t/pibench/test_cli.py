@@ -65,11 +65,13 @@ class Usage(unittest.TestCase):
             precious = pathlib.Path(directory, "raw")
             precious.mkdir()
             with self.assertRaisesRegex(cli.Failure, "neither empty nor written by pi-bench"):
-                cli.measure.prepare(pathlib.Path(directory))
+                self.enterContext(cli.measure.prepare(pathlib.Path(directory)))
             self.assertTrue(precious.exists())
             pathlib.Path(directory, "env.json").touch()
-            cli.measure.prepare(pathlib.Path(directory))
+            pathlib.Path(directory, "mine.txt").touch()
+            self.enterContext(cli.measure.prepare(pathlib.Path(directory)))
             self.assertFalse(precious.exists())
+            self.assertTrue(pathlib.Path(directory, "mine.txt").exists())
 
 
 class Look(unittest.TestCase):

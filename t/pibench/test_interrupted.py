@@ -175,6 +175,7 @@ class Interrupted(test_device.Machine):
 
     def test_two_at_once(self):
         process = self.start()
+        (self.root / "delay").write_text("10")
         done = self.run_all()
         self.assertEqual(done.returncode, 2)
         self.assertIn("another pi-bench is writing there", done.stderr)

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: GPL-2.0-only
+import contextlib
+import csv
+import io
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+import unittest.mock
+import xml.etree.ElementTree
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import fake_machine  # noqa: E402
+import synthetic  # noqa: E402
+import test_device  # noqa: E402
+from pibench import cells, cli, compare, fio, formats, gate, measure, results  # noqa: E402
+from pibench.errors import Failure  # noqa: E402
+
+GATED = cells.load(cells.GATE, ("instructions",), ("indirect",))[:4]
+
+
+class Files(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.out = pathlib.Path(scratch.name, "out")
+
+    def status(self, *arguments):
+        """(exit status, what stdout and stderr got) of pi-bench."""
+        with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+            status = cli.main([str(argument) for argument in arguments])
+        return status, out.getvalue(), err.getvalue()
+
+
+class Outputs(Files):
+    """What compare leaves, read back by the parsers that others would use."""
+
+    def conclude(self, slower=0.0, boots=3, failures=(), strict=False):
+        synthetic.compared(self.out, GATED, slower, boots=boots)
+        for cell in failures:
+            about = synthetic.record("failure", cell, 1, cells.INSTRUCTIONS, "boot1", 1, reason="guard <1> & \x1b[31m'2'")
+            results.append(self.out / results.NAME, about)
+        found = compare.of(*measure.load(self.out))
+        with contextlib.redirect_stdout(io.StringIO()) as shown, contextlib.redirect_stderr(io.StringIO()):
+            options = unittest.mock.Mock(strict=strict, out=str(self.out))
+            status = cli.conclude(fake_machine.Host("/nowhere"), found, self.out, options)
+        self.shown = shown.getvalue()
+        return status
+
+    def junit(self):
+        return xml.etree.ElementTree.parse(self.out / "junit.xml").getroot().find("testsuite")
+
+    def rows(self):
+        with open(self.out / "verdicts.csv", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def lines(self):
+        return [json.loads(line) for line in (self.out / "verdicts.jsonl").read_text().splitlines()]
+
+    def table(self):
+        found = [line for line in (self.out / "summary.md").read_text().splitlines() if line.startswith("|")]
+        return [[field.strip() for field in line.strip("|").split("|")] for line in found]
+
+    def test_pass(self):
+        self.assertEqual(self.conclude(), 0)
+        suite = self.junit()
+        self.assertEqual([suite.get(name) for name in ("tests", "failures", "errors", "skipped")], ["4", "0", "0", "0"])
+        self.assertEqual([case.get("name") for case in suite], [cell.name for cell in GATED])
+        self.assertEqual({row["verdict"] for row in self.rows()}, {"PASS"})
+        self.assertEqual([set(line) for line in self.lines()], [set(formats.FIELDS)] * 4)
+        self.assertEqual(len(self.table()), 2 + 4)
+        self.assertRegex((self.out / "summary.md").read_text(), r"\A# a → b\n\n\*\*PASS\*\*: b takes no more than a")
+
+    def test_regression(self):
+        self.assertEqual(self.conclude(slower=0.02), 1)
+        suite = self.junit()
+        self.assertEqual((suite.get("failures"), len(suite.findall("testcase/failure"))), ("4", 4))
+        for row, line in zip(self.rows(), self.lines(), strict=True):
+            self.assertAlmostEqual(float(row["ratio"]), 1.02, places=3)
+            self.assertAlmostEqual(line["new"] / line["old"], 1.02, places=3)
+            self.assertEqual((row["verdict"], line["verdict"]), ("REGRESSION",) * 2)
+        self.assertIn("+2.0", self.shown)
+        self.assertIn("REGRESSION", (self.out / "index.html").read_text())
+
+    def test_inconclusive(self):
+        self.assertEqual(self.conclude(boots=2), 0)
+        self.assertEqual(self.junit().get("skipped"), "4")
+        self.assertIn("INCONCLUSIVE", self.junit().find("testcase/skipped").get("message"))
+        self.assertEqual(self.conclude(boots=0, strict=True), 3)
+
+    def test_an_error_outweighs_everything(self):
+        self.assertEqual(self.conclude(slower=0.02, failures=GATED[:1]), 4)
+        suite = self.junit()
+        self.assertEqual([suite.get(name) for name in ("tests", "failures", "errors")], ["4", "3", "1"])
+        self.assertIn("guard <1> & ", suite.find("testcase/error").get("message"))
+        self.assertNotIn(GATED[0].name, {row["cell"] for row in self.rows()})
+
+    def test_unbounded_limits_are_no_numbers(self):
+        line = unittest.mock.Mock(cell="x", old=None, new=None, verdict=gate.Verdict(gate.INCONCLUSIVE, None, -float("inf"), float("inf"), 0, ""))
+        line.metric.title = line.metric.unit = "y"
+        found = json.loads(formats.json_lines(unittest.mock.Mock(lines=[line])))
+        self.assertEqual((found["low"], found["high"]), (None, None))
+
+    def test_report_does_it_again(self):
+        self.conclude(slower=0.02)
+        for name in ("junit.xml", "summary.md"):
+            (self.out / name).unlink()
+        status, shown, _ = self.status("report", self.out)
+        self.assertEqual((status, self.junit().get("failures")), (1, "4"))
+        self.assertIn("REGRESSION", shown)
+
+    def test_swapped_sides_negate(self):
+        ratios = []
+        for swap in (False, True):
+            lines = results.load(synthetic.compared(self.out / str(swap), GATED, 0.02))
+            for line in lines:
+                line["build"] = {"old": "new", "new": "old"}[line["build"]] if swap else line["build"]
+            ratios.append([line.verdict.ratio for line in compare.of(lines, {"compare": {"old": "a", "new": "b"}}).lines])
+        for one, other in zip(*ratios):
+            self.assertAlmostEqual(one * other, 1, places=4)
+
+
+class Stored(Files):
+    """Two directories of results."""
+
+    def store(self, name, chosen=GATED, scale=1.0, fingerprint=None, **more):
+        with unittest.mock.patch.object(synthetic, "cost", lambda cell, cost=synthetic.cost: cost(cell) * scale):
+            place = synthetic.write(self.out.parent / name, chosen, **more)
+        if fingerprint:
+            env = results.load_json(place / "env.json")
+            results.save_json(place / "env.json", {**env, "fingerprints": {"scsi_debug": fingerprint}})
+        return place
+
+    def compare(self, old, new):
+        return self.status("compare", old, new, "--out", self.out)
+
+    def test_instructions_are_compared(self):
+        status, shown, said = self.compare(self.store("a"), self.store("b"))
+        self.assertEqual((status, said), (0, ""), said)
+        self.assertIn("**PASS**", shown)
+        self.assertEqual(self.compare(self.store("a2"), self.store("b2", scale=1.01))[0], 1)
+
+    def refused(self, old, new, says):
+        status, shown, said = self.compare(old, new)
+        self.assertEqual((status, shown), (2, ""), said)
+        self.assertRegex(said, r"\Api-bench: .*\n\Z")
+        self.assertRegex(said, says)
+
+    def test_what_does_not_compare_is_refused(self):
+        one = self.store("a")
+        self.refused(one, self.store("b", fingerprint={"kernel": "Linux 8.0"}), "not comparable: kernel is 'Linux 7.3.4' and 'Linux 8.0'")
+        self.refused(one, self.store("c", mode=cells.TIME), "c: holds no counts of instructions; times of two sessions do not compare")
+        self.refused(one, self.store("d", chosen=cells.load(cells.GATE, ("time",), ("indirect",))[:1]), "no cell in common")
+        self.refused(one, "HEAD", "results compare with results only")
+        self.refused(one, self.out.parent, "without results.jsonl")
+        self.refused("no-such-thing", "HEAD", "neither an engine, nor results, nor a git revision")
+
+
+class Engines(test_device.Machine):
+    """Two builds on a machine with a drive, from the command line to the verdict."""
+
+    def setUp(self):
+        super().setUp()
+        fake_machine.furnish(self.root)
+
+    def compare(self, *more, slower=100):
+        (self.root / "slower").write_text(f"{slower}\n")
+        return subprocess.run(
+            [sys.executable, fake_machine.HERE, str(self.root), "compare", str(self.root / "old.so"), str(self.root / "new.so"),
+             "--dut", "/dev/nvme0n1", "--fio", str(self.root / "fio"), "--out", str(self.root / "out"), *more],
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+
+    ONE = ("--only", "randread-4k-qd1")
+
+    def test_the_same_passes(self):
+        done = self.compare(*self.ONE)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"\*\*PASS\*\*: .*new.so takes no more than .*old.so in 2 comparisons")
+        runs = [record for record in results.load(self.root / "out") if record["kind"] == "run"]
+        self.assertEqual(max(run["round"] for run in runs), gate.LOOKS[0])
+
+    def test_slower_is_a_regression_and_faster_is_not(self):
+        self.assertEqual(self.compare(*self.ONE, slower=102).returncode, 1)
+        rows = [json.loads(line) for line in (self.root / "out/verdicts.jsonl").read_text().splitlines()]
+        self.assertEqual([(row["metric"], round(row["ratio"], 4)) for row in rows], [("time per I/O", 1.02), ("CPU per I/O", 1.02)])
+        self.assertEqual(self.compare(*self.ONE, slower=98).returncode, 0)
+
+    def test_a_budget_that_ends_first_is_inconclusive(self):
+        (self.root / "delay").write_text("0.1")
+        done = self.compare(*self.ONE, "--time-budget", "0.02", "--strict")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("INCONCLUSIVE", done.stdout)
+
+    def test_an_error_is_status_4(self):
+        (self.root / "broken").touch()
+        self.assertEqual(self.compare(*self.ONE).returncode, 4)
+
+    def test_writes_are_skipped_without_leave(self):
+        done = self.compare()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("skipped: randwrite-4k-qd1 pi/indirect: writes need --allow-write", done.stdout)
+
+    def test_instructions_are_not_counted_on_a_drive(self):
+        done = self.compare("--gate", "instructions")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("on a drive only time can decide", done.stderr)
+
+    def test_dry_run(self):
+        done = self.compare(*self.ONE, "--dry-run")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        commands = [line for line in done.stdout.splitlines() if "--section=" in line]
+        self.assertEqual(len(commands), 2 + 4 * gate.LOOKS[0])
+        self.assertFalse((self.root / "out").exists())
+
+
+class Cells(unittest.TestCase):
+    def cell_list(self, *offered):
+        with unittest.mock.patch.object(fio, "layouts", unittest.mock.Mock(side_effect=offered)):
+            return compare.cell_list(cells.GATE, ("instructions",), fio.Tools(), ("old", "new"))
+
+    def test_a_layout_that_one_of_them_lacks_is_skipped_with_the_reason(self):
+        found, skips = self.cell_list(("indirect",), ("indirect", "inline"))
+        self.assertIn("randread-4k-qd32 pi/indirect", [cell.name for cell in found])
+        self.assertEqual(skips["randread-4k-qd32 pi/inline"], "the old engine has no such layout")
+        self.assertEqual(skips["randread-4k-qd32 pi/vec"], "the old and the new engine have no such layout")
+
+    def test_too_long_a_list_is_refused(self):
+        with unittest.mock.patch.object(gate, "CELLS", 3), self.assertRaisesRegex(Failure, "cells; the gate decides on 3 at most"):
+            self.cell_list(("indirect",), ("indirect",))
+
+
+# only their fixture is wanted here
+del test_device
+
+if __name__ == "__main__":
+    unittest.main()
