@@ -25,7 +25,7 @@ set border 1
 set xlabel ARG6
 set grid x noy
 set ytics scale 0
-set key at screen 0.99, screen 1 right top horizontal samplen 1 height 0.5
+set key at screen 0.01, screen 1 left top horizontal Left reverse samplen 1 height 0.5
 if (limit > 0) { set arrow from limit, graph 0 to limit, graph 1 nohead dt 3 lw 2 lc rgb '#404040' }
 set arrow from 1, graph 0 to 1, graph 1 nohead lw 1.5 lc rgb '#404040'
 set xtics

@@ -19,7 +19,7 @@ set xlabel ARG5
 set ylabel ARG6
 set rmargin 3
 set tmargin 2 + (n + 2) / 3
-set key at screen 0.99, screen 0.99 right top horizontal maxcols 3 samplen 2 Left reverse
+set key at screen 0.01, screen 0.99 left top horizontal maxcols 3 samplen 2 Left reverse
 shift(i) = 0
 spread(i) = 1
 if (kind eq 'sweep') {
@@ -33,7 +33,7 @@ if (kind eq 'sweep') {
 }
 if (kind eq 'mix') {
 	set xrange [-2:102]
-	shift(i) = (i - (n + 1) / 2.0) * 0.5
+	shift(i) = (i - (n + 1) / 2.0) * 0.15
 	set format y '%.0f'
 }
 if (kind eq 'tail') {

@@ -24,7 +24,7 @@ set xtics format "%'.0f"
 set decimal locale
 set grid x noy
 set ytics scale 0
-set key at screen 0.99, screen 1 right top horizontal samplen 1 height 0.5
+set key at screen 0.01, screen 1 left top horizontal Left reverse samplen 1 height 0.5
 from(i) = i == 1 ? 0 : column(3 + i)
 plot ARG7 index 0 using (0):1:ytic(2) with points pt -1 notitle, \
 	ARG7 index 1 using (0):1:2 with labels left offset 1.5 - int(ARG5), 0 tc rgb '#404040' notitle, \
