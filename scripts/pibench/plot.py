@@ -143,8 +143,13 @@ def forest(session):
 PARTS = ("kernel", "generate and verify", "rest", "not split")
 
 
-def split(record, total):
-    """(kernel, PI, rest) of a total, from the engine's own clocks; what each reading costs is taken off."""
+def split(record, total, metric):
+    """PARTS of a total, from the engine's own clocks; what each reading costs is taken off.
+
+    Where time is measured a system call may sleep: then only generation and verification are known.
+    """
+    if not record:
+        return 0, 0, 0, total
     told = record["stats"]
     clock = told["clock_ns"]
 
@@ -152,15 +157,15 @@ def split(record, total):
         return sum(max(0, told["ns"][name] - told["calls"][name] * clock) for name in names) / record["ios"]
 
     pi = net("generate", "verify")
+    if metric != metrics.TOTAL:
+        return 0, pi, 0, max(0, total - pi)
     kernel = min(net("submit", "wait"), max(0, total - pi))
-    return kernel, pi, max(0, total - kernel - pi)
+    return kernel, pi, max(0, total - kernel - pi), 0
 
 
 def stack(session, size):
     """What an I/O takes and where, for the workloads of one block size."""
-    metric = session.metrics[0]
-    if metric not in (metrics.TOTAL, metrics.CPU, metrics.CPU_INSTRUCTIONS):
-        return None
+    metric = metrics.CPU if session.mode == cells.TIME else session.metrics[0]
     groups = []
     for workload in whole(session):
         entries = []
@@ -168,24 +173,23 @@ def stack(session, size):
             summary = session.summary(workload, arm, metric)
             timed = session.timed.get(cells.Cell(workload, arm).name)
             if summary:
-                known = split(timed, summary.median) if timed and metric == metrics.TOTAL else None
                 name = f"{'PI' if arm.has_pi else arm.state}, {arm.label if arm.engine == cells.FIO else arm.layout}"
-                entries.append((name, (summary.median, known)))
+                entries.append((name, split(timed, summary.median, metric)))
         if entries:
             groups.append((workload.title, entries))
     if not groups:
         return None
     rows, headings = rows_of(groups)
     lines = []
-    for row, name, (total, known) in rows:
-        parts = (*known, 0) if known else (0, 0, 0, total)
+    for row, name, parts in rows:
+        total = sum(parts)
         ends = [sum(parts[: n + 1]) for n in range(len(parts))]
         lines.append(f"{row} {name} {quoted(f'{total:,.0f}')} {total} {' '.join(f'{end:.3f}' for end in ends)}")
     return Drawing(
         f"stack-{session.name}-{size // 1024}k",
         f"{session.name}: {metric.title}, {size // 1024} KiB",
-        "Kernel: the system calls; generate and verify: guards and tags by the engine, from a run of its own with pi_time=1; rest: "
-        f"fio and the engine. fio's own engine tells no parts. Median of {session.rounds()} rounds.",
+        "Kernel: the system calls; generate and verify: guards and tags by the engine, from a run of its own with pi_time=1; "
+        f"rest: fio and the engine. Not split: kernel and rest where they cannot be told apart. Median of {session.rounds()} rounds.",
         "stack.gp",
         blocks([lines, headings]),
         height(rows),

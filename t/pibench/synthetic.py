@@ -84,7 +84,7 @@ def write(out, chosen, mode=cells.INSTRUCTIONS, rounds=3, session="scsi_debug", 
             value = cost(reference) * rng.lognormvariate(0, noise)
             results.append(out / results.NAME, record("run", reference, number, mode, session, value, reference=end))
     for cell in chosen:
-        if mode == cells.INSTRUCTIONS and cell.arm.engine == cells.OURS:
+        if mode != cells.CPU and cell.arm.engine == cells.OURS:
             about = record("timed", cell, rounds + 1, mode, session, cost(cell), stats=timed(cell, 1000))
             results.append(out / results.NAME, about)
     return out

@@ -344,6 +344,9 @@ class Figures(unittest.TestCase):
         lines = drawing.data.partition("\n\n\n")[0].splitlines()
         last = shlex.split(lines[-1])
         self.assertEqual([float(field) for field in last[3:]], [20800, 11990, 14980, 20800, 20800])
+        time = [{**r, "mode": cells.TIME} for r in found]
+        last = shlex.split(plot.stack(report.group(time)[0], 4096).data.partition("\n\n\n")[0].splitlines()[-1])
+        self.assertEqual([float(field) for field in last[3:]], [15600, 0, 2990, 2990, 15600], "a system call may sleep")
         plain = shlex.split(lines[0])
         self.assertEqual([float(field) for field in plain[4:]], [0, 0, 0, 28000])
 
