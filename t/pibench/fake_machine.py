@@ -33,7 +33,8 @@ FIO = """\
         echo "io_uring_pi: block 7: guard" >&2
         exit 1
     fi
-    [ -z "$PI_STATS" ] || echo '{{"clock_ns": 0, "ns": {{}}, "calls": {{}}}}' >>"$PI_STATS"
+    parts='{{"generate": 0, "verify": 0, "submit": 0, "wait": 0}}'
+    [ -z "$PI_STATS" ] || echo '{{"clock_ns": 0, "ns": '$parts', "calls": '$parts'}}' >>"$PI_STATS"
     ms=100
     case $IOENGINE in *new.so) ms=$(cat slower) ;; esac
     side=read
