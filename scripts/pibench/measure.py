@@ -227,7 +227,10 @@ def on_devices(host, options, spec, env):
         if options.dry_run:
             dry_run(plans, {spec: here.targets.devices})
             return None
-        go = lambda out, emit, before, stop: here.run(emit, str(out), before=before, stop=stop)  # noqa: E731
+
+        def go(out, emit, before, stop):
+            here.run(emit, str(out), before=before, stop=stop)
+
         return measure(host, options, plans, go, env)
 
 
