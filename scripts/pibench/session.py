@@ -178,6 +178,8 @@ class Session:
         self.spec = spec
         self.targets = ScsiDebug(host) if spec.scsi_debug else Namespaces(host, spec)
         self.failed = set()
+        # arm: why the kernel or the device has no such layout
+        self.lacking = {}
         self.seen = {}
         self.trace = None
 
@@ -214,7 +216,8 @@ class Session:
         number = cells.WARM_UP
         while number <= self.spec.rounds or self.spec.sequential:
             if self.spec.sequential:
-                runnable = [cell for cell in runnable if cell not in self.failed and verdicts.wanted(self.seen.get(cell.name, ()))]
+                left = [cell for cell in runnable if cell not in self.failed and cell.arm not in self.lacking]
+                runnable = [cell for cell in left if verdicts.wanted(self.seen.get(cell.name, ()))]
             if not runnable:
                 return
             yield from self.spec.round(number, runnable)
@@ -250,19 +253,24 @@ class Session:
                 self.seen.setdefault(record["cell"], []).append(record)
             elif record["kind"] == "failure":
                 self.failed.add(cells.parse(record["cell"]))
+            elif fio.lacking(cell := cells.parse(record["cell"]), record.get("reason", "")):
+                self.lacking[cell.arm] = record["reason"]
         return {record["step"] for record in before if "step" in record}
 
     def take(self, step):
         about = {"round": step.round, "step": step.key, "build": step.build, "reference": step.reference}
-        if step.cell in self.failed:
-            self.record("skip", step.cell, **about, reason="failed before")
+        if step.cell in self.failed or step.cell.arm in self.lacking:
+            self.record("skip", step.cell, **about, reason=self.lacking.get(step.cell.arm, "failed before"))
             return
         try:
             found = self.measure(step)
         except IoFailure as error:
-            self.failed.add(step.cell)
-            kind = "skip" if fio.lacking(step.cell, str(error)) else "failure"
-            self.record(kind, step.cell, **about, reason=str(error))
+            if fio.lacking(step.cell, str(error)):
+                self.lacking[step.cell.arm] = str(error)
+                self.record("skip", step.cell, **about, reason=str(error))
+            else:
+                self.failed.add(step.cell)
+                self.record("failure", step.cell, **about, reason=str(error))
             return
         record = self.record("timed" if step.build == TIMED else "run", step.cell, **about, **found)
         self.seen.setdefault(step.cell.name, []).append(record)
