@@ -250,7 +250,7 @@ def refusals(disks):
 
     for layout in ('none', 'indirect', 'sqe128', 'inline', 'region'):
         no(f'pi_layout={layout} on a character device', disk.char, disk.block,
-           pi_layout=layout)
+           pi_layout=layout, direct=1)
     no('passthru on a block device', disk.char, device=disk.block, direct=1,
        pi_layout='passthru')
     no('passthru on a device of its own kind', '/dev/ngXnY', device='/dev/null')
@@ -261,8 +261,7 @@ def refusals(disks):
     no('an extended LBA by its block device', '/dev/ng', device=extended.block,
        direct=1)
     no('larger than a command', 'max_hw_sectors_kb', bs='1m', size='4m')
-    no('an offset between blocks', 'offset_increment', offset_increment=1000,
-       numjobs=2, bs=4096)
+    no('an offset between blocks', 'offset_increment', offset_increment=1000)
     for option in ('nowait', 'uncached'):
         no(option, option, **{option: 1})
     no('prio', 'prio', prio=3)
