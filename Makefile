@@ -7,16 +7,18 @@
 # make check    unit tests, no guest, under a minute
 # make test     all tests, the guest's too
 # make test-long   that, and what takes minutes: every format there is
-# make faults   100 000 injected faults, all found; 10 million clean blocks
 # make clean    remove what was built here; make distclean: and fetched
 #
 # FIO=DIR       build for the fio whose configured source is in DIR
+# E=DIR         put the engine into DIR, build/ if not given
 # V=1           show the commands
 
 CC ?= cc
 CFLAGS ?= -O2 -g
 B := build
+E := $(B)
 FIO ?= $(B)/fio
+ENGINE := $(E)/io_uring_pi.so
 # what is known to work, best first; else Debian's newest
 FIO_VERSIONS := 3.41 3.42 3.40
 JOBS := $(shell getconf _NPROCESSORS_ONLN)
@@ -34,7 +36,10 @@ LIB_FLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) -MMD -MP -Ilib \
 # fio passes more to its callbacks than one of them needs
 ENGINE_FLAGS = $(LIB_FLAGS) -Wno-unused-parameter -DFIO_INTERNAL \
 	-include $(FIO)/config-host.h -I$(FIO) \
-	-DPI_FIO_VERSION='"$(shell sed 's/.*= *//' $(FIO)/FIO-VERSION-FILE)"'
+	-DPI_FIO_VERSION='"$(FIO_VERSION)"'
+# a tree that was configured and not built has but the second
+FIO_VERSION = $(shell sed -n 's/^\(FIO_VERSION *\|DEF_VER\)= *//p' \
+	$(firstword $(wildcard $(FIO)/FIO-VERSION-FILE $(FIO)/FIO-VERSION-GEN)))
 LIBS = $(ISAL_LIB) -luring -lnvme
 
 # CRC64 NVMe came with ISA-L 2.31: where the system's is older, Debian's source
@@ -53,12 +58,14 @@ ENGINE_SRC := $(wildcard engines/*.c)
 UNIT_SRC := $(wildcard t/unit/test_*.c)
 
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
-ENGINE_OBJ := $(ENGINE_SRC:%.c=$(B)/obj/%.o)
+ENGINE_OBJ := $(ENGINE_SRC:%.c=$(E)/obj/%.o)
+# small programs for users, each of one file
+TOOLS := $(patsubst %.c,$(B)/%,$(wildcard t/pi-info.c t/attr-cost.c))
 UNIT := $(UNIT_SRC:t/unit/%.c=$(B)/unit/%)
 UNIT_SAN := $(UNIT_SRC:t/unit/%.c=$(B)/unit-san/%)
 SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 
-all: $(B)/io_uring_pi.so $(B)/t/pi-info
+all: $(ENGINE) $(TOOLS)
 
 # runs each time, takes a few milliseconds when nothing is missing
 deps:
@@ -80,24 +87,30 @@ $(B)/isal/isa-l.a: | deps
 	ln -sfn "$$dir/include" $(abspath $(@D))/include/isa-l && \
 	ln -sf "$$dir/bin/isa-l.a" $(abspath $@)
 
-$(B)/obj/%.o: %.c | deps
+$(B)/obj/lib/%.o: lib/%.c | deps
 	@mkdir -p $(@D)
-	$(call RUN,CC)$(CC) $(FLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -c $< -o $@
-
-$(LIB_OBJ): FLAGS = $(LIB_FLAGS)
+	$(call RUN,CC)$(CC) $(LIB_FLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -c $< -o $@
 $(LIB_OBJ): | $(filter $(B)/%,$(ISAL_LIB))
-$(ENGINE_OBJ): FLAGS = $(ENGINE_FLAGS)
+
+$(E)/obj/engines/%.o: engines/%.c | deps
+	@mkdir -p $(@D)
+	$(call RUN,CC)$(CC) $(ENGINE_FLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -c $< -o $@
+
 ifeq ($(FIO),$(B)/fio)
 $(ENGINE_OBJ): $(B)/fio/fio
+else
+$(ENGINE_OBJ): $(FIO)/config-host.h
+$(FIO)/config-host.h:
+	@echo "FIO=$(FIO): no configured fio source; run ./configure there" >&2; exit 2
 endif
 
 # an engine for another fio is another engine
-$(B)/obj/fio-tree: FORCE
+$(E)/obj/fio-tree: FORCE
 	@mkdir -p $(@D)
 	@echo '$(abspath $(FIO))' | cmp -s - $@ || echo '$(abspath $(FIO))' >$@
-$(ENGINE_OBJ): $(B)/obj/fio-tree
+$(ENGINE_OBJ): $(E)/obj/fio-tree
 
-$(B)/io_uring_pi.so: $(LIB_OBJ) $(ENGINE_OBJ)
+$(ENGINE): $(LIB_OBJ) $(ENGINE_OBJ)
 	$(call RUN,LD)$(CC) $(CFLAGS) -shared -Wl,-Bsymbolic -Wl,-z,nodelete \
 		-Wl,-z,noexecstack -Wl,--exclude-libs,ALL $(LDFLAGS) \
 		-o $@ $^ $(LIBS)
@@ -143,14 +156,10 @@ test: $(HOST_NEEDS) $(B)/io_uring_pi.so $(B)/t/pi-poke $(B)/t/pi-info \
 		$(B)/t/layout-refuse kernel
 	@scripts/guest fetch
 	@PYTHONDONTWRITEBYTECODE=1 CMOCKA_MESSAGE_OUTPUT=TAP \
-		prove -j$(JOBS) --exec '' $(HOST_TESTS) t/guest/*.t
+		prove -j$(JOBS) --exec '' $(HOST_TESTS) t/*.t t/guest/*.t
 
 test-long: test
 	@PYTHONDONTWRITEBYTECODE=1 prove --exec '' t/long/*.t
-
-faults: $(B)/io_uring_pi.so
-	@scripts/guest fetch
-	@PYTHONDONTWRITEBYTECODE=1 prove -v --exec '' t/long/faults.t
 
 bench: $(B)/io_uring_pi.so
 	@scripts/pi-bench run --fio $(FIO)/fio --engine $(B)/io_uring_pi.so \
@@ -158,7 +167,7 @@ bench: $(B)/io_uring_pi.so
 		$(if $(ALLOW_WRITE),--allow-write $(ALLOW_WRITE)),--guest)
 
 clean:
-	rm -rf $(B)/obj $(B)/unit $(B)/unit-san $(B)/san $(B)/io_uring_pi.so $(B)/report \
+	rm -rf $(B)/obj $(B)/unit $(B)/unit-san $(B)/san $(B)/abi $(B)/io_uring_pi.so $(B)/report \
 		$(B)/compare $(B)/compare-builds $(B)/selftest
 
 distclean:

@@ -2,10 +2,7 @@
 #ifndef PI_OPTIONS_H
 #define PI_OPTIONS_H
 
-#include "fio.h"
-#include "optgroup.h"
-#include "engines/cmdprio.h"
-
+#include "compat.h"
 #include "layout.h"
 #include "tuple.h"
 

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* what fio 3.33 to 3.37 lack; all that differs between versions is here */
+#ifndef PI_COMPAT_H
+#define PI_COMPAT_H
+
+#include "fio.h"
+#include "optgroup.h"
+#include "engines/cmdprio.h"
+
+/* came with fio 3.38; before, fio itself refuses atomic=1 */
+#if FIO_IOOPS_VERSION < 36
+#define FIO_ATOMICWRITES	0
+#endif
+
+/* came with fio 3.36, and with it cmdprio_hint */
+#ifndef CMDPRIO_OPTIONS
+#define CMDPRIO_BOTH_WAYS(data, opt_group, opt, text, member, low, high) {	\
+	.name		= opt,						\
+	.lname		= text,						\
+	.help		= text,						\
+	.type		= FIO_OPT_INT,					\
+	.off1		= offsetof(data, cmdprio_options.member[DDIR_READ]), \
+	.off2		= offsetof(data, cmdprio_options.member[DDIR_WRITE]), \
+	.minval		= low,						\
+	.maxval		= high,						\
+	.category	= FIO_OPT_C_ENGINE,				\
+	.group		= opt_group,					\
+}
+
+#define CMDPRIO_OPTIONS(data, opt_group)				\
+	CMDPRIO_BOTH_WAYS(data, opt_group, "cmdprio_percentage",	\
+			  "Percentage of I/O with the priority",	\
+			  percentage, 0, 100),				\
+	CMDPRIO_BOTH_WAYS(data, opt_group, "cmdprio_class",		\
+			  "Priority class of that I/O", class,		\
+			  IOPRIO_MIN_PRIO_CLASS + 1,			\
+			  IOPRIO_MAX_PRIO_CLASS),			\
+	CMDPRIO_BOTH_WAYS(data, opt_group, "cmdprio",			\
+			  "Priority level of that I/O", level,		\
+			  IOPRIO_MIN_PRIO, IOPRIO_MAX_PRIO),		\
+	{								\
+		.name		= "cmdprio_bssplit",			\
+		.lname		= "Percentages by block size",		\
+		.help		= "Percentages by block size",		\
+		.type		= FIO_OPT_STR_STORE,			\
+		.off1		= offsetof(data, cmdprio_options.bssplit_str), \
+		.category	= FIO_OPT_C_ENGINE,			\
+		.group		= opt_group,				\
+	}
+#endif
+
+#endif
