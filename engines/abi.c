@@ -33,25 +33,35 @@ static const struct {
 	OPTION("log_entries", log_entries),
 };
 
-bool pi_abi_matches(void)
+static bool matches = true;
+
+static bool differs(void)
 {
-	static enum { UNKNOWN, MATCHES, DIFFERS } state;
+	if (matches)
+		log_err("io_uring_pi: built for %s, loaded into %s, whose structures differ; build it with make FIO=DIR, DIR being the configured source of the fio you run\n",
+			PI_FIO_VERSION,
+			fio_version_string[0] ? fio_version_string : "an unknown fio");
+	matches = false;
+	return false;
+}
 
-	if (state != UNKNOWN)
-		return state == MATCHES;
-
-	state = MATCHES;
+/* on loading: fio's own complaint of another FIO_IOOPS_VERSION is but numbers */
+static void fio_init check_options(void)
+{
 	for (unsigned int i = 0; i < FIO_ARRAY_SIZE(witness); i++) {
 		struct fio_option *option = NULL;
 
 		if (fio_option_find)
 			option = fio_option_find(witness[i].name);
-		if (!option || option->off1 != witness[i].offset)
-			state = DIFFERS;
+		if (!option || option->off1 != witness[i].offset) {
+			differs();
+			return;
+		}
 	}
-	if (state == DIFFERS)
-		log_err("io_uring_pi: built for %s, loaded into %s, whose structures differ; build it with make FIO=DIR, DIR being the configured source of the fio you run\n",
-			PI_FIO_VERSION,
-			fio_version_string[0] ? fio_version_string : "an unknown fio");
-	return state == MATCHES;
+}
+
+bool pi_abi_matches(const struct thread_data *td,
+		    const struct ioengine_ops *ops)
+{
+	return matches && (td->io_ops == ops || differs());
 }

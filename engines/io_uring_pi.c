@@ -72,12 +72,14 @@ static void fail(struct thread_data *td, int err)
 	td_verror(td, err, "io_uring_pi");
 }
 
+extern struct ioengine_ops ioengine;
+
 /* the job's options and the running fio, before anything else */
 static int check_job(struct thread_data *td)
 {
 	int err;
 
-	if (!pi_abi_matches())
+	if (!pi_abi_matches(td, &ioengine))
 		return EINVAL;
 	err = pi_options_check(td);
 	if (err)

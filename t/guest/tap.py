@@ -52,8 +52,13 @@ def main(test, options, name=sys.argv[0], timeout=1200):
                  ['guest', 'run', '--quiet', '--timeout', str(timeout), *options, '--',
                   sys.executable, os.path.abspath(name), *sys.argv[1:]])
     os.chdir('/tmp')
+    run(test, *disks())
+
+
+def run(test, *arguments):
+    """Call the test here, and end."""
     try:
-        test(*disks())
+        test(*arguments)
     except Exception:
         ok(False, 'no exception', traceback.format_exc())
     print(f'1..{checks}')
