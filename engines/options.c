@@ -516,6 +516,8 @@ static int check_attribute(struct thread_data *td)
 		return refuse("hipri: the kernel does not poll for I/O with protection information (EOPNOTSUPP); drop hipri or use pi_layout=none");
 	if (o->uncached)
 		return refuse("uncached is for buffered I/O, protection information needs direct=1; drop uncached or use pi_layout=none");
+	if (td->o.zone_mode == ZONE_MODE_ZBD)
+		return refuse("zonemode=zbd: protection information on zoned devices is not supported; drop zonemode or use pi_layout=none");
 	if (td->o.oatomic)
 		return refuse("atomic: the kernel refuses RWF_ATOMIC together with protection information; drop atomic or use pi_layout=none");
 	if (o->fua[DDIR_READ] || o->fua[DDIR_WRITE])
