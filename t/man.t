@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The man pages format without a warning, and name every option there is, as --enghelp and --help do."""
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / 'guest'))
+from tap import BUILD, FIO, ROOT, ok, run, skip  # noqa: E402
+
+MAN = ROOT / 'man'
+COMMANDS = {'pi-info': [[]], 'attr-cost': [[]],
+            'pi-bench': [[], *([command] for command in ('run', 'compare', 'list', 'env', 'report', 'selftest'))]}
+
+
+def said(*words):
+    done = subprocess.run(words, cwd=BUILD, capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
+def page(name):
+    """Without the fonts."""
+    text = re.sub(r'\\f[BIPR]|"', '', (MAN / name).read_text())
+    return text.replace('\\-', '-')
+
+
+def program(name):
+    return ROOT / 'scripts/pi-bench' if name == 'pi-bench' else BUILD / 't' / name
+
+
+def test():
+    engine = BUILD / 'io_uring_pi.so'
+    options = re.findall(r'^(\w+)\s*:(.*)', said(FIO, f'--enghelp={engine}'), re.M)
+    described = page('io_uring_pi.7')
+    missing = [name for name, _ in options if not re.search(rf'^\.BI? ([\w=]+ )*{name}\b', described, re.M)]
+    ok(len(options) > 20 and not missing, 'every engine option has its place in io_uring_pi(7)', *missing)
+    silent = [name for name, text in options if text.strip() in ('', '(null)')]
+    ok(not silent, '--enghelp has a word on every option', *silent)
+    details = {name: said(FIO, f'--enghelp={engine},{name}') for name, _ in options}
+    short = [name for name, text in details.items() if 'type:' not in text]
+    ok(not short, '--enghelp=FILE,OPTION tells of each', *short)
+    # a choice has a word on every value
+    mute = [name for name, text in details.items()
+            for value in re.findall(r'^\s*:? *(\S.*)', text.partition('valid values:')[2], re.M) if len(value.split()) < 2]
+    ok('pi_verify' in details and not mute, 'and of each value', *mute)
+
+    for name, commands in COMMANDS.items():
+        if not program(name).exists():
+            skip(name, 'not built here')
+            continue
+        usage = ''.join(said(program(name), *command, '--help') for command in commands)
+        wanted = set(re.findall(r'(?<![\w-])--[a-z][a-z-]+', usage)) - {'--icount'}
+        named = set(re.findall(r'--[a-z][a-z-]+', page(f'{name}.1')))
+        ok(wanted and wanted <= named, f'{name}(1) has every option of its --help', wanted - named)
+
+    for name in sorted(MAN.iterdir()):
+        if shutil.which('groff'):
+            warnings = said('groff', '-man', '-ww', '-z', '-Tutf8', '-K', 'utf8', str(name))
+            ok(not warnings, f'{name.name}: groff -ww has nothing to say', warnings)
+        if shutil.which('mandoc'):
+            warnings = said('mandoc', '-T', 'lint', '-W', 'warning', str(name))
+            ok(not warnings, f'{name.name}: nor has mandoc', warnings)
+        title, section = name.name.rsplit('.', 1)
+        ok(re.search(rf'^\.TH {re.escape(title)} {section} '.upper(), page(name.name).upper(), re.M),
+           f'{name.name}: is what its name says')
+
+
+run(test)
