@@ -9,6 +9,9 @@
 # make test-long   that, and what takes minutes: every format there is
 # make clean    remove what was built here; make distclean: and fetched
 #
+# make install  engine, tools, job files and man pages, below PREFIX; make uninstall
+# make deb      the same as a Debian package, for the fio that FIO= has the source of
+#
 # FIO=DIR       build for the fio whose configured source is in DIR
 # E=DIR         put the engine into DIR, build/ if not given
 # V=1           show the commands
@@ -166,9 +169,40 @@ bench: $(B)/io_uring_pi.so
 		--out $(B)/report --history $(B)/bench-history.jsonl $(if $(DEV),--dut $(DEV) \
 		$(if $(ALLOW_WRITE),--allow-write $(ALLOW_WRITE)),--guest)
 
+PREFIX ?= /usr/local
+# where that fio looks when it has dynamic engines
+ENGDIR ?= $(shell sed -n 's/^\#define FIO_EXT_ENG_DIR[^"]*"\(.*\)"/\1/p' $(FIO)/os/os-linux.h)
+SHARE := $(PREFIX)/share/fio-pi
+# the fio that pi-bench runs unless told otherwise
+FIO_PROGRAM ?= $(or $(shell command -v fio),$(PREFIX)/bin/fio)
+# pi-bench finds what it needs from where it lies itself
+SHARED := $(wildcard configs/* scripts/pi-bench scripts/pibench/*.py scripts/plots/*)
+MAN := $(wildcard man/*.[17])
+INSTALLED := $(ENGDIR)/fio-io_uring_pi.so $(TOOLS:$(B)/t/%=$(PREFIX)/bin/%) $(PREFIX)/bin/pi-bench \
+	$(foreach page,$(notdir $(MAN)),$(PREFIX)/share/man/man$(subst .,,$(suffix $(page)))/$(page))
+
+install: all
+	install -D $(ENGINE) $(DESTDIR)$(ENGDIR)/fio-io_uring_pi.so
+	install -D -t $(DESTDIR)$(PREFIX)/bin $(TOOLS)
+	mkdir -p $(DESTDIR)$(SHARE)/build/fio
+	tar -c --mode=u=rwX,go=rX $(SHARED) | tar -x --no-same-owner -C $(DESTDIR)$(SHARE)
+	ln -sfn $(FIO_PROGRAM) $(DESTDIR)$(SHARE)/build/fio/fio
+	ln -srfn $(DESTDIR)$(ENGDIR)/fio-io_uring_pi.so $(DESTDIR)$(SHARE)/build/io_uring_pi.so
+	ln -srfn $(DESTDIR)$(SHARE)/scripts/pi-bench $(DESTDIR)$(PREFIX)/bin/pi-bench
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(filter %.1,$(MAN))
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man7 $(filter %.7,$(MAN))
+	@echo 'for $(FIO_VERSION): ioengine=external:$(ENGDIR)/fio-io_uring_pi.so'
+
+uninstall:
+	rm -f $(INSTALLED:%=$(DESTDIR)%)
+	rm -rf $(DESTDIR)$(SHARE)
+
+deb: all
+	@scripts/deb $(B) $(FIO_VERSION)
+
 clean:
-	rm -rf $(B)/obj $(B)/unit $(B)/unit-san $(B)/san $(B)/abi $(B)/io_uring_pi.so $(B)/report \
-		$(B)/compare $(B)/compare-builds $(B)/selftest
+	rm -rf $(B)/obj $(B)/unit $(B)/unit-san $(B)/san $(B)/abi $(B)/install $(B)/deb $(B)/*.deb \
+		$(B)/io_uring_pi.so $(B)/report $(B)/compare $(B)/compare-builds $(B)/selftest
 
 distclean:
 	rm -rf $(B)
@@ -176,4 +210,4 @@ distclean:
 -include $(LIB_OBJ:.o=.d) $(ENGINE_OBJ:.o=.d)
 
 
-.PHONY: all deps kernel check test test-long faults bench clean distclean FORCE
+.PHONY: all deps kernel check test test-long faults bench install uninstall deb clean distclean FORCE

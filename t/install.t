@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""make install, make uninstall and make deb: what they leave is all there, works from there, and goes away again."""
+import hashlib
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from fios import distribution, make, ours  # noqa: E402
+from tap import BUILD, ROOT, ok, run  # noqa: E402
+
+WORK = BUILD / 'install'
+JOB = ['--name=j', '--pi_layout=none', f'--filename={WORK}/file', '--size=1m', '--rw=write', '--bs=4k', '--output-format=terse']
+TOOLS = [path.stem for path in (ROOT / 't/pi-info.c', ROOT / 't/attr-cost.c') if path.exists()]
+
+
+def files(directory):
+    return {str(path.relative_to(directory)) for path in directory.rglob('*') if path.is_symlink() or path.is_file()}
+
+
+def expected(prefix, engine_directory):
+    """What users rely on; the parts of pi-bench are seen to be there when it runs."""
+    return {f'{engine_directory}/fio-io_uring_pi.so', *(f'{prefix}/bin/{tool}' for tool in (*TOOLS, 'pi-bench')),
+            *(f'{prefix}/share/fio-pi/configs/{path.name}' for path in (ROOT / 'configs').glob('*.fio')),
+            *(f'{prefix}/share/man/man{path.suffix[1:]}/{path.name}' for path in (ROOT / 'man').iterdir())}
+
+
+def says(*words):
+    return subprocess.run(words, cwd=WORK, capture_output=True, text=True)
+
+
+def dynamic_fio(fio, directory):
+    """The same fio as if configured with --dynamic-libengines and FIO_EXT_ENG_DIR here: that is one source file of it."""
+    commands = subprocess.run(['make', '-n', 'V=1', '-W', 'ioengines.c', 'fio'], cwd=fio.tree, capture_output=True,
+                              text=True).stdout.replace('\\\n', ' ').splitlines()
+    source = (fio.tree / 'ioengines.c').read_text().replace('FIO_EXT_ENG_DIR', f'"{directory}"')
+    (WORK / 'ioengines.c').write_text(source)
+    for output, replaced in (('ioengines.o', {'ioengines.c': f'{WORK}/ioengines.c', 'ioengines.o': f'{WORK}/ioengines.o'}),
+                             ('fio', {'ioengines.o': f'{WORK}/ioengines.o', 'fio': f'{WORK}/fio'})):
+        command = next(line for line in commands if f' -o {output} ' in f'{line} ')
+        words = [replaced.get(word, word) for word in shlex.split(command.partition(';')[0])]
+        subprocess.run([*words, *(['-DCONFIG_DYNAMIC_ENGINES', '-I.'] if output != 'fio' else [])], cwd=fio.tree, check=True)
+    return WORK / 'fio'
+
+
+def test():
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir(parents=True)
+    fio = ours()
+
+    # as it comes
+    root = WORK / 'root'
+    made = make('install', f'FIO={fio.tree}', f'DESTDIR={root}')
+    wanted = expected('usr/local', 'usr/local/lib/fio')
+    ok(made.returncode == 0 and wanted <= files(root), 'make install', wanted - files(root), made)
+    engine = root / 'usr/local/lib/fio/fio-io_uring_pi.so'
+    ok(says(fio.program, f'--ioengine=external:{engine}', *JOB).returncode == 0, 'the engine runs from there')
+    got = says(dynamic_fio(fio, engine.parent), '--ioengine=io_uring_pi', *JOB)
+    ok(got.returncode == 0 and got.stdout.count(';') > 100, 'ioengine=io_uring_pi in a fio with dynamic engines', got)
+    engine.rename(engine.with_name('fio-another.so'))
+    ok(says(WORK / 'fio', '--ioengine=io_uring_pi', *JOB).returncode != 0, 'which finds it by its name')
+    engine.with_name('fio-another.so').rename(engine)
+
+    for tool in TOOLS:
+        ok(says(root / 'usr/local/bin' / tool, '--help').returncode == 0, f'{tool} --help')
+    bench = root / 'usr/local/bin/pi-bench'
+    got = says(bench, 'list')
+    ok(got.returncode == 0 and 'randread' in got.stdout, 'pi-bench list', got)
+    got = says(bench, 'env', '--fio', fio.program)
+    found = json.loads(got.stdout) if got.returncode == 0 else {}
+    ok(found.get('engine_sha256') == hashlib.sha256(engine.read_bytes()).hexdigest() and 'fio-' in found['fio'],
+       'pi-bench env, with the engine and the fio', got)
+    got = says(bench, 'run', '--guest', '--fio', fio.program, '--out', WORK / 'out')
+    ok(got.returncode not in (0, 1) and 'scripts/guest' in got.stderr and 'Traceback' not in got.stderr,
+       'what needs the source tree says so', got)
+    links = [path for path in root.rglob('*') if path.is_symlink() and path.name != 'fio']
+    ok(all(path.resolve().is_relative_to(root) and path.exists() for path in links), 'no link leads outside', links)
+    made = make('uninstall', f'FIO={fio.tree}', f'DESTDIR={root}')
+    ok(made.returncode == 0 and not files(root), 'make uninstall leaves no file', files(root))
+
+    # elsewhere
+    places = ('PREFIX=/opt/pi', 'ENGDIR=/opt/engines', f'DESTDIR={root}', f'FIO={fio.tree}')
+    made = make('install', *places)
+    wanted = expected('opt/pi', 'opt/engines')
+    ok(made.returncode == 0 and wanted <= files(root) and not (root / 'usr/local/bin/pi-bench').exists(),
+       'make install with PREFIX and ENGDIR', wanted - files(root))
+    ok(make('uninstall', *places).returncode == 0 and not files(root), 'make uninstall with them', files(root))
+
+    # a package for the distribution's fio
+    own = distribution()
+    if own:
+        deb(own)
+
+
+def deb(own):
+    made = make('deb', f'FIO={own.tree}', f'E={own.engine.parent.relative_to(ROOT)}')
+    found = re.search(r"'(\S+\.deb)'", made.stderr)
+    if not ok(made.returncode == 0 and found, f'make deb for {own.name}', made):
+        return
+    package = (ROOT / found[1]).resolve()
+    fields = says('dpkg-deb', '--field', package, 'Depends').stdout
+    ranges = re.findall(r'fio \((\S+) ([^)]+)\)', fields)
+    installed = own.tree.name.partition('-')[2]
+
+    def satisfies(version):
+        return all(says('dpkg', '--compare-versions', version, operator, than).returncode == 0 for operator, than in ranges)
+
+    ok(len(ranges) == 2 and satisfies(f'{installed}-3') and satisfies(f'{installed}-1+b1') and
+       not satisfies(f'{installed}.1-1') and not satisfies('3.1-1') and not satisfies('99.0-1'),
+       'it depends on the very fio', fields)
+    ok(all(re.search(rf'\b{name}\w* \(>= \d', fields) for name in ('liburing', 'libnvme')), 'and on the libraries', fields)
+    root = WORK / 'deb'
+    says('dpkg-deb', '-x', package, root)
+    wanted = {f'{name}.gz' if '/man/' in name else name for name in expected('usr', 'usr/lib/fio')}
+    ok(wanted <= files(root), 'all is in it', wanted - files(root))
+    ok(not [name for name in files(root) if not name.startswith('usr/') or name.startswith('usr/local')], 'and in its place')
+    got = own.ran(f'--ioengine=external:{root}/usr/lib/fio/fio-io_uring_pi.so', *JOB)
+    ok(got.returncode == 0 and got.stdout.count(';') > 100, f'its engine runs in {own.name}', got)
+    package.unlink()
+
+
+run(test)
