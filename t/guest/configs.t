@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The job files in configs/ do what their comments say, on disks of two formats, each smaller than what it is made for."""
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from tap import BUILD, FIO, ROOT, main, ok, poke
+
+# what takes its size from the drive is given less
+LESS = {'size=256m': 'size=8m', 'size=768m': 'size=24m', 'offset=768m': 'offset=24m', 'size=1g': 'size=8m',
+        'offset=1g': 'offset=8m', 'offset=2g': 'offset=16m', 'offset=3g': 'offset=24m', 'size=64m': 'size=8m',
+        'ramp_time=2': 'ramp_time=1', 'bs=1m': 'bs=512k'}
+VARIABLES = {'ENGINE': str(BUILD / 'io_uring_pi.so'), 'RUNTIME': '3', 'ERRORS': 'errors', 'LAYOUT': 'indirect', 'IOS': '500'}
+READ_ONLY = ('random-read', 'verify-drive', 'layouts')
+
+
+def fio(name, device):
+    text = (ROOT / f'configs/{name}.fio').read_text()
+    for long, short in LESS.items():
+        text = re.sub(rf'^{long}$', short, text, flags=re.M)
+    Path('job.fio').write_text(text)
+    Path('errors').unlink(missing_ok=True)
+    words = [FIO, '--output-format=json', '--eta=never', 'job.fio', *(['--readonly'] if name in READ_ONLY else [])]
+    done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, **VARIABLES, 'DUT': device})
+    begin = done.stdout.find('{')
+    try:
+        jobs = {job['jobname']: job for job in json.loads(done.stdout[begin:])['jobs']}
+    except ValueError:
+        jobs = {}
+    return done, jobs
+
+
+def writes(device):
+    return int(Path('/sys/class/block', Path(device).name, 'stat').read_text().split()[4])
+
+
+def runs(name, device, jobs):
+    """Every job did something, none failed, nobody complained."""
+    before = writes(device)
+    done, ran = fio(name, device)
+    idle = [job for job, result in ran.items() if not result['read']['total_ios'] + result['write']['total_ios']]
+    ok(done.returncode == 0 and len(ran) == jobs and not idle and 'io_uring_pi' not in done.stderr and
+       not (os.path.exists('errors') and os.path.getsize('errors')), f'{name} on {device}', idle, done)
+    ok((writes(device) == before) == (name in READ_ONLY), f'{name} {"reads only" if name in READ_ONLY else "writes"}')
+
+
+def test(small, large):
+    ours = {path.stem for path in (ROOT / 'configs').glob('*.fio')} - {'bench'}
+    tried = {'quick-check': 1, 'random-read': 4, 'verify-drive': 1, 'layouts': 1, 'mixed-load': 4, 'faults': 6, 'soak': 4}
+    ok(set(tried) == ours, 'each is tried here', set(tried) ^ ours)
+    for device in (small, large):
+        for name, jobs in tried.items():
+            # the faults that the last job leaves are its own business
+            runs(name, device, jobs)
+        poke(device, 77, ('md', 0, 1))
+        done, ran = fio('verify-drive', device)
+        records = [json.loads(line) for line in Path('errors').read_text().splitlines()]
+        ok([record['block'] for record in records] == [77] and ran['verify']['total_err'] == 1,
+           'verify-drive finds the one block and goes on', records, done)
+        poke(device, 77, ('md', 0, 1))
+
+
+main(test, ['--disk', '4096+8,size=64M', '--disk', '512+64,size=64M'])
