@@ -7,6 +7,8 @@
 # make check    unit tests, no guest, under a minute
 # make test     all tests, the guest's too
 # make test-long   that, and what takes minutes: every format there is
+# make soak     everything at random, with faults, for SECONDS=600; SEED= repeats it
+# make faults   100 000 injected faults, all found; 10 million clean blocks
 # make clean    remove what was built here; make distclean: and fetched
 #
 # make install  engine, tools, job files and man pages, below PREFIX; make uninstall
@@ -161,8 +163,25 @@ test: $(HOST_NEEDS) $(B)/io_uring_pi.so $(B)/t/pi-poke $(B)/t/pi-info \
 	@PYTHONDONTWRITEBYTECODE=1 CMOCKA_MESSAGE_OUTPUT=TAP \
 		prove -j$(JOBS) --exec '' $(HOST_TESTS) t/*.t t/guest/*.t
 
-test-long: test
+# the engine with sanitizers, and allocations that can be made to fail
+SOAK_ALLOC := malloc calloc realloc aligned_alloc posix_memalign
+$(B)/soak/io_uring_pi.so: $(LIB_SRC) $(ENGINE_SRC) t/long/soak_memory.c $(wildcard lib/*.h engines/*.h) $(ENGINE)
+	@mkdir -p $(@D)
+	$(call RUN,CC)$(CC) $(filter-out -MMD -MP,$(ENGINE_FLAGS)) $(SAN) -fPIC -fvisibility=hidden -shared \
+		-Wl,-Bsymbolic -Wl,-z,nodelete $(SOAK_ALLOC:%=-Wl,--wrap=%) \
+		-o $@ $(LIB_SRC) $(ENGINE_SRC) t/long/soak_memory.c $(LIBS)
+
+SECONDS ?= 600
+soak test-long: export PI_FIO = $(abspath $(FIO))/fio
+soak: $(B)/soak/io_uring_pi.so
+	@PI_SOAK_SECONDS=$(SECONDS) PI_TEST_SEED=$(SEED) t/long/soak.t
+
+test-long: test $(B)/soak/io_uring_pi.so
 	@PYTHONDONTWRITEBYTECODE=1 prove --exec '' t/long/*.t
+
+faults: $(B)/io_uring_pi.so
+	@scripts/guest fetch
+	@PYTHONDONTWRITEBYTECODE=1 prove -v --exec '' t/long/faults.t
 
 bench: $(B)/io_uring_pi.so
 	@scripts/pi-bench run --fio $(FIO)/fio --engine $(B)/io_uring_pi.so \
@@ -201,7 +220,7 @@ deb: all
 	@scripts/deb $(B) $(FIO_VERSION)
 
 clean:
-	rm -rf $(B)/obj $(B)/unit $(B)/unit-san $(B)/san $(B)/abi $(B)/install $(B)/deb $(B)/*.deb \
+	rm -rf $(B)/obj $(B)/unit $(B)/unit-san $(B)/san $(B)/abi $(B)/install $(B)/soak $(B)/deb $(B)/*.deb \
 		$(B)/io_uring_pi.so $(B)/report $(B)/compare $(B)/compare-builds $(B)/selftest
 
 distclean:
@@ -210,4 +229,4 @@ distclean:
 -include $(LIB_OBJ:.o=.d) $(ENGINE_OBJ:.o=.d)
 
 
-.PHONY: all deps kernel check test test-long faults bench install uninstall deb clean distclean FORCE
+.PHONY: all deps kernel check test test-long faults soak bench install uninstall deb clean distclean FORCE

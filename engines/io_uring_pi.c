@@ -147,8 +147,10 @@ static int init(struct thread_data *td)
 			PI_SELFTEST_SPIN);
 
 	e = calloc(1, sizeof(*e));
-	if (!e)
+	if (!e) {
+		fail(td, ENOMEM);
 		return 1;
+	}
 	td->io_ops_data = e;
 	e->stats.line.fd = -1;
 	err = pi_errors_init(&e->errors, o) ?: pi_stats_init(&e->stats, o);
