@@ -12,6 +12,8 @@ from .cells import REPO
 from .errors import Failure, IoFailure
 
 JOBS = str(REPO / "configs" / "bench.fio")
+# what the engine chooses by itself is no layout of its own
+AUTO, PASSTHRU = "auto", "passthru"
 PERCENTILES = ("50.000000", "90.000000", "99.000000", "99.900000")
 
 
@@ -39,7 +41,7 @@ def layouts(tools):
     found = re.findall(r"^\s*:?\s*(\w+)\s", values, re.MULTILINE)
     if not found:
         raise Failure(f"{tools.engine}: {tools.fio} does not load it as the engine io_uring_pi; build it for this fio")
-    return tuple(name for name in found if name != cells.NONE)
+    return tuple(name for name in found if name not in (cells.NONE, AUTO))
 
 
 def offers(tools, option):
@@ -54,12 +56,17 @@ def section(cell, timed):
     return cell.arm.section if cell.workload.mix == cells.ALL_PI else "mix"
 
 
+def node(arm, path):
+    """The device's name for an arm: NVMe commands go to the character device of the namespace."""
+    return re.sub(r"/nvme(\d+n\d+)$", r"/ng\1", path) if arm.layout == PASSTHRU else path
+
+
 def variables(cell, device, tools, ios, size, verify="both", stats=None):
     """The ${VAR} of configs/bench.fio for one cell on one device."""
     workload, arm = cell.workload, cell.arm
     env = {
         "IOENGINE": cells.FIO if arm.engine == cells.FIO else f"external:{tools.engine}",
-        "DUT": device.path,
+        "DUT": node(arm, device.path),
         "RW": workload.rw,
         "BS": str(workload.block_size),
         "IODEPTH": str(workload.iodepth),
@@ -124,7 +131,7 @@ def complaint(done):
 
 def lacking(cell, reason):
     """Whether a failure says that the kernel or the device has no such layout, which is no error."""
-    return cell.arm.has_pi and re.search(rf"\b(?:pi_layout=|layout ')?{re.escape(cell.arm.layout)}'? (?:needs|wants)\b", reason)
+    return cell.arm.has_pi and re.search(rf"\b(?:pi_layout=|layout ')?{re.escape(cell.arm.layout)}'? (?:needs|takes)\b", reason)
 
 
 def sidecar(path):

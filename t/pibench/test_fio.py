@@ -106,6 +106,13 @@ class Command(unittest.TestCase):
         self.assertEqual(ours["IOENGINE"], "external:/x/io_uring_pi.so")
         self.assertEqual((ours["PI_LAYOUT"], ours["PI_VERIFY"]), ("indirect", "host"))
 
+    def test_commands_go_to_the_character_device(self):
+        self.assertEqual(self.variables("randread-4k-qd1 pi/indirect")["DUT"], "/dev/nvme0n1")
+        with_commands = cells.parse("randread-4k-qd1 pi/passthru")
+        for path, node in (("/dev/nvme0n1", "/dev/ng0n1"), ("/dev/sda", "/dev/sda")):
+            device = dataclasses.replace(DEVICE, path=path)
+            self.assertEqual(fio.variables(with_commands, device, self.TOOLS, 1, 1)["DUT"], node)
+
     def test_the_job_file_gets_every_variable_it_asks_for(self):
         sections = re.split(r"^\[(.*)\]$", pathlib.Path(fio.JOBS).read_text(), flags=re.MULTILINE)
         text = {name: "\n".join(line for line in body.splitlines() if not line.startswith(";"))
@@ -137,6 +144,7 @@ class Engines(unittest.TestCase):
         valid values: none       Plain io_uring, no protection information
                     : indirect   Attribute pointed to from the SQE (Linux 6.14)
                     : inline     In the SQE128's second half
+                    : auto       One of them
 """
     OPTIONS = "pi_layout               : How protection information reaches the kernel\npi_time                 : Measure parts\n"
 
@@ -163,6 +171,7 @@ class Engines(unittest.TestCase):
     def test_what_a_layout_lacks_is_no_error(self):
         one = cell("randread-4k-qd1 pi/indirect")
         for reason, lacking in (("fio exited with 1: io_uring_pi: pi_layout=indirect needs Linux 6.14 or newer", True),
+                                ("io_uring_pi: /dev/sda: pi_layout=indirect takes the character device", True),
                                 ("layout 'indirect' needs the lab kernel: see scripts/kernel/", True),
                                 ("fio exited with 1: io_uring_pi: pi_layout=inline needs the lab kernel", False),
                                 ("fio exited with 1: io_uring_pi: block 7: guard", False)):  # fmt: skip
