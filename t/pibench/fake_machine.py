@@ -54,6 +54,7 @@ GUEST = """\
     while [ "$1" != -- ]; do shift; done
     shift 3
     python3 {here} {root} "$@" & session=$!
+    trap 'kill -9 $session; exit 143' TERM INT HUP
     for out; do :; done
     while kill -0 $session 2>/dev/null; do
         if [ -e {root}/crash ] && [ $(cat "$out"/parts/*.jsonl 2>/dev/null | wc -l) -ge $(cat {root}/crash) ]; then

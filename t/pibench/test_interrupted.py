@@ -83,7 +83,7 @@ class Interrupted(test_device.Machine):
 
     def resumed(self, timed=0, **where):
         (self.root / "delay").unlink(missing_ok=True)
-        before = len([line for line in self.lines() if '"run"' in line])
+        before = sum(record["kind"] == "run" for record in results.load(self.out))
         log = len((self.root / "log").read_text().splitlines())
         done = self.run_all("--resume", **where)
         self.assertEqual(done.returncode, 0, done.stderr)
