@@ -61,6 +61,8 @@ def choose(rng, disk):
         options['cmdprio_class'] = 2
     if 'iodepth_batch_complete_max' in options:
         options['iodepth_batch_complete_min'] = 1
+    # the jobs' parts must not overlap by what a block is larger than the rest
+    options['size'] -= options['size'] % options['bs']
     if options.get('numjobs', 1) > 1:
         options['offset_increment'] = options['size']
     return options
