@@ -170,7 +170,8 @@ void pi_errors_device(struct pi_errors *errors,
 	const struct io_u *io_u = where->io_u;
 	char status[64];
 
-	pi_faults_expect(errors->faults, where, NULL);
+	if (pi_faults_expect(errors->faults, where, NULL))
+		return;
 	if (++errors->lines > MAX_LINES)
 		return;
 	log_err("io_uring_pi: %s: blocks %" PRIu64 " to %" PRIu64 " (%s at offset %llu): the device found wrong protection information%s, %s%s\n",

@@ -379,6 +379,11 @@ bool pi_faults_expect(struct pi_faults *faults, const struct pi_errors_io *where
 
 	if (!faults)
 		return false;
+	if (!bad && where->io_u->ddir == DDIR_WRITE &&
+	    pi_ledger_near(&faults->ledger, where->target,
+			   pi_errors_first_block(where), where->blocks,
+			   where->target->reach))
+		return o->inject_expect;
 	if (!bad) {
 		faults->ledger.unexpected++;
 		return false;

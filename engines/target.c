@@ -40,10 +40,12 @@ static int check_sizes(struct thread_data *td, struct fio_file *f,
 {
 	const struct thread_options *o = &td->o;
 	const int last = td_trim(td) ? DDIR_TRIM : DDIR_WRITE;
+	const struct pi_options *pi = td->eo;
 	int err = check_whole(f, "offset", o->start_offset, format);
 
 	err = err ?: check_whole(f, "offset_increment", o->offset_increment,
 				 format);
+	err = err ?: check_whole(f, "pi_iovec", pi->iovec, format);
 	for (int ddir = DDIR_READ; ddir <= last; ddir++) {
 		err = err ?: check_whole(f, "bs", o->min_bs[ddir], format);
 		err = err ?: check_whole(f, "bs", o->max_bs[ddir], format);
@@ -290,6 +292,7 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 		format.extended = false;
 	}
 	set_format(target, &format);
+	target->reach = dev.max_bytes >> dev.format.shift;
 	err = check_sizes(td, f, &format);
 	err = err ?: check_md_size(td, f, &format);
 	err = err ?: device_checks(td, f, &format, &target->chk);

@@ -25,6 +25,7 @@ struct pi_stats;
  * @chk:	PI_IO_INTEGRITY_CHK_* for the device
  * @fd:		what SQEs name: descriptor, or index of the registered file
  * @faults:	kinds that pi_inject= may damage it with, 1 << PI_FAULT_*
+ * @reach:	blocks of the largest request, which I/Os may be merged into
  * @bytes:	read and written without error
  * @ns:		what layout passthru sends commands to
  * @size:	of a character device, as fio counts
@@ -45,6 +46,7 @@ struct pi_target {
 	uint16_t chk;
 	int fd;
 	unsigned int faults;
+	uint32_t reach;
 	uint64_t bytes[2];
 	struct pi_nvme_ns ns;
 	uint64_t size;

@@ -103,6 +103,17 @@ bool pi_ledger_error(struct pi_ledger *ledger, const void *file, uint64_t block,
 	return true;
 }
 
+bool pi_ledger_near(struct pi_ledger *ledger, const void *file, uint64_t first,
+		    uint32_t nr, uint32_t reach)
+{
+	uint64_t block = first > reach ? first - reach : 0;
+
+	for (; block < first + nr + reach; block++)
+		if (find(ledger, file, block))
+			return true;
+	return false;
+}
+
 void pi_ledger_read(struct pi_ledger *ledger, const void *file, uint64_t first,
 		    uint32_t nr, bool transient)
 {

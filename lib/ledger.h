@@ -79,6 +79,15 @@ bool pi_ledger_error(struct pi_ledger *ledger, const void *file, uint64_t block,
 		     enum pi_tag tag, const struct pi_tuple *t, bool device);
 
 /**
+ * pi_ledger_near() - whether a block with an entry is within @reach of others
+ *
+ * The kernel merges requests that follow each other, and the device refuses
+ * all of what was merged.
+ */
+bool pi_ledger_near(struct pi_ledger *ledger, const void *file, uint64_t first,
+		    uint32_t nr, uint32_t reach);
+
+/**
  * pi_ledger_read() - blocks were read and looked at, and errors told before
  * @transient:	faults on the way back are not on the media: forget them
  */

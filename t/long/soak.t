@@ -160,18 +160,12 @@ def unplug(device, rng):
     (base / 'device/delete').write_text('1')
 
 
-def unmerged(device):
-    """A write that is merged with a wrong one fails with it, which the faults' account cannot know."""
-    Path(f'/sys/class/block/{Path(device).name}/queue/nomerges').write_text('2')
-
-
 def removal(rng, disk, devices):
     """The disk goes away under way; I/O fails then, but no tuple is wrong."""
     options = {**choose(rng, SCSI), 'time_based': True, 'runtime': '30s', 'rw': rng.choice(['write', 'randwrite', 'randread'])}
     fill = Run(devices[SCSI], {**options, 'rw': 'write', 'runtime': '1s', 'numjobs': 1})
     run = Run(devices[SCSI], options, act=lambda process: unplug(devices[SCSI], rng))
     load_scsi(devices[SCSI], 512, 1, 0)
-    unmerged(devices[SCSI])
     return (run, run.status != 0 and not WRONG.search(run.err)) if fill.status == 0 else (fill, False)
 
 
@@ -200,7 +194,6 @@ def test(*devices):
     seed = seed or str(random.randrange(1 << 32))
     print(f'# PI_TEST_SEED={seed}', flush=True)
     for device in devices:
-        unmerged(device)
     counts, number, end = Counter(), 0, time.monotonic() + SECONDS
     while time.monotonic() < end:
         number += 1

@@ -420,6 +420,27 @@ static void test_refused(void **state)
 	expect(0, 0, 0, 0, 1);
 }
 
+/* what is refused because it was merged with a damaged write */
+static void test_near(void **state)
+{
+	(void)state;
+	assert_false(pi_ledger_near(&ledger, A, BLOCK, 4, 8));
+	add(A, BLOCK, PI_FAULT_DATA);
+	assert_true(pi_ledger_near(&ledger, A, BLOCK + 8, 4, 8));
+	assert_false(pi_ledger_near(&ledger, A, BLOCK + 9, 4, 8));
+	assert_true(pi_ledger_near(&ledger, A, BLOCK - 11, 4, 8));
+	assert_false(pi_ledger_near(&ledger, A, BLOCK - 12, 4, 8));
+	assert_true(pi_ledger_near(&ledger, A, BLOCK - 1, 4, 0));
+	assert_false(pi_ledger_near(&ledger, B, BLOCK, 4, 8));
+	/* also once it is refused and what it holds not known */
+	refused(A, BLOCK, 1);
+	assert_true(pi_ledger_near(&ledger, A, BLOCK + 8, 4, 8));
+	written(A, BLOCK, 1);
+	assert_false(pi_ledger_near(&ledger, A, BLOCK, 4, 8));
+	assert_false(pi_ledger_near(&ledger, A, 0, 1, 8));
+	end(1);
+}
+
 /* found by the device in the write that it refuses, or on the media before */
 static void test_refused_faults(void **state)
 {
@@ -746,6 +767,7 @@ int main(void)
 		with_ledger(test_overlapping),
 		with_ledger(test_unread),
 		with_ledger(test_refused),
+		with_ledger(test_near),
 		with_ledger(test_refused_faults),
 		with_ledger(test_fault_over_unknown),
 		with_ledger(test_transient),
