@@ -45,6 +45,7 @@ struct engine {
 	int (*wait)(struct pi_ring *ring, unsigned int min);
 	unsigned int mix;
 	unsigned int mix_carry;
+	unsigned int vectors;		/* iovecs of the largest I/O */
 	unsigned int queued;		/* slots of the ring */
 	unsigned int first_event;
 	uint64_t async_every;
@@ -877,6 +878,10 @@ static int choose_mode(struct thread_data *td)
 	e->plain.rw_flags[DDIR_READ] = rw_flags;
 	e->plain.rw_flags[DDIR_WRITE] = rw_flags |
 					(td->o.oatomic ? PI_RWF_ATOMIC : 0);
+	if (o->iovec)
+		e->plain.iov_bytes = o->iovec;
+	if (vectored)
+		e->vectors = (td_max_bs(td) - 1) / e->plain.iov_bytes + 1;
 	e->mode = e->plain;
 	ret = e->layout->mode(&e->mode, &reason);
 	if (ret)
@@ -912,7 +917,8 @@ static int ios_up(struct thread_data *td)
 		md_bytes = max(md_bytes, pi_target_blocks(t, td_max_bs(td)) *
 					 t->md_size);
 	}
-	if (pi_io_set_init(&e->ios, td->o.iodepth, md_bytes)) {
+	if (pi_io_set_init(&e->ios, td->o.iodepth, md_bytes) ||
+	    (e->vectors && pi_io_set_vectors(&e->ios, e->vectors))) {
 		log_err("io_uring_pi: no memory for %u x %" PRIu64 " bytes of metadata; lower iodepth or bs\n",
 			td->o.iodepth, md_bytes);
 		fail(td, ENOMEM);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <limits.h>
 #include <string.h>
 
 #include "options.h"
@@ -399,6 +400,14 @@ struct fio_option pi_fio_options[] = {
 		ENGINE_OPTION,
 	},
 	{
+		.name	= "pi_iovec",
+		.lname	= "Size of iovecs",
+		.type	= FIO_OPT_INT,
+		.off1	= offsetof(struct pi_options, iovec),
+		.help	= "With nonvectored=0, cut each I/O into iovecs of this size; its metadata stays one buffer (Default: one iovec)",
+		ENGINE_OPTION,
+	},
+	{
 		.name	= "uncached",
 		.lname	= "Uncached",
 		.type	= FIO_OPT_INT,
@@ -536,6 +545,10 @@ int pi_options_check(struct thread_data *td)
 	settle_layout(td);
 	if (o->time && !o->stats)
 		return refuse("pi_time=1 measures for pi_stats=FILE; give that too");
+	if (o->iovec && (o->nonvectored || o->fixedbufs))
+		return refuse("pi_iovec is for vectored I/O; add nonvectored=0 and drop fixedbufs");
+	if (o->iovec && (td_max_bs(td) + o->iovec - 1) / o->iovec > IOV_MAX)
+		return refuse("pi_iovec: the kernel takes 1024 iovecs at most; raise pi_iovec or lower bs");
 	if (registered && td->o.nr_files != td->o.open_files)
 		return refuse("registerfiles and sqthread_poll keep every file open; set openfiles to nrfiles or leave it out");
 	if (!pi_layouts[o->layout].pi)

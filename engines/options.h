@@ -66,6 +66,7 @@ struct pi_options {
 	unsigned int sqpoll_cpu_set;
 	unsigned int sqpoll_cpu;
 	int nonvectored;
+	unsigned int iovec;
 	unsigned int uncached;
 	unsigned int nowait;
 	unsigned int force_async;

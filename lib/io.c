@@ -51,8 +51,19 @@ void pi_io_set_exit(struct pi_io_set *set)
 		munmap(set->md, set->depth * set->md_stride);
 	if (set->region)
 		munmap(set->region, set->region_bytes);
+	free(set->iov);
 	free(set->io);
 	*set = (struct pi_io_set) { 0 };
+}
+
+int pi_io_set_vectors(struct pi_io_set *set, unsigned int nr)
+{
+	set->iov = calloc((size_t)set->depth * nr, sizeof(*set->iov));
+	if (!set->iov)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < set->depth; i++)
+		set->io[i].iov = set->iov + (size_t)i * nr;
+	return 0;
 }
 
 void pi_io_mode_init(struct pi_io_mode *mode, bool vectored, bool fixed)
@@ -60,6 +71,7 @@ void pi_io_mode_init(struct pi_io_mode *mode, bool vectored, bool fixed)
 	*mode = (struct pi_io_mode) {
 		.opcode	= { IORING_OP_READ, IORING_OP_WRITE },
 		.slots	= 1,
+		.iov_bytes = UINT32_MAX,
 	};
 	if (fixed) {
 		mode->opcode[0] = IORING_OP_READ_FIXED;

@@ -32,7 +32,7 @@ union pi_io_attr {
  * @sqe_attr:	what the SQE says about it, always the same
  * @attr_mem:	room for it outside the ring
  * @ns:		of layout passthru: what its commands go to
- * @iov:	for vectored opcodes
+ * @iov:	for vectored opcodes, see pi_io_set_vectors()
  */
 struct pi_io {
 	struct io_uring_sqe *sqe;
@@ -43,7 +43,7 @@ struct pi_io {
 	struct pi_uapi_attr *attr;
 	struct pi_uapi_sqe_attr sqe_attr;
 	union pi_io_attr attr_mem __attribute__((aligned(64)));
-	struct iovec iov;
+	struct iovec *iov;
 	const struct pi_nvme_ns *ns;
 } __attribute__((aligned(64)));
 
@@ -53,12 +53,14 @@ struct pi_io {
  * @sqe_flags:	IOSQE_*
  * @slots:	that their SQEs take, see pi_ring_queue()
  * @rw_flags:	RWF_*, for reads and for writes
+ * @iov_bytes:	length of each iovec but the last, for vectored opcodes
  */
 struct pi_io_mode {
 	uint8_t opcode[2];
 	uint8_t sqe_flags;
 	uint8_t slots;
 	uint32_t rw_flags[2];
+	uint32_t iov_bytes;
 };
 
 /**
@@ -67,6 +69,7 @@ struct pi_io_mode {
  * @md_stride:	bytes from one I/O's metadata to the next
  * @region:	attributes, where the layout has them in memory that the ring
  *		knows; @region_bytes long
+ * @iov:	of all I/Os, where they are vectored
  */
 struct pi_io_set {
 	struct pi_io *io;
@@ -75,6 +78,7 @@ struct pi_io_set {
 	void *md;
 	void *region;
 	size_t region_bytes;
+	struct iovec *iov;
 };
 
 /**
@@ -93,6 +97,14 @@ int pi_io_set_init(struct pi_io_set *set, unsigned int depth, size_t md_bytes);
  * pi_io_set_exit() - release what pi_io_set_init() and pi_layout_open() took
  */
 void pi_io_set_exit(struct pi_io_set *set);
+
+/**
+ * pi_io_set_vectors() - let the I/Os be vectored
+ * @nr:		iovecs of the largest
+ *
+ * pi_io_set_exit() releases what it takes.  Return: 0 or -ENOMEM.
+ */
+int pi_io_set_vectors(struct pi_io_set *set, unsigned int nr);
 
 /**
  * pi_io_mode_init() - plain reads and writes, without any flags
@@ -134,9 +146,15 @@ pi_io_rw(struct pi_io *io, const struct pi_io_mode *mode, unsigned int dir,
 	sqe->fd = fd;
 	sqe->off = offset;
 	if (vectored) {
-		io->iov = (struct iovec) { .iov_base = buf, .iov_len = len };
-		sqe->addr = (uintptr_t)&io->iov;
-		sqe->len = 1;
+		struct iovec *iov = io->iov;
+
+		for (; len > mode->iov_bytes; len -= mode->iov_bytes) {
+			*iov++ = (struct iovec) { buf, mode->iov_bytes };
+			buf = (char *)buf + mode->iov_bytes;
+		}
+		*iov = (struct iovec) { buf, len };
+		sqe->addr = (uintptr_t)io->iov;
+		sqe->len = iov + 1 - io->iov;
 	} else {
 		sqe->addr = (uintptr_t)buf;
 		sqe->len = len;

@@ -18,6 +18,7 @@ TAGS = {
 MODES = {
     'as it comes': {},
     'vectored': {'nonvectored': 0},
+    'vectors of two': {'nonvectored': 0, 'pi_iovec': 4096},
     'fixed buffers': {'fixedbufs': True},
     'registered files': {'registerfiles': True},
     'both registered': {'fixedbufs': True, 'registerfiles': True},
@@ -67,6 +68,10 @@ def test(*devices):
         passes(pi(device, rw='randread', **common), f'4096+8, {mode}: read',
                read=SIZE >> 13)
 
+    passes(pi(device, rw='randwrite', bsrange='4k-256k', verify='crc32c', size=4 * SIZE, iodepth=16, nonvectored=0,
+              pi_iovec=4096), '4096+8, up to 64 iovecs with one metadata buffer')
+    passes(pi(device, rw='randwrite', bs='4k', size=4 * SIZE, verify='crc32c', iodepth=1024),
+           'writes and verification at depth 1024', write=SIZE >> 10, read=SIZE >> 10)
     passes(pi(device, rw='randwrite', bs='4k', size=SIZE, numjobs=3,
               offset_increment=SIZE, iodepth=8, group_reporting=True),
            'three jobs', write=3 * (SIZE >> 12))

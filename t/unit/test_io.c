@@ -113,6 +113,7 @@ static const struct pi_io_mode mode = {
 	.sqe_flags	= IOSQE_FIXED_FILE | IOSQE_ASYNC,
 	.slots		= 2,
 	.rw_flags	= { PI_RWF_NOWAIT, PI_RWF_ATOMIC },
+	.iov_bytes	= UINT32_MAX,
 };
 
 /* an I/O whose SQE holds what an earlier one has left there */
@@ -157,20 +158,55 @@ static void test_rw(void **state)
 	for (unsigned int kind = 0; kind < 4; kind++) {
 		bool vectored = kind & 1;
 		unsigned int dir = kind >> 1;
+		struct iovec iov;
 		struct pi_io io;
 
 		io_init(&io);
+		io.iov = &iov;
 		pi_io_rw(&io, &mode, dir, 77, 0x0123456789abcdef, buf,
 			 0x89abc000, 0x6123, 0x8765, 0xfedcba9876543210, vectored);
 		assert_int_equal(io.slots, 2);
 		expect_rw(expected, dir, (uintptr_t)buf, 0x89abc000);
 		if (vectored) {
-			assert_ptr_equal(io.iov.iov_base, buf);
-			assert_int_equal(io.iov.iov_len, 0x89abc000);
-			expect_rw(expected, dir, (uintptr_t)&io.iov, 1);
+			assert_ptr_equal(iov.iov_base, buf);
+			assert_int_equal(iov.iov_len, 0x89abc000);
+			expect_rw(expected, dir, (uintptr_t)&iov, 1);
 		}
 		io_expect(&io, expected);
 	}
+}
+
+/* pieces of 4 KiB, the last one what is left: 1, 3, 3 and a bit, and less than 1 */
+static void test_vectors(void **state)
+{
+	const uint32_t lengths[] = { 4096, 12288, 12800, 512 };
+	struct pi_io_mode cut = mode;
+	struct pi_io_set set;
+	uint8_t buf[12800];
+
+	(void)state;
+	cut.iov_bytes = 4096;
+	assert_int_equal(pi_io_set_init(&set, 3, 0), 0);
+	assert_int_equal(pi_io_set_vectors(&set, 4), 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(lengths); i++) {
+		struct pi_io *io = &set.io[i % 3];
+		struct io_uring_sqe sqe;
+		uint32_t at = 0;
+
+		io->sqe = &sqe;
+		pi_io_rw(io, &cut, 0, 77, 0, buf, lengths[i], 0, 0, 0, true);
+		assert_ptr_equal((void *)(uintptr_t)sqe.addr, io->iov);
+		assert_int_equal(sqe.len, (lengths[i] + 4095) / 4096);
+		for (unsigned int n = 0; n < sqe.len; n++) {
+			assert_ptr_equal(io->iov[n].iov_base, buf + at);
+			at += io->iov[n].iov_len;
+			assert_true(io->iov[n].iov_len == 4096 || n + 1 == sqe.len);
+		}
+		assert_int_equal(at, lengths[i]);
+	}
+	assert_ptr_equal(set.io[1].iov, set.io[0].iov + 4);
+	assert_ptr_equal(set.io[2].iov, set.io[1].iov + 4);
+	pi_io_set_exit(&set);
 }
 
 static void test_mode_init(void **state)
@@ -286,6 +322,7 @@ int main(void)
 		cmocka_unit_test(test_slots),
 		cmocka_unit_test(test_ios_begin_clear),
 		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_vectors),
 		cmocka_unit_test(test_mode_init),
 		cmocka_unit_test(test_rw),
 		cmocka_unit_test(test_sqe_attr_place),

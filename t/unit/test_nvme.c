@@ -45,6 +45,7 @@ struct sample {
 	uint8_t want[128];
 	uint8_t md[64];
 	struct pi_io io;
+	struct iovec iov;
 };
 
 static void sample_init(struct sample *s, const struct pi_nvme_ns *ns)
@@ -52,6 +53,7 @@ static void sample_init(struct sample *s, const struct pi_nvme_ns *ns)
 	memset(s, PI_TEST_CANARY, sizeof(*s));
 	memset(s->want, 0, sizeof(s->want));
 	s->io = (struct pi_io) {
+		.iov	= &s->iov,
 		.sqe	= (void *)s->sqe,
 		.md	= s->md,
 		.ns	= ns,
@@ -232,15 +234,15 @@ static void test_vectored(void **state)
 		sample_init(&s, &ns32);
 		rw(&s, dir, true, false, 0, 64, 1);
 		want_rw(&s, 2 - dir, IO_VEC, 64);
-		pi_test_put(s.want, 16, uint64_t, (uintptr_t)&s.io.iov);
+		pi_test_put(s.want, 16, uint64_t, (uintptr_t)&s.iov);
 		pi_test_put(s.want, 24, uint32_t, 1);
-		pi_test_put(s.want, ADDR, uint64_t, (uintptr_t)&s.io.iov);
+		pi_test_put(s.want, ADDR, uint64_t, (uintptr_t)&s.iov);
 		pi_test_put(s.want, DATA_LEN, uint32_t, 1);
 		pi_test_put(s.want, CDW(10), uint32_t, 1);
 		pi_test_put(s.want, CDW(14), uint32_t, 1);
 		expect(&s);
-		assert_int_equal((uintptr_t)s.io.iov.iov_base, BUF);
-		assert_int_equal(s.io.iov.iov_len, LEN);
+		assert_int_equal((uintptr_t)s.iov.iov_base, BUF);
+		assert_int_equal(s.iov.iov_len, LEN);
 	}
 }
 

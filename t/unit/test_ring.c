@@ -121,6 +121,7 @@ struct reader {
 	int fd;
 	bool vectored;
 	struct pi_io *io;
+	struct iovec *iov;
 	uint8_t *buf;
 	uint64_t *block;
 	unsigned int *idle;
@@ -132,18 +133,21 @@ static void reader_init(struct reader *r, const struct pi_ring_options *options)
 	unsigned int depth = options->depth;
 
 	*r = (struct reader) {
-		.mode		= { .opcode = { IORING_OP_READ }, .slots = 1 },
+		.mode		= { .opcode = { IORING_OP_READ }, .slots = 1,
+				    .iov_bytes = BLOCK / 2 },
 		.depth		= depth,
 		.fd		= file,
 	};
 	ring_init(&r->ring, options);
 	r->io = aligned_alloc(_Alignof(struct pi_io), depth * sizeof(*r->io));
+	r->iov = malloc(2 * depth * sizeof(*r->iov));
 	r->buf = malloc(depth * BLOCK);
 	r->block = malloc(depth * sizeof(*r->block));
 	r->idle = malloc(depth * sizeof(*r->idle));
-	assert_true(r->io && r->buf && r->block && r->idle);
+	assert_true(r->io && r->iov && r->buf && r->block && r->idle);
 	for (r->nr_idle = 0; r->nr_idle < depth; r->nr_idle++) {
 		r->io[r->nr_idle].sqe = pi_ring_sqe(&r->ring, r->nr_idle);
+		r->io[r->nr_idle].iov = r->iov + 2 * r->nr_idle;
 		r->idle[r->nr_idle] = r->nr_idle;
 	}
 }
@@ -152,6 +156,7 @@ static void reader_exit(struct reader *r)
 {
 	pi_ring_exit(&r->ring);
 	free(r->io);
+	free(r->iov);
 	free(r->buf);
 	free(r->block);
 	free(r->idle);
