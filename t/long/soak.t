@@ -193,7 +193,6 @@ def test(*devices):
     seed, _, only = os.environ.get('PI_TEST_SEED', '').partition(':')
     seed = seed or str(random.randrange(1 << 32))
     print(f'# PI_TEST_SEED={seed}', flush=True)
-    for device in devices:
     counts, number, end = Counter(), 0, time.monotonic() + SECONDS
     while time.monotonic() < end:
         number += 1
