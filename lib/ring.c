@@ -93,7 +93,8 @@ int pi_ring_init(struct pi_ring *ring, const struct pi_ring_options *options,
 	     ret == -EINVAL && i < steps; i++) {
 		params = (struct io_uring_params) {
 			.flags = ladder[i] | options->flags | IORING_SETUP_CQSIZE,
-			.cq_entries = entries,
+			/* with room to spare the kernel looks for it less often */
+			.cq_entries = 2 * options->depth,
 		};
 		if (options->iopoll)
 			params.flags |= IORING_SETUP_IOPOLL;

@@ -277,7 +277,7 @@ static void test_depths(void **state)
 		setup.tries = 0;
 		run_ring(&options);
 		assert_int_equal(setup.entries, depth[i]);
-		assert_int_equal(setup.tried[0].cq_entries, depth[i]);
+		assert_int_equal(setup.tried[0].cq_entries, 2 * depth[i]);
 		assert_true(setup.tried[0].flags & IORING_SETUP_CQSIZE);
 	}
 }
@@ -732,7 +732,8 @@ static void ladder(const struct pi_ring_options *options, unsigned int refused,
 	for (unsigned int i = 0; i < tries; i++) {
 		assert_int_equal(setup.tried[i].flags & options->flags,
 				 options->flags);
-		assert_int_equal(setup.tried[i].cq_entries, options->depth);
+		assert_int_equal(setup.tried[i].cq_entries,
+				 2 * options->depth);
 	}
 }
 
