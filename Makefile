@@ -4,6 +4,8 @@
 # make bench    what PI costs against plain io_uring, in a guest
 # make bench DEV=/dev/nvme0n1 [ALLOW_WRITE=/dev/nvme0n1]   ... on a drive
 # make kernel   the lab kernel, which takes every attribute layout (scripts/kernel)
+# make lab      what each layout of the PI attribute costs, in a guest with the lab kernel
+# make lab DEV=/dev/nvme0n1 [ALLOW_WRITE=/dev/nvme0n1]   ... on a drive, in time
 # make check    unit tests, no guest, under a minute
 # make test     all tests, the guest's too
 # make test-long   that, and what takes minutes: every format there is
@@ -147,8 +149,9 @@ kernel:
 	@scripts/deps kernel
 	@scripts/lab-kernel
 
-HOST_TESTS := $(UNIT) $(UNIT_SAN) t/options/fuzz.t t/pibench/run.t
-HOST_NEEDS := $(UNIT) $(UNIT_SAN) $(B)/san/io_uring_pi.so
+HOST_TESTS := $(UNIT) $(UNIT_SAN) t/options/fuzz.t t/pibench/run.t \
+	t/attr-cost/run.t
+HOST_NEEDS := $(UNIT) $(UNIT_SAN) $(B)/san/io_uring_pi.so $(B)/t/attr-cost
 
 check test faults: export PI_FIO = $(abspath $(FIO))/fio
 check: $(HOST_NEEDS)
@@ -188,6 +191,10 @@ bench: $(B)/io_uring_pi.so
 		--out $(B)/report --history $(B)/bench-history.jsonl $(if $(DEV),--dut $(DEV) \
 		$(if $(ALLOW_WRITE),--allow-write $(ALLOW_WRITE)),--guest)
 
+lab: $(B)/io_uring_pi.so $(B)/t/attr-cost $(if $(DEV),,kernel)
+	@scripts/pi-bench lab --fio $(FIO)/fio --engine $(B)/io_uring_pi.so --out $(B)/lab $(if $(DEV),--dut $(DEV) \
+		$(if $(ALLOW_WRITE),--allow-write $(ALLOW_WRITE)))
+
 PREFIX ?= /usr/local
 # where that fio looks when it has dynamic engines
 ENGDIR ?= $(shell sed -n 's/^\#define FIO_EXT_ENG_DIR[^"]*"\(.*\)"/\1/p' $(FIO)/os/os-linux.h)
@@ -221,7 +228,7 @@ deb: all
 
 clean:
 	rm -rf $(B)/obj $(B)/unit $(B)/unit-san $(B)/san $(B)/abi $(B)/install $(B)/soak $(B)/deb $(B)/*.deb \
-		$(B)/io_uring_pi.so $(B)/report $(B)/compare $(B)/compare-builds $(B)/selftest
+		$(B)/io_uring_pi.so $(B)/report $(B)/compare $(B)/compare-builds $(B)/selftest $(B)/lab
 
 distclean:
 	rm -rf $(B)
@@ -229,4 +236,4 @@ distclean:
 -include $(LIB_OBJ:.o=.d) $(ENGINE_OBJ:.o=.d)
 
 
-.PHONY: all deps kernel check test test-long faults soak bench install uninstall deb clean distclean FORCE
+.PHONY: all deps kernel check test test-long faults soak bench lab install uninstall deb clean distclean FORCE

@@ -12,7 +12,8 @@ from tap import BUILD, FIO, ROOT, ok, run, skip  # noqa: E402
 
 MAN = ROOT / 'man'
 COMMANDS = {'pi-info': [[]], 'attr-cost': [[]],
-            'pi-bench': [[], *([command] for command in ('run', 'compare', 'list', 'env', 'report', 'selftest'))]}
+            'pi-bench': [[], *([command] for command in ('run', 'compare', 'lab', 'list', 'env', 'report', 'lab-report',
+                                                 'selftest'))]}
 
 
 def said(*words):

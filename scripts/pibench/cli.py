@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 
-from . import cells, compare, device, environment, fio, formats, gate, guest, measure, report, results, selftest, session
+from . import cells, compare, device, environment, fio, formats, gate, guest, lab, measure, report, results, selftest, session
 from .errors import ENVIRONMENT, IO, OK, REGRESSED, UNDECIDED, Failure, Interrupted
 from .host import Host
 
@@ -102,6 +102,7 @@ def parser():
     inner = commands.add_parser("session", help="run one session in this machine (used in guests)")
     inner.add_argument("spec", metavar="JSON")
     inner.add_argument("out", metavar="DIR")
+    lab.add_parsers(commands)
     return top
 
 
@@ -346,6 +347,7 @@ COMMANDS = {
     "env": show_environment,
     "report": report_again,
     "selftest": prove,
+    **lab.COMMANDS,
 }
 
 

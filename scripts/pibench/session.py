@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 import time
+import typing
 
 from . import accounting, cells, device, environment, fio, gate, results, verdicts
 from .errors import Failure, IoFailure
@@ -19,6 +20,8 @@ TIMED = "timed"
 @dataclasses.dataclass(frozen=True)
 class Spec:
     """What to run; goes as JSON into the guest."""
+
+    COMMAND: typing.ClassVar = "session"
 
     name: str
     mode: str

@@ -78,8 +78,8 @@ def test(device, *others):
     info = [BUILD / 't/pi-info', device]
     done = subprocess.run([*info, '--json'], capture_output=True, text=True)
     layouts = json.loads(done.stdout)['layouts']
-    ok(done.returncode == 0 and list(layouts) == STOCK + LAB and
-       not any(layouts[name] for name in STOCK) and
+    ok(done.returncode == 0 and list(layouts) == [*STOCK, 'passthru', *LAB] and
+       not any(layouts[name] for name in (*STOCK, 'passthru')) and
        all(f"layout '{name}' needs the lab kernel" in layouts[name] for name in LAB),
        'pi-info --json says what works and what is missing', done.stdout)
     text = subprocess.run(info, capture_output=True, text=True).stdout

@@ -58,7 +58,7 @@ class Fake(unittest.TestCase):
 
 class Trace(Fake):
     def trace(self, text):
-        for name in ("buffer_size_kb", "trace", *(f"events/{event}/enable" for event in accounting.Trace.EVENTS)):
+        for name in ("buffer_size_kb", "trace_clock", "trace", *(f"events/{event}/enable" for event in accounting.Trace.EVENTS)):
             self.put(f"{accounting.Trace.DIRECTORY}/{name}", "")
         traced = accounting.Trace(self.host)
         self.put(f"{accounting.Trace.DIRECTORY}/trace", text)

@@ -1,0 +1,765 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * attr-cost - what it costs to hand the PI attribute to the kernel
+ *
+ * Reads on an invalid descriptor: the kernel prepares the request, which takes
+ * the attribute in, and only then finds that there is nothing to read from.
+ * So any kernel with the attribute can be measured, without a device and
+ * without a driver's cost.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "io.h"
+#include "json.h"
+#include "layout.h"
+#include "reason.h"
+#include "ring.h"
+
+/* as an application that keeps a few batches in flight */
+#define RING_DEPTH	128
+#define BAD_FD		-1
+#define READ_BYTES	4096
+#define MD_BYTES	8
+#define ALL_PI		100
+#define MAX_LIST	16
+/* each layout in its ring, again with tails zeroed, and plain in other rings */
+#define MAX_WAYS	(2 * PI_NR_LAYOUTS + 3)
+/* repetitions take turns: where memory happens to lie makes 2 ns */
+#define PLACES		4
+
+/**
+ * struct way - a layout in a ring
+ * @zeroed:	the application zeroes the second half of every SQE
+ * @mode:	without PI, with PI
+ * @next:	I/O of the ring whose turn it is
+ * @pad:	what moves the I/Os of one place against those of another
+ */
+struct way {
+	const struct pi_layout *layout;
+	unsigned int ring_flags;
+	bool zeroed;
+	struct pi_ring ring;
+	struct pi_io_set set;
+	struct pi_io_mode mode[2];
+	unsigned int next;
+	void *pad;
+};
+
+enum part { TOTAL, USER, KERNEL, NR_PARTS };
+
+static const char *const part_name[] = { "total", "user", "kernel" };
+
+/* a way, a share of requests with PI, a batch: per request, one sample a repetition */
+struct cell {
+	struct way *way;	/* PLACES of them */
+	const struct cell *plain;
+	unsigned int mix;
+	unsigned int batch;
+	double *sample[NR_PARTS];
+};
+
+struct stats {
+	double min, q1, median, q3, max;
+};
+
+struct list {
+	unsigned long value[MAX_LIST];
+	unsigned int nr;
+};
+
+struct options {
+	unsigned long repetitions;
+	unsigned long requests;
+	unsigned long seed;
+	struct list batch;
+	struct list mix;
+	bool wanted[PI_NR_LAYOUTS];
+	bool named;
+	bool json;
+	bool samples;
+	const char *unit;
+};
+
+static char buffer[READ_BYTES];
+
+static void __attribute__((noreturn, format(printf, 2, 3)))
+fail(int status, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "attr-cost: ");
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "\n");
+	exit(status);
+}
+
+static void *allocate(size_t nr, size_t size)
+{
+	void *p = calloc(nr, size);
+
+	if (!p)
+		fail(1, "no memory; give fewer --repetitions");
+	return p;
+}
+
+static const char *sqe_name(const struct way *way)
+{
+	if (way->ring_flags & PI_IORING_SETUP_SQE_MIXED)
+		return "mixed";
+	if (!(way->ring_flags & IORING_SETUP_SQE128))
+		return "64";
+	return way->zeroed ? "128 zeroed" : "128";
+}
+
+static int open_way(struct way *way, unsigned int place,
+		    struct pi_reason *reason)
+{
+	const struct pi_ring_options options = {
+		.depth	= RING_DEPTH,
+		.flags	= way->ring_flags,
+	};
+	int ret;
+
+	if (way->layout->passthru)
+		return pi_reason_set(reason, -EOPNOTSUPP,
+			"layout '%s' has the metadata in an NVMe command, and only the driver of a namespace takes that in: see pi-bench lab --dut",
+			way->layout->name);
+	ret = pi_layout_probe(way->layout, reason);
+	if (ret)
+		return ret;
+	ret = pi_ring_init(&way->ring, &options, reason);
+	if (ret)
+		return ret;
+	way->pad = allocate(1 + place, 1088);
+	if (pi_io_set_init(&way->set, RING_DEPTH, MD_BYTES))
+		return pi_reason_set(reason, -ENOMEM, "no memory for its metadata");
+	pi_io_mode_init(&way->mode[0], false, false);
+	pi_io_mode_init(&way->mode[1], false, false);
+	return way->layout->mode(&way->mode[1], reason) ?:
+		pi_layout_open(way->layout, &way->ring, &way->set, reason);
+}
+
+/*
+ * Stores of 16 bytes, whatever the compiler makes of a memset() here: for 128
+ * bytes gcc takes rep stos, which costs more than all that is measured.
+ */
+static inline void zero_tail(struct io_uring_sqe *sqe)
+{
+	typedef uint64_t half __attribute__((vector_size(16), may_alias));
+	volatile half *tail = (void *)(sqe + 1);
+
+	tail[0] = (half) { 0 };
+	tail[1] = (half) { 0 };
+	tail[2] = (half) { 0 };
+	tail[3] = (half) { 0 };
+}
+
+static inline void fill(struct way *way, struct pi_io *io, bool pi)
+{
+	const struct pi_layout *layout =
+		pi ? way->layout : &pi_layouts[PI_LAYOUT_NONE];
+
+	/* all of the first half: there is nothing left to zero */
+	pi_io_rw(io, &way->mode[pi], 0, BAD_FD, 0, buffer, READ_BYTES, 0, 0, 0,
+		 false);
+	if (way->zeroed) {
+		zero_tail(io->sqe);
+		if (pi)
+			io->attr->addr = (uintptr_t)io->md;
+	}
+	layout->fill(io, PI_IO_INTEGRITY_CHK_GUARD | PI_IO_INTEGRITY_CHK_REFTAG,
+		     0, MD_BYTES, 0);
+}
+
+static uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static void __attribute__((noreturn))
+wrong(const struct way *way, const char *what, int res)
+{
+	fail(1, "layout %s, SQE %s: %s %s, not 'Bad file descriptor'; this kernel prepares requests otherwise than attr-cost assumes",
+	     way->layout->name, sqe_name(way), what,
+	     res < 0 ? strerror(-res) : "done");
+}
+
+/* fill, submit and reap; each share of 100 requests is spread evenly */
+static uint64_t run(struct way *way, unsigned int mix, unsigned int batch,
+		    unsigned long batches)
+{
+	struct pi_ring *ring = &way->ring;
+	uint64_t start = now();
+	unsigned int share = 0;
+
+	while (batches--) {
+		unsigned int slots = 0, first;
+		int ret;
+
+		for (unsigned int i = 0; i < batch; i++) {
+			struct pi_io *io = &way->set.io[way->next];
+
+			share += mix;
+			fill(way, io, share >= ALL_PI);
+			share -= share >= ALL_PI ? ALL_PI : 0;
+			pi_ring_queue(ring, way->next, io->slots);
+			slots += io->slots;
+			way->next = (way->next + 1) % RING_DEPTH;
+		}
+		ret = pi_ring_submit(ring, slots);
+		if (ret != (int)slots)
+			wrong(way, "io_uring_enter() said", ret);
+		first = pi_ring_take(ring, batch);
+		for (unsigned int i = 0; i < batch; i++) {
+			int res = pi_ring_cqe(ring, first + i)->res;
+
+			if (res != -EBADF)
+				wrong(way, "a read ended with", res);
+		}
+	}
+	return now() - start;
+}
+
+static int submit_nothing(struct pi_ring *ring, unsigned int nr)
+{
+	(void)ring;
+	return nr;
+}
+
+/* the same without the kernel, which finds the ring as it has left it */
+static uint64_t run_user(struct way *way, unsigned int mix, unsigned int batch,
+			 unsigned long batches)
+{
+	const struct pi_ring saved = way->ring;
+	const unsigned int tail = *saved.uring.sq.ktail;
+	uint64_t took;
+
+	way->ring.submit = submit_nothing;
+	took = run(way, mix, batch, batches);
+	way->ring = saved;
+	io_uring_smp_store_release(saved.uring.sq.ktail, tail);
+	io_uring_smp_store_release(saved.uring.cq.khead, saved.cq_head);
+	return took;
+}
+
+/* whole batches that hold whole hundreds of requests */
+static unsigned long whole(unsigned long requests, unsigned int batch)
+{
+	unsigned int a = ALL_PI, b = batch, unit;
+
+	while (b) {
+		unsigned int rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	unit = ALL_PI / a;
+	return (requests + unit * batch - 1) / (unit * batch) * unit;
+}
+
+static void measure(struct cell *cell, unsigned long repetition,
+		    unsigned long requests)
+{
+	const unsigned long batches = whole(requests, cell->batch);
+	const double n = batches * cell->batch;
+	struct way *way = &cell->way[repetition % PLACES];
+	uint64_t total, user;
+
+	/* every place for a completion once, twice as many as SQEs; the caches */
+	run(way, cell->mix, cell->batch, whole(2 * RING_DEPTH, cell->batch));
+	total = run(way, cell->mix, cell->batch, batches);
+	if (pi_ring_ready(&way->ring))
+		wrong(way, "reads were left that", 0);
+	user = run_user(way, cell->mix, cell->batch, batches);
+	cell->sample[TOTAL][repetition] = total / n;
+	cell->sample[USER][repetition] = user / n;
+	cell->sample[KERNEL][repetition] = ((double)total - user) / n;
+}
+
+static uint64_t random_next(uint64_t *state)
+{
+	uint64_t z = (*state += 0x9e3779b97f4a7c15ULL);
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
+	return z ^ z >> 31;
+}
+
+static void measure_all(struct cell *cells, unsigned int nr,
+			const struct options *o)
+{
+	struct cell **order = allocate(nr, sizeof(*order));
+	const bool show = isatty(STDERR_FILENO);
+	uint64_t state = o->seed, start = now();
+
+	for (unsigned int i = 0; i < nr; i++)
+		order[i] = &cells[i];
+	for (unsigned long r = 0; r < o->repetitions; r++) {
+		for (unsigned int i = nr - 1; i; i--) {
+			unsigned int j = random_next(&state) % (i + 1);
+			struct cell *swap = order[i];
+
+			order[i] = order[j];
+			order[j] = swap;
+		}
+		for (unsigned int i = 0; i < nr; i++)
+			measure(order[i], r, o->requests);
+		if (show) {
+			double took = (now() - start) / 1e9;
+
+			fprintf(stderr, "\rrepetition %lu of %lu, %.0f s elapsed, %.0f s left  ",
+				r + 1, o->repetitions, took,
+				took / (r + 1) * (o->repetitions - r - 1));
+		}
+	}
+	if (show)
+		fprintf(stderr, "\r\033[K");
+	free(order);
+}
+
+static int compare(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static double quantile(const double *sorted, unsigned long n, double p)
+{
+	double at = p * (n - 1);
+	unsigned long low = at;
+
+	if (low + 1 >= n)
+		return sorted[n - 1];
+	return sorted[low] + (at - low) * (sorted[low + 1] - sorted[low]);
+}
+
+/* of @sample, or of what it is over @plain in the same repetition */
+static struct stats summarise(const double *sample, const double *plain,
+			      unsigned long n)
+{
+	double *sorted = allocate(n, sizeof(*sorted));
+	struct stats s;
+
+	for (unsigned long i = 0; i < n; i++)
+		sorted[i] = sample[i] - (plain ? plain[i] : 0);
+	qsort(sorted, n, sizeof(*sorted), compare);
+	s = (struct stats) {
+		.min	= sorted[0],
+		.q1	= quantile(sorted, n, 0.25),
+		.median	= quantile(sorted, n, 0.5),
+		.q3	= quantile(sorted, n, 0.75),
+		.max	= sorted[n - 1],
+	};
+	free(sorted);
+	return s;
+}
+
+static struct stats absolute(const struct cell *cell, enum part part,
+			     const struct options *o)
+{
+	return summarise(cell->sample[part], NULL, o->repetitions);
+}
+
+static struct stats over(const struct cell *cell, enum part part,
+			 const struct options *o)
+{
+	struct stats s = summarise(cell->sample[part], cell->plain->sample[part],
+				   o->repetitions);
+
+	/* the least of the differences would be one of bad luck for plain */
+	s.min = absolute(cell, part, o).min - absolute(cell->plain, part, o).min;
+	return s;
+}
+
+static void json_stats(const char *name, struct stats s, bool max)
+{
+	printf("\"%s\": {\"min\": %.3f, \"q1\": %.3f, \"median\": %.3f, \"q3\": %.3f",
+	       name, s.min, s.q1, s.median, s.q3);
+	if (max)
+		printf(", \"max\": %.3f", s.max);
+	printf("}");
+}
+
+static void json_cell(const struct cell *cell, const struct options *o)
+{
+	printf("{\"kind\": \"cell\", \"layout\": \"%s\", \"sqe\": \"%s\", \"mix\": %u, \"batch\": %u, \"unit\": \"%s\"",
+	       cell->way->layout->name, sqe_name(cell->way), cell->mix,
+	       cell->batch, o->unit);
+	for (enum part p = 0; p < NR_PARTS; p++) {
+		printf(", ");
+		json_stats(part_name[p], absolute(cell, p, o), true);
+	}
+	printf(", \"over_plain\": {");
+	for (enum part p = 0; p < NR_PARTS; p++) {
+		json_stats(part_name[p], over(cell, p, o), false);
+		printf(p + 1 < NR_PARTS ? ", " : "}");
+	}
+	if (o->samples) {
+		printf(", \"samples\": {");
+		for (enum part p = 0; p < NR_PARTS; p++) {
+			printf("\"%s\": [", part_name[p]);
+			for (unsigned long r = 0; r < o->repetitions; r++)
+				printf("%s%.3f", r ? ", " : "", cell->sample[p][r]);
+			printf(p + 1 < NR_PARTS ? "], " : "]}");
+		}
+	}
+	printf("}\n");
+}
+
+static void json_run(const struct options *o)
+{
+	struct utsname uts;
+	char kernel[256];
+
+	uname(&uts);
+	printf("{\"kind\": \"run\", \"schema\": 1, \"kernel\": %s, \"unit\": \"%s\", \"repetitions\": %lu, \"requests\": %lu, \"seed\": %lu}\n",
+	       pi_json_string(kernel, sizeof(kernel), uts.release), o->unit,
+	       o->repetitions, o->requests, o->seed);
+}
+
+static void print_run(const struct options *o)
+{
+	struct utsname uts;
+
+	uname(&uts);
+	printf("Linux %s: %s per request, %lu repetitions of %lu or a few more, shuffled by seed %lu\n"
+	       "user: the application fills SQE and attribute and reads the completion; kernel: io_uring_enter()\n",
+	       uts.release, o->unit, o->repetitions, o->requests, o->seed);
+}
+
+static void print_batch(const struct cell *cells, unsigned int nr,
+			unsigned int batch, const struct options *o)
+{
+	printf("\nbatch %-4u                  request            over plain in an SQE of 64\n"
+	       "%-10s%-11s%9s%9s%9s%9s  %-17s%8s%9s\n", batch, "layout", "SQE",
+	       "min", "median", "min", "median", "quartiles", "user", "kernel");
+	for (const struct cell *c = cells; c < cells + nr; c++) {
+		struct stats total = absolute(c, TOTAL, o), more = over(c, TOTAL, o);
+		char quartiles[48];
+
+		if (c->batch != batch || (c->way->layout->pi && c->mix != ALL_PI))
+			continue;
+		printf("%-10s%-11s%9.1f%9.1f", c->way->layout->name,
+		       sqe_name(c->way), total.min, total.median);
+		snprintf(quartiles, sizeof(quartiles), "%+.1f..%+.1f", more.q1,
+			 more.q3);
+		if (c != c->plain)
+			printf("%+9.1f%+9.1f  %-17s%+8.1f%+9.1f", more.min,
+			       more.median, quartiles, over(c, USER, o).median,
+			       over(c, KERNEL, o).median);
+		printf("\n");
+	}
+}
+
+static void print_mix(const struct cell *cells, unsigned int nr,
+		      unsigned int batch, const struct options *o)
+{
+	const struct way *way = NULL;
+
+	printf("\nbatch %-4u           over plain, median; of the requests carry PI\n%-21s",
+	       batch, "layout    SQE");
+	for (unsigned int i = 0; i < o->mix.nr; i++)
+		printf("%7lu %%", o->mix.value[i]);
+	for (const struct cell *c = cells; c < cells + nr; c++) {
+		if (c->batch != batch || !c->way->layout->pi)
+			continue;
+		if (c->way != way)
+			printf("\n%-10s%-11s", c->way->layout->name,
+			       sqe_name(c->way));
+		way = c->way;
+		printf("%+9.1f", over(c, TOTAL, o).median);
+	}
+	printf("\n");
+}
+
+static unsigned long number(const char *option, const char *text,
+			    unsigned long min, unsigned long max)
+{
+	char *end;
+	unsigned long value;
+
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (errno || !*text || *end || *text == '-' || value < min || value > max)
+		fail(2, "--%s: '%s' is not a number from %lu to %lu", option,
+		     text, min, max);
+	return value;
+}
+
+static void add(struct list *list, const char *option, unsigned long value)
+{
+	for (unsigned int i = 0; i < list->nr; i++)
+		if (list->value[i] == value)
+			return;
+	if (list->nr == MAX_LIST)
+		fail(2, "--%s: given more than %u times", option, MAX_LIST);
+	list->value[list->nr++] = value;
+}
+
+static void want(struct options *o, const char *name)
+{
+	char known[256] = "";
+
+	for (unsigned int i = 0; i < PI_NR_LAYOUTS; i++) {
+		if (!strcmp(name, pi_layouts[i].name)) {
+			o->wanted[i] = true;
+			o->named = true;
+			return;
+		}
+		strcat(strcat(known, " "), pi_layouts[i].name);
+	}
+	fail(2, "--layout: '%s' is none of%s", name, known);
+}
+
+static void usage(FILE *out)
+{
+	fprintf(out,
+		"usage: attr-cost [OPTION]...\n"
+		"What it costs to hand the protection information (PI) attribute of a read to the\n"
+		"kernel, for every layout of the attribute that the running kernel takes.  It needs\n"
+		"no device: it reads from an invalid descriptor, so that the kernel takes the\n"
+		"request and its attribute in and then fails it, and compares with the same\n"
+		"requests without PI.  Linux 6.14 and newer have a layout to measure.\n"
+		"\n"
+		"  --batch N        requests per io_uring_enter(), 1 to %u (1, 8 and 32; repeat for more)\n"
+		"  --layout NAME    measure this one, and plain (all; repeat for more)\n"
+		"  --mix N          per cent of requests with PI (0, 1, 10, 50, and always 100; repeat\n"
+		"                   for more)\n"
+		"  --repetitions N  measure everything so often, each time in another order (101)\n"
+		"  --requests N     of one measurement (800)\n"
+		"  --seed N         of the orders (1)\n"
+		"  --instructions   for a guest in which a nanosecond is an instruction\n"
+		"                   (scripts/guest run --icount): say so\n"
+		"  --json           a line of JSON for each figure\n"
+		"  --samples        in it, what each repetition measured\n"
+		"  --help\n"
+		"\n"
+		"SQE: bytes of a submission queue entry; '128 zeroed': the application zeroes the\n"
+		"second half of each; 'mixed': a ring of both sizes.\n"
+		"user: filling SQE and attribute and reading the completion, measured without\n"
+		"entering the kernel; kernel: the rest, io_uring_enter().\n"
+		"min over plain is between the fastest repetitions of either; median and quartiles\n"
+		"are those of the differences within a repetition.\n"
+		"Exit status: 0 measured, 1 not, 2 usage.\n", RING_DEPTH);
+}
+
+static struct options parse(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "batch",		required_argument,	NULL, 'b' },
+		{ "layout",		required_argument,	NULL, 'l' },
+		{ "mix",		required_argument,	NULL, 'm' },
+		{ "repetitions",	required_argument,	NULL, 'r' },
+		{ "requests",		required_argument,	NULL, 'n' },
+		{ "seed",		required_argument,	NULL, 's' },
+		{ "instructions",	no_argument,		NULL, 'i' },
+		{ "json",		no_argument,		NULL, 'j' },
+		{ "samples",		no_argument,		NULL, 'a' },
+		{ "help",		no_argument,		NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct options o = {
+		.repetitions	= 101,
+		.requests	= 800,
+		.seed		= 1,
+		.unit		= "ns",
+	};
+	int c, index;
+
+	while ((c = getopt_long(argc, argv, "", options, &index)) != -1) {
+		switch (c) {
+		case 'b':
+			add(&o.batch, "batch", number("batch", optarg, 1, RING_DEPTH));
+			break;
+		case 'l':
+			want(&o, optarg);
+			break;
+		case 'm':
+			add(&o.mix, "mix", number("mix", optarg, 0, ALL_PI));
+			break;
+		case 'r':
+			o.repetitions = number("repetitions", optarg, 1, 1000000);
+			break;
+		case 'n':
+			o.requests = number("requests", optarg, 1, 100000000);
+			break;
+		case 's':
+			o.seed = number("seed", optarg, 0, UINT32_MAX);
+			break;
+		case 'i':
+			o.unit = "instructions";
+			break;
+		case 'j':
+			o.json = true;
+			break;
+		case 'a':
+			o.samples = true;
+			break;
+		case 'h':
+			usage(stdout);
+			exit(0);
+		default:
+			usage(stderr);
+			exit(2);
+		}
+	}
+	if (optind != argc)
+		fail(2, "'%s' is no option; see --help", argv[optind]);
+	if (!o.batch.nr)
+		o.batch = (struct list) { { 1, 8, 32 }, 3 };
+	if (!o.mix.nr)
+		o.mix = (struct list) { { 0, 1, 10, 50 }, 4 };
+	add(&o.mix, "mix", ALL_PI);
+	return o;
+}
+
+static void json_skip(const struct way *way, const struct pi_reason *reason)
+{
+	char text[sizeof(reason->text) * 2];
+
+	printf("{\"kind\": \"skip\", \"layout\": \"%s\", \"sqe\": \"%s\", \"reason\": %s}\n",
+	       way->layout->name, sqe_name(way),
+	       pi_json_string(text, sizeof(text), reason->text));
+}
+
+/* the ways to submit that are asked for, plain in a ring of 64-byte SQEs first */
+static unsigned int list_ways(struct way *ways, const struct options *o)
+{
+	static const unsigned int plain_rings[] = {
+		0, IORING_SETUP_SQE128, PI_IORING_SETUP_SQE_MIXED,
+	};
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < PI_NR_LAYOUTS; i++) {
+		const struct pi_layout *layout = &pi_layouts[i];
+		const unsigned int *flags = layout->pi ? &layout->ring_flags : plain_rings;
+		unsigned int rings = layout->pi ? 1 : 3;
+
+		if (layout->pi && o->named && !o->wanted[i])
+			continue;
+		for (unsigned int r = 0; r < rings; r++) {
+			const bool tail = flags[r] & IORING_SETUP_SQE128;
+
+			for (unsigned int zeroed = 0; zeroed <= tail; zeroed++)
+				ways[nr++] = (struct way) {
+					.layout		= layout,
+					.ring_flags	= flags[r],
+					.zeroed		= zeroed,
+				};
+		}
+	}
+	return nr;
+}
+
+/* opens them, each in all its places, and says why one is not measured */
+static unsigned int open_ways(struct way (*open)[PLACES], const struct way *ways,
+			      unsigned int nr, const struct options *o)
+{
+	struct pi_reason reason;
+	unsigned int nr_open = 0;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		int ret = 0;
+
+		for (unsigned int p = 0; !ret && p < PLACES; p++) {
+			open[nr_open][p] = ways[i];
+			ret = open_way(&open[nr_open][p], p, &reason);
+		}
+		if (!ret) {
+			nr_open++;
+		} else if (!i || (o->named && ways[i].layout->pi)) {
+			fail(1, "%s", reason.text);
+		} else if (o->json) {
+			json_skip(&ways[i], &reason);
+		} else if (!ways[i].zeroed) {
+			printf("not measured: %s, SQE %s: %s\n",
+			       ways[i].layout->name, sqe_name(&ways[i]),
+			       reason.text);
+		}
+	}
+	return nr_open;
+}
+
+static unsigned int list_cells(struct cell *cells, struct way (*ways)[PLACES],
+			       unsigned int nr_ways, const struct options *o)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int b = 0; b < o->batch.nr; b++) {
+		const struct cell *plain = &cells[nr];
+
+		for (unsigned int w = 0; w < nr_ways; w++) {
+			const bool pi = ways[w]->layout->pi;
+			unsigned int mixes = pi ? o->mix.nr : 1;
+
+			for (unsigned int m = 0; m < mixes; m++) {
+				struct cell *cell = &cells[nr++];
+
+				cell->way = ways[w];
+				cell->plain = plain;
+				cell->batch = o->batch.value[b];
+				cell->mix = pi ? o->mix.value[m] : 0;
+				for (enum part p = 0; p < NR_PARTS; p++)
+					cell->sample[p] = allocate(o->repetitions,
+								   sizeof(double));
+			}
+		}
+	}
+	return nr;
+}
+
+/* a migration in the middle would cost more than what is measured */
+static void stay(void)
+{
+	cpu_set_t here;
+
+	CPU_ZERO(&here);
+	CPU_SET(sched_getcpu(), &here);
+	sched_setaffinity(0, sizeof(here), &here);
+}
+
+int main(int argc, char **argv)
+{
+	static struct way ways[MAX_WAYS], open[MAX_WAYS][PLACES];
+	const struct options o = parse(argc, argv);
+	unsigned int nr_ways, nr_cells;
+	struct cell *cells;
+
+	stay();
+	if (o.json)
+		json_run(&o);
+	else
+		print_run(&o);
+	nr_ways = open_ways(open, ways, list_ways(ways, &o), &o);
+	cells = allocate(nr_ways * o.batch.nr * o.mix.nr, sizeof(*cells));
+	nr_cells = list_cells(cells, open, nr_ways, &o);
+	fflush(stdout);
+	measure_all(cells, nr_cells, &o);
+
+	for (unsigned int i = 0; o.json && i < nr_cells; i++)
+		json_cell(&cells[i], &o);
+	for (unsigned int b = 0; !o.json && b < o.batch.nr; b++) {
+		print_batch(cells, nr_cells, o.batch.value[b], &o);
+		print_mix(cells, nr_cells, o.batch.value[b], &o);
+	}
+	if (ferror(stdout) || fflush(stdout))
+		fail(1, "the result could not be written");
+	return 0;
+}
