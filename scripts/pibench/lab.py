@@ -30,9 +30,9 @@ SHARES = (0, 1, 5, 10, 25, 50, 75)
 RINGS = ("indirect", "sqe128", "inline", "mixed")
 METHODS = ("vectored", "fixed")
 # what a run has beyond the first ones is what is counted: neither fio's start nor the set-up of a ring
-LEAD, COUNTED = 512, 8192
+LEAD, COUNTED = 512, 16384
 TIMED = {1: 16384, 32: 131072}
-REGION = {cells.INSTRUCTIONS: 64 << 20, cells.TIME: 4 << 30}
+REGION = {cells.INSTRUCTIONS: 128 << 20, cells.TIME: 4 << 30}
 ROUNDS = {cells.INSTRUCTIONS: 3, cells.TIME: 5}
 # with a tick in one window of ten the median has none
 ATTR_COST_OPTIONS = {
