@@ -29,7 +29,7 @@ REFUSED = {
                      'bs_unaligned'),
     'iovecs that cut one': ({'nonvectored': 0, 'pi_iovec': 512}, 'pi_iovec=512', '4096'),
     'iovecs of what is not vectored': ({'pi_iovec': 4096}, 'pi_iovec', 'nonvectored=0'),
-    'too many iovecs': ({'nonvectored': 0, 'pi_iovec': 4096, 'bs': '8m'}, 'pi_iovec', '1024'),
+    'too many iovecs': ({'nonvectored': 0, 'pi_iovec': 4096, 'bs': '8m', 'size': '16m'}, 'pi_iovec', '1024'),
     'too little metadata': ({'bs': '64k', 'md_per_io_size': 127},
                             'md_per_io_size=127', '128'),
 }
