@@ -92,7 +92,7 @@ class Trace:
         except OSError as error:
             raise Failure(f"{self.DIRECTORY}: {error.strerror}; the guest's kernel needs CONFIG_FTRACE and tracefs") from None
         host.write(f"{self.DIRECTORY}/buffer_size_kb", "8192")
-        # the default one goes by a calibration at boot that is up to 0.05 % off
+        # the default clock keeps the first, coarse calibration
         host.write(f"{self.DIRECTORY}/trace_clock", "mono")
         for event in self.EVENTS:
             host.write(f"{self.DIRECTORY}/events/{event}/enable", "1")
