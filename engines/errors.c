@@ -194,3 +194,13 @@ void pi_errors_command(struct pi_errors *errors,
 		where->status, nvme_status_to_string(where->status, false),
 		last_words(errors));
 }
+
+void pi_errors_gone(struct pi_errors *errors, const struct io_u *io_u)
+{
+	if (errors->gone)
+		return;
+	errors->gone = true;
+	log_err("io_uring_pi: %s: %s at offset %llu: nothing of %llu bytes; the disk went away or has become smaller\n",
+		io_u->file->file_name, io_ddir_name(io_u->ddir), io_u->offset,
+		io_u->xfer_buflen);
+}

@@ -15,6 +15,7 @@ struct pi_faults;
  * @device_ios:	I/Os that the device ended with EILSEQ
  * @host_ios:	I/Os that the host did
  * @lines:	printed so far
+ * @gone:	that a disk went away was printed
  * @records:	of pi_errors=
  * @dump_fd:	directory of failing blocks, or -1
  * @faults:	those that are injected, or NULL
@@ -25,6 +26,7 @@ struct pi_errors {
 	uint64_t device_ios;
 	uint64_t host_ios;
 	unsigned int lines;
+	bool gone;
 	struct pi_lines records;
 	int dump_fd;
 	struct pi_faults *faults;
@@ -90,5 +92,10 @@ void pi_errors_device(struct pi_errors *errors,
  */
 void pi_errors_command(struct pi_errors *errors,
 		       const struct pi_errors_io *where);
+
+/**
+ * pi_errors_gone() - report the first I/O for which there was no disk any more
+ */
+void pi_errors_gone(struct pi_errors *errors, const struct io_u *io_u);
 
 #endif

@@ -698,6 +698,35 @@ static void complete_trim(struct thread_data *td, struct io_u *io_u, int res)
 	}
 }
 
+static struct io_u *done_with_pi(struct thread_data *td, struct io_u *io_u,
+				 int bytes)
+{
+	struct engine *e = td->io_ops_data;
+	struct pi_target *t = FILE_ENG_DATA(io_u->file);
+
+	e->stats.pi_ios++;
+	e->done[io_u->ddir](td, io_u, pi_target_blocks(t, bytes));
+	if (!io_u->error)
+		t->bytes[io_u->ddir] += bytes;
+	return io_u;
+}
+
+/* a disk that goes away has no length any more: everything is beyond its end */
+static void complete_short(struct thread_data *td, struct io_u *io_u, int bytes)
+{
+	struct engine *e = td->io_ops_data;
+
+	io_u->resid = io_u->xfer_buflen - bytes;
+	if (!bytes && io_u->file->filetype == FIO_TYPE_BLOCK) {
+		pi_errors_gone(&e->errors, io_u);
+		failed(td, io_u, EIO, 0);
+	} else if (e->ios.io[io_u->index].blocks) {
+		done_with_pi(td, io_u, bytes);
+	} else {
+		e->stats.plain_ios++;
+	}
+}
+
 static NOINLINE struct io_u *event_other(struct thread_data *td,
 					 struct io_u *io_u, int res)
 {
@@ -711,29 +740,25 @@ static NOINLINE struct io_u *event_other(struct thread_data *td,
 		failed(td, io_u, -res, 0);
 	else if (res < 0)
 		io_u->error = -res;
+	else if (ddir_rw(io_u->ddir))
+		complete_short(td, io_u, res);
 	return io_u;
 }
 
 static NOINLINE struct io_u *event_with_pi(struct thread_data *td,
 					   struct io_u *io_u, int res)
 {
-	struct engine *e = td->io_ops_data;
-	struct pi_target *t = FILE_ENG_DATA(io_u->file);
-
-	e->stats.pi_ios++;
-	e->done[io_u->ddir](td, io_u, pi_target_blocks(t, res));
-	if (!io_u->error)
-		t->bytes[io_u->ddir] += res;
-	return io_u;
+	if (fio_unlikely(res != (int)io_u->xfer_buflen))
+		return event_other(td, io_u, res);
+	return done_with_pi(td, io_u, res);
 }
 
 /* a command is done as a whole, and its result is a status */
 static struct io_u *event_passthru(struct thread_data *td, struct io_u *io_u,
 				   int res)
 {
-	io_u->resid = 0;
 	if (!fio_unlikely(res))
-		return event_with_pi(td, io_u, io_u->xfer_buflen);
+		return done_with_pi(td, io_u, io_u->xfer_buflen);
 	failed_command(td, io_u, res);
 	return io_u;
 }
@@ -747,11 +772,13 @@ static struct io_u *event(struct thread_data *td, int nr)
 	int res = cqe->res;
 
 	io_u->error = 0;
-	if (fio_unlikely(res < 0 || io_u->ddir > DDIR_WRITE))
+	io_u->resid = 0;
+	if (fio_unlikely(io_u->ddir > DDIR_WRITE))
 		return event_other(td, io_u, res);
-	io_u->resid = io_u->xfer_buflen - res;
 	if (e->ios.io[io_u->index].blocks)
 		return e->event_with_pi(td, io_u, res);
+	if (fio_unlikely(res != (int)io_u->xfer_buflen))
+		return event_other(td, io_u, res);
 	e->stats.plain_ios++;
 	return io_u;
 }

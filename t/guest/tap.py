@@ -7,6 +7,7 @@ import os
 import struct
 import subprocess
 import sys
+import time
 import traceback
 from pathlib import Path
 
@@ -128,6 +129,67 @@ def load_scsi(device, interval, dif, guard):
     subprocess.run(['modprobe', 'scsi_debug', f'dif={dif}', 'dix=1', f'guard={guard}', f'sector_size={interval}',
                     'delay=0', 'dev_size_mb=64'], check=True)
     subprocess.run(['sh', '-c', 'until [ -b "$0" ]; do sleep 0.1; done', device], check=True, timeout=30)
+
+
+def wait(until, what, seconds=60):
+    end = time.monotonic() + seconds
+    while not until():
+        if time.monotonic() > end:
+            raise TimeoutError(f'{what}: not within {seconds} s')
+        time.sleep(0.1)
+
+
+class Disk:
+    """One that can go away."""
+
+    def __init__(self, device):
+        self.device = device
+        self.block = Path('/sys/class/block', Path(device).name)
+
+    def gone_after(self, seconds):
+        """So long after the next I/O; a program takes its time to start here."""
+        before = (self.block / 'stat').read_text()
+        wait(lambda: (self.block / 'stat').read_text() != before, f'I/O on {self.device}')
+        time.sleep(seconds)
+        self.gone()
+
+
+class Scsi(Disk):
+    """Only another host brings it back."""
+
+    def gone(self):
+        (self.block / 'device/delete').write_text('1')
+
+    def back(self, devices):
+        load_scsi(self.device, 512, 1, 0)
+
+
+class Nvme(Disk):
+    """Goes with its controller and all that is on it; they come back under each other's names."""
+
+    DRIVER = Path('/sys/bus/pci/drivers/nvme')
+
+    def __init__(self, device):
+        super().__init__(device)
+        self.controller = (self.block / 'device/device').resolve().name
+        self.before = self.names()
+
+    def names(self):
+        """{namespace: device}"""
+        return {nsid.read_text(): f'/dev/{nsid.parent.name}' for nsid in Path('/sys/class/block').glob('nvme*/nsid')}
+
+    def gone(self):
+        (self.DRIVER / 'unbind').write_text(self.controller)
+
+    def back(self, devices):
+        """Puts right what the list of devices calls them."""
+        if not (self.DRIVER / self.controller).exists():
+            (self.DRIVER / 'bind').write_text(self.controller)
+        wait(lambda: self.names().keys() == self.before.keys() and all(map(os.path.exists, self.names().values())),
+             f'the disks of {self.controller}')
+        now = self.names()
+        renamed = {device: now[nsid] for nsid, device in self.before.items()}
+        devices[:] = [renamed.get(device, device) for device in devices]
 
 
 def plain_read(device, offset=0, length=1 << 20):
