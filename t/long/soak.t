@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'guest'))
-from tap import BUILD, FIO, load_scsi, main, ok  # noqa: E402
+from tap import BUILD, FIO, Nvme, Scsi, main, ok  # noqa: E402
 
 SECONDS = float(os.environ.get('PI_SOAK_SECONDS', 600))
 ENGINE = f'external:{BUILD}/soak/io_uring_pi.so'
@@ -148,24 +148,13 @@ def interrupted(rng, disk, devices):
     return run, not WRONG.search(run.err)
 
 
-def unplug(device, rng):
-    """Some time after its I/O has begun; starting takes long here."""
-    base = Path('/sys/class/block', Path(device).name)
-    before = (base / 'stat').read_text()
-    for _ in range(600):
-        if (base / 'stat').read_text() != before:
-            break
-        time.sleep(0.1)
-    time.sleep(rng.uniform(0, 3))
-    (base / 'device/delete').write_text('1')
-
-
-def removal(rng, disk, devices):
+def removal(rng, number, devices):
     """The disk goes away under way; I/O fails then, but no tuple is wrong."""
-    options = {**choose(rng, SCSI), 'time_based': True, 'runtime': '30s', 'rw': rng.choice(['write', 'randwrite', 'randread'])}
-    fill = Run(devices[SCSI], {**options, 'rw': 'write', 'runtime': '1s', 'numjobs': 1})
-    run = Run(devices[SCSI], options, act=lambda process: unplug(devices[SCSI], rng))
-    load_scsi(devices[SCSI], 512, 1, 0)
+    disk = (Scsi if number == SCSI else Nvme)(devices[number])
+    options = {**choose(rng, number), 'time_based': True, 'runtime': '30s', 'rw': rng.choice(['write', 'randwrite', 'randread'])}
+    fill = Run(disk.device, {**options, 'rw': 'write', 'runtime': '1s', 'numjobs': 1})
+    run = Run(disk.device, options, act=lambda process: disk.gone_after(rng.uniform(0, 3)))
+    disk.back(devices)
     return (run, run.status != 0 and not WRONG.search(run.err)) if fill.status == 0 else (fill, False)
 
 
@@ -189,7 +178,8 @@ def one(number, seed, devices, counts):
     return ok(good and not problems, f'{seed}:{number} {kind} on {DISKS[disk]}', *problems, run)
 
 
-def test(*devices):
+def test(*disks):
+    devices = list(disks)
     seed, _, only = os.environ.get('PI_TEST_SEED', '').partition(':')
     seed = seed or str(random.randrange(1 << 32))
     print(f'# PI_TEST_SEED={seed}', flush=True)
