@@ -140,7 +140,7 @@ $(B)/unit-san/%: t/unit/%.c $(LIB_SRC) $(HEADERS) | deps $(filter $(B)/%,$(ISAL_
 	@mkdir -p $(@D)
 	$(call RUN,CC)$(CC) $(LIB_FLAGS) $(SAN) -o $@ $< $(LIB_SRC) $(WRAP) -lcmocka $(LIBS)
 
-$(B)/t/%: t/%.c $(LIB_OBJ) | deps
+$(B)/t/%: t/%.c t/measure.h $(LIB_OBJ) | deps
 	@mkdir -p $(@D)
 	$(call RUN,CC)$(CC) $(LIB_FLAGS) $(CFLAGS) -o $@ $< $(LIB_OBJ) $(LIBS)
 

@@ -7,22 +7,15 @@
  * So any kernel with the attribute can be measured, without a device and
  * without a driver's cost.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <sched.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "io.h"
 #include "json.h"
 #include "layout.h"
+#include "measure.h"
 #include "reason.h"
 #include "ring.h"
 
@@ -69,10 +62,6 @@ struct cell {
 	double *sample[NR_PARTS];
 };
 
-struct stats {
-	double min, q1, median, q3, max;
-};
-
 struct list {
 	unsigned long value[MAX_LIST];
 	unsigned int nr;
@@ -92,28 +81,6 @@ struct options {
 };
 
 static char buffer[READ_BYTES];
-
-static void __attribute__((noreturn, format(printf, 2, 3)))
-fail(int status, const char *fmt, ...)
-{
-	va_list ap;
-
-	fprintf(stderr, "attr-cost: ");
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fprintf(stderr, "\n");
-	exit(status);
-}
-
-static void *allocate(size_t nr, size_t size)
-{
-	void *p = calloc(nr, size);
-
-	if (!p)
-		fail(1, "no memory; give fewer --repetitions");
-	return p;
-}
 
 static const char *sqe_name(const struct way *way)
 {
@@ -182,14 +149,6 @@ static inline void fill(struct way *way, struct pi_io *io, bool pi)
 	}
 	layout->fill(io, PI_IO_INTEGRITY_CHK_GUARD | PI_IO_INTEGRITY_CHK_REFTAG,
 		     0, MD_BYTES, 0);
-}
-
-static uint64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
 static void __attribute__((noreturn))
@@ -292,109 +251,51 @@ static void measure(struct cell *cell, unsigned long repetition,
 	cell->sample[KERNEL][repetition] = ((double)total - user) / n;
 }
 
-static uint64_t random_next(uint64_t *state)
-{
-	uint64_t z = (*state += 0x9e3779b97f4a7c15ULL);
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
-	return z ^ z >> 31;
-}
-
 static void measure_all(struct cell *cells, unsigned int nr,
 			const struct options *o)
 {
-	struct cell **order = allocate(nr, sizeof(*order));
-	const bool show = isatty(STDERR_FILENO);
+	unsigned int *order = allocate(nr, sizeof(*order));
 	uint64_t state = o->seed, start = now();
 
-	for (unsigned int i = 0; i < nr; i++)
-		order[i] = &cells[i];
 	for (unsigned long r = 0; r < o->repetitions; r++) {
-		for (unsigned int i = nr - 1; i; i--) {
-			unsigned int j = random_next(&state) % (i + 1);
-			struct cell *swap = order[i];
-
-			order[i] = order[j];
-			order[j] = swap;
-		}
+		shuffle(order, nr, &state);
 		for (unsigned int i = 0; i < nr; i++)
-			measure(order[i], r, o->requests);
-		if (show) {
-			double took = (now() - start) / 1e9;
-
-			fprintf(stderr, "\rrepetition %lu of %lu, %.0f s elapsed, %.0f s left  ",
-				r + 1, o->repetitions, took,
-				took / (r + 1) * (o->repetitions - r - 1));
-		}
+			measure(&cells[order[i]], r, o->requests);
+		progress(r + 1, o->repetitions, start);
 	}
-	if (show)
-		fprintf(stderr, "\r\033[K");
 	free(order);
 }
 
-static int compare(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-static double quantile(const double *sorted, unsigned long n, double p)
-{
-	double at = p * (n - 1);
-	unsigned long low = at;
-
-	if (low + 1 >= n)
-		return sorted[n - 1];
-	return sorted[low] + (at - low) * (sorted[low + 1] - sorted[low]);
-}
-
 /* of @sample, or of what it is over @plain in the same repetition */
-static struct stats summarise(const double *sample, const double *plain,
-			      unsigned long n)
+static struct stats differences(const double *sample, const double *plain,
+				unsigned long n)
 {
-	double *sorted = allocate(n, sizeof(*sorted));
+	double *difference = allocate(n, sizeof(*difference));
 	struct stats s;
 
 	for (unsigned long i = 0; i < n; i++)
-		sorted[i] = sample[i] - (plain ? plain[i] : 0);
-	qsort(sorted, n, sizeof(*sorted), compare);
-	s = (struct stats) {
-		.min	= sorted[0],
-		.q1	= quantile(sorted, n, 0.25),
-		.median	= quantile(sorted, n, 0.5),
-		.q3	= quantile(sorted, n, 0.75),
-		.max	= sorted[n - 1],
-	};
-	free(sorted);
+		difference[i] = sample[i] - (plain ? plain[i] : 0);
+	s = summarise(difference, n);
+	free(difference);
 	return s;
 }
 
 static struct stats absolute(const struct cell *cell, enum part part,
 			     const struct options *o)
 {
-	return summarise(cell->sample[part], NULL, o->repetitions);
+	return differences(cell->sample[part], NULL, o->repetitions);
 }
 
 static struct stats over(const struct cell *cell, enum part part,
 			 const struct options *o)
 {
-	struct stats s = summarise(cell->sample[part], cell->plain->sample[part],
-				   o->repetitions);
+	struct stats s = differences(cell->sample[part],
+				     cell->plain->sample[part],
+				     o->repetitions);
 
 	/* the least of the differences would be one of bad luck for plain */
 	s.min = absolute(cell, part, o).min - absolute(cell->plain, part, o).min;
 	return s;
-}
-
-static void json_stats(const char *name, struct stats s, bool max)
-{
-	printf("\"%s\": {\"min\": %.3f, \"q1\": %.3f, \"median\": %.3f, \"q3\": %.3f",
-	       name, s.min, s.q1, s.median, s.q3);
-	if (max)
-		printf(", \"max\": %.3f", s.max);
-	printf("}");
 }
 
 static void json_cell(const struct cell *cell, const struct options *o)
@@ -414,10 +315,9 @@ static void json_cell(const struct cell *cell, const struct options *o)
 	if (o->samples) {
 		printf(", \"samples\": {");
 		for (enum part p = 0; p < NR_PARTS; p++) {
-			printf("\"%s\": [", part_name[p]);
-			for (unsigned long r = 0; r < o->repetitions; r++)
-				printf("%s%.3f", r ? ", " : "", cell->sample[p][r]);
-			printf(p + 1 < NR_PARTS ? "], " : "]}");
+			json_samples(part_name[p], cell->sample[p],
+				     o->repetitions);
+			printf(p + 1 < NR_PARTS ? ", " : "}");
 		}
 	}
 	printf("}\n");
@@ -487,20 +387,6 @@ static void print_mix(const struct cell *cells, unsigned int nr,
 		printf("%+9.1f", over(c, TOTAL, o).median);
 	}
 	printf("\n");
-}
-
-static unsigned long number(const char *option, const char *text,
-			    unsigned long min, unsigned long max)
-{
-	char *end;
-	unsigned long value;
-
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (errno || !*text || *end || *text == '-' || value < min || value > max)
-		fail(2, "--%s: '%s' is not a number from %lu to %lu", option,
-		     text, min, max);
-	return value;
 }
 
 static void add(struct list *list, const char *option, unsigned long value)
@@ -723,16 +609,6 @@ static unsigned int list_cells(struct cell *cells, struct way (*ways)[PLACES],
 		}
 	}
 	return nr;
-}
-
-/* a migration in the middle would cost more than what is measured */
-static void stay(void)
-{
-	cpu_set_t here;
-
-	CPU_ZERO(&here);
-	CPU_SET(sched_getcpu(), &here);
-	sched_setaffinity(0, sizeof(here), &here);
 }
 
 int main(int argc, char **argv)
