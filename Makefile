@@ -6,6 +6,7 @@
 # make kernel   the lab kernel, which takes every attribute layout (scripts/kernel)
 # make lab      what each layout of the PI attribute costs, in a guest with the lab kernel
 # make lab DEV=/dev/nvme0n1 [ALLOW_WRITE=/dev/nvme0n1]   ... on a drive, in time
+# make perf-host   what generating and verifying PI costs above its checksums, on this CPU
 # make check    unit tests, no guest, under a minute
 # make test     all tests, the guest's too
 # make test-long   that, and what takes minutes: every format there is
@@ -150,8 +151,8 @@ kernel:
 	@scripts/lab-kernel
 
 HOST_TESTS := $(UNIT) $(UNIT_SAN) t/options/fuzz.t t/pibench/run.t \
-	t/attr-cost/run.t
-HOST_NEEDS := $(UNIT) $(UNIT_SAN) $(B)/san/io_uring_pi.so $(B)/t/attr-cost
+	t/attr-cost/run.t t/tuple-cost/run.t
+HOST_NEEDS := $(UNIT) $(UNIT_SAN) $(B)/san/io_uring_pi.so $(B)/t/attr-cost $(B)/t/tuple-cost
 
 check test faults: export PI_FIO = $(abspath $(FIO))/fio
 check: $(HOST_NEEDS)
@@ -195,6 +196,10 @@ lab: $(B)/io_uring_pi.so $(B)/t/attr-cost $(if $(DEV),,kernel)
 	@scripts/pi-bench lab --fio $(FIO)/fio --engine $(B)/io_uring_pi.so --out $(B)/lab $(if $(DEV),--dut $(DEV) \
 		$(if $(ALLOW_WRITE),--allow-write $(ALLOW_WRITE)))
 
+perf-host: $(B)/t/tuple-cost
+	@$<
+	@$< --apart
+
 PREFIX ?= /usr/local
 # where that fio looks when it has dynamic engines
 ENGDIR ?= $(shell sed -n 's/^\#define FIO_EXT_ENG_DIR[^"]*"\(.*\)"/\1/p' $(FIO)/os/os-linux.h)
@@ -236,4 +241,4 @@ distclean:
 -include $(LIB_OBJ:.o=.d) $(ENGINE_OBJ:.o=.d)
 
 
-.PHONY: all deps kernel check test test-long faults soak bench lab install uninstall deb clean distclean FORCE
+.PHONY: all deps kernel check test test-long faults soak bench lab perf-host install uninstall deb clean distclean FORCE

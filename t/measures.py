@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""For tests of the programs that measure: what they print must follow from what they measured. No time is asserted."""
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / 'guest'))
+from tap import BUILD, ok  # noqa: E402
+
+
+class Program:
+    def __init__(self, name):
+        self.name, self.path = name, BUILD / 't' / name
+
+    def run(self, *words):
+        return subprocess.run([self.path, *words], capture_output=True, text=True)
+
+    def refused(self, words, status, *parts):
+        done = self.run(*words)
+        lines = done.stderr.splitlines()
+        ok(done.returncode == status and len(lines) == 1 and lines[0].startswith(f'{self.name}: ') and
+           all(part in lines[0] for part in parts), f'refuses {" ".join(words)}', done)
+
+    def usage(self):
+        done = self.run('--help')
+        ok(done.returncode == 0 and '--repetitions' in done.stdout and not done.stderr, 'explains itself', done)
+        done = self.run('--colour')
+        ok(done.returncode == 2 and 'usage:' in done.stderr, 'refuses an unknown option with the usage', done)
+        self.refused(['everything'], 2, "'everything'", '--help')
+        self.refused(['--repetitions', '-1'], 2, '--repetitions')
+        self.refused(['--repetitions', '5x'], 2, "'5x'")
+        self.refused(['--seed', '99999999999'], 2, '--seed')
+
+    def full_disk(self, *words):
+        with open('/dev/full', 'w') as full:
+            status = subprocess.run([self.path, *words], stdout=full, stderr=subprocess.DEVNULL).returncode
+        ok(status == 1, 'output that cannot be written is a failure', status)
+
+
+def close(a, b):
+    # figures have three decimals, and so have the samples they come from
+    return abs(a - b) <= 0.0021
+
+
+def five(values):
+    q1, median, q3 = statistics.quantiles(values, n=4, method='inclusive')
+    return {'min': min(values), 'q1': q1, 'median': median, 'q3': q3, 'max': max(values)}
+
+
+def same(found, expected):
+    return all(close(found[name], expected[name]) for name in found)

@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * tuple-cost - what tuples cost above the guards in them
+ *
+ * Both sides go over the same blocks, warm, one right after the other: the
+ * bare calls that compute the guards, and pi_tuple's generate and verify.
+ */
+#include <getopt.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <isa-l/crc.h>
+#include <isa-l/crc64.h>
+
+#include "json.h"
+#include "measure.h"
+#include "tuple.h"
+
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+#define PAGE			4096
+/* the metadata of a repetition lie elsewhere in a page than those of the last */
+#define PLACES			(PAGE / 64)
+#define REF			0x123456789ULL
+
+enum side { BARE, GENERATE, VERIFY, NR_SIDES };
+
+static const char *const side_name[] = { "bare", "generate", "verify" };
+
+/**
+ * struct cell - a format and a size of I/O
+ * @guards:	computes all guards of an I/O and nothing else
+ * @md:		where the metadata of this repetition are, in @md_room
+ * @sample:	nanoseconds per I/O, one a repetition
+ */
+struct cell {
+	struct pi_format format;
+	struct pi_tuple tuple;
+	uint32_t bytes;
+	uint32_t blocks;
+	uint64_t (*guards)(const struct cell *cell);
+	uint8_t *data;
+	uint8_t *md_room;
+	uint8_t *md;
+	double *sample[NR_SIDES];
+};
+
+struct options {
+	unsigned long repetitions;
+	unsigned long kib;
+	unsigned long seed;
+	const char *only;
+	bool apart;
+	bool varied;
+	bool json;
+	bool samples;
+};
+
+/* what is computed and not kept */
+static volatile uint64_t sink;
+
+/*
+ * The guard of a block also covers the metadata before its tuple, which in an
+ * extended buffer follow the data: one call, else two.
+ */
+#define GUARDS(name, seed, compute)					\
+static uint64_t guards_##name(const struct cell *cell)			\
+{									\
+	const uint32_t data_stride = cell->tuple.stride;		\
+	const uint32_t before = cell->format.pi_offset;			\
+	const uint32_t len = cell->format.interval +			\
+			     (cell->format.extended ? before : 0);	\
+	const uint8_t *d = cell->data, *m = cell->md;			\
+	uint64_t sum = 0;						\
+									\
+	for (uint32_t i = 0; i < cell->blocks; i++) {			\
+		uint64_t value = compute(seed, d, len);			\
+									\
+		if (before && !cell->format.extended)			\
+			value = compute(value, m, before);		\
+		sum += value;						\
+		d += data_stride;					\
+		m += cell->format.md_size;				\
+	}								\
+	return sum;							\
+}
+
+GUARDS(crc16, 0, crc16_t10dif)
+GUARDS(crc64, 0, crc64_rocksoft_refl)
+/* ISA-L has none */
+GUARDS(ip, 0xffff, cell->tuple.guard)
+
+static const struct row {
+	uint8_t csum;
+	uint32_t interval;
+	uint16_t md_size;
+	bool last;
+	uint64_t (*guards)(const struct cell *cell);
+} rows[] = {
+	{ PI_LBMD_CSUM_CRC16_T10DIF, 512, 8, false, guards_crc16 },
+	{ PI_LBMD_CSUM_CRC16_T10DIF, 4096, 8, false, guards_crc16 },
+	{ PI_LBMD_CSUM_CRC16_T10DIF, 4096, 64, false, guards_crc16 },
+	{ PI_LBMD_CSUM_CRC16_T10DIF, 4096, 64, true, guards_crc16 },
+	{ PI_LBMD_CSUM_CRC64_NVME, 512, 16, false, guards_crc64 },
+	{ PI_LBMD_CSUM_CRC64_NVME, 4096, 16, false, guards_crc64 },
+	{ PI_LBMD_CSUM_CRC64_NVME, 4096, 64, false, guards_crc64 },
+	{ PI_LBMD_CSUM_CRC64_NVME, 4096, 64, true, guards_crc64 },
+	{ PI_LBMD_CSUM_IP, 512, 8, false, guards_ip },
+	{ PI_LBMD_CSUM_IP, 4096, 8, false, guards_ip },
+};
+
+static const uint32_t io_bytes[] = { 4096, 65536 };
+
+#define MAX_CELLS	(2 * ARRAY_SIZE(rows) * ARRAY_SIZE(io_bytes))
+
+static void *map(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (p == MAP_FAILED)
+		fail(1, "no memory for an I/O of %zu bytes", bytes);
+	return p;
+}
+
+static void cell_init(struct cell *cell, const struct row *row, bool extended,
+		      uint32_t bytes, const struct options *o)
+{
+	const struct pi_tuple_options options = {
+		.app		= 0x1234,
+		.app_mask	= 0xffff,
+		.app_mode	= o->varied ? PI_APP_RANDOM : PI_APP_CONSTANT,
+		.opaque		= o->varied,
+	};
+	const struct pi_guard *guard = pi_guard_by_csum(row->csum);
+	uint64_t state = bytes;
+	uint32_t room;
+
+	*cell = (struct cell) {
+		.format = {
+			.guard		= guard,
+			.interval	= row->interval,
+			.md_size	= row->md_size,
+			.pi_offset	= row->last ? row->md_size - guard->pi_size : 0,
+			.shift		= __builtin_ctz(row->interval),
+			.type		= 1,
+			.extended	= extended,
+		},
+		.bytes	= bytes,
+		.blocks	= bytes / row->interval,
+		.guards	= row->guards,
+	};
+	pi_tuple_init(&cell->tuple, &cell->format, &options);
+	room = cell->blocks * (row->interval + row->md_size);
+	cell->data = map(room);
+	for (uint32_t i = 0; i < room; i++)
+		cell->data[i] = random_next(&state);
+	cell->md_room = map(cell->blocks * row->md_size + PAGE);
+	for (enum side side = 0; side < NR_SIDES; side++)
+		cell->sample[side] = allocate(o->repetitions, sizeof(double));
+}
+
+static unsigned int list_cells(struct cell *cells, const struct options *o)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(io_bytes); i++)
+		for (unsigned int e = 0; e < 2; e++)
+			for (unsigned int r = 0; r < ARRAY_SIZE(rows); r++) {
+				char name[64];
+
+				cell_init(&cells[nr], &rows[r], e, io_bytes[i], o);
+				pi_format_name(&cells[nr].format, name, sizeof(name));
+				nr += !o->only || strstr(name, o->only);
+			}
+	if (!nr)
+		fail(2, "--only: no format's name has '%s' in it; the table has them all", o->only);
+	return nr;
+}
+
+/* nothing behind it begins before everything in front of it has ended */
+static inline void barrier(void)
+{
+#ifdef __x86_64__
+	__builtin_ia32_lfence();
+#else
+	__sync_synchronize();
+#endif
+}
+
+static uint64_t run(const struct cell *cell, enum side side, unsigned long ios,
+		    bool apart)
+{
+	const struct pi_tuple *t = &cell->tuple;
+	uint64_t start = now();
+
+	for (; ios; ios--) {
+		struct pi_mismatch bad;
+
+		if (apart)
+			barrier();
+		if (side == BARE)
+			sink = cell->guards(cell);
+		else if (side == GENERATE)
+			t->generate(t, cell->data, cell->md, cell->blocks, REF);
+		else if (t->verify(t, cell->data, cell->md, cell->blocks, REF, &bad))
+			fail(1, "block %u of what was generated has a wrong %s",
+			     bad.block, pi_tag_name(bad.tag));
+	}
+	return now() - start;
+}
+
+static void measure(struct cell *cell, unsigned long repetition,
+		    uint64_t *state, const struct options *o)
+{
+	const unsigned long ios = (o->kib * 1024 + cell->bytes - 1) / cell->bytes;
+	unsigned int order[NR_SIDES];
+
+	cell->md = cell->md_room + repetition % PLACES * (PAGE / PLACES);
+	run(cell, GENERATE, 1, false);
+	shuffle(order, NR_SIDES, state);
+	for (unsigned int i = 0; i < NR_SIDES; i++) {
+		run(cell, order[i], 1 + ios / 4, o->apart);
+		cell->sample[order[i]][repetition] =
+			(double)run(cell, order[i], ios, o->apart) / ios;
+	}
+}
+
+static void measure_all(struct cell *cells, unsigned int nr,
+			const struct options *o)
+{
+	uint64_t state = o->seed, start = now();
+	unsigned int order[MAX_CELLS];
+
+	for (unsigned long r = 0; r < o->repetitions; r++) {
+		shuffle(order, nr, &state);
+		for (unsigned int i = 0; i < nr; i++)
+			measure(&cells[order[i]], r, &state, o);
+		progress(r + 1, o->repetitions, start);
+	}
+}
+
+static struct stats time_of(const struct cell *cell, enum side side,
+			    const struct options *o)
+{
+	double *sample = allocate(o->repetitions, sizeof(*sample));
+	struct stats s;
+
+	memcpy(sample, cell->sample[side], o->repetitions * sizeof(*sample));
+	s = summarise(sample, o->repetitions);
+	free(sample);
+	return s;
+}
+
+/* to the bare calls of the same repetition */
+static struct stats ratio_of(const struct cell *cell, enum side side,
+			     const struct options *o)
+{
+	double *ratio = allocate(o->repetitions, sizeof(*ratio));
+	struct stats s;
+
+	for (unsigned long r = 0; r < o->repetitions; r++)
+		ratio[r] = cell->sample[side][r] / cell->sample[BARE][r];
+	s = summarise(ratio, o->repetitions);
+	/* the least ratio would be one of bad luck for the bare calls */
+	s.min = time_of(cell, side, o).min / time_of(cell, BARE, o).min;
+	free(ratio);
+	return s;
+}
+
+static const char *cpu(char *text, size_t size)
+{
+	FILE *file = fopen("/proc/cpuinfo", "r");
+	char line[256];
+
+	snprintf(text, size, "unknown CPU");
+	while (file && fgets(line, sizeof(line), file)) {
+		const char *colon = strchr(line, ':');
+
+		if (strncmp(line, "model name", 10) || !colon)
+			continue;
+		snprintf(text, size, "%.*s", (int)strcspn(colon + 2, "\n"),
+			 colon + 2);
+		break;
+	}
+	if (file)
+		fclose(file);
+	return text;
+}
+
+static void json_cell(const struct cell *cell, const struct options *o)
+{
+	char name[64], text[160];
+
+	pi_format_name(&cell->format, name, sizeof(name));
+	printf("{\"kind\": \"cell\", \"format\": %s, \"guard\": ",
+	       pi_json_string(text, sizeof(text), name));
+	printf("%s, \"extended\": %s, \"bytes\": %u, \"unit\": \"ns\"",
+	       pi_json_string(text, sizeof(text), cell->format.guard->name),
+	       cell->format.extended ? "true" : "false", cell->bytes);
+	for (enum side side = 0; side < NR_SIDES; side++) {
+		printf(", ");
+		json_stats(side_name[side], time_of(cell, side, o), true);
+	}
+	printf(", \"ratio\": {");
+	for (enum side side = GENERATE; side < NR_SIDES; side++) {
+		json_stats(side_name[side], ratio_of(cell, side, o), false);
+		printf(side + 1 < NR_SIDES ? ", " : "}");
+	}
+	if (o->samples) {
+		printf(", \"samples\": {");
+		for (enum side side = 0; side < NR_SIDES; side++) {
+			json_samples(side_name[side], cell->sample[side],
+				     o->repetitions);
+			printf(side + 1 < NR_SIDES ? ", " : "}");
+		}
+	}
+	printf("}\n");
+}
+
+static void json_run(const struct options *o)
+{
+	char name[128], text[260];
+
+	printf("{\"kind\": \"run\", \"schema\": 1, \"cpu\": %s, \"unit\": \"ns\", \"repetitions\": %lu, \"kib\": %lu, \"apart\": %s, \"varied\": %s, \"seed\": %lu}\n",
+	       pi_json_string(text, sizeof(text), cpu(name, sizeof(name))),
+	       o->repetitions, o->kib, o->apart ? "true" : "false",
+	       o->varied ? "true" : "false", o->seed);
+}
+
+static void print_run(const struct options *o)
+{
+	char name[128];
+
+	printf("%s: %lu repetitions of %lu KiB, shuffled by seed %lu; application tag %s%s\n"
+	       "bare: the guards alone, ns per I/O; generate, verify: how many times that\n",
+	       cpu(name, sizeof(name)), o->repetitions, o->kib, o->seed,
+	       o->varied ? "random, other bytes a pattern" : "constant",
+	       o->apart ? "; I/Os do not overlap" : "");
+}
+
+static void print_cells(const struct cell *cells, unsigned int nr,
+			uint32_t bytes, const struct options *o)
+{
+	printf("\nI/O of %2u KiB                            bare         generate               verify\n"
+	       "%-37s%8s%7s%8s  %-13s%8s  %-13s\n", bytes / 1024, "format",
+	       "min", "median", "median", "quartiles", "median", "quartiles");
+	for (const struct cell *c = cells; c < cells + nr; c++) {
+		struct stats bare = time_of(c, BARE, o);
+		char name[64];
+
+		if (c->bytes != bytes)
+			continue;
+		pi_format_name(&c->format, name, sizeof(name));
+		printf("%-37s%8.1f%7.1f", name, bare.min, bare.median);
+		for (enum side side = GENERATE; side < NR_SIDES; side++) {
+			struct stats s = ratio_of(c, side, o);
+
+			printf("%8.3f  %.3f..%.3f ", s.median, s.q1, s.q3);
+		}
+		printf("\n");
+	}
+}
+
+static void usage(FILE *out)
+{
+	fprintf(out,
+		"usage: tuple-cost [OPTION]...\n"
+		"What it costs to generate and to verify protection information, against the bare\n"
+		"calls that compute the guards of the same blocks: ISA-L's for CRC16 and CRC64, for\n"
+		"the IP checksum that of this build.  All in the caches, on one CPU.\n"
+		"\n"
+		"  --repetitions N  measure everything so often, each time in another order (201)\n"
+		"  --kib N          of data in one measurement (1024)\n"
+		"  --only TEXT      formats with TEXT in their names\n"
+		"  --apart          an I/O begins only when the one before has left the CPU's pipeline;\n"
+		"                   else they overlap there, on both sides\n"
+		"  --varied         application tags that change from block to block, and a pattern\n"
+		"                   in the bytes outside the tuple\n"
+		"  --seed N         of the orders (1)\n"
+		"  --json           a line of JSON for each figure\n"
+		"  --samples        in it, what each repetition measured\n"
+		"  --help\n"
+		"\n"
+		"A format with metadata before its tuple ('last') has guards over these too: in a\n"
+		"buffer of their own that is a second call, which the bare side makes as well.\n"
+		"Median and quartiles are those of the ratios within a repetition; in JSON, the\n"
+		"least ratio is that between the fastest repetitions of either side.\n"
+		"Exit status: 0 measured, 1 not, 2 usage.\n");
+}
+
+static struct options parse(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "repetitions",	required_argument,	NULL, 'r' },
+		{ "kib",		required_argument,	NULL, 'k' },
+		{ "only",		required_argument,	NULL, 'o' },
+		{ "apart",		no_argument,		NULL, 'p' },
+		{ "varied",		no_argument,		NULL, 'v' },
+		{ "seed",		required_argument,	NULL, 's' },
+		{ "json",		no_argument,		NULL, 'j' },
+		{ "samples",		no_argument,		NULL, 'a' },
+		{ "help",		no_argument,		NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct options o = {
+		.repetitions	= 201,
+		.kib		= 1024,
+		.seed		= 1,
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 'r':
+			o.repetitions = number("repetitions", optarg, 1, 1000000);
+			break;
+		case 'k':
+			o.kib = number("kib", optarg, 1, 1000000);
+			break;
+		case 'o':
+			o.only = optarg;
+			break;
+		case 'p':
+			o.apart = true;
+			break;
+		case 'v':
+			o.varied = true;
+			break;
+		case 's':
+			o.seed = number("seed", optarg, 0, UINT32_MAX);
+			break;
+		case 'j':
+			o.json = true;
+			break;
+		case 'a':
+			o.samples = true;
+			break;
+		case 'h':
+			usage(stdout);
+			exit(0);
+		default:
+			usage(stderr);
+			exit(2);
+		}
+	}
+	if (optind != argc)
+		fail(2, "'%s' is no option; see --help", argv[optind]);
+	return o;
+}
+
+int main(int argc, char **argv)
+{
+	static struct cell cells[MAX_CELLS];
+	const struct options o = parse(argc, argv);
+	unsigned int nr;
+
+	stay();
+	nr = list_cells(cells, &o);
+	measure_all(cells, nr, &o);
+
+	if (o.json)
+		json_run(&o);
+	else
+		print_run(&o);
+	for (unsigned int i = 0; o.json && i < nr; i++)
+		json_cell(&cells[i], &o);
+	for (unsigned int i = 0; !o.json && i < ARRAY_SIZE(io_bytes); i++)
+		print_cells(cells, nr, io_bytes[i], &o);
+	if (ferror(stdout) || fflush(stdout))
+		fail(1, "the result could not be written");
+	return 0;
+}

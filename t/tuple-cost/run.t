@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""tuple-cost on this machine: what it prints must follow from what it measured. No time is asserted."""
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from measures import Program, five, same  # noqa: E402
+from tap import ok, run  # noqa: E402
+
+TUPLE_COST = Program('tuple-cost')
+FEW = ['--repetitions', '5', '--kib', '100']
+SIDES = ('bare', 'generate', 'verify')
+# of issue and README: each in buffers of its own and extended, in I/Os of 4 and of 64 KiB
+FORMATS = {'512+8 type 1 CRC16', '4096+8 type 1 CRC16', '4096+64 type 1 CRC16 first', '4096+64 type 1 CRC16 last',
+           '512+16 type 1 CRC64', '4096+16 type 1 CRC64', '4096+64 type 1 CRC64 first', '4096+64 type 1 CRC64 last',
+           '512+8 type 1 IP checksum', '4096+8 type 1 IP checksum'}
+
+
+def measured(*words):
+    done = TUPLE_COST.run('--json', *FEW, *words)
+    ok(done.returncode == 0 and not done.stderr, f'measures {" ".join(words)}', done.stderr)
+    head, *cells = [json.loads(line) for line in done.stdout.splitlines()]
+    return head, cells
+
+
+def figures(cells):
+    ok(all(set(cell['samples']) == set(SIDES) and all(len(cell['samples'][side]) == 5 for side in SIDES) for cell in cells),
+       'as many samples as repetitions')
+    ok(all(sample > 0 for cell in cells for side in SIDES for sample in cell['samples'][side]), 'each took some time')
+    wrong = [cell for cell in cells for side in SIDES if not same(cell[side], five(cell['samples'][side]))]
+    ok(not wrong, 'minimum, quartiles, median and maximum are those of the samples', *wrong[:1])
+    wrong = []
+    for cell in cells:
+        bare = cell['samples']['bare']
+        for side in SIDES[1:]:
+            mine = cell['samples'][side]
+            expected = {**five([a / b for a, b in zip(mine, bare)]), 'min': min(mine) / min(bare)}
+            if not same(cell['ratio'][side], expected):
+                wrong.append((cell, side, expected))
+    ok(not wrong, 'the ratios pair what belongs to one repetition', *wrong[:1])
+
+
+def test():
+    TUPLE_COST.usage()
+    TUPLE_COST.refused(['--kib', '0'], 2, '--kib', '1 to 1000000')
+    TUPLE_COST.refused(['--only', 'CRC32'], 2, "'CRC32'")
+    TUPLE_COST.full_disk(*FEW)
+
+    head, cells = measured('--samples', '--seed', '7')
+    ok(head.pop('cpu') and head == {'kind': 'run', 'schema': 1, 'unit': 'ns', 'repetitions': 5, 'kib': 100, 'apart': False,
+                                    'varied': False, 'seed': 7}, 'says first what it does', head)
+    found = [(cell['format'].replace(' extended', ''), cell['extended'], cell['bytes']) for cell in cells]
+    expected = {(name, extended, size) for name in FORMATS for extended in (False, True) for size in (4096, 65536)}
+    ok(len(found) == len(expected) and set(found) == expected, 'every format, buffer and size', *found)
+    figures(cells)
+
+    head, cells = measured('--only', '4096+64 extended', '--varied', '--apart')
+    ok(head['varied'] and head['apart'] and len(cells) == 8 and all('samples' not in cell for cell in cells),
+       'one kind of format, and the other ways', head, cells)
+    done = TUPLE_COST.run(*FEW)
+    ok(done.returncode == 0 and all(f'\n{name} ' in done.stdout for name in FORMATS), 'tables for people', done)
+
+
+run(test)
