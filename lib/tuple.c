@@ -63,17 +63,59 @@ static ALWAYS_INLINE uint64_t guard(const struct pi_tuple *t,
 	return value;
 }
 
+/* opaque bytes are those of a little-endian word, over and over */
+static ALWAYS_INLINE uint64_t opaque_word(const struct pi_tuple *t,
+					  uint64_t ref)
+{
+	return (ref + 1) * t->opaque_multiply;
+}
+
 static ALWAYS_INLINE uint8_t opaque_byte(const struct pi_tuple *t,
 					 uint64_t ref, unsigned int offset)
 {
-	return (ref + 1) * t->opaque_multiply >> (offset % 8 * 8);
+	return opaque_word(t, ref) >> (offset % 8 * 8);
 }
 
-/* the opaque bytes before and after the tuple, as [begin, end) */
-#define FOR_EACH_OPAQUE(t, i, size)					\
-	for (unsigned int i = (t)->pi_offset ? 0 : (size);		\
-	     i < (t)->md_size;						\
-	     i = i + 1 == (t)->pi_offset ? i + 1 + (size) : i + 1)
+static ALWAYS_INLINE void fill(uint8_t *p, unsigned int bytes, uint64_t word)
+{
+	const uint64_t le = htole64(word);
+
+	for (; bytes >= sizeof(le); bytes -= sizeof(le), p += sizeof(le))
+		memcpy(p, &le, sizeof(le));
+	for (; bytes; bytes--, word >>= 8)
+		*p++ = word;
+}
+
+static ALWAYS_INLINE bool differs(const uint8_t *p, unsigned int bytes,
+				  uint64_t word)
+{
+	const uint64_t le = htole64(word);
+	uint64_t is, difference = 0;
+
+	for (; bytes >= sizeof(is); bytes -= sizeof(is), p += sizeof(is)) {
+		memcpy(&is, p, sizeof(is));
+		difference |= is ^ le;
+	}
+	for (; bytes; bytes--, word >>= 8)
+		difference |= *p++ ^ (word & 0xff);
+	return difference;
+}
+
+/*
+ * Whether wrong_opaque() is to look; it is always where a tuple does not end at
+ * a whole word, which no drive has.
+ */
+static ALWAYS_INLINE bool opaque_differs(const struct pi_tuple *t,
+					 const uint8_t *m, uint64_t ref,
+					 unsigned int size, enum place place)
+{
+	const unsigned int before = place == LAST ? t->pi_offset : 0;
+	const unsigned int after = before + size;
+	const uint64_t word = opaque_word(t, ref);
+
+	return differs(m, before, word) ||
+	       differs(m + after, t->md_size - after, word);
+}
 
 static ALWAYS_INLINE void generate(const struct pi_tuple *t, const void *data,
 				   void *md, uint32_t blocks, uint64_t ref,
@@ -89,9 +131,9 @@ static ALWAYS_INLINE void generate(const struct pi_tuple *t, const void *data,
 		uint8_t *pi = m + (place == LAST ? t->pi_offset : 0);
 		uint64_t value;
 
+		/* the tuple's place too, so that it is one run of words */
 		if (place != ALONE)
-			FOR_EACH_OPAQUE(t, i, size)
-				m[i] = opaque_byte(t, ref, i);
+			fill(m, t->md_size, opaque_word(t, ref));
 		value = guard(t, d, m, place);
 		if (size == 8) {
 			store(pi, value << 48 | tags(t, ref, 8));
@@ -122,8 +164,9 @@ static int wrong_opaque(const struct pi_tuple *t, const uint8_t *m,
 			uint32_t block, uint64_t ref, unsigned int size,
 			struct pi_mismatch *bad)
 {
-	FOR_EACH_OPAQUE(t, i, size) {
-		if (m[i] == opaque_byte(t, ref, i))
+	for (unsigned int i = 0; i < t->md_size; i++) {
+		if ((i >= t->pi_offset && i < t->pi_offset + size) ||
+		    m[i] == opaque_byte(t, ref, i))
 			continue;
 		wrong(bad, PI_TAG_OPAQUE, block, opaque_byte(t, ref, i), m[i]);
 		bad->offset = i;
@@ -177,7 +220,8 @@ static ALWAYS_INLINE int verify(const struct pi_tuple *t, const void *data,
 			escaped = (actual >> shift & 0xffff) == 0xffff &&
 				  (actual & t->ref_escape) == t->ref_escape;
 		}
-		if (check && place != ALONE && !escaped)
+		if (check && place != ALONE && !escaped &&
+		    opaque_differs(t, m, ref, size, place))
 			ret = wrong_opaque(t, m, i, ref, size, bad);
 		if (__builtin_expect(!ret && (value != stored ||
 					      (expected ^ actual) & compare), 0)) {

@@ -46,12 +46,13 @@ static inline int pi_test_formats_init(void **state)
 	} place[] = {
 		{ CRC16, 8, 0 }, { CRC16, 16, 0 }, { CRC16, 16, 8 },
 		{ CRC16, 64, 0 }, { CRC16, 64, 56 }, { CRC16, 64, 24 },
-		{ CRC16, 128, 120 },
+		{ CRC16, 128, 120 }, { CRC16, 13, 0 }, { CRC16, 30, 11 },
 		{ CRC64, 16, 0 }, { CRC64, 32, 0 }, { CRC64, 32, 16 },
 		{ CRC64, 64, 0 }, { CRC64, 64, 48 }, { CRC64, 64, 24 },
-		{ CRC64, 128, 112 },
+		{ CRC64, 128, 112 }, { CRC64, 45, 13 }, { CRC64, 29, 13 },
 		{ IP, 8, 0 }, { IP, 16, 0 }, { IP, 64, 0 },
-		{ NONE, 1, 0 }, { NONE, 8, 0 }, { NONE, 64, 0 },
+		{ NONE, 1, 0 }, { NONE, 8, 0 }, { NONE, 21, 0 },
+		{ NONE, 64, 0 },
 	};
 
 	for (uint32_t interval = 512; interval <= 4096; interval <<= 3)
