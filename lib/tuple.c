@@ -54,11 +54,13 @@ static ALWAYS_INLINE uint64_t tags(const struct pi_tuple *t, uint64_t ref,
 
 static ALWAYS_INLINE uint64_t guard(const struct pi_tuple *t,
 				    const uint8_t *data, const uint8_t *md,
-				    enum place place)
+				    enum place place, bool extended)
 {
-	uint64_t value = t->guard(t->guard_seed, data, t->interval);
+	const bool joined = place == LAST && extended;
+	uint64_t value = t->guard(t->guard_seed, data,
+				  t->interval + (joined ? t->pi_offset : 0));
 
-	if (place == LAST)
+	if (place == LAST && !extended)
 		value = t->guard(value, md, t->pi_offset);
 	return value;
 }
@@ -134,7 +136,7 @@ static ALWAYS_INLINE void generate(const struct pi_tuple *t, const void *data,
 		/* the tuple's place too, so that it is one run of words */
 		if (place != ALONE)
 			fill(m, t->md_size, opaque_word(t, ref));
-		value = guard(t, d, m, place);
+		value = guard(t, d, m, place, extended);
 		if (size == 8) {
 			store(pi, value << 48 | tags(t, ref, 8));
 		} else if (size == 16) {
@@ -203,7 +205,7 @@ static ALWAYS_INLINE int verify(const struct pi_tuple *t, const void *data,
 
 	for (uint32_t i = 0; i < blocks; i++) {
 		const uint8_t *pi = m + (place == LAST ? t->pi_offset : 0);
-		uint64_t value = guard(t, d, m, place);
+		uint64_t value = guard(t, d, m, place, extended);
 		uint64_t expected = 0, actual = 0, stored = value;
 		bool escaped = false;
 		int ret = 0;
