@@ -20,11 +20,21 @@ static uint64_t guard_crc64(uint64_t seed, const void *buf, size_t len)
 
 static uint64_t guard_ip(uint64_t seed, const void *buf, size_t len)
 {
+	typedef uint64_t pair __attribute__((vector_size(16)));
+	pair words, even = { 0 }, odd = { 0 };
 	const uint8_t *p = buf;
-	uint64_t sum = 0;
 	uint32_t word;
 	uint16_t half;
+	uint64_t sum;
 
+	/* no carry is lost: a sum of 32-bit words has 64 bits */
+	for (; len >= sizeof(words); len -= sizeof(words), p += sizeof(words)) {
+		memcpy(&words, p, sizeof(words));
+		even += words & 0xffffffff;
+		odd += words >> 32;
+	}
+	even += odd;
+	sum = even[0] + even[1];
 	for (; len >= sizeof(word); len -= sizeof(word), p += sizeof(word)) {
 		memcpy(&word, p, sizeof(word));
 		sum += word;
