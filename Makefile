@@ -199,6 +199,7 @@ lab: $(B)/io_uring_pi.so $(B)/t/attr-cost $(if $(DEV),,kernel)
 perf-host: $(B)/t/tuple-cost
 	@$<
 	@$< --apart
+	@$< --sse --only "4096+8 type"
 
 PREFIX ?= /usr/local
 # where that fio looks when it has dynamic engines

@@ -49,6 +49,7 @@ struct options {
 	unsigned long seed;
 	const char *only;
 	bool apart;
+	bool sse;
 	bool varied;
 	bool json;
 	bool samples;
@@ -186,8 +187,17 @@ static inline void barrier(void)
 #endif
 }
 
+/* what compilers make of copying a structure, built for any x86-64 */
+static inline void copy(void)
+{
+	typedef uint64_t pair __attribute__((vector_size(16)));
+	static volatile pair pairs[2];
+
+	pairs[1] = pairs[0];
+}
+
 static uint64_t run(const struct cell *cell, enum side side, unsigned long ios,
-		    bool apart)
+		    const struct options *o)
 {
 	const struct pi_tuple *t = &cell->tuple;
 	uint64_t start = now();
@@ -195,8 +205,10 @@ static uint64_t run(const struct cell *cell, enum side side, unsigned long ios,
 	for (; ios; ios--) {
 		struct pi_mismatch bad;
 
-		if (apart)
+		if (o->apart)
 			barrier();
+		if (o->sse)
+			copy();
 		if (side == BARE)
 			sink = cell->guards(cell);
 		else if (side == GENERATE)
@@ -215,12 +227,12 @@ static void measure(struct cell *cell, unsigned long repetition,
 	unsigned int order[NR_SIDES];
 
 	cell->md = cell->md_room + repetition % PLACES * (PAGE / PLACES);
-	run(cell, GENERATE, 1, false);
+	run(cell, GENERATE, 1, o);
 	shuffle(order, NR_SIDES, state);
 	for (unsigned int i = 0; i < NR_SIDES; i++) {
-		run(cell, order[i], 1 + ios / 4, o->apart);
+		run(cell, order[i], 1 + ios / 4, o);
 		cell->sample[order[i]][repetition] =
-			(double)run(cell, order[i], ios, o->apart) / ios;
+			(double)run(cell, order[i], ios, o) / ios;
 	}
 }
 
@@ -320,21 +332,22 @@ static void json_run(const struct options *o)
 {
 	char name[128], text[260];
 
-	printf("{\"kind\": \"run\", \"schema\": 1, \"cpu\": %s, \"unit\": \"ns\", \"repetitions\": %lu, \"kib\": %lu, \"apart\": %s, \"varied\": %s, \"seed\": %lu}\n",
+	printf("{\"kind\": \"run\", \"schema\": 1, \"cpu\": %s, \"unit\": \"ns\", \"repetitions\": %lu, \"kib\": %lu, \"apart\": %s, \"sse\": %s, \"varied\": %s, \"seed\": %lu}\n",
 	       pi_json_string(text, sizeof(text), cpu(name, sizeof(name))),
 	       o->repetitions, o->kib, o->apart ? "true" : "false",
-	       o->varied ? "true" : "false", o->seed);
+	       o->sse ? "true" : "false", o->varied ? "true" : "false", o->seed);
 }
 
 static void print_run(const struct options *o)
 {
 	char name[128];
 
-	printf("%s: %lu repetitions of %lu KiB, shuffled by seed %lu; application tag %s%s\n"
+	printf("%s: %lu repetitions of %lu KiB, shuffled by seed %lu; application tag %s%s%s\n"
 	       "bare: the guards alone, ns per I/O; generate, verify: how many times that\n",
 	       cpu(name, sizeof(name)), o->repetitions, o->kib, o->seed,
 	       o->varied ? "random, other bytes a pattern" : "constant",
-	       o->apart ? "; I/Os do not overlap" : "");
+	       o->apart ? "; I/Os do not overlap" : "",
+	       o->sse ? "; 16 bytes copied before each" : "");
 }
 
 static void print_cells(const struct cell *cells, unsigned int nr,
@@ -373,6 +386,8 @@ static void usage(FILE *out)
 		"  --only TEXT      formats with TEXT in their names\n"
 		"  --apart          an I/O begins only when the one before has left the CPU's pipeline;\n"
 		"                   else they overlap there, on both sides\n"
+		"  --sse            copies 16 bytes before each, on both sides, as programs do that were\n"
+		"                   built for any x86-64\n"
 		"  --varied         application tags that change from block to block, and a pattern\n"
 		"                   in the bytes outside the tuple\n"
 		"  --seed N         of the orders (1)\n"
@@ -394,6 +409,7 @@ static struct options parse(int argc, char **argv)
 		{ "kib",		required_argument,	NULL, 'k' },
 		{ "only",		required_argument,	NULL, 'o' },
 		{ "apart",		no_argument,		NULL, 'p' },
+		{ "sse",		no_argument,		NULL, 'e' },
 		{ "varied",		no_argument,		NULL, 'v' },
 		{ "seed",		required_argument,	NULL, 's' },
 		{ "json",		no_argument,		NULL, 'j' },
@@ -421,6 +437,9 @@ static struct options parse(int argc, char **argv)
 			break;
 		case 'p':
 			o.apart = true;
+			break;
+		case 'e':
+			o.sse = true;
 			break;
 		case 'v':
 			o.varied = true;

@@ -50,14 +50,14 @@ def test():
 
     head, cells = measured('--samples', '--seed', '7')
     ok(head.pop('cpu') and head == {'kind': 'run', 'schema': 1, 'unit': 'ns', 'repetitions': 5, 'kib': 100, 'apart': False,
-                                    'varied': False, 'seed': 7}, 'says first what it does', head)
+                                    'sse': False, 'varied': False, 'seed': 7}, 'says first what it does', head)
     found = [(cell['format'].replace(' extended', ''), cell['extended'], cell['bytes']) for cell in cells]
     expected = {(name, extended, size) for name in FORMATS for extended in (False, True) for size in (4096, 65536)}
     ok(len(found) == len(expected) and set(found) == expected, 'every format, buffer and size', *found)
     figures(cells)
 
-    head, cells = measured('--only', '4096+64 extended', '--varied', '--apart')
-    ok(head['varied'] and head['apart'] and len(cells) == 8 and all('samples' not in cell for cell in cells),
+    head, cells = measured('--only', '4096+64 extended', '--varied', '--apart', '--sse')
+    ok(head['varied'] and head['apart'] and head['sse'] and len(cells) == 8 and all('samples' not in cell for cell in cells),
        'one kind of format, and the other ways', head, cells)
     done = TUPLE_COST.run(*FEW)
     ok(done.returncode == 0 and all(f'\n{name} ' in done.stdout for name in FORMATS), 'tables for people', done)
