@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
+
 #include "pi_test_guard.h"
 
 #define MAX_LEN		4224
@@ -197,6 +201,37 @@ static void test_chain_from_any(void **state)
 	}
 }
 
+#ifdef __x86_64__
+/* upper halves of ymm and zmm registers that are in use: 0 after vzeroupper */
+static unsigned int upper_in_use(void)
+{
+	unsigned int low, high;
+
+	__asm__ volatile("xgetbv" : "=a" (low), "=d" (high) : "c" (1));
+	return low & 0x44;
+}
+
+/* SSE instructions of the whole program would wait for them */
+static void test_upper_halves(void **state)
+{
+	static uint8_t buf[4096];
+	unsigned int eax, ebx, ecx, edx;
+
+	(void)state;
+	if (!__builtin_cpu_supports("avx") ||
+	    !__get_cpuid_count(0xd, 1, &eax, &ebx, &ecx, &edx) || !(eax & 4))
+		skip();
+	__asm__ volatile("vzeroupper");
+	if (upper_in_use())
+		skip();
+	pi_test_for_each_guard(g)
+		for (size_t len = 0; len <= sizeof(buf); len += 512) {
+			compute(g, g->seed, buf, len);
+			assert_int_equal(upper_in_use(), 0);
+		}
+}
+#endif
+
 static void test_table(void **state)
 {
 	(void)state;
@@ -296,6 +331,9 @@ int main(void)
 		pi_test_with_random(test_ip_carries),
 		pi_test_with_random(test_chain),
 		pi_test_with_random(test_chain_from_any),
+#ifdef __x86_64__
+		cmocka_unit_test(test_upper_halves),
+#endif
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_by_csum),
 		cmocka_unit_test(test_by_profile),
