@@ -18,7 +18,8 @@ sys.path[:0] = [str(HERE.parents[2] / "scripts"), str(HERE.parent)]
 import test_device  # noqa: E402
 from pibench import cells, cli, guest, session  # noqa: E402
 
-# does what it is asked, after ROOT/delay seconds; new.so takes ROOT/slower milliseconds, everything else 100
+# does what it is asked, after ROOT/delay seconds, and notes the settings it runs under; new.so takes ROOT/slower
+# milliseconds, everything else 100; reads with PI fail where there is ROOT/broken, all with PI where there is ROOT/lacks
 FIO = """\
     #!/bin/sh
     cd {root}
@@ -28,13 +29,18 @@ FIO = """\
     --enghelp*) printf 'pi_layout   : x\\npi_time     : y\\n'; exit ;;
     esac
     [ ! -e delay ] || sleep $(cat delay)
-    echo "$IOENGINE $RW" >>log
+    knobs=$(cat sys/class/block/nvme0n1/integrity/read_verify sys/class/block/nvme0n1/integrity/write_generate)
+    echo "${{1#--section=}} $RW $DUT $((NUMBER_IOS * BS)) $knobs" >>log
     if [ $1$RW = --section=attrrandread ] && [ -e broken ]; then
         echo "io_uring_pi: block 7: guard" >&2
         exit 1
     fi
+    if [ $1 = --section=attr ] && [ -e lacks ]; then
+        echo "io_uring_pi: pi_layout=indirect needs Linux 6.14" >&2
+        exit 1
+    fi
     parts='{{"generate": 0, "verify": 0, "submit": 0, "wait": 0}}'
-    [ -z "$PI_STATS" ] || echo '{{"clock_ns": 0, "ns": '$parts', "calls": '$parts'}}' >>"$PI_STATS"
+    [ -z "$PI_STATS" ] || echo '{{"clock_ns": 7, "ns": '$parts', "calls": '$parts'}}' >>"$PI_STATS"
     ms=100
     case $IOENGINE in *new.so) ms=$(cat slower) ;; esac
     side=read
@@ -78,13 +84,17 @@ def program(path, text, **fields):
     path.chmod(0o755)
 
 
+def put_fio(root):
+    program(root / "fio", FIO, root=root)
+    (root / "slower").write_text("100\n")
+
+
 def furnish(root):
     """fio, its engines and the guest, in a root where there are devices already."""
-    program(root / "fio", FIO, root=root)
+    put_fio(root)
     program(root / "guest", GUEST, root=root, here=HERE)
     for name in ("engine", "old", "new"):
         (root / f"{name}.so").write_text(name)
-    (root / "slower").write_text("100\n")
 
 
 def one_session(more, kvm):

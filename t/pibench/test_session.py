@@ -5,44 +5,16 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import textwrap
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+import fake_machine  # noqa: E402
 import test_device  # noqa: E402
 import synthetic  # noqa: E402
 from pibench import cells, fio, results, session  # noqa: E402
 from pibench.errors import Failure  # noqa: E402
-
-# does what it is asked, notes the settings it runs under, and fails where told to
-FIO = """\
-    #!/bin/sh
-    cd {root}
-    knobs=$(cat sys/class/block/nvme0n1/integrity/read_verify sys/class/block/nvme0n1/integrity/write_generate)
-    echo "${{1#--section=}} $RW $DUT $((NUMBER_IOS * BS)) $knobs" >>log
-    if [ $1$RW = --section=attrrandread ] && [ -e broken ]; then
-        echo "io_uring_pi: block 7: guard" >&2
-        exit 1
-    fi
-    if [ $1 = --section=attr ] && [ -e lacks ]; then
-        echo "io_uring_pi: pi_layout=indirect needs Linux 6.14" >&2
-        exit 1
-    fi
-    [ -z "$PI_STATS" ] || echo '{{"clock_ns": 7}}' >>"$PI_STATS"
-    ms=100
-    case $IOENGINE in *new.so) ms=$(cat slower) ;; esac
-    side=read
-    [ ${{RW%write}} = $RW ] || side=write
-    cat <<END
-    {{
-      "fio version": "fio-3.41", "jobs": [{{"error": 0, "usr_cpu": 10, "sys_cpu": 10, "job_runtime": $ms, "ctx": 1, "$side": {{
-        "total_ios": $NUMBER_IOS, "io_bytes": 1, "runtime": $ms, "lat_ns": {{"mean": 1}}, "clat_ns": {{}}}}}}]
-    }}
-    END
-"""
-
 
 def names(pattern):
     return tuple(cell.name for cell in cells.select(synthetic.CELLS, [pattern]))
@@ -54,10 +26,8 @@ Ran = collections.namedtuple("Ran", "section rw dut size knobs")
 class Sessions(test_device.Machine):
     def setUp(self):
         super().setUp()
-        program = self.root / "fio"
-        program.write_text(textwrap.dedent(FIO.format(root=self.root)))
-        program.chmod(0o755)
-        self.tools = fio.Tools(str(program), str(program))
+        fake_machine.put_fio(self.root)
+        self.tools = fio.Tools(*2 * [str(self.root / "fio")])
 
     def run_session(self, before=(), stop=lambda: None, **changes):
         fields = {
