@@ -59,14 +59,6 @@ def emulated(host):
     return virtualisation(host) == "qemu" or "TCG" in cpu_field(host, "model name")
 
 
-def liburing(host):
-    """Version of the liburing under build/, else of the installed one."""
-    built = sorted(glob.glob(str(fio.REPO / "build" / "**" / "liburing.pc"), recursive=True))
-    text = host.read(built[-1]) if built else None
-    found = re.search(r"^Version:\s*(\S+)", text or "", re.MULTILINE)
-    return found.group(1) if found else first_line(host, ["pkg-config", "--modversion", "liburing"])
-
-
 def compiler_of(host, path):
     """What the object says it was compiled with, else the compiler at hand."""
     done = host.run(["readelf", "-p", ".comment", path])
@@ -135,7 +127,7 @@ def software(host, tools):
         "fio": first_line(host, [tools.fio, "--version"]),
         "fio_sha256": sha256(tools.fio),
         "fio_configure": fio_configure(host, tools.fio),
-        "liburing": liburing(host),
+        "liburing": first_line(host, ["pkg-config", "--modversion", "liburing"]),
         "engine_sha256": sha256(tools.engine),
         "engine_commit": commit(host),
         "engine_compiler": compiler_of(host, tools.engine),
