@@ -14,6 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import test_device  # noqa: E402
+from test_report import rows  # noqa: E402
 from pibench import cells, cli, fio, lab, labreport, results, session  # noqa: E402
 from pibench.errors import Failure, IoFailure  # noqa: E402
 from pibench.host import Host  # noqa: E402
@@ -310,18 +311,6 @@ def io_records(rounds=(0.9999, 1.0, 1.0001)):
         found.append(record("run", cell=cell.name, round=0, ios=10, window_ns=10**9))
         found += [record("run", cell=cell.name, round=n, ios=1000, window_ns=1000 * cost * f) for n, f in enumerate(rounds, 1)]
     return found
-
-
-def rows(text, heading):
-    """[{column: text}] of the first table below a heading."""
-    lines = text[text.index(heading) :].splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith("|"))
-    table = []
-    for line in lines[start:]:
-        if not line.startswith("|"):
-            break
-        table.append([field.strip() for field in line.strip("|").split("|")])
-    return [dict(zip(table[0], row)) for row in table[2:]]
 
 
 class Report(test_device.Machine):
