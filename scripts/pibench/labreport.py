@@ -6,7 +6,7 @@ import json
 import os
 import re
 
-from . import cells, report, results, stats
+from . import cells, metrics, report, results, stats
 from .document import Table, markdown
 from .errors import Failure
 
@@ -28,15 +28,11 @@ RINGS = (
 RING = {"indirect": "64", "inline": "128", "sqe128": "128", "mixed": "mixed"}
 
 
-def per_io(*names):
-    return lambda run: sum(run[name] for name in names) / run["ios"]
-
-
 METRICS = {
-    cells.INSTRUCTIONS: (("instructions per I/O", "instructions", per_io("window_ns")),),
+    cells.INSTRUCTIONS: (("instructions per I/O", "instructions", metrics.per_io("window_ns")),),
     cells.TIME: (
-        ("CPU per I/O", "ns", per_io("thread_ns", "kernel_ns")),
-        ("time per I/O", "ns", per_io("runtime_ns")),
+        ("CPU per I/O", "ns", metrics.per_io("thread_ns", "kernel_ns")),
+        ("time per I/O", "ns", metrics.per_io("runtime_ns")),
     ),
 }
 
