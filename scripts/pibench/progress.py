@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The progress line on standard error."""
 
+import os
 import sys
 import time
 
@@ -14,9 +15,11 @@ class Progress:
     """Counts runs of sessions that go on side by side; the slowest one sets the time left."""
 
     QUIET = 15
+    # seconds for which the plan is believed before what was measured is
+    TRUST = 60
 
     def __init__(self, sessions, stream=sys.stderr, now=time.monotonic):
-        """sessions: {name: [what each of its runs weighs]}"""
+        """sessions: {name: [seconds that each of its runs should take]}"""
         self.sessions = sessions
         self.done = dict.fromkeys(sessions, 0)
         self.before = dict.fromkeys(sessions, 0)
@@ -32,11 +35,7 @@ class Progress:
         for name, weights in self.sessions.items():
             done = sum(weights[self.before[name] : self.done[name]])
             left = sum(weights[self.done[name] :])
-            if not left:
-                continue
-            if not done:
-                return None
-            estimates.append(elapsed / done * left)
+            estimates.append(left * (elapsed + self.TRUST) / (done + self.TRUST))
         return max(estimates, default=0)
 
     def skip(self, session):
@@ -46,15 +45,13 @@ class Progress:
 
     def step(self, session, what):
         self.done[session] += 1
-        left = self.left()
         done = sum(self.done.values())
         # a gate that cannot tell yet goes on beyond the plan
         total = sum(max(len(weights), self.done[name]) for name, weights in self.sessions.items())
-        line = (
-            f"[{done}/{total}] {what}, {clock(self.now() - self.started)} elapsed, "
-            f"{'?' if left is None else clock(left)} left"
-        )
+        line = f"[{done}/{total}] {clock(self.now() - self.started)} elapsed, {clock(self.left())} left: {what}"
         if self.stream.isatty():
+            # what wraps cannot be written over
+            line = line[: (os.get_terminal_size(self.stream.fileno()).columns or 80) - 1]
             self.stream.write(f"\r{line:<{self.width}}")
             self.width = len(line)
         elif self.printed is None or self.now() - self.printed >= self.QUIET or done == total:

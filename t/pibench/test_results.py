@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
+import fcntl
 import io
 import json
+import os
 import pathlib
+import struct
 import sys
 import tempfile
+import termios
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
@@ -70,16 +74,38 @@ class ProgressLine(unittest.TestCase):
     def test_the_slower_session_sets_the_time_left(self):
         now = [0.0]
         stream = io.StringIO()
-        progress = Progress({"a": [1, 1], "b": [1, 1, 2]}, stream, lambda: now[0])
+        progress = Progress({"a": [30, 30], "b": [30, 30, 60]}, stream, lambda: now[0])
         now[0] = 60
         progress.step("a", "first")
-        self.assertIn("[1/5] first, 1:00 elapsed, ? left", stream.getvalue())
+        # nothing of b is done, so it may take twice as long as was thought
+        self.assertIn("[1/5] 1:00 elapsed, 4:00 left: first", stream.getvalue())
         progress.step("b", "second")
-        self.assertEqual(progress.left(), 180)
+        self.assertEqual(progress.left(), 120)
         for _ in range(2):
             progress.step("b", "more")
         progress.step("a", "last")
-        self.assertIn("[5/5] last, 1:00 elapsed, 0:00 left", stream.getvalue())
+        self.assertIn("[5/5] 1:00 elapsed, 0:00 left: last", stream.getvalue())
+
+    def test_a_line_does_not_wrap(self):
+        ours, theirs = os.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 40, 0, 0))
+        with open(theirs, "w") as stream:
+            progress = Progress({"a": [1, 1]}, stream)
+            progress.step("a", "long " * 20)
+            progress.step("a", "short")
+        lines = os.read(ours, 4096).decode().split("\r")[1:]
+        os.close(ours)
+        self.assertEqual([len(line) for line in lines], [39, 39])
+        self.assertIn("left: short", lines[1])
+
+    def test_what_was_measured_outweighs_the_plan(self):
+        now = [0.0]
+        progress = Progress({"a": [1] * 1000}, io.StringIO(), lambda: now[0])
+        self.assertEqual(progress.left(), 1000)
+        for _ in range(500):
+            now[0] += 10
+            progress.step("a", "x")
+        self.assertAlmostEqual(progress.left(), 5000, delta=600)
 
 
 if __name__ == "__main__":
