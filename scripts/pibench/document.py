@@ -156,6 +156,8 @@ def embed(figure):
     svg = re.sub(r"rgb\(\s*(\d+),\s*(\d+),\s*(\d+)\)", lambda m: SCHEME.get(",".join(m.groups()), m[0]), svg)
     svg = re.sub(r"\b(id=['\"]|href=['\"]#|url\(#)", lambda m: f"{m[1]}{figure.name}-", svg)
     svg = re.sub(r' color="[^"]*"', "", svg)
+    # what headings lie on
+    svg = svg.replace("flood-color='white'", "flood-color='var(--back)'")
     size = re.search(r'viewBox="0 0 (\d+) (\d+)"', svg)
     label = html.escape(figure.title, quote=True)
     width = f' style="max-width:{size[1]}px;min-width:{min(int(size[1]), 560)}px"' if size else ""

@@ -14,6 +14,8 @@ DIRECTORY = "plots"
 FORMATS = ("svg", "png")
 WIDTH = 760
 ROW, FRAME = 22, 140
+# of one figure, so that a sheet of paper holds it
+ROWS = 40
 # of the width of a character at the size of a label
 CHARACTER = 0.88
 LINES_HEIGHT = 400
@@ -60,15 +62,28 @@ def rows_of(groups):
     return rows, headings
 
 
+def sheets(groups):
+    """The groups on as many figures as they need, none of them divided: [(what to add to the figure's name, groups)]"""
+    found = []
+    room = 0
+    for heading, entries in groups:
+        room -= 1 + len(entries)
+        if room < 0 or not found:
+            found.append([])
+            room = ROWS - 1 - len(entries)
+        found[-1].append((heading, entries))
+    return [(f"-{number}" if number > 1 else "", each) for number, each in enumerate(found, 1)]
+
+
 def height(rows):
     return FRAME + ROW * rows[-1][0]
 
 
 def axis(intervals):
     """The ends of an axis for intervals and for 1."""
-    low, high = (limit(1, *(each[at] for each in intervals)) for limit, at in ((min, 1), (max, 2)))
-    room = (high - low) * 0.05 or 0.05
-    return f"{low - room} {high + room}"
+    low, high = (limit([1, *(each[at] for each in intervals)]) for limit, at in ((min, 1), (max, 2)))
+    room = max(high / low, 1.01) ** 0.05
+    return f"{low / room} {high * room}"
 
 
 def margin(groups):
@@ -100,10 +115,9 @@ def runs_of(session):
 
 
 def forest(session):
-    """Ratios to plain, a row for each way to carry PI, a mark for each baseline."""
+    """[Ratios to plain, a row for each way to carry PI, a mark for each baseline.]"""
     metric = session.metrics[0]
     groups = []
-    present = set()
     for workload in whole(session):
         entries = []
         for arm in session.arms(workload):
@@ -115,32 +129,41 @@ def forest(session):
                 if interval := session.interval(workload, arm, reference, metric):
                     found[state] = interval
             if found:
-                present |= set(found)
                 entries.append((way(arm), found))
         if entries:
             groups.append((workload.title, entries))
-    if not groups:
-        return None
-    states = [state for state in cells.BASELINES if state in present]
-    rows, headings = rows_of(groups)
-    series = [[f"{row} {name}" for row, name, _ in rows], headings]
-    for state in states:
-        series.append([f"{row} {' '.join(map(str, found[state]))}" for row, _, found in rows if state in found])
-    return Drawing(
-        f"forest-{session.name}",
-        f"{session.name}: {metric.title}, ratio to plain io_uring",
-        f"1 is plain io_uring with the same engine; {'further right costs more' if metric.verb == 'takes' else 'further right is faster'}."
-        f" {runs_of(session)}",
-        "forest.gp",
-        blocks(series),
-        height(rows),
-        (margin(groups), "ratio to plain io_uring"),
-        f"0 {axis([each for _, _, found in rows for each in found.values()])}",
-        tuple(states),
-    )
+    ends = axis([each for _, entries in groups for _, found in entries for each in found.values()])
+    side = "further right costs more" if metric.verb == "takes" else "further right is faster"
+    drawings = []
+    for sheet, entries in sheets(groups):
+        rows, headings = rows_of(entries)
+        series = [[f"{row} {name}" for row, name, _ in rows], headings]
+        shown = {}
+        for number, state in enumerate(cells.BASELINES, 1):
+            if points := [f"{row} {' '.join(map(str, found[state]))}" for row, _, found in rows if state in found]:
+                shown[state] = str(number)
+                series.append(points)
+        drawing = Drawing(
+            f"forest-{session.name}{sheet}",
+            f"{session.name}: {metric.title}, ratio to plain io_uring",
+            f"1 is plain io_uring with the same engine; {side}. {runs_of(session)}",
+            "forest.gp",
+            blocks(series),
+            height(rows),
+            (margin(groups), f"ratio to {next(iter(shown)) if len(shown) == 1 else 'plain io_uring'}"),
+            f"0 {ends} {' '.join(shown.values())}",
+            tuple(shown),
+        )
+        drawings.append(drawing)
+    return drawings
 
 
-PARTS = ("kernel", "generate and verify", "rest", "not split")
+PARTS = {
+    "kernel": "Kernel: the system calls.",
+    "generate and verify": "Generate and verify: guards and tags by the engine, from a run of its own with pi_time=1.",
+    "rest": "Rest: fio and the engine.",
+    "not split": "Not split: kernel and rest where they cannot be told apart.",
+}
 
 
 def split(record, total, metric):
@@ -164,7 +187,7 @@ def split(record, total, metric):
 
 
 def stack(session, size):
-    """What an I/O takes and where, for the workloads of one block size."""
+    """[What an I/O takes and where, for the workloads of one block size.]"""
     metric = metrics.CPU if session.mode == cells.TIME else session.metrics[0]
     groups = []
     for workload in whole(session):
@@ -177,26 +200,30 @@ def stack(session, size):
                 entries.append((name, split(timed, summary.median, metric)))
         if entries:
             groups.append((workload.title, entries))
-    if not groups:
-        return None
-    rows, headings = rows_of(groups)
-    lines = []
-    for row, name, parts in rows:
-        total = sum(parts)
-        ends = [sum(parts[: n + 1]) for n in range(len(parts))]
-        lines.append(f"{row} {name} {quoted(f'{total:,.0f}')} {total} {' '.join(f'{end:.3f}' for end in ends)}")
-    return Drawing(
-        f"stack-{session.name}-{size // 1024}k",
-        f"{session.name}: {metric.title}, {size // 1024} KiB",
-        "Kernel: the system calls; generate and verify: guards and tags by the engine, from a run of its own with pi_time=1; "
-        f"rest: fio and the engine. Not split: kernel and rest where they cannot be told apart. Median of {session.rounds()} rounds.",
-        "stack.gp",
-        blocks([lines, headings]),
-        height(rows),
-        (margin(groups), f"{metric.unit} per I/O"),
-        "-",
-        PARTS,
-    )
+    every = [parts for _, entries in groups for _, parts in entries]
+    used = [n for n in range(len(PARTS)) if any(parts[n] for parts in every)]
+    names, meanings = zip(*(list(PARTS.items())[n] for n in used)) if used else ((), ())
+    drawings = []
+    for sheet, entries in sheets(groups):
+        rows, headings = rows_of(entries)
+        lines = []
+        for row, name, parts in rows:
+            total = sum(parts)
+            ends = [sum(parts[: n + 1]) for n in used]
+            lines.append(f"{row} {name} {quoted(f'{total:,.0f}')} {total} {' '.join(f'{end:.3f}' for end in ends)}")
+        drawing = Drawing(
+            f"stack-{session.name}-{size // 1024}k{sheet}",
+            f"{session.name}: {metric.title}, {size // 1024} KiB",
+            " ".join([*(meanings if len(used) > 1 else ()), f"Median of {session.rounds()} rounds."]),
+            "stack.gp",
+            blocks([lines, headings]),
+            height(rows),
+            (margin(groups), f"{metric.unit} per I/O"),
+            f"{max(map(sum, every))} {' '.join(str(n + 1) for n in used)}",
+            names,
+        )
+        drawings.append(drawing)
+    return drawings
 
 
 def curve(points):
@@ -369,8 +396,8 @@ def figures(sessions, env, out, history=()):
     """The Drawings that the results have enough for."""
     found = []
     for session in (s for s in sessions if s.runs):
-        found.append(forest(session))
-        found += [stack(session, size) for size in dict.fromkeys(w.block_size for w in whole(session))]
+        found += forest(session)
+        found += [drawing for size in dict.fromkeys(w.block_size for w in whole(session)) for drawing in stack(session, size)]
         found += [mix(session, *key) for key in dict.fromkeys((w.rw, w.block_size, w.iodepth) for w in session.workloads)]
         found += [sweep(session, *key) for key in dict.fromkeys((w.rw, w.iodepth) for w in session.workloads)]
         if session.mode == cells.TIME:
@@ -401,7 +428,7 @@ def comparison(comparison):
             blocks(series),
             height(rows),
             (margin(list(groups.items())), "new / old"),
-            f"{limit} {axis([*(values for _, _, values in rows), (limit, limit, limit)])}",
+            f"{limit} {axis([*(values for _, _, values in rows), (limit, limit, limit)])} 1",
             ("new / old",),
         )
     ]

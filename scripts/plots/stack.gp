@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What an I/O takes and where, from 0, a row each:
 #
-#   gnuplot -c stack.gp STYLE OUTPUT WIDTH HEIGHT MARGIN XLABEL DATA UNUSED PARTS
+#   gnuplot -c stack.gp STYLE OUTPUT WIDTH HEIGHT MARGIN XLABEL DATA AXIS PARTS
 #
 # DATA: a block of lines 'row "label" "total" total part part ...', each part where
 # it ends, then one of lines 'row "heading"'.
+# AXIS: where the longest ends, then a number for the shade of each part.
 # PARTS: their names, each in quotes.
 load ARG1
 eval open(ARG2, int(ARG3), int(ARG4))
@@ -12,9 +13,9 @@ set output ARG2
 n = words(ARG9)
 shades = '#0072B2 #D55E00 #E69F00 #999999'
 
-stats ARG7 index 0 using 1:4 nooutput
-set yrange [STATS_max_x + 0.7:0.3]
-set xrange [0:STATS_max_y * 1.16]
+stats ARG7 index 0 using 1 nooutput
+set yrange [STATS_max + 0.7:0.3]
+set xrange [0:real(word(ARG8, 1)) * 1.16]
 set lmargin int(ARG5)
 set rmargin 3
 set tmargin 3
@@ -25,9 +26,11 @@ set decimal locale
 set grid x noy
 set ytics scale 0
 set key at screen 0.01, screen 1 left top horizontal Left reverse samplen 1 height 0.5
+if (n == 1) { set key off; set tmargin 1 }
+shade(i) = word(shades, int(word(ARG8, i + 1)))
 from(i) = i == 1 ? 0 : column(3 + i)
 plot ARG7 index 0 using (0):1:ytic(2) with points pt -1 notitle, \
-	ARG7 index 1 using (0):1:2 with labels left offset 1.5 - int(ARG5), 0 tc rgb '#404040' notitle, \
+	ARG7 index 1 using (0):1:2 with labels boxed left offset 1.5 - int(ARG5), 0 tc rgb '#404040' notitle, \
 	for [i = 1:n] ARG7 index 0 using (from(i)):1:(from(i)):(column(4 + i)):($1 - 0.36):($1 + 0.36) with boxxyerror \
-		fs solid border lc rgb word(shades, i) lc rgb word(shades, i) title word(ARG9, i), \
+		fs solid border lc rgb shade(i) lc rgb shade(i) title word(ARG9, i), \
 	ARG7 index 0 using 4:1:3 with labels left offset 0.6, 0 tc rgb '#404040' notitle

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Shared by every plot: Okabe-Ito, told apart by shape too.  #404040 and #d9d9d9
-# follow the page's colour scheme in the HTML report.
+# Shared by every plot: Okabe-Ito, told apart by shape too.  #404040, #d9d9d9
+# and the white below headings follow the page's colour scheme in the HTML report.
 set encoding utf8
 set border 3 lc rgb '#404040'
 set tics nomirror textcolor rgb '#404040'
@@ -9,6 +9,8 @@ set key textcolor rgb '#404040' noenhanced
 set xlabel textcolor rgb '#404040' noenhanced
 set ylabel textcolor rgb '#404040' noenhanced
 set bars 0
+# headings lie over the grid
+set style textbox opaque noborder margins 0.5, 0
 
 # by number: one look for a layout, or a baseline, in every plot
 colours = '#0072B2 #56B4E9 #009E73 #D55E00 #CC79A7 #E69F00 #0072B2 #D55E00 #009E73 #999999 #404040 #404040 #404040'

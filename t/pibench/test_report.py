@@ -321,7 +321,7 @@ class Figures(unittest.TestCase):
         return report.group(records(**more))[0]
 
     def test_forest_has_ratios_with_their_range(self):
-        drawing = plot.forest(self.session())
+        [drawing] = plot.forest(self.session())
         labels, headings, *series = drawing.data.split("\n\n\n")
         self.assertEqual(drawing.series, tuple(cells.BASELINES))
         self.assertEqual((len(labels.splitlines()), len(headings.splitlines())), (2, 1))
@@ -333,22 +333,40 @@ class Figures(unittest.TestCase):
 
     def test_limits_are_exact_from_six_rounds_on(self):
         noisy = self.session(rounds=(1.0,) * 6)
-        self.assertIn("95 % limits", plot.forest(noisy).caption)
+        self.assertIn("95 % limits", plot.forest(noisy)[0].caption)
 
     def test_stack_adds_up(self):
         cell = cells.parse("randread-4k-qd1 pi/indirect")
         stats = {"clock_ns": 10, "ns": {"generate": 0, "verify": 3_000_000, "submit": 12_000_000, "wait": 0},
                  "calls": {"generate": 0, "verify": 1000, "submit": 1000, "wait": 0}}  # fmt: skip
         found = records() + [{**run(cell, 20800, 9), "kind": "timed", "stats": stats}]
-        drawing = plot.stack(report.group(found)[0], 4096)
+        [drawing] = plot.stack(report.group(found)[0], 4096)
         lines = drawing.data.partition("\n\n\n")[0].splitlines()
         last = shlex.split(lines[-1])
         self.assertEqual([float(field) for field in last[3:]], [20800, 11990, 14980, 20800, 20800])
         time = [{**r, "mode": cells.TIME} for r in found]
-        last = shlex.split(plot.stack(report.group(time)[0], 4096).data.partition("\n\n\n")[0].splitlines()[-1])
-        self.assertEqual([float(field) for field in last[3:]], [15600, 0, 2990, 2990, 15600], "a system call may sleep")
+        last = shlex.split(plot.stack(report.group(time)[0], 4096)[0].data.partition("\n\n\n")[0].splitlines()[-1])
+        self.assertEqual([float(field) for field in last[3:]], [15600, 2990, 15600], "a system call may sleep")
         plain = shlex.split(lines[0])
         self.assertEqual([float(field) for field in plain[4:]], [0, 0, 0, 28000])
+
+    def test_a_part_that_is_nowhere_is_not_in_the_legend(self):
+        [drawing] = plot.stack(self.session(), 4096)
+        self.assertEqual((drawing.series, drawing.caption), (("not split",), "Median of 3 rounds."))
+
+    def test_a_figure_fits_a_sheet_and_each_shows_what_it_names(self):
+        with tempfile.TemporaryDirectory() as directory:
+            session = report.group(results.load(synthetic.write(directory, synthetic.matrix(("all",)), rounds=1)))[0]
+        drawings = plot.forest(session)
+        self.assertGreater(len(drawings), 1)
+        self.assertEqual(len({drawing.mark.partition(" ")[2].split()[0] for drawing in drawings}), 1, "one axis for all")
+        for drawing in drawings:
+            labels, headings, *series = drawing.data.split("\n\n\n")
+            self.assertLessEqual(len(labels.splitlines()) + len(headings.splitlines()), plot.ROWS)
+            looks = [list(cells.BASELINES)[int(number) - 1] for number in drawing.mark.split()[3:]]
+            self.assertEqual((drawing.series, len(series)), (tuple(looks), len(looks)))
+            self.assertTrue(all(block.strip() for block in series), "gnuplot does not count an empty block")
+        self.assertIn("ratio to plain-noverify", [drawing.before[1] for drawing in drawings])
 
     def test_where_curves_cross(self):
         self.assertEqual(plot.root([0, 50, 100], [-1, 1, 3]), 25)
