@@ -170,8 +170,11 @@ STYLE = """
 @media (prefers-color-scheme:dark){:root{--text:#e6edf3;--back:#0d1117;--soft:#161b22;--line:#30363d;--grid:#2d333b;
 --blue:#2f8bd6;--sky:#a8dbfa;--grey:#8b949e;--good:#56d364;--bad:#ff7b72;--open:#e3b341;--link:#79c0ff}}
 @media print{:root{color-scheme:light;--text:#000;--back:#fff;--soft:#fff;--line:#999;--grid:#d9d9d9;--blue:#0072b2;
---sky:#56b4e9;--grey:#999;--good:#11632f;--bad:#a40e26;--open:#7a4b00}details>*{display:block}figure,table,.verdict{break-inside:avoid}
-.scroll{overflow:visible!important}}
+--sky:#56b4e9;--grey:#999;--good:#11632f;--bad:#a40e26;--open:#7a4b00}figure,table,.verdict{break-inside:avoid}
+details::details-content{content-visibility:visible;block-size:auto}
+body .scroll{overflow:visible}body table{font-size:.7rem}body th,body td{padding:.2rem .3rem}
+body th,td:not(:first-child):not(.n),td:last-child{white-space:normal!important}
+body pre{white-space:pre-wrap}}
 *{box-sizing:border-box}
 body{margin:0 auto;max-width:62rem;padding:1rem;background:var(--back);color:var(--text);font:16px/1.5 system-ui,sans-serif;
 overflow-wrap:break-word}

@@ -368,7 +368,8 @@ def checklist(sessions, env):
             item(governor == "performance", f"{where}: frequency governor {governor}")
             item(False, f"{where}: state of the medium (preconditioning, steady state, temperature): not controlled, not recorded")
         else:
-            item(session.mode == cells.INSTRUCTIONS, f"{where}: {'instructions counted' if session.icount else 'emulated'}; "
+            counted = session.mode == cells.INSTRUCTIONS
+            item(counted, f"{where}: {'every instruction is counted' if counted else 'threads only, on an emulated device'}; "
                  "caches, memory latency and time are not measured")  # fmt: skip
         unfilled = session.read_only
         item(not unfilled, f"{where}: blocks were {'read as they were found' if unfilled else 'written before they were read'}")
