@@ -172,7 +172,7 @@ STYLE = """
 @media print{:root{color-scheme:light;--text:#000;--back:#fff;--soft:#fff;--line:#999;--grid:#d9d9d9;--blue:#0072b2;
 --sky:#56b4e9;--grey:#999;--good:#11632f;--bad:#a40e26;--open:#7a4b00}figure,table,.verdict{break-inside:avoid}
 details::details-content{content-visibility:visible;block-size:auto}
-body .scroll{overflow:visible}body table{font-size:.7rem}body th,body td{padding:.2rem .3rem}
+body .scroll{overflow:visible}body table{font-size:.65rem}body th,body td{padding:.2rem .3rem}
 body th,td:not(:first-child):not(.n),td:last-child{white-space:normal!important}
 body pre{white-space:pre-wrap}}
 *{box-sizing:border-box}

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Reports as a browser lays them out: nothing is cut off, and no words lie on each other."""
+
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import synthetic  # noqa: E402
+from pibench import cells, compare, measure, report  # noqa: E402
+from pibench.host import Host  # noqa: E402
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+DESKTOP, PHONE, A4 = 1280, 390, 718
+
+# tells what is wider than the page, and which words of a figure lie on others; a heading is there twice, with what it lies on
+LOOK = """
+<script>
+addEventListener("load", () => {
+    const found = [], page = document.scrollingElement;
+    if (page.scrollWidth > page.clientWidth) found.push(`${page.scrollWidth} wide in ${page.clientWidth}`);
+    for (const svg of document.querySelectorAll("svg")) {
+        const boxes = new Map();
+        for (const text of svg.querySelectorAll("text")) {
+            const box = text.getBoundingClientRect();
+            if (box.width) boxes.set(`${text.textContent.trim()} at ${box.x} ${box.y}`, box);
+        }
+        const list = [...boxes];
+        list.forEach(([name, a], i) => list.slice(i + 1).forEach(([other, b]) => {
+            const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+            const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+            if (wide > 1 && high > 3) found.push(`${svg.getAttribute("aria-label")}: ${name} on ${other}`);
+        }));
+        const frame = svg.getBoundingClientRect();
+        for (const [name, box] of list)
+            if (box.left < frame.left - 1 || box.right > frame.right + 1) found.push(`${svg.getAttribute("aria-label")}: ${name} is cut off`);
+    }
+    parent.postMessage(found, "*");
+});
+</script>
+"""
+FRAME = """<!DOCTYPE html><body style="margin:0"><iframe src="{name}" style="border:0;width:{width}px;height:2000px"></iframe>
+<pre></pre><script>addEventListener("message", e => document.querySelector("pre").textContent = JSON.stringify(e.data))</script>"""
+
+
+@unittest.skipUnless(BROWSER and shutil.which("gnuplot"), "no chromium, or no gnuplot")
+class Pages(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.out = pathlib.Path(scratch.name, "out")
+
+    def faults(self, width, paper=False):
+        text = (self.out / "index.html").read_text()
+        if paper:
+            text = text.replace("@media print", "@media all")
+        (self.out / "looked-at.html").write_text(text.replace("</body>", LOOK + "</body>"))
+        (self.out / "frame.html").write_text(FRAME.format(name="looked-at.html", width=width))
+        done = subprocess.run(
+            [BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={self.out}/browser",
+             "--virtual-time-budget=20000", "--dump-dom", f"file://{self.out}/frame.html"],
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        told = re.search(r"<pre>(.+?)</pre>", done.stdout, re.DOTALL)
+        self.assertTrue(told, done.stderr)
+        return json.loads(told[1])
+
+    def check(self):
+        for width in (DESKTOP, PHONE):
+            self.assertEqual(self.faults(width), [], f"{width} wide")
+        self.assertEqual(self.faults(A4, paper=True), [], "printed")
+
+    def report(self, chosen, **more):
+        synthetic.write(self.out, chosen, **more)
+        report.write(Host(), str(self.out), None, print)
+
+    def test_one_cell(self):
+        self.report([cells.parse("randread-4k-qd32 pi/indirect")])
+        self.check()
+
+    def test_more_than_two_hundred_cells(self):
+        self.report(synthetic.matrix(("all",)), rounds=6)
+        self.check()
+
+    def test_on_a_drive(self):
+        self.report(synthetic.CELLS, mode=cells.TIME, rounds=6, noise=0.02, session="nvme0n1")
+        self.check()
+
+    def test_a_comparison(self):
+        synthetic.compared(self.out, cells.load(cells.GATE, ("instructions",), ("indirect",)), 0.02)
+        report.write_comparison(Host(), compare.of(*measure.load(self.out)), self.out, print)
+        self.check()
+
+
+if __name__ == "__main__":
+    unittest.main()
