@@ -49,7 +49,8 @@ class Bracket:
         self.kernel_ns = sum(ran - self.before.get(pid, 0) for pid, ran in after.items())
 
 
-REGISTER = re.compile(r"-(\d+)\s+\[\d+\].*?(\d+\.\d+): io_uring_register:")
+# a ring is set up when it has been created and what it is to have registered; it ends with IORING_UNREGISTER_RING_FDS, 21
+SET_UP = re.compile(r"-(\d+)\s+\[\d+\].*?(\d+\.\d+): io_uring_(?:create:|register: ring \S+, opcode (?!21,))")
 EXIT = re.compile(r"(\d+\.\d+): sched_process_exit: .*?\bpid=(\d+)")
 IDLE = re.compile(r"(\d+\.\d+): cpu_idle: state=(\d+)")
 NOT_IDLE = str(2**32 - 1)
@@ -62,7 +63,7 @@ def nanoseconds(stamp):
 
 def window(text):
     """(start, end, idle) in ns of the fio job in a trace: from the last set-up of its ring to its exit."""
-    jobs = [(nanoseconds(stamp), pid) for pid, stamp in REGISTER.findall(text)]
+    jobs = [(nanoseconds(stamp), pid) for pid, stamp in SET_UP.findall(text)]
     if not jobs:
         return None
     start, job = jobs[-1]
@@ -82,7 +83,7 @@ class Trace:
     """Events so rare that they cost nothing an I/O, for guests of one processor."""
 
     DIRECTORY = "/sys/kernel/tracing/instances/pi-bench"
-    EVENTS = ("io_uring/io_uring_register", "sched/sched_process_exit", "power/cpu_idle")
+    EVENTS = ("io_uring/io_uring_create", "io_uring/io_uring_register", "sched/sched_process_exit", "power/cpu_idle")
 
     def __init__(self, host):
         self.host = host

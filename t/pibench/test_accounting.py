@@ -13,9 +13,11 @@ from pibench.host import Host  # noqa: E402
 TRACE = """\
 # tracer: nop
           <idle>-0       [000] dN.1.    17.462000: cpu_idle: state=4294967295 cpu_id=0
+             fio-178     [000] .....    17.463001: io_uring_create: ring 00000000c9, fd 5 sq size 1, cq size 2, flags 0x3108
              fio-178     [000] .....    17.463081: io_uring_register: ring 00000000c9, opcode 0, nr_user_files 0, ret 0
              fio-178     [000] .....    17.463151: io_uring_register: ring 00000000c9, opcode 2, nr_user_files 1, ret 0
-{idle}             fio-178     [000] .....    17.513151: sched_process_exit: comm=fio pid=178 prio=120 group_dead=true
+{idle}             fio-178     [000] .....    17.513051: io_uring_register: ring 00000000c9, opcode 21, nr_user_files 1, ret 1
+             fio-178     [000] .....    17.513151: sched_process_exit: comm=fio pid=178 prio=120 group_dead=true
           <idle>-0       [000] d..1.    17.515514: cpu_idle: state=1 cpu_id=0
           <idle>-0       [000] dN.1.    17.611643: cpu_idle: state=4294967295 cpu_id=0
              fio-177     [000] .....    17.611712: sched_process_exit: comm=fio pid=177 prio=120 group_dead=false
@@ -30,6 +32,11 @@ class Window(unittest.TestCase):
     def test_from_the_last_registration_to_the_exit_of_that_process(self):
         start, end, idle = accounting.window(TRACE.format(idle=""))
         self.assertEqual((end - start, idle), (50_000_000, 0))
+
+    def test_a_ring_with_nothing_registered(self):
+        bare = "".join(line for line in TRACE.format(idle="").splitlines(True) if "io_uring_register" not in line)
+        start, end, _ = accounting.window(bare)
+        self.assertEqual(end - start, 50_150_000)
 
     def test_idle_inside_is_seen_and_idle_outside_is_not(self):
         self.assertEqual(accounting.window(TRACE.format(idle=IDLE))[2], 4_000_000)
