@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 
-from . import cells, compare, device, environment, fio, formats, gate, guest, lab, measure, report, results, selftest, session
+from . import cells, compare, device, environment, fio, formats, gate, guest, lab, measure, perf, report, results, selftest, session
 from .errors import ENVIRONMENT, IO, OK, REGRESSED, UNDECIDED, Failure, Interrupted
 from .host import Host
 
@@ -103,6 +103,7 @@ def parser():
     inner.add_argument("spec", metavar="JSON")
     inner.add_argument("out", metavar="DIR")
     lab.add_parsers(commands)
+    perf.add_parsers(commands)
     return top
 
 
@@ -348,6 +349,7 @@ COMMANDS = {
     "report": report_again,
     "selftest": prove,
     **lab.COMMANDS,
+    **perf.COMMANDS,
 }
 
 

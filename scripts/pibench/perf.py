@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""pi-bench perf: what the engine itself costs, beside fio's own engines and the kernel's floor, and whether that grows."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import random
+import resource
+import shlex
+import shutil
+import tempfile
+import typing
+
+from . import accounting, cells, device, environment, fio, guest, perfreport, results
+from .errors import REGRESSED, Failure, IoFailure
+from .progress import Progress
+
+JOBS = str(fio.REPO / "configs" / "perf.fio")
+BUILD = fio.REPO / "build"
+BLOCK, FILL_BLOCK = 4096, 128 << 10
+REGION = 64 << 20
+# what a run has beyond the first I/Os is what is counted: neither fio's start nor the set-up of a ring
+LEAD, COUNTED = 1024, 8192
+ROUNDS = 3
+ATTEMPTS = 5
+AUTOPI, ISAL, FLOOR = "plain-autopi", "-isal", "floor"
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """Who does the I/O, and which: a section of configs/perf.fio, where the kernel adds PI, or with ISA-L in fio."""
+
+    way: str
+    rw: str
+    iodepth: int
+    registered: bool = True
+    numjobs: int = 1
+    files: int = 1
+    times: int = 1
+
+    @property
+    def workload(self):
+        bare = "" if self.registered else "-bare"
+        more = "".join(f"-{name}{value}" for name, value in (("jobs", self.numjobs), ("files", self.files), ("x", self.times)) if value > 1)
+        return f"{self.rw}-4k-qd{self.iodepth}{bare}{more}"
+
+    @property
+    def name(self):
+        return f"{self.workload} {self.way}"
+
+    @property
+    def section(self):
+        name = "io_uring" if self.way == AUTOPI else self.way.removesuffix(ISAL)
+        return name if self.registered else f"{name}-bare"
+
+    @property
+    def direction(self):
+        return "write" if self.rw.endswith("write") else "read"
+
+
+RW, DEPTHS = ("randread", "randwrite"), (1, 32)
+PLAIN_WAYS = ("io_uring", "none")
+PI_WAYS = (AUTOPI, "io_uring-md", "io_uring-md-isal", "io_uring_cmd", "io_uring_cmd-isal", "passthru", "indirect", FLOOR)
+
+
+def plain_cells():
+    return tuple(
+        Cell(way, rw, depth, registered) for rw in RW for depth in DEPTHS for registered in (False, True) for way in PLAIN_WAYS
+    )
+
+
+def pi_cells():
+    return tuple(Cell(way, rw, depth) for rw in RW for depth in DEPTHS for way in PI_WAYS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """What to run and where; goes as JSON into the guest."""
+
+    COMMAND: typing.ClassVar = "perf-session"
+
+    name: str
+    rounds: int
+    seed: int
+    # in total, or of the threads alone: time flies while an emulated device answers
+    total: bool
+    cells: tuple
+    tools: fio.Tools
+    isal: str
+    floor: str
+    icount: bool = True
+    mode: str = cells.INSTRUCTIONS
+
+    def plan(self):
+        return [(number, cell) for number in range(self.rounds + 1) for cell in order(self.cells, number, self.seed)]
+
+
+def order(chosen, number, seed):
+    shuffled = list(chosen)
+    random.Random(f"{seed}/{number}").shuffle(shuffled)
+    return shuffled
+
+
+def decode(text):
+    fields = json.loads(text)
+    chosen = tuple(Cell(**cell) for cell in fields["cells"])
+    return Spec(**{**fields, "cells": chosen, "tools": fio.Tools(**fields["tools"])})
+
+
+class Session:
+    def __init__(self, host, spec, emit, out):
+        self.host = host
+        self.spec = spec
+        self.emit = emit
+        self.out = out
+        self.trace = None
+
+    def run(self):
+        spec = self.spec
+        self.target = device.describe(self.host, os.environ["PI_DISK0"])
+        found = environment.machine(self.host, {"pi" if self.target.pi else "nopi": environment.device(self.host, self.target)})
+        results.save_json(results.parts(self.out, spec.name).environment, found)
+        if spec.total:
+            self.trace = accounting.Trace(self.host)
+        if self.target.pi:
+            self.fio(Cell(AUTOPI, "write", 32), REGION // BLOCK)
+        gone = set()
+        for number, cell in spec.plan():
+            about = {"session": spec.name, "cell": cell.name, "round": number, "seed": spec.seed}
+            if cell in gone:
+                self.emit({"kind": "skip", **about, "reason": "failed before"})
+                continue
+            try:
+                self.emit({"kind": "run", **about, **self.measure(cell, number)})
+            except IoFailure as error:
+                gone.add(cell)
+                self.emit({"kind": "failure", **about, "reason": str(error)})
+
+    def measure(self, cell, number):
+        lead = self.once(cell, LEAD)
+        if number == cells.WARM_UP:
+            return lead
+        more = self.once(cell, LEAD + COUNTED * cell.times)
+        return {**more, **{name: more[name] - lead[name] for name in ("ios", "count")}}
+
+    def once(self, cell, ios):
+        settings = {} if cell.way == AUTOPI or not self.target.pi else device.no_integrity(self.target)
+        with device.Settings(self.host, settings):
+            if not self.trace:
+                return self.program(cell, ios)
+            for _ in range(ATTEMPTS):
+                self.trace.clear()
+                measured = self.program(cell, ios)
+                measured["count"], idle = self.trace.read(measured["runtime_ns"])
+                if not idle:
+                    return measured
+        raise IoFailure(f"the processor idled in each of {ATTEMPTS} runs; its time is not instructions")
+
+    def program(self, cell, ios):
+        """Runs it; what its threads and the kernel's have run is in count."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        with accounting.Bracket(self.host) as machine:
+            measured = self.floor(cell, ios) if cell.way == FLOOR else self.fio(cell, ios)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        thread = sum(getattr(after, part) - getattr(before, part) for part in ("ru_utime", "ru_stime"))
+        return {**measured, "count": round(thread * 1e9) + machine.kernel_ns}
+
+    def floor(self, cell, ios):
+        argv = [self.spec.floor, self.target.path, cell.rw, str(cell.iodepth), str(ios), str(REGION // BLOCK)]
+        done = fio.run(argv, {}, 36000)
+        if done.returncode:
+            raise IoFailure(fio.complaint(done))
+        return {"ios": ios, "argv": argv}
+
+    def fio(self, cell, ios):
+        spec = self.spec
+        program = spec.isal if cell.way.endswith(ISAL) else spec.tools.fio
+        argv = [program, f"--section={cell.section}", "--output-format=json", "--eta=never", JOBS]
+        command = cell.section in ("io_uring_cmd", fio.PASSTHRU)
+        path = self.target.path.replace("nvme", "ng") if command else self.target.path
+        values = {
+            "ENGINE": spec.tools.engine, "DUT": path, "RW": cell.rw, "IODEPTH": str(cell.iodepth), "SIZE": str(REGION),
+            "NUMBER_IOS": str(ios), "NUMJOBS": str(cell.numjobs),
+        }  # fmt: skip
+        _, measured = fio.result(fio.run(argv, values, 36000), cell.direction, ios * cell.numjobs)
+        return {**measured, "argv": argv, "variables": values}
+
+
+def add_parsers(commands):
+    perf = commands.add_parser("perf", help="what the engine costs beside fio's own engines, in guests")
+    perf.add_argument("--out", metavar="DIR", default="build/perf/report", help="directory for results and report (%(default)s)")
+    perf.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="rounds after the warm-up (%(default)s)")
+    perf.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the orders (%(default)s)")
+    perf.add_argument("--only", action="append", default=[], metavar="WORDS", help="cells whose name has all these words (repeatable)")
+    perf.add_argument("--fio", default=fio.Tools.fio, metavar="FILE", help="fio to run (build/fio/fio)")
+    perf.add_argument("--engine", default=fio.Tools.engine, metavar="FILE", help="engine (build/io_uring_pi.so)")
+    perf.add_argument("--isal", default=str(BUILD / "perf" / "fio-isal" / "fio"), metavar="FILE", help="fio built with ISA-L")
+
+    again = commands.add_parser("perf-report", help="write the report of perf again from raw results")
+    again.add_argument("dir", metavar="DIR")
+
+    inner = commands.add_parser("perf-session", help="run one session of perf in this machine (used in guests)")
+    inner.add_argument("spec", metavar="JSON")
+    inner.add_argument("out", metavar="DIR")
+
+
+def sessions(options):
+    """{spec: disks}, both in one boot each, side by side."""
+    tools = fio.Tools(os.path.abspath(options.fio), os.path.abspath(options.engine))
+    rest = {"tools": tools, "isal": os.path.abspath(options.isal), "floor": str(BUILD / "t" / "floor")}
+    found = {}
+    for name, total, chosen, disk in (("plain", True, plain_cells(), "null_blk:4096"), ("pi", False, pi_cells(), "4096+8")):
+        chosen = cells.select(chosen, options.only)
+        if chosen:
+            found[Spec(name, options.rounds, options.seed, total, chosen, **rest)] = [disk]
+    if not found:
+        raise Failure("--only: no cell has all these words")
+    return found
+
+
+def prepare(out):
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if any(out.iterdir()) and not (results.load_json(out / "env.json") or {}).get("perf"):
+            raise Failure(f"{out}: neither empty nor written by pi-bench perf; name another --out")
+        shutil.rmtree(out / "parts", ignore_errors=True)
+        for name in (results.NAME, "report.md"):
+            (out / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise Failure(f"{out}: {error.strerror}; name another --out") from None
+    return out
+
+
+def run_perf(host, options):
+    if options.rounds < 1:
+        raise Failure("--rounds: at least 1")
+    plan = sessions(options)
+    for path in {path for spec in plan for path in (spec.tools.fio, spec.tools.engine, spec.isal, spec.floor)}:
+        if not os.path.exists(path):
+            raise Failure(f"{path}: not built; run make perf")
+    what = guest.ready()
+    out = prepare(pathlib.Path(options.out).absolute())
+    tools = next(iter(plan)).tools
+    env = {
+        "schema": results.SCHEMA,
+        "command": shlex.join(["scripts/pi-bench", *options.arguments]),
+        "host": environment.machine(host) | environment.software(host, tools),
+        "guest": what,
+        "perf": True,
+    }
+    results.save_json(out / "env.json", env)
+    progress = Progress({spec.name: [cell.times + 0.5 for _, cell in spec.plan()] for spec in plan})
+
+    def emit(record):
+        results.append(out / results.NAME, record)
+        if record["kind"] == "failure":
+            progress.say(f"pi-bench: {record['session']}: {record['cell']}: {record['reason']}")
+        progress.step(record["session"], f"{record['session']} round {record['round']}: {record['cell']}")
+
+    try:
+        guest.run(plan, str(out), emit, at_once=os.cpu_count())
+    finally:
+        progress.end()
+        env["sessions"] = {spec.name: results.load_json(results.parts(out, spec.name).environment) for spec in plan}
+        results.save_json(out / "env.json", env)
+    shutil.rmtree(out / "parts", ignore_errors=True)
+    return show(out)
+
+
+def in_guest(host, options):
+    spec = decode(options.spec)
+    part = results.parts(options.out, spec.name).records
+    with tempfile.TemporaryDirectory() as memory:
+        # a page of a program that must come from the host lets the processor idle in the middle of a run
+        def local(path):
+            directory = tempfile.mkdtemp(dir=memory)
+            return shutil.copy(path, directory)
+
+        tools = fio.Tools(local(spec.tools.fio), local(spec.tools.engine))
+        spec = dataclasses.replace(spec, tools=tools, isal=local(spec.isal), floor=local(spec.floor))
+        Session(host, spec, lambda record: results.append(part, record), options.out).run()
+    return 0
+
+
+def show(out):
+    text, missed = perfreport.write(out)
+    print(text, end="")
+    print(f"\nReport: {os.path.relpath(out)}/report.md")
+    return REGRESSED if missed else 0
+
+
+COMMANDS = {
+    "perf": run_perf,
+    "perf-session": in_guest,
+    "perf-report": lambda host, options: show(pathlib.Path(options.dir).absolute()),
+}
