@@ -104,8 +104,8 @@ static ALWAYS_INLINE bool differs(const uint8_t *p, unsigned int bytes,
 }
 
 /*
- * Whether wrong_opaque() is to look; it is always where a tuple does not end at
- * a whole word, which no drive has.
+ * Whether wrong_opaque() is to look: also, and always, where a tuple does not
+ * end at a multiple of a word, as no drive has it.
  */
 static ALWAYS_INLINE bool opaque_differs(const struct pi_tuple *t,
 					 const uint8_t *m, uint64_t ref,
