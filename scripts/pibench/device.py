@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Block devices: which of them may be touched, what PI they have, and their settings."""
 
+import contextlib
 import dataclasses
 import errno
 import os
@@ -207,15 +208,19 @@ class Settings:
         self.host = host
         self.values = values
         self.saved = {}
+        self.heir = None
 
     def __enter__(self):
+        for path in self.values:
+            old = self.host.read(path)
+            if old is None:
+                raise Failure(f"{path}: no such setting; this kernel or device lacks it")
+            chosen = re.search(r"\[(.*?)\]", old)
+            self.saved[path] = chosen.group(1) if chosen else old
         try:
+            with self.undisturbed():
+                self.heir = self.appoint()
             for path, value in self.values.items():
-                old = self.host.read(path)
-                if old is None:
-                    raise Failure(f"{path}: no such setting; this kernel or device lacks it")
-                chosen = re.search(r"\[(.*?)\]", old)
-                self.saved[path] = chosen.group(1) if chosen else old
                 self.host.write(path, value)
         except BaseException:
             self.restore()
@@ -225,20 +230,52 @@ class Settings:
     def __exit__(self, *_):
         self.restore()
 
-    def restore(self):
+    @contextlib.contextmanager
+    def undisturbed(self):
         masked = signal.pthread_sigmask(signal.SIG_BLOCK, self.SIGNALS)
         try:
-            failed = []
-            while self.saved:
-                path, value = self.saved.popitem()
-                try:
-                    self.host.write(path, value)
-                except Failure:
-                    failed.append(f"echo {value} >{path}")
-            if failed:
-                raise Failure(f"a setting was not put back; do it by hand: {'; '.join(failed)}")
+            yield
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, masked)
+
+    def appoint(self):
+        """(pid, pipe) of a process that puts the settings back when the pipe ends without a word: SIGKILL leaves no time."""
+        ours, theirs = os.pipe()
+        pid = os.fork()
+        if pid:
+            os.close(ours)
+            return pid, theirs
+        try:
+            os.setsid()
+            os.closerange(0, ours)
+            os.closerange(ours + 1, os.sysconf("SC_OPEN_MAX"))
+            if not os.read(ours, 1):
+                self.put_back()
+        finally:
+            os._exit(0)
+
+    def put_back(self):
+        """Those that could not be, as one can type them."""
+        failed = []
+        for path, value in self.saved.items():
+            try:
+                self.host.write(path, value)
+            except Failure:
+                failed.append(f"echo {value} >{path}")
+        return failed
+
+    def restore(self):
+        with self.undisturbed():
+            failed = self.put_back()
+            if self.heir:
+                pid, pipe = self.heir
+                with contextlib.suppress(BrokenPipeError):
+                    os.write(pipe, b".")
+                os.close(pipe)
+                os.waitpid(pid, 0)
+                self.heir = None
+            if failed:
+                raise Failure(f"a setting was not put back; do it by hand: {'; '.join(failed)}")
 
 
 def no_integrity(device):

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """fio: its command line for a cell, one run of it, and its JSON."""
 
+import ctypes
 import dataclasses
 import json
 import os
 import re
+import signal
 import subprocess
 
 from . import cells
@@ -93,22 +95,47 @@ def command(section, tools, jobs=JOBS):
     return [tools.fio, f"--section={section}", "--output-format=json+", "--eta=never", jobs]
 
 
+def die_with_parent():
+    """In a child: SIGTERM when this process is gone, whatever ended it."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+def end(process):
+    """As its own way of ending allows: a fio that is killed leaves its jobs."""
+    process.terminate()
+    try:
+        process.communicate(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def run(argv, variables, timeout):
     try:
-        return subprocess.run(
+        process = subprocess.Popen(
             argv,
             env={**os.environ, **variables},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            timeout=timeout,
-            check=False,
+            preexec_fn=die_with_parent,
+            # one that dies of SIGPIPE, as it says to nobody that it ends, leaves its jobs too
+            restore_signals=False,
         )
     except OSError as error:
         raise Failure(f"{argv[0]}: {error.strerror}") from None
-    except subprocess.TimeoutExpired:
-        raise IoFailure(f"fio did not end within {timeout:.0f} s") from None
+    with process:
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            end(process)
+            raise IoFailure(f"fio did not end within {timeout:.0f} s") from None
+        except BaseException:
+            end(process)
+            raise
+    return subprocess.CompletedProcess(argv, process.returncode, out, err)
 
 
 def parse(text):

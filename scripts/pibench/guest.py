@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Sessions in guests, side by side: boot each, follow its results as they come, keep them whatever happens."""
 
-import contextlib
-import ctypes
 import os
 import pathlib
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -52,10 +49,6 @@ def ready(options=()):
     return found.group(1).strip()
 
 
-def die_with_parent():
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-
-
 class Boot:
     """One guest with one session in it."""
 
@@ -67,7 +60,7 @@ class Boot:
         argv = command(spec, disks, out, options)
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(argv, cwd=writable(out), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            preexec_fn=die_with_parent)  # fmt: skip
+                                            preexec_fn=fio.die_with_parent)  # fmt: skip
 
     @property
     def going(self):
@@ -97,13 +90,8 @@ class Boot:
         return f"guest {self.spec.name}: {said[-1] if said else f'exit status {self.process.returncode}'} (log: {self.log})"
 
     def stop(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(10)
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        if self.going:
+            fio.end(self.process)
 
 
 def run(sessions, out, emit, options=(), at_once=None, stop=lambda: None):

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
@@ -249,6 +250,20 @@ class Settings(Machine):
                 self.fail("not interrupted")
             self.assertEqual(caught.exception.status, 128 + number)
             self.assertEqual(self.values(), ["1", "1"])
+
+    def test_put_back_after_sigkill(self):
+        pid = os.fork()
+        if not pid:
+            os.setpgid(0, 0)
+            with device.Settings(self.host, device.no_integrity(self.device)):
+                if self.values() == ["0", "0"]:
+                    os.killpg(0, signal.SIGKILL)
+            os._exit(1)
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), -signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while self.values() != ["1", "1"] and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertEqual(self.values(), ["1", "1"])
 
     def test_second_setting_fails(self):
         (self.root / self.knobs[1][1:]).unlink()
