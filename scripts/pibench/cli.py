@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 
-from . import cells, compare, device, environment, fio, formats, gate, guest, lab, measure, perf, report, results, selftest, session
+from . import cells, compare, device, document, environment, fio, formats, gate, guest, lab, measure, perf, report, results, selftest, session
 from .errors import ENVIRONMENT, IO, OK, REGRESSED, UNDECIDED, Failure, Interrupted
 from .host import Host
 
@@ -98,6 +98,7 @@ def parser():
     again = commands.add_parser("report", help="write the report again from raw results")
     again.add_argument("dir", metavar="DIR")
     again.add_argument("--history", metavar="FILE", help="show the trend that run --history left there")
+    again.add_argument("--table", metavar="WORDS", help="only print the figures of workloads with these words, as Markdown")
 
     inner = commands.add_parser("session", help="run one session in this machine (used in guests)")
     inner.add_argument("spec", metavar="JSON")
@@ -313,6 +314,10 @@ def show_report(host, out, history, name):
 
 
 def report_again(host, options):
+    if options.table is not None:
+        records, env = measure.load(options.dir)
+        print(document.markdown([block for each in report.group(records) for block in report.short(each, env, options.table)]), end="")
+        return OK
     found = compare.of(*measure.load(options.dir))
     if not found:
         return show_report(host, options.dir, options.history, options.dir)

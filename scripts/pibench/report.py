@@ -12,6 +12,7 @@ import statistics
 
 from . import cells, document, environment, gate, metrics, plot, results, stats
 from .document import Command, Folded, Heading, Items, Paragraph, Table, Verdict
+from .errors import Failure
 
 NONE = "–"
 TITLE = "Protection information through io_uring: what it costs"
@@ -270,6 +271,27 @@ def overview(session):
     return [Paragraph(f"{session.name}, {metric.title}, PI with io_uring_pi:"), Table(headers, rows, text=2)] if rows else []
 
 
+def short(session, env, words=""):
+    """Figures alone, for another text: a line a workload, a column for each way to do it."""
+    chosen = {cell.workload for cell in cells.select(session.cells, [words])}
+    workloads = [workload for workload in session.workloads if workload in chosen]
+    if not workloads:
+        raise Failure(f"--table {words}: no such workload was measured")
+    plain = cells.FIO if any(cell.arm.engine == cells.FIO for cell in session.cells) else cells.OURS
+    arms = sorted({cell.arm for cell in session.cells if cell.arm.has_pi or cell.arm.engine == plain}, key=lambda arm: arm.rank)
+    metric = session.metrics[0]
+    rows = []
+    for workload in workloads:
+        found = [session.summary(workload, arm, metric) for arm in arms]
+        rows.append([workload.title, *(figure(each.median, metric.digits) if each else NONE for each in found)])
+    names = [f"{arm.label} with PI" if arm.has_pi else arm.state for arm in arms]
+    host = env.get("host") or {}
+    about = [env.get("guest"), f"{host.get('cpus')} x {host.get('cpu')}", host.get("fio"), f"commit {host.get('engine_commit', '')[:12]}"]
+    about += [f"{session.rounds()} rounds, widest spread {session.widest_spread():.2%}"]
+    text = f"{session.name}, {described(metric)}: {'; '.join(filter(None, about))}; {env.get('command')}"
+    return [Table(["", *names], rows), Paragraph(text)]
+
+
 def missing(sessions):
     """What was not measured, and why."""
     lines = []
@@ -479,7 +501,7 @@ def read_history(path):
     try:
         return results.read(path)
     except OSError as error:
-        raise results.Failure(f"{path}: {error.strerror}; pi-bench run --history writes it") from None
+        raise Failure(f"{path}: {error.strerror}; pi-bench run --history writes it") from None
 
 
 def sentence(comparison):

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import collections
+import contextlib
 import csv
 import html.parser
+import io
 import os
 import pathlib
 import re
@@ -16,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import synthetic  # noqa: E402
-from pibench import cells, plot, report, results  # noqa: E402
+from pibench import cells, cli, plot, report, results  # noqa: E402
 from pibench.host import Host  # noqa: E402
 
 COSTS = {
@@ -292,6 +294,20 @@ class Written(unittest.TestCase):
         self.assertEqual([(r["cell"], r["round"], r["unit"]) for r in rows],
                          [("randread-4k-qd32 pi/indirect", str(n), "instructions") for n in (1, 2)])  # fmt: skip
         self.assertAlmostEqual(float(rows[0]["value"]), synthetic.cost(cells.parse(rows[0]["cell"])), delta=100)
+
+    def test_a_table_for_another_text(self):
+        self.report(synthetic.CELLS)
+        with contextlib.redirect_stdout(io.StringIO()) as shown:
+            self.assertEqual(cli.main(["report", str(self.out), "--table", "qd32 4k"]), 0)
+        lines = shown.getvalue().splitlines()
+        names = [field.strip() for field in lines[0].strip("|").split("|")]
+        self.assertEqual(names[1:], [*cells.BASELINES, "io_uring with PI", "io_uring_pi indirect with PI"])
+        self.assertEqual([line.split("|")[1].strip() for line in lines[2:4]], [f"4 KiB random {rw}, depth 32" for rw in ("read", "write")])
+        self.assertIn(lines[2].split("|")[5].strip(), self.shown)
+        self.assertRegex(lines[5], "scsi_debug, total instructions.*Linux 7.3.4.*fio-3.41; commit 0123456789ab; 3 rounds.*scripts/pi-bench run")
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            self.assertEqual(cli.main(["report", str(self.out), "--table", "qd99"]), 2)
+        self.assertIn("--table qd99: no such workload", said.getvalue())
 
     def test_what_was_not_controlled_is_said(self):
         self.report(synthetic.CELLS)
