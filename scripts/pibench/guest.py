@@ -4,6 +4,7 @@
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -83,11 +84,14 @@ class Boot:
 
     def verdict(self):
         """Why the guest failed, in its own last words, or None."""
-        if self.process.returncode == 0:
+        status = self.process.returncode
+        if status == 0:
             return None
+        if status < 0:
+            return f"guest {self.spec.name}: killed by {signal.Signals(-status).name} (log: {self.log})"
         said = self.log.read_text(errors="replace").splitlines()
         said = [line.strip() for line in said if line.strip()]
-        return f"guest {self.spec.name}: {said[-1] if said else f'exit status {self.process.returncode}'} (log: {self.log})"
+        return f"guest {self.spec.name}: {said[-1] if said else f'exit status {status}'} (log: {self.log})"
 
     def stop(self):
         if self.going:

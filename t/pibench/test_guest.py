@@ -52,6 +52,11 @@ class Guests(unittest.TestCase):
         self.assertEqual(self.found, [("a", 1)])
         self.assertRegex(str(caught.exception), r"^guest a: guest: kernel panic \(log: .*a.log\)$")
 
+    def test_a_guest_that_is_killed(self):
+        self.script("echo 'guest: TCG, Linux 7.3.4' >&2\nkill -9 $$\n")
+        with self.assertRaisesRegex(Failure, r"^guest a: killed by SIGKILL \(log: .*a.log\)$"):
+            self.run_guests("a")
+
     def test_a_line_that_comes_in_two_parts(self):
         self.script("record 1\nprintf '{\"schema\": 1, ' >>parts/$name.jsonl\nsleep 0.1\n"
                     "printf '\"kind\": \"run\", \"session\": \"a\", \"n\": 2}\\n' >>parts/$name.jsonl\n")  # fmt: skip
