@@ -6,7 +6,7 @@ import json
 import os
 import xml.etree.ElementTree as xml
 
-from . import gate
+from . import gate, results
 
 FIELDS = ("cell", "metric", "unit", "old", "new", "ratio", "low", "high", "count", "verdict", "why")
 
@@ -77,9 +77,9 @@ def junit(comparison):
 
 
 def write(comparison, out):
-    with open(os.path.join(out, "junit.xml"), "w", encoding="utf-8") as file:
+    with results.saving(os.path.join(out, "junit.xml")) as file:
         file.write(junit(comparison))
-    with open(os.path.join(out, "verdicts.csv"), "w", encoding="utf-8", newline="") as file:
+    with results.saving(os.path.join(out, "verdicts.csv")) as file:
         write_csv(comparison, file)
-    with open(os.path.join(out, "verdicts.jsonl"), "w", encoding="utf-8") as file:
+    with results.saving(os.path.join(out, "verdicts.jsonl")) as file:
         file.write(json_lines(comparison))

@@ -6,7 +6,7 @@ import json
 import os
 import statistics
 
-from . import cells, document, gate, metrics
+from . import cells, document, gate, metrics, results
 from .errors import Failure
 
 SCRIPTS = cells.REPO / "scripts" / "plots"
@@ -439,7 +439,7 @@ def render(host, drawing, out):
     place = os.path.join(out, DIRECTORY)
     os.makedirs(place, exist_ok=True)
     data = os.path.join(place, f"{drawing.name}.dat")
-    with open(data, "w", encoding="utf-8") as file:
+    with results.saving(data) as file:
         file.write(drawing.data)
     for kind in FORMATS:
         target = os.path.join(place, f"{drawing.name}.{kind}")

@@ -7,7 +7,6 @@ import hashlib
 import json
 import math
 import os
-import pathlib
 import statistics
 
 from . import cells, document, environment, gate, metrics, plot, results, stats
@@ -449,7 +448,7 @@ def markdown(records, env):
 
 
 def write_csv(sessions, path):
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    with results.saving(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["session", "cell", "round", "metric", "unit", "value"])
         for session in sessions:
@@ -460,7 +459,8 @@ def write_csv(sessions, path):
 
 
 def save(out, name, text):
-    (pathlib.Path(out) / name).write_text(text, encoding="utf-8")
+    with results.saving(os.path.join(out, name)) as file:
+        file.write(text)
 
 
 def write(host, out, history, say):

@@ -93,16 +93,27 @@ def recover(directory):
     return records
 
 
+@contextlib.contextmanager
+def saving(path):
+    """The file, to write text to; a full disk does not say by itself which one it is about."""
+    try:
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            yield file
+    except OSError as error:
+        raise Failure(f"{path}: {error.strerror}") from None
+
+
 def save_json(path, value):
     """Replace the file as a whole, never leave half of it."""
     temporary = f"{path}.new"
     try:
-        with open(temporary, "w", encoding="utf-8") as file:
+        with saving(temporary) as file:
             json.dump(value, file, indent=2, sort_keys=True)
             file.write("\n")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise Failure(f"{path}: {error.strerror}") from None
+    except Failure:
+        pathlib.Path(temporary).unlink(missing_ok=True)
+        raise
+    os.replace(temporary, path)
 
 
 def load_json(path):

@@ -345,7 +345,7 @@ class Session:
             else:
                 raise IoFailure(f"the processor idled in each of {ATTEMPTS} runs; its time is not instructions")
         raw = os.path.join(self.raw, f"{step.round:02d}-{step.index:04d}.json")
-        with open(raw, "w", encoding="utf-8") as file:
+        with results.saving(raw) as file:
             json.dump(parsed, file)
         return {
             "device": target.path,

@@ -128,7 +128,7 @@ class Interrupted(test_device.Machine):
 
         done = self.run_all(preexec_fn=small)
         self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
-        self.assertRegex(self.kept(done.stderr), "no space left|File too large")
+        self.assertRegex(self.kept(done.stderr), rf"pi-bench: {self.out}/.*: (no space left|File too large)")
         self.resumed(self.TIMED)
 
     def test_guest_crashes(self):
