@@ -209,8 +209,12 @@ def in_guests(host, options, sessions, boot, what, env):
         dry_run(plans, {spec: likely(spec) for spec in sessions}, boots, at_once)
         return None
 
-    def go(out, emit, _, stop):
-        guest.run(sessions, str(out), emit, boot, at_once, stop)
+    def go(out, emit, before, stop):
+        done = {(record["session"], record["step"]) for record in before if "step" in record}
+        # one that has nothing to do need not be booted
+        left = {spec: disks for spec, disks in sessions.items()
+                if spec.sequential or any((spec.name, step.key) not in done for step in plans[spec])}  # fmt: skip
+        guest.run(left, str(out), emit, boot, at_once, stop)
 
     return measure(host, options, plans, go, {**env, "guest": what})
 

@@ -107,6 +107,9 @@ def group(records):
             session = Results(*head, {}, {}, {})
             sessions[session.name] = session
         cell = record["cell"]
+        if "step" in record:
+            # gone on with after it was stopped
+            session.stopped = ""
         if record["kind"] == "run":
             session.builds = session.builds or bool(record["build"])
             if record["round"] == cells.WARM_UP:
@@ -478,8 +481,12 @@ def write(host, out, history, say):
 
 
 def remember(path, records, env):
-    """Append what a run measured, so that later reports show the trend over commits."""
-    for session in (s for s in group(records) if s.runs):
+    """Append what a whole run measured, once, so that later reports show the trend over commits."""
+    if left_over(records, env):
+        return
+    date = (env.get("host") or {}).get("date")
+    there = {entry["session"] for entry in read_history(path) if entry["date"] == date} if os.path.exists(path) else ()
+    for session in (s for s in group(records) if s.runs and s.name not in there):
         metric = session.metrics[0]
         alike = json.dumps((env.get("fingerprints") or {}).get(session.name), sort_keys=True)
         medians = {name: stats.summarise(map(metric.value, runs)) for name, runs in session.runs.items()}
@@ -490,7 +497,7 @@ def remember(path, records, env):
                 "session": session.name,
                 "metric": metric.title,
                 "commit": (env.get("host") or {}).get("engine_commit", environment.MISSING),
-                "date": (env.get("host") or {}).get("date"),
+                "date": date,
                 "alike": hashlib.sha256(alike.encode()).hexdigest()[:16],
                 "cells": {name: [found.median, found.low, found.high] for name, found in medians.items()},
             },

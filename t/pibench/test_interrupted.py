@@ -138,6 +138,8 @@ class Interrupted(test_device.Machine):
         self.assertIn("Kernel panic", self.kept(done.stderr))
         (self.root / "crash").unlink()
         self.resumed(where=self.GUEST)
+        (self.root / "crash").write_text("0")
+        self.assertEqual(self.run_all("--resume", where=self.GUEST).returncode, 0, "nothing is left to boot a guest for")
 
     def test_interrupt_while_a_guest_runs(self):
         process = self.start(where=self.GUEST)
@@ -160,6 +162,9 @@ class Interrupted(test_device.Machine):
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn("the time budget of 0.02 min is over; to go on: the same with --resume", done.stderr)
             self.assertIn("STOPPED", done.stdout)
+            self.assertIn("the time budget of 0.02 min is over; ", done.stdout)
+        self.resumed(where=self.GUEST)
+        self.assertNotIn("time budget", (self.out / "report.md").read_text())
 
     def test_other_options_are_no_resumption(self):
         process = self.start()

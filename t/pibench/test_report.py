@@ -277,10 +277,14 @@ class Written(unittest.TestCase):
             self.report(synthetic.CELLS)
             records, env = results.load(self.out), results.load_json(self.out / "env.json")
             for commit in ("aaaaaaaa", "bbbbbbbb"):
-                env["host"]["engine_commit"] = commit
-                report.remember(history, records, env)
+                env["host"] |= {"engine_commit": commit, "date": commit}
+                for _ in range(2):
+                    report.remember(history, records, env)
+            report.remember(history, records[:40], env | {"planned": {"scsi_debug": 100}})
             env["fingerprints"] = {"scsi_debug": {"kernel": "another"}}
+            env["host"]["date"] = "later"
             mine = report.read_history(history)
+            self.assertEqual(len(mine), 2, "whole runs, each once")
             session = report.group(records)[0]
             drawing = plot.trend(session, env, mine)
             self.assertIn('"bbbbbbbb"', drawing.data)
