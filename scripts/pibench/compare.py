@@ -128,7 +128,10 @@ def same(old, new, what):
     """Refuses two sets of conditions that differ."""
     for name in old:
         if old[name] != new.get(name) or old[name] is None:
-            one, other = (str(value)[:60] for value in (old[name], new.get(name)))
+            texts = [str(value) for value in (old[name], new.get(name))]
+            # of long ones, where they differ
+            alike = max(0, len(os.path.commonprefix(texts)) - 20)
+            one, other = (("…" if alike else "") + text[alike : alike + 60] for text in texts)
             raise Failure(f"{what}: not comparable: {name} is '{one}' and '{other}'; measure both again, or compare the builds")
 
 
@@ -137,6 +140,8 @@ def stored(old, new):
     both = []
     for side in (old, new):
         records, env = measure.load(side.where)
+        if env.get("compare"):
+            raise Failure(f"{side.name}: is itself a comparison; name what pi-bench run wrote")
         counted = [s for s in report.group(records) if s.mode == cells.INSTRUCTIONS and s.runs and not s.builds]
         if not counted:
             raise Failure(

@@ -153,6 +153,10 @@ class Stored(Files):
     def test_what_does_not_compare_is_refused(self):
         one = self.store("a")
         self.refused(one, self.store("b", fingerprint={"kernel": "Linux 8.0"}), "not comparable: kernel is 'Linux 7.3.4' and 'Linux 8.0'")
+        long = {"kernel": "Linux 7.3.4", "command line": "quiet " * 20}
+        self.refused(self.store("e", fingerprint=long), self.store("f", fingerprint={**long, "command line": "quiet " * 19 + "loud"}),
+                     "command line is '….*quiet ' and '….*loud'")
+        self.refused(one, synthetic.compared(self.out.parent / "g", GATED), "g: is itself a comparison")
         self.refused(one, self.store("c", mode=cells.TIME), "c: holds no counts of instructions; times of two sessions do not compare")
         self.refused(one, self.store("d", chosen=cells.load(cells.GATE, ("time",), ("indirect",))[:1]), "no cell in common")
         self.refused(one, "HEAD", "results compare with results only")
