@@ -242,10 +242,14 @@ def headline(session):
     whole = [workload for workload in session.workloads if workload.mix == cells.ALL_PI]
     bounds = "geometric mean, lowest and highest workload" if len(whole) > 1 else ""
     against = [*cells.BASELINES, "fio's own PI"]
-    found = {}
+    found, alone = {}, []
     for arm in layouts(session):
         columns = zip(*(ratios(session, workload, arm, metric) for workload in whole))
         found[arm.layout] = [span(column) for column in columns] or [None]
+        values = [each.median for workload in whole if (each := session.summary(workload, arm, metric))]
+        if values and not any(found[arm.layout]):
+            ends = " to ".join(figure(each, metric.digits) for each in sorted({min(values), max(values)}))
+            alone.append(Paragraph(f"**{session.name}, {metric.title}: io_uring_pi {arm.layout} {metric.verb} {ends}**."))
     found = {layout: spans for layout, spans in found.items() if any(spans)}
     if len(found) > 2:
         text = f"**{session.name}, {metric.title}, against plain io_uring**{f' ({bounds})' if bounds else ''}:"
@@ -256,7 +260,7 @@ def headline(session):
         parts = ", ".join(f"{each} × {name}" for each, name in zip(spans, against) if each)
         text = f"**{session.name}, {metric.title}: io_uring_pi {layout} {metric.verb} {parts}**{f' ({bounds})' if bounds else ''}."
         lines.append(Paragraph(text))
-    return lines
+    return lines + alone
 
 
 def overview(session):

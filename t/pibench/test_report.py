@@ -235,6 +235,7 @@ class Written(unittest.TestCase):
         self.sound()
         self.assertIn("COMPLETE", "".join(self.page.text))
         self.assertIn("1 cell measured", "".join(self.page.text))
+        self.assertRegex("".join(self.page.text), "total instructions per I/O: io_uring_pi indirect takes 23,[01]..")
 
     def test_more_than_two_hundred_cells(self):
         chosen = synthetic.matrix(("all",))
