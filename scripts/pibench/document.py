@@ -176,7 +176,7 @@ body .scroll{overflow:visible}body table{font-size:.65rem}body th,body td{paddin
 body th,td:not(:first-child):not(.n),td:last-child{white-space:normal!important}
 body pre{white-space:pre-wrap}}
 *{box-sizing:border-box}
-body{margin:0 auto;max-width:62rem;padding:1rem;background:var(--back);color:var(--text);font:16px/1.5 system-ui,sans-serif;
+body{margin:0 auto;max-width:68rem;padding:1rem;background:var(--back);color:var(--text);font:16px/1.5 system-ui,sans-serif;
 overflow-wrap:break-word}
 h1{font-size:1.6rem;line-height:1.25}h2{margin-top:2.5rem;border-bottom:1px solid var(--line);padding-bottom:.3rem;font-size:1.3rem}
 h3{margin-top:1.8rem;font-size:1.05rem}
