@@ -54,7 +54,7 @@ def instructions(pairs, least=BOOTS):
     return dataclasses.replace(found, verdict=REGRESSION) if worse else found
 
 
-def judge(differences, alpha=ALPHA):
+def judge(differences, alpha):
     """(verdict or None to go on, Shift) of paired log-ratios at one look; to pass always takes the stricter limit."""
     found = stats.shift(differences, ALPHA)
     if stats.shift(differences, alpha).low > 0 and found.estimate >= MARGIN:
@@ -64,7 +64,7 @@ def judge(differences, alpha=ALPHA):
     return None, found
 
 
-def look(differences, alpha=ALPHA):
+def look(differences, alpha):
     """(verdict or None, Shift, rounds used) of the first look that decides, else of the last that there can be."""
     decision, found, used = None, None, 0
     for used in (n for n in LOOKS if n <= len(differences)):
@@ -76,7 +76,7 @@ def look(differences, alpha=ALPHA):
 
 def wants(differences):
     """Whether the cell is still open: its next round is worth running."""
-    decision, _, used = look(differences)
+    decision, _, used = look(differences, ALPHA)
     if decision == REGRESSION:
         again, _, fresh = look(differences[used:], ALPHA_AGAIN)
         return not again and fresh < LOOKS[-1]
@@ -85,7 +85,7 @@ def wants(differences):
 
 def time(differences):
     """Verdict on a cell's log-ratios of cost, new to old, in the order they were measured."""
-    decision, found, used = look(differences)
+    decision, found, used = look(differences, ALPHA)
     if found is None:
         return Verdict(INCONCLUSIVE, None, None, None, len(differences), f"{len(differences)} rounds, {LOOKS[0]} are needed")
     if decision == PASS:

@@ -560,7 +560,9 @@ def comparison_blocks(comparison, figures=()):
     lost += [f"skipped: {cell}: {why}" for cell, why in comparison.skips.items()]
     head = [Heading(f"{comparison.old} → {comparison.new}", 1), Verdict(comparison.verdict, sentence(comparison))]
     if comparison.failures:
-        head.append(Verdict("FAILED", f"{len(comparison.failures)} cells: an I/O or its protection information went wrong, see below."))
+        number = len(comparison.failures)
+        text = f"{number} cell{'s' * (number != 1)}: an I/O or its protection information went wrong, see below."
+        head.append(Verdict("FAILED", text))
     middle = [verdict_table(comparison)] if comparison.lines else []
     middle += [Heading("Not measured"), Items(lost)] if lost else []
     middle.append(Paragraph(RULES[comparison.mode]))

@@ -132,7 +132,9 @@ class Proofs(unittest.TestCase):
         lax = unittest.mock.patch.multiple(gate, ALPHA=0.2, ALPHA_AGAIN=0.5, MARGIN=0.0)
         with lax, unittest.mock.patch.object(selftest, "REGIMES", (selftest.normal, selftest.bursty)):
             failed, said = self.failures(selftest.prove_simulated, 300, 1)
-        self.assertGreaterEqual(failed, 2, said)
+            self.assertGreaterEqual(failed, 2, said)
+            failed, said = self.failures(selftest.prove_recorded)
+            self.assertEqual(failed, 2, said)
 
     def test_a_blind_rule_is_found_out(self):
         with unittest.mock.patch.object(gate, "MARGIN", 0.03), unittest.mock.patch.object(selftest, "REGIMES", (selftest.normal,)):
@@ -142,7 +144,7 @@ class Proofs(unittest.TestCase):
     def test_a_rule_without_confirmation_is_louder(self):
         trials = {}
         for name, again in (("with", gate.ALPHA_AGAIN), ("without", None)):
-            rule = gate.look if again else lambda differences, alpha=0: (gate.REGRESSION, stats.shift([0.1] * 12, 0.1), 12)
+            rule = gate.look if again else lambda differences, alpha: (gate.REGRESSION, stats.shift([0.1] * 12, 0.1), 12)
             with unittest.mock.patch.object(gate, "look", rule):
                 trials[name] = selftest.operate(selftest.bursty, 0.0, 20, 1)[0][gate.REGRESSION]
         self.assertEqual(trials["with"], 0)
