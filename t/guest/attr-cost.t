@@ -10,7 +10,7 @@ from tap import BUILD, main, ok
 def measure(seed, **more):
     # so often that ticks, which come in one window of five, do not reach the median
     done = subprocess.run([BUILD / 't/attr-cost', '--json', '--instructions', '--layout', 'indirect', '--mix', '50',
-                           '--batch', '1', '--batch', '32', '--repetitions', '61', '--requests', '100', '--seed', str(seed)],
+                           '--batch', '1', '--batch', '32', '--repetitions', '31', '--requests', '100', '--seed', str(seed)],
                           capture_output=True, text=True, **more)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     cells = {(r['layout'], r['sqe'], r['mix'], r['batch']): r for r in rows if r['kind'] == 'cell'}
