@@ -10,6 +10,7 @@ import time
 from .errors import Failure, IoFailure
 
 KTHREADD = 2
+SLABS = "/sys/kernel/slab"
 
 
 def kernel_threads(host):
@@ -47,6 +48,14 @@ class Bracket:
         after = kernel_threads(self.host)
         # a thread that ended meanwhile takes its last slice with it
         self.kernel_ns = sum(ran - self.before.get(pid, 0) for pid, ran in after.items())
+
+
+def empty_slabs(host):
+    """Free what the kernel's slab caches have at hand: where in it a run begins moves its instructions by up to 1 %."""
+    for cache in host.list(SLABS):
+        # the others are names for the same
+        if not os.path.islink(host.at(f"{SLABS}/{cache}")):
+            host.write(f"{SLABS}/{cache}/shrink", "1")
 
 
 # a ring is set up when it has been created and what it is to have registered; it ends with IORING_UNREGISTER_RING_FDS, 21

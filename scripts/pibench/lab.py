@@ -30,13 +30,12 @@ SHARES = (0, 1, 5, 10, 25, 50, 75)
 RINGS = ("indirect", "sqe128", "inline", "mixed")
 METHODS = ("vectored", "fixed")
 # what a run has beyond the first ones is what is counted: neither fio's start nor the set-up of a ring
-LEAD, COUNTED = 512, 16384
+LEAD, COUNTED = 512, 8192
 TIMED = {1: 16384, 32: 131072}
-REGION = {cells.INSTRUCTIONS: 128 << 20, cells.TIME: 4 << 30}
+REGION = {cells.INSTRUCTIONS: 64 << 20, cells.TIME: 4 << 30}
 ROUNDS = {cells.INSTRUCTIONS: 3, cells.TIME: 5}
-# with a tick in one window of ten the median has none
 ATTR_COST_OPTIONS = {
-    cells.INSTRUCTIONS: ("--instructions", "--requests", "400", "--repetitions", "31"),
+    cells.INSTRUCTIONS: ("--instructions", "--requests", "200", "--repetitions", "31"),
     cells.TIME: ("--repetitions", "201"),
 }
 ATTEMPTS = 5
@@ -218,6 +217,7 @@ class Session:
         """A run in which the processor does not idle: icount skips that time."""
         for _ in range(ATTEMPTS):
             self.trace.clear()
+            accounting.empty_slabs(self.host)
             measured = self.fio(cell, ios)
             measured["window_ns"], idle = self.trace.read(measured["runtime_ns"])
             if not idle:

@@ -307,6 +307,7 @@ class Session:
         values = fio.variables(cell, target, tools, ios, spec.region(target), spec.verify, stats)
         if self.trace:
             self.trace.clear()
+            accounting.empty_slabs(self.host)
         with accounting.Bracket(self.host) as machine:
             done = fio.run(argv, values, spec.timeout)
         parsed, measured = fio.result(done, cell.workload.direction, ios)

@@ -63,6 +63,20 @@ class Fake(unittest.TestCase):
         self.put(f"/proc/{pid}/schedstat", f"{ran} 5 6")
 
 
+class Slabs(Fake):
+    def test_each_cache_is_emptied_once(self):
+        for cache in ("bio-248", ":0000192"):
+            self.put(f"{accounting.SLABS}/{cache}/shrink", "")
+        (self.root / accounting.SLABS.lstrip("/") / "io_kiocb").symlink_to(":0000192")
+        wrote = []
+        self.host.write = lambda path, value: wrote.append((path, value))
+        accounting.empty_slabs(self.host)
+        self.assertEqual(wrote, [(f"{accounting.SLABS}/{cache}/shrink", "1") for cache in (":0000192", "bio-248")])
+
+    def test_there_may_be_none(self):
+        accounting.empty_slabs(self.host)
+
+
 class Trace(Fake):
     def trace(self, text):
         for name in ("buffer_size_kb", "trace_clock", "trace", *(f"events/{event}/enable" for event in accounting.Trace.EVENTS)):

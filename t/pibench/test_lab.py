@@ -190,6 +190,9 @@ class Counting(Lab):
     def setUp(self):
         super().setUp()
         self.idle = []
+        self.shrink = f"{lab.accounting.SLABS}/kmalloc-256/shrink"
+        self.put(self.shrink, "")
+        self.emptied = []
         patcher = unittest.mock.patch.object(lab.accounting, "Trace", lambda host: self)
         patcher.start()
         self.addCleanup(patcher.stop)
@@ -198,6 +201,8 @@ class Counting(Lab):
         pass
 
     def read(self, runtime_ns):
+        self.emptied.append(self.host.read(self.shrink))
+        self.put(self.shrink, "")
         return 1_000_000 + 500 * self.log[-1].ios, self.idle.pop() if self.idle else 0
 
     def run_session(self, **changes):
@@ -207,6 +212,10 @@ class Counting(Lab):
         runs = [r for r in self.run_session() if r["kind"] == "run" and r["round"]]
         self.assertEqual({r["ios"] for r in runs}, {lab.COUNTED})
         self.assertEqual({r["window_ns"] / r["ios"] for r in runs}, {500})
+
+    def test_each_run_begins_with_empty_slab_caches(self):
+        self.run_session()
+        self.assertEqual(set(self.emptied), {"1"})
 
     def test_a_run_that_idled_is_done_again(self):
         self.idle = [7, 7]
