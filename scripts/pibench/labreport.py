@@ -428,7 +428,8 @@ def notes(sessions, env):
         if session.runs and session.mode == cells.INSTRUCTIONS:
             lines.append(
                 f"- {session.name}, whole I/O: null_blk with an integrity profile, pi_verify=device; two runs a round, of which the "
-                "longer one's further I/Os are counted: neither fio's start nor the set-up of a ring. One round to warm up is dropped."
+                "longer one's further I/Os are counted: neither fio's start nor the set-up of a ring. Each begins with the kernel's "
+                "slab caches empty. One round to warm up is dropped."
             )
     return lines
 
