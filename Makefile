@@ -6,6 +6,7 @@
 # make kernel   the lab kernel, which takes every attribute layout (scripts/kernel)
 # make lab      what each layout of the PI attribute costs, in a guest with the lab kernel
 # make lab DEV=/dev/nvme0n1 [ALLOW_WRITE=/dev/nvme0n1]   ... on a drive, in time
+# make perf       what the engine costs beside fio's own, in instructions, in guests
 # make perf-host   what generating and verifying PI costs above its checksums, on this CPU
 # make check    unit tests, no guest, under a minute
 # make test     all tests, the guest's too
@@ -196,6 +197,18 @@ lab: $(B)/io_uring_pi.so $(B)/t/attr-cost $(if $(DEV),,kernel)
 	@scripts/pi-bench lab --fio $(FIO)/fio --engine $(B)/io_uring_pi.so --out $(B)/lab $(if $(DEV),--dut $(DEV) \
 		$(if $(ALLOW_WRITE),--allow-write $(ALLOW_WRITE)))
 
+# fio's own checksums as fast as ours
+$(B)/perf/fio-isal/fio: $(FIO)/fio $(filter $(B)/%,$(ISAL_LIB))
+	@rm -rf $(@D) && mkdir -p $(@D) $(B)/perf/lib && cp -r $(FIO)/. $(@D) && \
+	$(if $(filter $(B)/%,$(ISAL_LIB)),ln -sf $(abspath $(ISAL_LIB)) $(B)/perf/lib/libisal.a &&) \
+	cd $(@D) && echo "building $$(basename $$(readlink -f $(abspath $(FIO)))) with ISA-L" >&2 && \
+	{ $(MAKE) clean && LDFLAGS=-L$(abspath $(B))/perf/lib ./configure --disable-native \
+		--extra-cflags="$(ISAL_FLAGS:-I%=-I$(CURDIR)/%) -L$(abspath $(B))/perf/lib" && grep -q CONFIG_LIBISAL64 config-host.h && \
+		$(MAKE) -j$(JOBS) LDFLAGS=-L$(abspath $(B))/perf/lib fio; } >build.log 2>&1 || { tail -n 3 build.log >&2; exit 1; }
+
+perf: $(ENGINE) $(B)/t/floor $(B)/perf/fio-isal/fio
+	@scripts/pi-bench perf --fio $(FIO)/fio --engine $(ENGINE)
+
 perf-host: $(B)/t/tuple-cost
 	@$<
 	@$< --apart
@@ -234,7 +247,7 @@ deb: all
 
 clean:
 	rm -rf $(B)/obj $(B)/unit $(B)/unit-san $(B)/san $(B)/abi $(B)/install $(B)/soak $(B)/deb $(B)/*.deb \
-		$(B)/io_uring_pi.so $(B)/report $(B)/compare $(B)/compare-builds $(B)/selftest $(B)/lab
+		$(B)/io_uring_pi.so $(B)/report $(B)/compare $(B)/compare-builds $(B)/selftest $(B)/lab $(B)/perf
 
 distclean:
 	rm -rf $(B)
@@ -242,4 +255,4 @@ distclean:
 -include $(LIB_OBJ:.o=.d) $(ENGINE_OBJ:.o=.d)
 
 
-.PHONY: all deps kernel check test test-long faults soak bench lab perf-host install uninstall deb clean distclean FORCE
+.PHONY: all deps kernel check test test-long faults soak bench lab perf perf-host install uninstall deb clean distclean FORCE

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""pi-bench perf: what the engine itself costs, beside fio's own engines and the kernel's floor, and whether that grows."""
+"""pi-bench perf: what the engine costs, beside fio's own engines and a program without checksums, and whether that grows."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -9,7 +10,9 @@ import random
 import resource
 import shlex
 import shutil
+import subprocess
 import tempfile
+import time
 import typing
 
 from . import accounting, cells, device, environment, fio, guest, perfreport, results
@@ -22,9 +25,15 @@ BLOCK, FILL_BLOCK = 4096, 128 << 10
 REGION = 64 << 20
 # what a run has beyond the first I/Os is what is counted: neither fio's start nor the set-up of a ring
 LEAD, COUNTED = 1024, 8192
-ROUNDS = 3
+ROUNDS = 4
 ATTEMPTS = 5
 AUTOPI, ISAL, FLOOR = "plain-autopi", "-isal", "floor"
+# of a run on this machine: a file that the page cache holds, and an I/O or a quarter of a second of them
+HOST_BYTES, HOST_COUNTED, HOST_ROUNDS = 16 << 20, 1 << 17, 9
+MEMORY_DEPTHS = (1, 1024)
+# a character device knows no O_DIRECT
+BUFFERED = ("io_uring_cmd", "passthru")
+HOST, START = "host", "start"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,19 +68,26 @@ class Cell:
         return "write" if self.rw.endswith("write") else "read"
 
 
-RW, DEPTHS = ("randread", "randwrite"), (1, 32)
+RW = ("randread", "randwrite")
 PLAIN_WAYS = ("io_uring", "none")
 PI_WAYS = (AUTOPI, "io_uring-md", "io_uring-md-isal", "io_uring_cmd", "io_uring_cmd-isal", "passthru", "indirect", FLOOR)
 
 
 def plain_cells():
-    return tuple(
-        Cell(way, rw, depth, registered) for rw in RW for depth in DEPTHS for registered in (False, True) for way in PLAIN_WAYS
-    )
+    return tuple(Cell(way, rw, depth, registered) for rw in RW for depth in (1, 32) for registered in (False, True) for way in PLAIN_WAYS)
+
+
+def grown_cells():
+    """What one thing more of must not cost, and depth 32 of one file and job to compare with."""
+    grown = [{"iodepth": depth} for depth in (1, 4, 32, 256, 1024)]
+    grown += [{"iodepth": 32, **more} for more in ({"numjobs": 4}, {"files": 64}, {"times": 8})]
+    return tuple(Cell(way, "randread", **each) for each in grown for way in PLAIN_WAYS)
 
 
 def pi_cells():
-    return tuple(Cell(way, rw, depth) for rw in RW for depth in DEPTHS for way in PI_WAYS)
+    """At depth 1 an emulated drive answers before the program sleeps or after: that decides what it costs."""
+    grown = tuple(Cell(way, "randread", depth) for depth in (256, 1024) for way in (AUTOPI, "indirect"))
+    return tuple(Cell(way, rw, 32) for rw in RW for way in PI_WAYS) + grown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,6 +141,7 @@ class Session:
             self.trace = accounting.Trace(self.host)
         if self.target.pi:
             self.fio(Cell(AUTOPI, "write", 32), REGION // BLOCK)
+            self.memory()
         gone = set()
         for number, cell in spec.plan():
             about = {"session": spec.name, "cell": cell.name, "round": number, "seed": spec.seed}
@@ -143,6 +160,19 @@ class Session:
             return lead
         more = self.once(cell, LEAD + COUNTED * cell.times)
         return {**more, **{name: more[name] - lead[name] for name in ("ios", "count")}}
+
+    def memory(self):
+        """The most that fio and each of its jobs have had resident, by depth."""
+        for way in ("io_uring-md", "indirect"):
+            for depth in MEMORY_DEPTHS:
+                argv, values = self.command(Cell(way, "randread", depth), depth)
+                process = subprocess.Popen(argv, env={**os.environ, **values}, stdin=subprocess.DEVNULL,
+                                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+                _, status, usage = os.wait4(process.pid, 0)
+                process.returncode = os.waitstatus_to_exitcode(status)
+                if process.returncode:
+                    raise IoFailure(f"{way}: fio exited with {process.returncode} at depth {depth}")
+                self.emit({"kind": "memory", "session": self.spec.name, "way": way, "iodepth": depth, "bytes": usage.ru_maxrss << 10})
 
     def once(self, cell, ios):
         settings = {} if cell.way == AUTOPI or not self.target.pi else device.no_integrity(self.target)
@@ -174,17 +204,53 @@ class Session:
         return {"ios": ios, "argv": argv}
 
     def fio(self, cell, ios):
-        spec = self.spec
-        program = spec.isal if cell.way.endswith(ISAL) else spec.tools.fio
-        argv = [program, f"--section={cell.section}", "--output-format=json", "--eta=never", JOBS]
-        command = cell.section in ("io_uring_cmd", fio.PASSTHRU)
-        path = self.target.path.replace("nvme", "ng") if command else self.target.path
-        values = {
-            "ENGINE": spec.tools.engine, "DUT": path, "RW": cell.rw, "IODEPTH": str(cell.iodepth), "SIZE": str(REGION),
-            "NUMBER_IOS": str(ios), "NUMJOBS": str(cell.numjobs),
-        }  # fmt: skip
+        argv, values = self.command(cell, ios)
         _, measured = fio.result(fio.run(argv, values, 36000), cell.direction, ios * cell.numjobs)
         return {**measured, "argv": argv, "variables": values}
+
+    def command(self, cell, ios):
+        program = self.spec.isal if cell.way.endswith(ISAL) else self.spec.tools.fio
+        return command(cell, program, self.spec.tools.engine, self.names(cell), REGION, ios)
+
+    def names(self, cell):
+        """The device's name, or as many as the cell has files."""
+        if cell.section in BUFFERED:
+            return self.target.path.replace("nvme", "ng")
+        if cell.files == 1:
+            return self.target.path
+        return ":".join(self.alias(number) for number in range(cell.files))
+
+    def alias(self, number):
+        path = os.path.join(tempfile.gettempdir(), f"device{number}")
+        with contextlib.suppress(FileExistsError):
+            os.symlink(self.target.path, path)
+        return path
+
+
+def command(cell, program, engine, filename, size, ios):
+    argv = [program, f"--section={cell.section}", "--output-format=json", "--eta=never", JOBS]
+    return argv, {
+        "ENGINE": engine, "DUT": filename, "RW": cell.rw, "IODEPTH": str(cell.iodepth), "SIZE": str(size),
+        "NUMBER_IOS": str(ios), "NUMJOBS": str(cell.numjobs), "DIRECT": "0" if cell.section in BUFFERED else "1",
+    }  # fmt: skip
+
+
+def on_host(spec, emit):
+    """In time: fio's own engine and ours in turns, reading what the page cache has; a write there is another thread's."""
+    with tempfile.NamedTemporaryFile(dir=BUILD) as file:
+        file.write(bytes(HOST_BYTES))
+        file.flush()
+        for number in range(HOST_ROUNDS + 1):
+            for rw, depth, ios in [("randread", 1, 1), ("randread", 1, HOST_COUNTED), ("randread", 32, HOST_COUNTED)]:
+                for way in order(PLAIN_WAYS, f"{number}{rw}{depth}{ios}", spec.seed):
+                    cell = Cell(way, rw, depth)
+                    argv, values = command(cell, spec.tools.fio, spec.tools.engine, file.name, HOST_BYTES, ios)
+                    begun = time.monotonic_ns()
+                    done = fio.run(argv, {**values, "DIRECT": "0"}, 600)
+                    took = time.monotonic_ns() - begun
+                    _, measured = fio.result(done, cell.direction, ios)
+                    where, count = (START, took) if ios == 1 else (HOST, measured["thread_ns"])
+                    emit({"kind": "run", "session": where, "cell": cell.name, "round": number, "seed": spec.seed, "ios": ios, "count": count})
 
 
 def add_parsers(commands):
@@ -206,11 +272,16 @@ def add_parsers(commands):
 
 
 def sessions(options):
-    """{spec: disks}, both in one boot each, side by side."""
+    """{spec: disks}: a boot each, all of what is compared in the same one."""
     tools = fio.Tools(os.path.abspath(options.fio), os.path.abspath(options.engine))
     rest = {"tools": tools, "isal": os.path.abspath(options.isal), "floor": str(BUILD / "t" / "floor")}
     found = {}
-    for name, total, chosen, disk in (("plain", True, plain_cells(), "null_blk:4096"), ("pi", False, pi_cells(), "4096+8")):
+    every = (
+        ("pi", False, pi_cells(), "4096+8"),
+        ("plain", True, plain_cells(), "null_blk:4096"),
+        ("grown", False, grown_cells(), "null_blk:4096"),
+    )
+    for name, total, chosen, disk in every:
         chosen = cells.select(chosen, options.only)
         if chosen:
             found[Spec(name, options.rounds, options.seed, total, chosen, **rest)] = [disk]
@@ -250,15 +321,21 @@ def run_perf(host, options):
         "perf": True,
     }
     results.save_json(out / "env.json", env)
-    progress = Progress({spec.name: [cell.times + 0.5 for _, cell in spec.plan()] for spec in plan})
+    weights = {spec.name: [cell.times * cell.numjobs + 0.5 for _, cell in spec.plan()] for spec in plan}
+    progress = Progress(weights)
 
     def emit(record):
         results.append(out / results.NAME, record)
         if record["kind"] == "failure":
             progress.say(f"pi-bench: {record['session']}: {record['cell']}: {record['reason']}")
-        progress.step(record["session"], f"{record['session']} round {record['round']}: {record['cell']}")
+        if record["session"] in weights and "round" in record:
+            progress.step(record["session"], f"{record['session']} round {record['round']}: {record['cell']}")
 
     try:
+        # before the guests are, which take the processor from what is timed
+        if not options.only:
+            print("pi-bench: fio's io_uring and the engine in turns on this machine", flush=True)
+            on_host(next(iter(plan)), emit)
         guest.run(plan, str(out), emit, at_once=os.cpu_count())
     finally:
         progress.end()

@@ -3,6 +3,7 @@
 
 import dataclasses
 import os
+import re
 
 from . import results, stats
 from .document import Heading, Items, Table, markdown
@@ -10,13 +11,15 @@ from .errors import Failure
 
 AUTOPI, FLOOR = "plain-autopi", "floor"
 MD, ISAL, CMD, CMD_ISAL = "io_uring-md", "io_uring-md-isal", "io_uring_cmd", "io_uring_cmd-isal"
+BLOCK = 4096
 DIRECTIONS = {"randread": "random read", "randwrite": "random write"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """At most so many times what another takes."""
+    """At most so many times what another takes, in one session."""
 
+    session: str
     way: str
     other: str
     read: float
@@ -26,95 +29,149 @@ class Target:
         return self.read if workload.startswith("randread") else self.write
 
 
+PI, PLAIN, GROWN, HOST, STARTED = "pi", "plain", "grown", "host", "start"
 TARGETS = (
-    Target("none", "io_uring", 1.00, 1.00),
-    Target("indirect", AUTOPI, 0.95, 1.00),
-    Target("indirect", MD, 0.25, 0.25),
+    Target(PLAIN, "none", "io_uring", 1.00, 1.00),
+    Target(GROWN, "none", "io_uring", 1.00, 1.00),
+    Target(PI, "indirect", AUTOPI, 0.95, 1.00),
+    Target(PI, "indirect", MD, 0.25, 0.25),
 )
+# times what a job of depth 32 takes, and nanoseconds beyond fio's own engine
+GROWTH, START = 1.01, 50_000_000
+REFERENCE = "randread-4k-qd32"
 
 
 class Counts:
-    """Runs by workload and way, the rounds in order."""
+    """What each took, by session, workload and way, the rounds in order."""
 
     def __init__(self, records):
         self.rounds = {}
         self.failures = {}
+        self.memory = {}
         for record in records:
             if record["kind"] == "failure":
                 self.failures[record["cell"]] = record["reason"]
+            elif record["kind"] == "memory":
+                self.memory[record["way"], record["iodepth"]] = record["bytes"]
             elif record["kind"] == "run" and record["round"]:
-                workload, way = record["cell"].split()
-                self.rounds.setdefault((workload, way), {})[record["round"]] = record["count"] / record["ios"]
+                key = (record["session"], *record["cell"].split())
+                self.rounds.setdefault(key, {})[record["round"]] = record["count"] / record["ios"]
 
-    def workloads(self, way):
-        return sorted({workload for workload, each in self.rounds if each == way})
+    def workloads(self, session, *ways):
+        return list(dict.fromkeys(workload for at, workload, way in sorted(self.rounds, key=rank) if at == session and way in ways))
 
-    def summary(self, workload, way):
-        return stats.summarise(self.rounds.get((workload, way), {}).values())
+    def summary(self, session, workload, way):
+        return stats.summarise(self.rounds.get((session, workload, way), {}).values())
 
-    def ratio(self, workload, way, other):
-        """Of runs in the same round."""
-        ours, theirs = (self.rounds.get((workload, each), {}) for each in (way, other))
+    def ratio(self, session, one, other):
+        """Of runs (workload, way) in the same round."""
+        ours, theirs = (self.rounds.get((session, *each), {}) for each in (one, other))
         return stats.summarise(ours[number] / theirs[number] for number in ours if number in theirs)
 
 
+def rank(key):
+    """Reads first, by depth, then what is grown of it."""
+    session, workload, way = key
+    return session, workload.split("-")[0], [int(number) for number in re.findall(r"\d+", workload)], workload, way
+
+
 def title(workload):
-    rw, _, depth, *rest = workload.split("-")
-    return ", ".join([DIRECTIONS[rw], f"depth {depth[2:]}", *rest])
+    rw, _, depth, *more = workload.split("-")
+    words = {"bare": "bare", "x8": "8 times as many", "jobs4": "4 jobs", "files64": "64 files"}
+    return ", ".join([DIRECTIONS[rw], f"depth {depth[2:]}", *(words.get(word, word) for word in more)])
 
 
-def cell(summary, digits=0):
-    return f"{summary.median:,.{digits}f}" if summary else "-"
+def figure(summary):
+    return f"{summary.median:,.0f}" if summary else "-"
 
 
 def spread(summary):
     return f"{summary.median:.3f} ({summary.low:.3f} to {summary.high:.3f})"
 
 
+def line(name, one, other, ratio, limit):
+    missed = ratio.median > limit
+    return [name, one, other, spread(ratio), f"{limit:.2f}", "MISSED" if missed else "met"]
+
+
 def verdicts(counts):
-    """(row of the table, whether the target was missed) for each."""
+    """A line for each target and workload."""
     for target in TARGETS:
-        for workload in counts.workloads(target.way):
-            ratio = counts.ratio(workload, target.way, target.other)
-            if not ratio:
-                continue
-            limit = target.limit(workload)
-            missed = ratio.median > limit
-            row = [title(workload), target.way, target.other, spread(ratio), f"{limit:.2f}", "MISSED" if missed else "met"]
-            yield row, missed
+        for workload in counts.workloads(target.session, target.way):
+            ratio = counts.ratio(target.session, (workload, target.way), (workload, target.other))
+            if ratio:
+                yield line(title(workload), target.way, target.other, ratio, target.limit(workload))
+    for session, way in ((GROWN, "none"), (PI, "indirect")):
+        for workload in counts.workloads(session, way):
+            ratio = counts.ratio(session, (workload, way), (REFERENCE, way))
+            if ratio and workload.startswith(REFERENCE.split("-")[0]) and workload != REFERENCE:
+                yield line(title(workload), way, "itself at depth 32", ratio, GROWTH)
 
 
-def absolute(counts, heading, ways):
-    workloads = sorted({workload for workload, way in counts.rounds if way in ways})
-    rows = [[title(workload), *(cell(counts.summary(workload, way)) for way in ways)] for workload in workloads]
+def absolute(counts, session, heading, ways):
+    workloads = counts.workloads(session, *ways)
+    rows = [[title(workload), *(figure(counts.summary(session, workload, way)) for way in ways)] for workload in workloads]
     return Heading(heading), Table(["4 KiB", *ways], rows)
 
 
-def blocks(counts):
-    rows = [row for row, _ in verdicts(counts)]
-    above = []
-    for workload in counts.workloads(FLOOR):
-        ours, floor = (counts.summary(workload, way) for way in ("indirect", FLOOR))
+def floor(counts):
+    rows = []
+    for workload in counts.workloads(PI, FLOOR):
+        ours, least = (counts.summary(PI, workload, way) for way in ("indirect", FLOOR))
         if ours:
-            above.append([title(workload), cell(ours), cell(floor), f"{ours.median - floor.median:,.0f}"])
+            rows.append([title(workload), figure(ours), figure(least), f"{ours.median - least.median:,.0f}"])
+    return Heading("Above what a program without fio and checksums takes (t/floor.c)"), Table(["4 KiB", "indirect", "floor", "above"], rows)
+
+
+def memory(counts):
+    """Bytes for each I/O more that can be in flight, and those that do not depend on how many there are."""
+    rows = []
+    for way in dict.fromkeys(way for way, _ in counts.memory):
+        low, high = (min(depth for each, depth in counts.memory if each == way), max(depth for each, depth in counts.memory if each == way))
+        each = (counts.memory[way, high] - counts.memory[way, low]) / (high - low)
+        rows.append([way, f"{each:,.0f}", f"{each - BLOCK:,.0f}", f"{(counts.memory[way, low] - each * low) / 1024:,.0f}"])
+    headers = ["resident", "bytes an I/O in flight", "beyond its block", "and KiB in all"]
+    return Heading("Memory of fio and its job, from depth 1 to 1024"), Table(headers, rows)
+
+
+def start(counts):
+    """((heading, table), whether it takes too long)."""
+    ours, theirs = (counts.summary(STARTED, "randread-4k-qd1", way) for way in ("none", "io_uring"))
+    if not ours or not theirs:
+        return (Heading(""), Table([], [])), False
+    # whatever else the machine does makes it longer
+    more = ours.low - theirs.low
+    rows = [[way, *(f"{value / 1e6:.1f}" for value in (each.low, each.median))] for way, each in (("io_uring", theirs), ("none", ours))]
+    heading = f"Start of a job with one I/O: {more / 1e6:+.1f} ms to fio's own engine, at most +{START / 1e6:.0f}"
+    return (Heading(heading), Table(["", "quickest, ms", "median"], rows)), more > START
+
+
+def blocks(counts):
+    late, too_late = start(counts)
+    rows = list(verdicts(counts))
     parts = (
         (Heading("Ratios: median of the rounds' own, lowest to highest"), Table(["4 KiB", "ours", "to", "ratio", "at most", ""], rows, 3)),
-        absolute(counts, "Total instructions per I/O without PI, null_blk", ("io_uring", "none")),
-        absolute(counts, "CPU instructions per I/O with PI, emulated NVMe, 4096+8",
+        absolute(counts, PLAIN, "Total instructions per I/O without PI, null_blk", ("io_uring", "none")),
+        absolute(counts, PI, "CPU instructions per I/O with PI, emulated NVMe, 4096+8",
                  (AUTOPI, MD, ISAL, CMD, CMD_ISAL, "passthru", "indirect", FLOOR)),
-        (Heading("Above what a program without checksums takes"), Table(["4 KiB", "indirect", "floor", "above"], above)),
+        floor(counts),
+        absolute(counts, GROWN, "CPU instructions per I/O without PI, null_blk", ("io_uring", "none")),
+        memory(counts),
+        late,
+        absolute(counts, HOST, "CPU nanoseconds per I/O on this machine, a file in the page cache", ("io_uring", "none")),
     )  # fmt: skip
-    return [Heading("What the engine costs", 1), *(block for heading, table in parts if table.rows for block in (heading, table))]
+    shown = [block for heading, table in parts if table.rows for block in (heading, table)]
+    return [Heading("What the engine costs", 1), *shown], too_late or any(row[-1] == "MISSED" for row in rows)
 
 
 def write(out):
-    """Writes report.md; its text, and whether any target was missed or could not be measured."""
-    records = results.load(out)
-    counts = Counts(records)
+    """Writes report.md; its text, and whether a target was missed or something could not be measured."""
+    counts = Counts(results.load(out))
     if not counts.rounds:
         raise Failure(f"{out}: no round after the warm-up; run it again")
+    shown, missed = blocks(counts)
     failed = [f"{name}: {reason}" for name, reason in counts.failures.items()]
-    text = markdown(blocks(counts) + ([Heading("Failed"), Items(failed)] if failed else []))
+    text = markdown(shown + ([Heading("Failed"), Items(failed)] if failed else []))
     with open(os.path.join(out, "report.md"), "w", encoding="utf-8") as file:
         file.write(text)
-    return text, any(missed for _, missed in verdicts(counts)) or bool(counts.failures)
+    return text, missed or bool(failed)
