@@ -25,12 +25,13 @@ BLOCK, FILL_BLOCK = 4096, 128 << 10
 REGION = 64 << 20
 # what a run has beyond the first I/Os is what is counted: neither fio's start nor the set-up of a ring
 LEAD, COUNTED = 1024, 8192
-ROUNDS = 4
+ROUNDS = 3
 ATTEMPTS = 5
 AUTOPI, ISAL, FLOOR = "plain-autopi", "-isal", "floor"
 # of a run on this machine: a file that the page cache holds, and an I/O or a quarter of a second of them
 HOST_BYTES, HOST_COUNTED, HOST_ROUNDS = 16 << 20, 1 << 17, 9
-MEMORY_DEPTHS = (1, 1024)
+# large enough for pi-bench itself, whose size its children start with, not to count
+MEMORY_BLOCK, MEMORY_DEPTHS = 64 << 10, (512, 1024)
 # a character device knows no O_DIRECT
 BUFFERED = ("io_uring_cmd", "passthru")
 HOST, START = "host", "start"
@@ -80,7 +81,7 @@ def plain_cells():
 def grown_cells():
     """What one thing more of must not cost, and depth 32 of one file and job to compare with."""
     grown = [{"iodepth": depth} for depth in (1, 4, 32, 256, 1024)]
-    grown += [{"iodepth": 32, **more} for more in ({"numjobs": 4}, {"files": 64}, {"times": 8})]
+    grown += [{"iodepth": 32, **more} for more in ({"numjobs": 4}, {"files": 64}, {"times": 4})]
     return tuple(Cell(way, "randread", **each) for each in grown for way in PLAIN_WAYS)
 
 
@@ -105,6 +106,7 @@ class Spec:
     tools: fio.Tools
     isal: str
     floor: str
+    jobs: str = JOBS
     icount: bool = True
     mode: str = cells.INSTRUCTIONS
 
@@ -163,16 +165,17 @@ class Session:
 
     def memory(self):
         """The most that fio and each of its jobs have had resident, by depth."""
-        for way in ("io_uring-md", "indirect"):
+        for way in ("io_uring", "indirect"):
             for depth in MEMORY_DEPTHS:
                 argv, values = self.command(Cell(way, "randread", depth), depth)
-                process = subprocess.Popen(argv, env={**os.environ, **values}, stdin=subprocess.DEVNULL,
+                process = subprocess.Popen(argv, env={**os.environ, **values, "BS": str(MEMORY_BLOCK)}, stdin=subprocess.DEVNULL,
                                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
                 _, status, usage = os.wait4(process.pid, 0)
                 process.returncode = os.waitstatus_to_exitcode(status)
                 if process.returncode:
                     raise IoFailure(f"{way}: fio exited with {process.returncode} at depth {depth}")
-                self.emit({"kind": "memory", "session": self.spec.name, "way": way, "iodepth": depth, "bytes": usage.ru_maxrss << 10})
+                self.emit({"kind": "memory", "session": self.spec.name, "way": way, "iodepth": depth, "block": MEMORY_BLOCK,
+                           "bytes": usage.ru_maxrss << 10})  # fmt: skip
 
     def once(self, cell, ios):
         settings = {} if cell.way == AUTOPI or not self.target.pi else device.no_integrity(self.target)
@@ -210,7 +213,7 @@ class Session:
 
     def command(self, cell, ios):
         program = self.spec.isal if cell.way.endswith(ISAL) else self.spec.tools.fio
-        return command(cell, program, self.spec.tools.engine, self.names(cell), REGION, ios)
+        return command(cell, program, self.spec, self.names(cell), REGION, ios)
 
     def names(self, cell):
         """The device's name, or as many as the cell has files."""
@@ -227,10 +230,10 @@ class Session:
         return path
 
 
-def command(cell, program, engine, filename, size, ios):
-    argv = [program, f"--section={cell.section}", "--output-format=json", "--eta=never", JOBS]
+def command(cell, program, spec, filename, size, ios):
+    argv = [program, f"--section={cell.section}", "--output-format=json", "--eta=never", spec.jobs]
     return argv, {
-        "ENGINE": engine, "DUT": filename, "RW": cell.rw, "IODEPTH": str(cell.iodepth), "SIZE": str(size),
+        "ENGINE": spec.tools.engine, "DUT": filename, "RW": cell.rw, "BS": str(BLOCK), "IODEPTH": str(cell.iodepth), "SIZE": str(size),
         "NUMBER_IOS": str(ios), "NUMJOBS": str(cell.numjobs), "DIRECT": "0" if cell.section in BUFFERED else "1",
     }  # fmt: skip
 
@@ -244,7 +247,7 @@ def on_host(spec, emit):
             for rw, depth, ios in [("randread", 1, 1), ("randread", 1, HOST_COUNTED), ("randread", 32, HOST_COUNTED)]:
                 for way in order(PLAIN_WAYS, f"{number}{rw}{depth}{ios}", spec.seed):
                     cell = Cell(way, rw, depth)
-                    argv, values = command(cell, spec.tools.fio, spec.tools.engine, file.name, HOST_BYTES, ios)
+                    argv, values = command(cell, spec.tools.fio, spec, file.name, HOST_BYTES, ios)
                     begun = time.monotonic_ns()
                     done = fio.run(argv, {**values, "DIRECT": "0"}, 600)
                     took = time.monotonic_ns() - begun
@@ -355,7 +358,7 @@ def in_guest(host, options):
             return shutil.copy(path, directory)
 
         tools = fio.Tools(local(spec.tools.fio), local(spec.tools.engine))
-        spec = dataclasses.replace(spec, tools=tools, isal=local(spec.isal), floor=local(spec.floor))
+        spec = dataclasses.replace(spec, tools=tools, isal=local(spec.isal), floor=local(spec.floor), jobs=local(spec.jobs))
         Session(host, spec, lambda record: results.append(part, record), options.out).run()
     return 0
 
