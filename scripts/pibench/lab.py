@@ -33,9 +33,9 @@ METHODS = ("vectored", "fixed")
 LEAD, COUNTED = 512, 8192
 TIMED = {1: 16384, 32: 131072}
 REGION = {cells.INSTRUCTIONS: 64 << 20, cells.TIME: 4 << 30}
-ROUNDS = {cells.INSTRUCTIONS: 3, cells.TIME: 5}
+ROUNDS = 5
 ATTR_COST_OPTIONS = {
-    cells.INSTRUCTIONS: ("--instructions", "--requests", "200", "--repetitions", "31"),
+    cells.INSTRUCTIONS: ("--instructions", "--requests", "400", "--repetitions", "31"),
     cells.TIME: ("--repetitions", "201"),
 }
 ATTEMPTS = 5
@@ -244,7 +244,7 @@ def add_parsers(commands):
         help="allow writes to --dut by naming it again; DESTROYS ITS DATA",
     )  # fmt: skip
     lab.add_argument("--out", metavar="DIR", default="build/lab", help="directory for results and report (%(default)s)")
-    lab.add_argument("--rounds", type=int, metavar="N", help="rounds after the warm-up (3 for instructions, 5 for time)")
+    lab.add_argument("--rounds", type=int, metavar="N", help=f"rounds after the warm-up ({ROUNDS})")
     lab.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the orders (%(default)s)")
     lab.add_argument("--scale", type=float, default=1.0, metavar="X", help="multiply the I/Os of every run for time (%(default)s)")
     lab.add_argument("--kernel", metavar="KERNEL", default="lab", help="guest kernel, as scripts/guest takes it (%(default)s)")
@@ -264,7 +264,7 @@ def specs(options, kvm):
     tools = fio.Tools(os.path.abspath(options.fio), os.path.abspath(options.engine))
 
     def spec(name, mode, icount, path=None):
-        return Spec(name, mode, icount, options.rounds or ROUNDS[mode], options.seed, path,
+        return Spec(name, mode, icount, options.rounds or ROUNDS, options.seed, path,
                     bool(options.dut) and not options.allow_write, options.scale, tools)  # fmt: skip
 
     if options.dut:
