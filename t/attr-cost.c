@@ -30,7 +30,7 @@
 #define MAX_WAYS	(2 * PI_NR_LAYOUTS + 3)
 /* repetitions take turns: where memory happens to lie makes 2 ns */
 #define PLACES		4
-/* objects that the kernel's slab caches move on by; they keep stocks of 28 and 60 */
+/* objects by which each repetition moves the slab caches on, for good; they keep stocks of 28 and 60 */
 #define SLAB_STEP	11
 #define MAX_REPETITIONS	10000
 
