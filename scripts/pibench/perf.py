@@ -180,9 +180,10 @@ class Session:
     def once(self, cell, ios):
         settings = {} if cell.way == AUTOPI or not self.target.pi else device.no_integrity(self.target)
         with device.Settings(self.host, settings):
-            if not self.trace:
-                return self.program(cell, ios)
-            for _ in range(ATTEMPTS):
+            for _ in range(ATTEMPTS if self.trace else 1):
+                accounting.empty_slabs(self.host)
+                if not self.trace:
+                    return self.program(cell, ios)
                 self.trace.clear()
                 measured = self.program(cell, ios)
                 measured["count"], idle = self.trace.read(measured["runtime_ns"])
