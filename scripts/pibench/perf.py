@@ -27,7 +27,7 @@ REGION = 64 << 20
 LEAD, COUNTED = 1024, 8192
 ROUNDS = 3
 ATTEMPTS = 5
-AUTOPI, ISAL, FLOOR = "plain-autopi", "-isal", "floor"
+AUTOPI, NOVERIFY, ISAL, FLOOR = "plain-autopi", "plain-noverify", "-isal", "floor"
 # of a run on this machine: a file that the page cache holds, and an I/O or a quarter of a second of them
 HOST_BYTES, HOST_COUNTED, HOST_ROUNDS = 16 << 20, 1 << 17, 9
 # large enough for pi-bench itself, whose size its children start with, not to count
@@ -61,7 +61,7 @@ class Cell:
 
     @property
     def section(self):
-        name = "io_uring" if self.way == AUTOPI else self.way.removesuffix(ISAL)
+        name = "io_uring" if self.way in (AUTOPI, NOVERIFY) else self.way.removesuffix(ISAL)
         return name if self.registered else f"{name}-bare"
 
     @property
@@ -71,7 +71,7 @@ class Cell:
 
 RW = ("randread", "randwrite")
 PLAIN_WAYS = ("io_uring", "none")
-PI_WAYS = (AUTOPI, "io_uring-md", "io_uring-md-isal", "io_uring_cmd", "io_uring_cmd-isal", "passthru", "indirect", FLOOR)
+PI_WAYS = (AUTOPI, NOVERIFY, "io_uring-md", "io_uring-md-isal", "io_uring_cmd", "io_uring_cmd-isal", "passthru", "indirect", FLOOR)
 
 
 def plain_cells():

@@ -9,7 +9,7 @@ from . import results, stats
 from .document import Heading, Items, Table, markdown
 from .errors import Failure
 
-AUTOPI, FLOOR = "plain-autopi", "floor"
+AUTOPI, NOVERIFY, FLOOR = "plain-autopi", "plain-noverify", "floor"
 MD, ISAL, CMD, CMD_ISAL = "io_uring-md", "io_uring-md-isal", "io_uring_cmd", "io_uring_cmd-isal"
 DIRECTIONS = {"randread": "random read", "randwrite": "random write"}
 
@@ -159,7 +159,7 @@ def blocks(counts):
         (Heading("Ratios: median of the rounds' own, lowest to highest"), Table(["4 KiB", "ours", "to", "ratio", "at most", ""], rows, 3)),
         absolute(counts, PLAIN, "Total instructions per I/O without PI, null_blk", ("io_uring", "none")),
         absolute(counts, PI, "CPU instructions per I/O with PI, emulated NVMe, 4096+8",
-                 (AUTOPI, MD, ISAL, CMD, CMD_ISAL, "passthru", "indirect", FLOOR)),
+                 (AUTOPI, NOVERIFY, MD, ISAL, CMD, CMD_ISAL, "passthru", "indirect", FLOOR)),
         floor(counts),
         absolute(counts, GROWN, "CPU instructions per I/O without PI, null_blk", ("io_uring", "none")),
         memory(counts),
