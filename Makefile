@@ -206,7 +206,7 @@ $(B)/perf/fio-isal/fio: $(FIO)/fio $(filter $(B)/%,$(ISAL_LIB))
 		--extra-cflags="$(ISAL_FLAGS:-I%=-I$(CURDIR)/%) -L$(abspath $(B))/perf/lib" && grep -q CONFIG_LIBISAL64 config-host.h && \
 		$(MAKE) -j$(JOBS) LDFLAGS=-L$(abspath $(B))/perf/lib fio; } >build.log 2>&1 || { tail -n 3 build.log >&2; exit 1; }
 
-perf: $(ENGINE) $(B)/t/floor $(B)/perf/fio-isal/fio
+perf: perf-host $(ENGINE) $(B)/t/floor $(B)/perf/fio-isal/fio
 	@scripts/pi-bench perf --fio $(FIO)/fio --engine $(ENGINE)
 
 perf-host: $(B)/t/tuple-cost
