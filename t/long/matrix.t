@@ -58,4 +58,4 @@ def test(*devices):
            f'{name}: {len(jobs)} jobs', *sorted(lost), done.stderr)
 
 
-main(test, [word for name in NVME for word in ('--disk', name)])
+main(test, [word for name in NVME for word in ('--disk', name)], timeout=5400)
