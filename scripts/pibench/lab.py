@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 import pathlib
-import random
 import re
 import shlex
 import shutil
@@ -76,12 +75,6 @@ def matrix(layouts):
     found += [Cell("randread", 32, layout, mix) for layout in rings for mix in SHARES]
     found += [Cell("randread", 32, layout, method=method) for method in METHODS for layout in every]
     return found
-
-
-def order(chosen, number, seed):
-    shuffled = list(chosen)
-    random.Random(f"{seed}/{number}").shuffle(shuffled)
-    return shuffled
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,7 +177,7 @@ class Session:
             self.fio(Cell("write", 32, "indirect"), self.region // FILL_BLOCK, FILL_BLOCK)
         gone = set()
         for number in range(spec.rounds + 1):
-            for cell in order(chosen, number, spec.seed):
+            for cell in cells.shuffled(chosen, number, spec.seed):
                 if cell in gone:
                     continue
                 try:
@@ -275,20 +268,6 @@ def specs(options, kvm):
     return found
 
 
-def prepare(out):
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if any(out.iterdir()) and not (results.load_json(out / "env.json") or {}).get("lab"):
-            raise Failure(f"{out}: neither empty nor written by pi-bench lab; name another --out")
-        shutil.rmtree(out / "parts", ignore_errors=True)
-        for name in (results.NAME, "report.md", "tables.jsonl", "*.svg", "*.png", "*.dat"):
-            for old in out.glob(name):
-                old.unlink()
-    except OSError as error:
-        raise Failure(f"{out}: {error.strerror}; name another --out") from None
-    return out
-
-
 class Follower:
     """Keeps each record, and says how far a session is."""
 
@@ -339,7 +318,7 @@ def run_lab(host, options):
     sessions = specs(options, kvm=bool(what) and what.startswith("KVM"))
     for spec in sessions:
         spec.require()
-    out = prepare(pathlib.Path(options.out).absolute())
+    out = results.prepare(options.out, "lab", ("report.md", "tables.jsonl", "*.svg", "*.png", "*.dat"))
     tools = next(iter(sessions)).tools
     env = {
         "schema": results.SCHEMA,

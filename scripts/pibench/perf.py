@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 import pathlib
-import random
 import resource
 import shlex
 import shutil
@@ -111,13 +110,7 @@ class Spec:
     mode: str = cells.INSTRUCTIONS
 
     def plan(self):
-        return [(number, cell) for number in range(self.rounds + 1) for cell in order(self.cells, number, self.seed)]
-
-
-def order(chosen, number, seed):
-    shuffled = list(chosen)
-    random.Random(f"{seed}/{number}").shuffle(shuffled)
-    return shuffled
+        return [(number, cell) for number in range(self.rounds + 1) for cell in cells.shuffled(self.cells, number, self.seed)]
 
 
 def decode(text):
@@ -246,7 +239,7 @@ def on_host(spec, emit):
         file.flush()
         for number in range(HOST_ROUNDS + 1):
             for rw, depth, ios in [("randread", 1, 1), ("randread", 1, HOST_COUNTED), ("randread", 32, HOST_COUNTED)]:
-                for way in order(PLAIN_WAYS, f"{number}{rw}{depth}{ios}", spec.seed):
+                for way in cells.shuffled(PLAIN_WAYS, f"{number}{rw}{depth}{ios}", spec.seed):
                     cell = Cell(way, rw, depth)
                     argv, values = command(cell, spec.tools.fio, spec, file.name, HOST_BYTES, ios)
                     begun = time.monotonic_ns()
@@ -294,19 +287,6 @@ def sessions(options):
     return found
 
 
-def prepare(out):
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if any(out.iterdir()) and not (results.load_json(out / "env.json") or {}).get("perf"):
-            raise Failure(f"{out}: neither empty nor written by pi-bench perf; name another --out")
-        shutil.rmtree(out / "parts", ignore_errors=True)
-        for name in (results.NAME, "report.md"):
-            (out / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise Failure(f"{out}: {error.strerror}; name another --out") from None
-    return out
-
-
 def run_perf(host, options):
     if options.rounds < 1:
         raise Failure("--rounds: at least 1")
@@ -315,7 +295,7 @@ def run_perf(host, options):
         if not os.path.exists(path):
             raise Failure(f"{path}: not built; run make perf")
     what = guest.ready()
-    out = prepare(pathlib.Path(options.out).absolute())
+    out = results.prepare(options.out, "perf", ("report.md",))
     tools = next(iter(plan)).tools
     env = {
         "schema": results.SCHEMA,

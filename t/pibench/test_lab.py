@@ -234,10 +234,10 @@ class Counting(Lab):
 class Plan(unittest.TestCase):
     def test_orders_differ_and_repeat(self):
         chosen = lab.matrix(("indirect",))
-        self.assertEqual(lab.order(chosen, 1, 5), lab.order(chosen, 1, 5))
-        self.assertNotEqual(lab.order(chosen, 1, 5), lab.order(chosen, 2, 5))
-        self.assertNotEqual(lab.order(chosen, 1, 5), lab.order(chosen, 1, 6))
-        self.assertEqual(set(lab.order(chosen, 1, 5)), set(chosen))
+        self.assertEqual(cells.shuffled(chosen, 1, 5), cells.shuffled(chosen, 1, 5))
+        self.assertNotEqual(cells.shuffled(chosen, 1, 5), cells.shuffled(chosen, 2, 5))
+        self.assertNotEqual(cells.shuffled(chosen, 1, 5), cells.shuffled(chosen, 1, 6))
+        self.assertEqual(set(cells.shuffled(chosen, 1, 5)), set(chosen))
 
     def test_the_sweep_has_each_kind_of_ring(self):
         def swept(*layouts):
@@ -290,15 +290,15 @@ class CommandLine(test_device.Machine):
         for name in ("notes", "env.json"):
             (mine / name).write_text("{}")
             with self.assertRaisesRegex(Failure, "neither empty nor"):
-                lab.prepare(mine)
+                results.prepare(mine, "lab", ())
         self.assertTrue((mine / "thesis.svg").exists())
 
     def test_our_own_go(self):
-        ours = lab.prepare(self.root / "ours")
+        ours = results.prepare(self.root / "ours", "lab", ())
         results.save_json(ours / "env.json", {"lab": True})
         (ours / "cost-guest.svg").touch()
         (ours / "notes.txt").touch()
-        lab.prepare(ours)
+        results.prepare(ours, "lab", ("*.svg",))
         self.assertFalse((ours / "cost-guest.svg").exists())
         self.assertTrue((ours / "notes.txt").exists())
 
