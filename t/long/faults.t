@@ -33,7 +33,8 @@ def job_file(name, device, interval):
     """Three ways to damage and find, each after a clean pass with another application tag; then clean blocks only."""
     common = ['[global]', f'ioengine={ENGINE}', f'filename={device}', 'direct=1', 'allow_file_create=0', 'iodepth=16',
               'stonewall', f'bs={IO_BLOCKS * interval}', f'size={BLOCKS * interval}']
-    if '+8' not in name:
+    # where there is something beside a tuple
+    if '+8' not in name or 'type=0' in name:
         common.append('pi_opaque=pattern')
     # type 3 has no reference tag that counts: let the application tag tell one block from another
     if 'type=3' in name:
