@@ -37,7 +37,6 @@ ATTR_COST_OPTIONS = {
     cells.INSTRUCTIONS: ("--instructions", "--requests", "400", "--repetitions", "31"),
     cells.TIME: ("--repetitions", "201"),
 }
-ATTEMPTS = 5
 # a device without a device's cost, of which the lab kernel has one with PI
 DISK, DISK_NAME = "null_blk:4096+8", "PI_DISK0"
 
@@ -195,27 +194,16 @@ class Session:
         if self.spec.mode == cells.TIME:
             share = cells.WARM_UP_SHARE if number == cells.WARM_UP else 1
             return self.timed(cell, max(64, int(TIMED[cell.iodepth] * self.spec.scale * share)))
-        lead = self.counted(cell, LEAD)
+        lead = self.trace.count(lambda: self.fio(cell, LEAD))
         if number == cells.WARM_UP:
             return lead
-        more = self.counted(cell, LEAD + COUNTED)
+        more = self.trace.count(lambda: self.fio(cell, LEAD + COUNTED))
         return {**more, **{name: more[name] - lead[name] for name in ("ios", "window_ns")}}
 
     def timed(self, cell, ios):
         with accounting.Bracket(self.host) as machine:
             measured = self.fio(cell, ios)
         return {**measured, "kernel_ns": machine.kernel_ns}
-
-    def counted(self, cell, ios):
-        """A run in which the processor does not idle: icount skips that time."""
-        for _ in range(ATTEMPTS):
-            self.trace.clear()
-            accounting.empty_slabs(self.host)
-            measured = self.fio(cell, ios)
-            measured["window_ns"], idle = self.trace.read(measured["runtime_ns"])
-            if not idle:
-                return measured
-        raise IoFailure(f"the processor idled in each of {ATTEMPTS} runs; its time is not instructions")
 
     def fio(self, cell, ios, block=BLOCK):
         argv = [self.tools.fio, f"--section={cell.method}", "--output-format=json", "--eta=never", JOBS]

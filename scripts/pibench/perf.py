@@ -25,7 +25,6 @@ REGION = 64 << 20
 # what a run has beyond the first I/Os is what is counted: neither fio's start nor the set-up of a ring
 LEAD, COUNTED = 1024, 8192
 ROUNDS = 3
-ATTEMPTS = 5
 AUTOPI, NOVERIFY, ISAL, FLOOR = "plain-autopi", "plain-noverify", "-isal", "floor"
 # of a run on this machine: a file that the page cache holds, and an I/O or a quarter of a second of them
 HOST_BYTES, HOST_COUNTED, HOST_ROUNDS = 16 << 20, 1 << 17, 9
@@ -173,16 +172,11 @@ class Session:
     def once(self, cell, ios):
         settings = {} if cell.way == AUTOPI or not self.target.pi else device.no_integrity(self.target)
         with device.Settings(self.host, settings):
-            for _ in range(ATTEMPTS if self.trace else 1):
-                accounting.empty_slabs(self.host)
-                if not self.trace:
-                    return self.program(cell, ios)
-                self.trace.clear()
-                measured = self.program(cell, ios)
-                measured["count"], idle = self.trace.read(measured["runtime_ns"])
-                if not idle:
-                    return measured
-        raise IoFailure(f"the processor idled in each of {ATTEMPTS} runs; its time is not instructions")
+            if self.trace:
+                measured = self.trace.count(lambda: self.program(cell, ios))
+                return {**measured, "count": measured["window_ns"]}
+            accounting.empty_slabs(self.host)
+            return self.program(cell, ios)
 
     def program(self, cell, ios):
         """Runs it; what its threads and the kernel's have run is in count."""

@@ -13,7 +13,6 @@ from . import accounting, cells, device, environment, fio, gate, results, verdic
 from .errors import Failure, IoFailure
 
 FILL_BLOCK = 128 << 10
-ATTEMPTS = 5
 TIMED = "timed"
 
 
@@ -305,17 +304,14 @@ class Session:
         spec = self.spec
         argv = fio.command(fio.section(cell, stats), tools, spec.jobs)
         values = fio.variables(cell, target, tools, ios, spec.region(target), spec.verify, stats)
-        if self.trace:
-            self.trace.clear()
-            accounting.empty_slabs(self.host)
+        started = time.time()
         with accounting.Bracket(self.host) as machine:
             done = fio.run(argv, values, spec.timeout)
         parsed, measured = fio.result(done, cell.workload.direction, ios)
-        measured |= {"argv": argv, "variables": values, "kernel_ns": machine.kernel_ns, "bracket_ns": machine.wall_ns}
+        measured |= {"started": started, "argv": argv, "variables": values, "kernel_ns": machine.kernel_ns, "bracket_ns": machine.wall_ns}
         if stats:
             measured["stats"] = fio.sidecar(stats)
-        if self.trace:
-            measured["window_ns"], measured["idle_ns"] = self.trace.read(measured["runtime_ns"])
+            os.unlink(stats)
         return parsed, measured
 
     def engine(self, step):
@@ -328,30 +324,27 @@ class Session:
         target = self.targets.acquire(cell.arm.device)
         self.fill(target)
         ios = self.spec.ios(target, cell, step.round)
+        raw = os.path.join(self.raw, f"{step.round:02d}-{step.index:04d}.json")
         with contextlib.ExitStack() as stack:
             stats = None
             if step.build == TIMED:
                 stats = os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "stats")
             if cell.arm.state == cells.NOVERIFY:
                 stack.enter_context(device.Settings(self.host, device.no_integrity(target)))
-            for _ in range(ATTEMPTS):
-                started = time.time()
+
+            def run():
                 parsed, measured = self.fio(cell, target, ios, self.engine(step), stats)
-                # idle time is skipped under icount, not counted
-                if not measured.get("idle_ns"):
-                    break
+                with results.saving(raw) as file:
+                    json.dump(parsed, file)
+                return measured
+
+            def discard(measured):
                 self.record("discard", cell, at=step.key, reason="the processor idled", **measured)
-                if stats:
-                    os.unlink(stats)
-            else:
-                raise IoFailure(f"the processor idled in each of {ATTEMPTS} runs; its time is not instructions")
-        raw = os.path.join(self.raw, f"{step.round:02d}-{step.index:04d}.json")
-        with results.saving(raw) as file:
-            json.dump(parsed, file)
+
+            measured = self.trace.count(run, discard) if self.trace else run()
         return {
             "device": target.path,
             "format": target.format,
-            "started": started,
             "raw": os.path.join("raw", os.path.basename(self.raw), os.path.basename(raw)),
             "load": (self.host.read("/proc/loadavg") or "").split()[:1],
             **measured,

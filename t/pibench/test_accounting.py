@@ -100,6 +100,52 @@ class Trace(Fake):
             self.trace("").read(50_000_000)
 
 
+class Counted(accounting.Trace):
+    """A trace of runs of so many ns, with so much idle time in them."""
+
+    def __init__(self, host, ns, idle=()):
+        self.host, self.ns, self.idle = host, ns, list(idle)
+
+    def clear(self):
+        pass
+
+    def read(self, runtime_ns):
+        return self.ns(), self.idle.pop(0) if self.idle else 0
+
+
+class Count(Fake):
+    def setUp(self):
+        super().setUp()
+        self.put(f"{accounting.SLABS}/kmalloc-256/shrink", "")
+        self.ran = []
+
+    def count(self, idle=()):
+        self.discarded = []
+        return Counted(self.host, lambda: 500, idle).count(self.run_fio, self.discarded.append)
+
+    def run_fio(self):
+        self.ran.append(self.host.read(f"{accounting.SLABS}/kmalloc-256/shrink"))
+        self.put(f"{accounting.SLABS}/kmalloc-256/shrink", "")
+        return {"runtime_ns": 500, "number": len(self.ran)}
+
+    def test_a_run(self):
+        self.assertEqual(self.count(), {"runtime_ns": 500, "number": 1, "window_ns": 500, "idle_ns": 0})
+        self.assertEqual(self.discarded, [])
+
+    def test_each_begins_with_empty_slab_caches(self):
+        self.count(idle=(7, 7))
+        self.assertEqual(self.ran, ["1"] * 3)
+
+    def test_one_that_idled_is_done_again(self):
+        self.assertEqual(self.count(idle=(7, 8))["number"], 3)
+        self.assertEqual([(one["number"], one["idle_ns"]) for one in self.discarded], [(1, 7), (2, 8)])
+
+    def test_and_not_for_ever(self):
+        with self.assertRaisesRegex(IoFailure, "idled"):
+            self.count(idle=[7] * accounting.ATTEMPTS)
+        self.assertEqual(len(self.discarded), accounting.ATTEMPTS)
+
+
 class Bracket(Fake):
     def test_counts_kernel_threads_only(self):
         self.thread(2, "kthreadd", 0, 10)

@@ -13,10 +13,11 @@ import xml.etree.ElementTree
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+import test_accounting  # noqa: E402
 import test_device  # noqa: E402
 from test_report import rows  # noqa: E402
 from pibench import cells, cli, fio, lab, labreport, results, session  # noqa: E402
-from pibench.errors import Failure, IoFailure  # noqa: E402
+from pibench.errors import Failure  # noqa: E402
 from pibench.host import Host  # noqa: E402
 
 ATTR_COST = """\
@@ -189,21 +190,10 @@ class Counting(Lab):
 
     def setUp(self):
         super().setUp()
-        self.idle = []
-        self.shrink = f"{lab.accounting.SLABS}/kmalloc-256/shrink"
-        self.put(self.shrink, "")
-        self.emptied = []
-        patcher = unittest.mock.patch.object(lab.accounting, "Trace", lambda host: self)
+        trace = test_accounting.Counted(self.host, lambda: 1_000_000 + 500 * self.log[-1].ios)
+        patcher = unittest.mock.patch.object(lab.accounting, "Trace", lambda host: trace)
         patcher.start()
         self.addCleanup(patcher.stop)
-
-    def clear(self):
-        pass
-
-    def read(self, runtime_ns):
-        self.emptied.append(self.host.read(self.shrink))
-        self.put(self.shrink, "")
-        return 1_000_000 + 500 * self.log[-1].ios, self.idle.pop() if self.idle else 0
 
     def run_session(self, **changes):
         return super().run_session(**{"mode": cells.INSTRUCTIONS, "icount": True, **changes})
@@ -212,23 +202,6 @@ class Counting(Lab):
         runs = [r for r in self.run_session() if r["kind"] == "run" and r["round"]]
         self.assertEqual({r["ios"] for r in runs}, {lab.COUNTED})
         self.assertEqual({r["window_ns"] / r["ios"] for r in runs}, {500})
-
-    def test_each_run_begins_with_empty_slab_caches(self):
-        self.run_session()
-        self.assertEqual(set(self.emptied), {"1"})
-
-    def test_a_run_that_idled_is_done_again(self):
-        self.idle = [7, 7]
-        before = self.run_session()
-        self.assertEqual(self.idle, [])
-        self.assertFalse([r for r in before if r["kind"] == "failure"])
-
-    def test_and_not_for_ever(self):
-        self.idle = [7] * lab.ATTEMPTS
-        made = self.make(mode=cells.INSTRUCTIONS, icount=True)
-        made.trace, made.target = self, lab.device.describe(self.host, "/dev/nvme0n1")
-        with self.assertRaisesRegex(IoFailure, "idled"):
-            made.measure(lab.Cell("randread", 1, "none"), 1)
 
 
 class Plan(unittest.TestCase):
