@@ -281,3 +281,8 @@ class Settings:
 def no_integrity(device):
     """Settings under which the kernel neither generates nor verifies PI by itself."""
     return {f"{device.integrity}/{name}": "0" for name in ("read_verify", "write_generate")}
+
+
+def fewest_requests(device):
+    """Settings under which the queue takes as few requests at once as the kernel allows."""
+    return {f"/sys/class/block/{device.disk}/queue/nr_requests": "4"}  # BLKDEV_MIN_RQ

@@ -173,7 +173,10 @@ class Session:
         if spec.mode == cells.INSTRUCTIONS:
             self.trace = accounting.Trace(self.host)
         if not spec.read_only:
-            self.fio(Cell("write", 32, "indirect"), self.region // FILL_BLOCK, FILL_BLOCK)
+            # Tags go on being taken from that part of the disk's map where chance began, and from its last part each takes
+            # 5 instructions more; with 4 requests there is only the first.
+            with device.Settings(self.host, device.fewest_requests(self.target) if self.trace else {}):
+                self.fio(Cell("write", 32, "indirect"), self.region // FILL_BLOCK, FILL_BLOCK)
         gone = set()
         for number in range(spec.rounds + 1):
             for cell in cells.shuffled(chosen, number, spec.seed):

@@ -28,7 +28,7 @@ ATTR_COST = """\
     fi
     cat {root}/rows
 """
-Ran = collections.namedtuple("Ran", "section rw dut layout mix ios knobs")
+Ran = collections.namedtuple("Ran", "section rw dut layout mix ios knobs requests")
 # user, kernel: of plain, and over it where each request has PI
 BASE = (20, 100)
 OVER = {
@@ -67,6 +67,8 @@ class Lab(test_device.Machine):
     def setUp(self):
         super().setUp()
         (self.root / "fio").touch()
+        self.requests = "/sys/class/block/nvme0n1/queue/nr_requests"
+        self.put(self.requests, "64")
         (self.root / "attr-cost").write_text(textwrap.dedent(ATTR_COST.format(root=self.root)))
         (self.root / "attr-cost").chmod(0o755)
         (self.root / "rows").write_text("".join(json.dumps(row) + "\n" for row in attr_rows()))
@@ -80,7 +82,7 @@ class Lab(test_device.Machine):
         base = self.root / "sys/class/block/nvme0n1/integrity"
         knobs = "".join((base / name).read_text() for name in ("read_verify", "write_generate"))
         section, layout, ios = argv[1].partition("=")[2], asked["PI_LAYOUT"], int(asked["NUMBER_IOS"])
-        self.log.append(Ran(section, asked["RW"], asked["DUT"], layout, asked["PI_MIX"], ios, knobs))
+        self.log.append(Ran(section, asked["RW"], asked["DUT"], layout, asked["PI_MIX"], ios, knobs, self.host.read(self.requests)))
         if (section, layout) == ("vectored", "opcode"):
             return subprocess.CompletedProcess(argv, 1, "", "io_uring_pi: layout 'opcode' has no vectored opcodes\n")
         if self.broken and (asked["RW"], layout) == ("randread", "inline"):
@@ -129,6 +131,7 @@ class Sessions(Lab):
     def test_the_region_is_filled_once_before_it_is_read(self):
         self.run_session()
         self.assertEqual([n for n, one in enumerate(self.log) if one.rw == "write"], [0])
+        self.assertEqual({one.requests for one in self.log}, {"64"})
 
     def test_without_leave_nothing_is_written(self):
         found = self.run_session(read_only=True)
@@ -202,6 +205,11 @@ class Counting(Lab):
         runs = [r for r in self.run_session() if r["kind"] == "run" and r["round"]]
         self.assertEqual({r["ios"] for r in runs}, {lab.COUNTED})
         self.assertEqual({r["window_ns"] / r["ios"] for r in runs}, {500})
+
+    def test_tags_begin_with_the_first_and_then_there_are_all(self):
+        self.run_session()
+        self.assertEqual([one.requests for one in self.log if one.rw == "write"], ["4"])
+        self.assertEqual({one.requests for one in self.log if one.rw != "write"}, {"64"})
 
 
 class Plan(unittest.TestCase):
