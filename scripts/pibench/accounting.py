@@ -59,6 +59,15 @@ def empty_slabs(host):
             host.write(f"{SLABS}/{cache}/shrink", "1")
 
 
+def settle(host):
+    """Between this process's children and the processor come interrupts alone from now on, and each has the same addresses.
+
+    Whether another thread falls into a run once more or less, and where its memory lies, moves a run by 20,000 instructions.
+    """
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    host.write("/proc/sys/kernel/randomize_va_space", "0")
+
+
 # a ring is set up when it has been created and what it is to have registered; it ends with IORING_UNREGISTER_RING_FDS, 21
 SET_UP = re.compile(r"-(\d+)\s+\[\d+\].*?(\d+\.\d+): io_uring_(?:create:|register: ring \S+, opcode (?!21,))")
 EXIT = re.compile(r"(\d+\.\d+): sched_process_exit: .*?\bpid=(\d+)")

@@ -29,7 +29,7 @@ SHARES = (0, 1, 5, 10, 25, 50, 75)
 RINGS = ("indirect", "sqe128", "inline", "mixed")
 METHODS = ("vectored", "fixed")
 # what a run has beyond the first ones is what is counted: neither fio's start nor the set-up of a ring
-LEAD, COUNTED = 512, 8192
+LEAD, COUNTED = 512, 15872
 TIMED = {1: 16384, 32: 131072}
 REGION = {cells.INSTRUCTIONS: 64 << 20, cells.TIME: 4 << 30}
 ROUNDS = 5
@@ -354,6 +354,8 @@ def in_guest(host, options):
     spec = decode(options.spec)
     spec.require()
     part = results.parts(options.out, spec.name).records
+    if spec.icount:
+        accounting.settle(host)
     with tempfile.TemporaryDirectory() as memory:
         # a page of a program that must come from the host lets the processor idle in the middle of a run
         local = [shutil.copy(path, memory) for path in (spec.tools.fio, spec.tools.engine, spec.attr_cost)]

@@ -429,7 +429,8 @@ def notes(sessions, env):
             lines.append(
                 f"- {session.name}, whole I/O: null_blk with an integrity profile, pi_verify=device; two runs a round, of which the "
                 "longer one's further I/Os are counted: neither fio's start nor the set-up of a ring. Each begins with the kernel's "
-                "slab caches empty. One round to warm up is dropped."
+                "slab caches empty and at the same addresses, and no other thread runs until it ends (SCHED_FIFO); the timer's "
+                "interrupts count. One round to warm up is dropped."
             )
     return lines
 

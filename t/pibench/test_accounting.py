@@ -3,6 +3,7 @@ import pathlib
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
 
@@ -75,6 +76,16 @@ class Slabs(Fake):
 
     def test_there_may_be_none(self):
         accounting.empty_slabs(self.host)
+
+
+class Settle(Fake):
+    def test_a_child_has_the_processor_for_itself_and_no_random_addresses(self):
+        knob = "/proc/sys/kernel/randomize_va_space"
+        self.put(knob, "2")
+        with unittest.mock.patch.object(accounting.os, "sched_setscheduler") as policy:
+            accounting.settle(self.host)
+        policy.assert_called_once_with(0, accounting.os.SCHED_FIFO, accounting.os.sched_param(1))
+        self.assertEqual(self.host.read(knob), "0")
 
 
 class Trace(Fake):
