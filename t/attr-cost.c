@@ -21,7 +21,6 @@
 
 /* as an application that keeps a few batches in flight */
 #define RING_DEPTH	128
-#define CQ_DEPTH	(2 * RING_DEPTH)	/* as pi_ring has it */
 #define BAD_FD		-1
 #define READ_BYTES	4096
 #define MD_BYTES	8
@@ -260,6 +259,7 @@ static void measure(struct cell *cell, unsigned long repetition,
 	const unsigned long batches = whole(requests, cell->batch);
 	const double n = batches * cell->batch;
 	struct way *way = &cell->way[repetition % PLACES];
+	const unsigned int places = way->ring.uring.cq.ring_entries;
 	uint64_t total, user;
 
 	/*
@@ -268,7 +268,7 @@ static void measure(struct cell *cell, unsigned long repetition,
 	 * often in one window as in another.
 	 */
 	run(way, cell->mix, cell->batch,
-	    (2 * CQ_DEPTH - way->ring.cq_head % CQ_DEPTH) / cell->batch);
+	    (2 * places - way->ring.cq_head % places) / cell->batch);
 	total = least(run, cell, way, batches);
 	if (pi_ring_ready(&way->ring))
 		wrong(way, "reads were left that", 0);
