@@ -17,7 +17,7 @@ import test_accounting  # noqa: E402
 import test_device  # noqa: E402
 from test_report import rows  # noqa: E402
 from pibench import cells, cli, fio, lab, labreport, results, session  # noqa: E402
-from pibench.errors import Failure  # noqa: E402
+from pibench.errors import Failure, IoFailure  # noqa: E402
 from pibench.host import Host  # noqa: E402
 
 ATTR_COST = """\
@@ -193,10 +193,18 @@ class Counting(Lab):
 
     def setUp(self):
         super().setUp()
-        trace = test_accounting.Counted(self.host, lambda: 1_000_000 + 500 * self.log[-1].ios)
-        patcher = unittest.mock.patch.object(lab.accounting, "Trace", lambda host: trace)
+        self.shrink = f"{lab.accounting.SLABS}/kmalloc-256/shrink"
+        self.put(self.shrink, "")
+        self.emptied = []
+        self.trace = test_accounting.Counted(self.host, self.window)
+        patcher = unittest.mock.patch.object(lab.accounting, "Trace", lambda host: self.trace)
         patcher.start()
         self.addCleanup(patcher.stop)
+
+    def window(self):
+        self.emptied.append(self.host.read(self.shrink))
+        self.put(self.shrink, "")
+        return 1_000_000 + 500 * self.log[-1].ios
 
     def run_session(self, **changes):
         return super().run_session(**{"mode": cells.INSTRUCTIONS, "icount": True, **changes})
@@ -205,6 +213,23 @@ class Counting(Lab):
         runs = [r for r in self.run_session() if r["kind"] == "run" and r["round"]]
         self.assertEqual({r["ios"] for r in runs}, {lab.COUNTED})
         self.assertEqual({r["window_ns"] / r["ios"] for r in runs}, {500})
+
+    def test_each_run_begins_with_empty_slab_caches(self):
+        self.run_session()
+        self.assertEqual(set(self.emptied), {"1"})
+
+    def test_a_run_that_idled_is_done_again(self):
+        self.trace.idle = [7, 7]
+        before = self.run_session()
+        self.assertEqual(self.trace.idle, [])
+        self.assertFalse([r for r in before if r["kind"] == "failure"])
+
+    def test_and_not_for_ever(self):
+        self.trace.idle = [7] * lab.accounting.ATTEMPTS
+        made = self.make(mode=cells.INSTRUCTIONS, icount=True)
+        made.trace, made.target = self.trace, lab.device.describe(self.host, "/dev/nvme0n1")
+        with self.assertRaisesRegex(IoFailure, "idled"):
+            made.measure(lab.Cell("randread", 1, "none"), 1)
 
     def test_tags_begin_with_the_first_and_then_there_are_all(self):
         self.run_session()

@@ -14,7 +14,7 @@ import test_accounting  # noqa: E402
 import test_device  # noqa: E402
 from test_report import rows  # noqa: E402
 from pibench import cli, fio, perf, perfreport, results, session  # noqa: E402
-from pibench.errors import Failure  # noqa: E402
+from pibench.errors import Failure, IoFailure  # noqa: E402
 
 # what each takes an I/O where all targets are met
 COSTS = {
@@ -112,7 +112,7 @@ class Cells(unittest.TestCase):
 
 
 class Sessions(test_device.Machine):
-    """fio takes 1000 ns an I/O, and 4000000 to start."""
+    """fio takes 1000 ns an I/O, 4000000 to start, and idles where it is told to."""
 
     def setUp(self):
         super().setUp()
@@ -142,9 +142,11 @@ class Sessions(test_device.Machine):
         self.assertEqual((measured["ios"], measured["count"]), (perf.COUNTED, 1000 * perf.COUNTED))
         self.assertEqual([ios for *_, ios, _ in self.log], [perf.LEAD, perf.LEAD + perf.COUNTED])
 
-    def test_an_idle_run_is_repeated(self):
+    def test_an_idle_run_is_repeated_and_in_the_end_none(self):
         self.make(idle=[7]).once(perf.Cell("indirect", "randread", 32), 64)
         self.assertEqual(len(self.log), 2)
+        with self.assertRaises(IoFailure):
+            self.make(idle=[7] * test_accounting.accounting.ATTEMPTS).once(perf.Cell("indirect", "randread", 32), 64)
 
     def test_the_kernel_generates_only_where_it_is_asked_to(self):
         made = self.make()
