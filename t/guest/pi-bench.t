@@ -46,13 +46,13 @@ def test(with_pi, without):
     os.makedirs(OUT)
     for number in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM):
         subprocess.run(['rm', '-r', OUT], check=True)
-        process = subprocess.Popen(command('--scale', '8'), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command('--scale', '16'), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         reached = until(lambda: len(lines()) > 2 and settings(with_pi) == ['0', '0'] and jobs() or process.poll() is not None)
         ok(reached and process.poll() is None, f'{number.name}: while a run without the kernel\'s own checks is on', process.poll())
         process.send_signal(number)
         said = process.communicate(timeout=60)[1]
-        ok(until(lambda: settings(with_pi) == ['1', '1'], 5), f'{number.name}: the settings are back', settings(with_pi))
-        ok(until(lambda: not jobs(), 5), f'{number.name}: no fio is left', jobs())
+        ok(until(lambda: settings(with_pi) == ['1', '1'], 20), f'{number.name}: the settings are back', settings(with_pi))
+        ok(until(lambda: not jobs(), 20), f'{number.name}: no fio is left', jobs())
         if number != signal.SIGKILL:
             ok(process.returncode == 128 + number and f'pi-bench: interrupted by {number.name}; ' in said and
                '--resume goes on' in said, f'{number.name}: one line says what to do', process.returncode, said)
