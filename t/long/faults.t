@@ -40,12 +40,14 @@ def job_file(name, device, interval):
     if 'type=3' in name:
         common += ['pi_apptag=random', 'pi_reftag=0x1badcafe']
     fault = ['pi_inject=all', f'pi_inject_rate={ONE_IN}', 'pi_inject_expect=1', 'pi_inject_log=log', 'pi_errors=errors']
+    # always the same data: one tear in 65536 passes a 16-bit guard
+    written = ['rw=write', 'refill_buffers']
     jobs = []
     for number, job in enumerate(JOBS):
-        jobs += [f'[fill {job}]', f'bs={64 * interval}', 'rw=write', f'apptag={2 * number + 1}',
+        jobs += [f'[fill {job}]', f'bs={64 * interval}', *written, f'apptag={2 * number + 1}',
                  f'[{job}]', *fault, f'pi_inject_seed={len(name)}{number}']
         jobs += ['rw=read', 'pi_inject_at=back', f'apptag={2 * number + 1}'] if job == 'back' else \
-                ['rw=write', 'verify=null', f'apptag={2 * number + 2}']
+                [*written, 'verify=null', f'apptag={2 * number + 2}']
         if job != 'device':
             jobs += ['pi_verify=host']
     blocks = CLEAN_BLOCKS[interval] // 256 * 256
