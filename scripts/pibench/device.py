@@ -7,6 +7,7 @@ import errno
 import os
 import re
 import signal
+import socket
 
 from .errors import Failure
 
@@ -239,17 +240,21 @@ class Settings:
             signal.pthread_sigmask(signal.SIG_SETMASK, masked)
 
     def appoint(self):
-        """(pid, pipe) of a process that puts the settings back when the pipe ends without a word: SIGKILL leaves no time."""
-        ours, theirs = os.pipe()
+        """(pid, socket) of a process that puts the settings back when that ends without a word: SIGKILL leaves no time."""
+        ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid:
-            os.close(ours)
+            ours.close()
+            # before it has a session of its own, it would go with this one's
+            if not theirs.recv(1):
+                raise Failure("the process that would put settings back after a kill has ended; nothing was changed")
             return pid, theirs
         try:
             os.setsid()
-            os.closerange(0, ours)
-            os.closerange(ours + 1, os.sysconf("SC_OPEN_MAX"))
-            if not os.read(ours, 1):
+            os.closerange(0, ours.fileno())
+            os.closerange(ours.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
+            ours.send(b".")
+            if not ours.recv(1):
                 self.put_back()
         finally:
             os._exit(0)
@@ -268,10 +273,9 @@ class Settings:
         with self.undisturbed():
             failed = self.put_back()
             if self.heir:
-                pid, pipe = self.heir
-                with contextlib.suppress(BrokenPipeError):
-                    os.write(pipe, b".")
-                os.close(pipe)
+                pid, heir = self.heir
+                with heir, contextlib.suppress(BrokenPipeError):
+                    heir.send(b".")
                 os.waitpid(pid, 0)
                 self.heir = None
             if failed:
