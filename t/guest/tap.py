@@ -25,8 +25,9 @@ def ok(passed, name, *why):
     failures += not passed
     print(f'{"ok" if passed else "not ok"} {checks} - {name}', flush=True)
     if not passed:
-        for line in '\n'.join(map(str, why)).splitlines():
-            print(f'# {line}', flush=True)
+        # prove shows what goes to standard error, and hides the rest
+        for line in [f'{Path(sys.argv[0]).name} {checks}: {name}', *'\n'.join(map(str, why)).splitlines()]:
+            print(f'# {line}', file=sys.stderr, flush=True)
     return passed
 
 
