@@ -12,8 +12,10 @@ from tap import BUILD, FIO, ROOT, main, ok, poke
 # what takes its size from the drive is given less
 LESS = {'size=256m': 'size=8m', 'size=768m': 'size=24m', 'offset=768m': 'offset=24m', 'size=1g': 'size=8m',
         'offset=1g': 'offset=8m', 'offset=2g': 'offset=16m', 'offset=3g': 'offset=24m', 'size=64m': 'size=8m',
-        'ramp_time=2': 'ramp_time=1', 'bs=1m': 'bs=512k'}
-VARIABLES = {'ENGINE': str(BUILD / 'io_uring_pi.so'), 'RUNTIME': '3', 'ERRORS': 'errors', 'LAYOUT': 'indirect', 'IOS': '500'}
+        'bs=1m': 'bs=512k',
+        # and what takes its time as many I/Os, however slow they are here
+        'time_based=1': 'time_based=0', r'runtime=\$\{RUNTIME\}': 'io_size=2m', 'ramp_time=2': 'ramp_time=0'}
+VARIABLES = {'ENGINE': str(BUILD / 'io_uring_pi.so'), 'ERRORS': 'errors', 'LAYOUT': 'indirect', 'IOS': '500'}
 READ_ONLY = ('random-read', 'verify-drive', 'layouts')
 
 
