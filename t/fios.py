@@ -45,7 +45,7 @@ def distribution():
     version = package and package.name.partition('-')[2]
     source = package and debian('source', 'fio', version)
     if not source or source.name != f'fio-{version}':
-        skip("the distribution's fio", f'no source of {version or "it"} in the archive')
+        skip('distribution-fio', f'no source of {version or "it"} in the archive')
         return None
     if not (source / 'config-host.h').exists():
         subprocess.run(['./configure', '--disable-native'], cwd=source, check=True, capture_output=True)

@@ -76,7 +76,7 @@ def test():
     options()
     done = ATTR_COST.run('--json', '--samples', *FEW, '--batch', '3', '--batch', '8', '--mix', '25', '--seed', '7')
     if done.returncode and 'io_uring' in done.stderr:
-        skip('figures', done.stderr.strip())
+        skip('io_uring', done.stderr.strip())
         return
     ok(done.returncode == 0 and not done.stderr, 'measures', done.stderr)
     rows = [json.loads(line) for line in done.stdout.splitlines()]

@@ -30,7 +30,7 @@ def own_tests(devices):
     """The cases of fio's t/io_uring_pi.py, by its own hand; only formatting the device is left out."""
     script = Path(FIO).parent / 't/io_uring_pi.py'
     if not script.exists():
-        skip("fio's t/io_uring_pi.py", 'not in this fio')
+        skip('fio-tests', f'{script}: not in this fio')
         return
     sys.path.insert(0, str(script.parent))
     source = script.read_text()

@@ -97,7 +97,7 @@ def kernel(name, device):
 
 def test(*devices):
     if not programs()[1:]:
-        skip('a fio that verifies what it reads',
+        skip('fio-3.42',
              'PI_FIO_NEWER names none; it takes 3.42 or newer')
     for (name, md_size), device in zip(FORMATS.items(), devices):
         peers(name, md_size, device)

@@ -3,7 +3,6 @@
 """The lab kernel takes every layout, and each of them does the same."""
 import json
 import subprocess
-import sys
 
 from layouts import FORMATS, all_of
 from tap import BUILD, add_partition, main, ok, passes, pi, poke, refuses
@@ -38,8 +37,5 @@ def test(*devices):
         all_of(layout, *devices)
 
 
-if not (BUILD / 'kernel/bzImage').exists():
-    print('1..0 # SKIP no lab kernel here; make kernel builds it')
-    sys.exit()
 main(test, ['--kernel', 'lab', '--smp', '2', *(word for name in FORMATS
                                  for word in ('--disk', name))])

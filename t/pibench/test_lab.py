@@ -2,7 +2,6 @@
 import collections
 import json
 import pathlib
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -433,7 +432,6 @@ class Report(test_device.Machine):
         self.assertEqual([line["over plain"] for line in found], [106.0])
         self.assertEqual({line["session"] for line in lines}, {"guest"})
 
-    @unittest.skipUnless(shutil.which("gnuplot"), "no gnuplot")
     def test_plots(self):
         text, _ = self.write(self.everything(), Host())
         for stem, words in (
@@ -447,7 +445,6 @@ class Report(test_device.Machine):
             self.assertIn(f"({stem}.svg)", text)
             self.assertTrue((self.out / f"{stem}.png").read_bytes().startswith(b"\x89PNG"))
 
-    @unittest.skipUnless(shutil.which("gnuplot"), "no gnuplot")
     def test_one_layout_alone(self):
         few = {way: OVER[way] for way in (("none", "64"), ("indirect", "64"))}
         text, _ = self.write([record("attr", row=row) for row in attr_rows(few)], Host())

@@ -50,7 +50,7 @@ FRAME = """<!DOCTYPE html><body style="margin:0"><iframe src="{name}" style="bor
 <pre></pre><script>addEventListener("message", e => document.querySelector("pre").textContent = JSON.stringify(e.data))</script>"""
 
 
-@unittest.skipUnless(BROWSER and shutil.which("gnuplot"), "no chromium, or no gnuplot")
+@unittest.skipUnless(BROWSER, "chromium")
 class Pages(unittest.TestCase):
     def setUp(self):
         scratch = tempfile.TemporaryDirectory()

@@ -673,7 +673,7 @@ static void test_real_sysfs(void **state)
 	if (dir)
 		closedir(dir);
 	if (!entry)
-		skip();
+		pi_test_skip("block-device", "this machine has none");
 	fake.cap_errno = 0;
 	assert_int_equal(pi_device_probe(FD, &dev, &reason), -ENODATA);
 	pi_test_says(&reason, "LBA format ");

@@ -220,10 +220,10 @@ static void test_upper_halves(void **state)
 	(void)state;
 	if (!__builtin_cpu_supports("avx") ||
 	    !__get_cpuid_count(0xd, 1, &eax, &ebx, &ecx, &edx) || !(eax & 4))
-		skip();
+		pi_test_skip("avx", "this processor has none, or not in use");
 	__asm__ volatile("vzeroupper");
 	if (upper_in_use())
-		skip();
+		pi_test_skip("avx", "the upper halves always look in use here");
 	pi_test_for_each_guard(g)
 		for (size_t len = 0; len <= sizeof(buf); len += 512) {
 			compute(g, g->seed, buf, len);

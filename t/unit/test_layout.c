@@ -630,8 +630,7 @@ static bool probe_here(enum pi_layout_id id)
 	int ret = pi_layout_probe(&pi_layouts[id], &reason);
 
 	if (ret == -EPERM || ret == -ENOSYS) {
-		print_message("# %s\n", reason.text);
-		skip();
+		pi_test_skip("io_uring", reason.text);
 	}
 	if (!ret)
 		return true;

@@ -106,8 +106,7 @@ static void ring_init(struct pi_ring *ring, const struct pi_ring_options *option
 	int ret = pi_ring_init(ring, options, &reason);
 
 	if (ret == -EPERM || ret == -ENOSYS) {
-		print_message("# %s\n", reason.text);
-		skip();
+		pi_test_skip("io_uring", reason.text);
 	}
 	if (ret)
 		fail_msg("%d: %s", ret, reason.text);
