@@ -12,6 +12,14 @@
 #define FIO_ATOMICWRITES	0
 #endif
 
+/* came with fio 3.38; before, fio itself refuses fdp=1 */
+#if __has_include("dataplacement.h")
+#include "dataplacement.h"
+#define PI_PLACES(td)	((td)->o.dp_type != FIO_DP_NONE)
+#else
+#define PI_PLACES(td)	false
+#endif
+
 /* came with fio 3.36, and with it cmdprio_hint */
 #ifndef CMDPRIO_OPTIONS
 #define CMDPRIO_BOTH_WAYS(data, opt_group, opt, text, member, low, high) {	\

@@ -543,6 +543,8 @@ int pi_options_check(struct thread_data *td)
 	int err;
 
 	settle_layout(td);
+	if (PI_PLACES(td))
+		return refuse("fdp and dataplacement: this engine places no data, the device would choose; drop them or use fio's io_uring_cmd");
 	if (o->time && !o->stats)
 		return refuse("pi_time=1 measures for pi_stats=FILE; give that too");
 	if (o->iovec && (o->nonvectored || o->fixedbufs))
