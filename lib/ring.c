@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ring.h"
 #include "uapi.h"
@@ -25,6 +26,26 @@ static int submit_sqpoll(struct pi_ring *ring, unsigned int nr)
 	return nr;
 }
 
+int pi_ring_map(struct io_uring *uring, unsigned int entries,
+		struct io_uring_params *params)
+{
+	int fd = io_uring_setup(entries, params);
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = io_uring_queue_mmap(fd, params, uring);
+	if (ret) {
+		close(fd);
+		return ret;
+	}
+	/* some versions leave these to their own caller */
+	uring->flags = params->flags;
+	uring->features = params->features;
+	uring->ring_fd = uring->enter_ring_fd = fd;
+	return 0;
+}
+
 /* whether flags that cannot be done without are what a kernel refuses */
 static bool knows_flags(unsigned int flags)
 {
@@ -34,7 +55,7 @@ static bool knows_flags(unsigned int flags)
 
 	if (!flags)
 		return true;
-	ret = io_uring_queue_init_params(1, &uring, &params);
+	ret = pi_ring_map(&uring, 1, &params);
 	if (!ret)
 		io_uring_queue_exit(&uring);
 	return ret != -EINVAL;
@@ -104,7 +125,7 @@ int pi_ring_init(struct pi_ring *ring, const struct pi_ring_options *options,
 			params.flags |= IORING_SETUP_SQ_AFF;
 			params.sq_thread_cpu = options->sqpoll_cpu;
 		}
-		ret = io_uring_queue_init_params(entries, &ring->uring, &params);
+		ret = pi_ring_map(&ring->uring, entries, &params);
 	}
 	if (ret < 0)
 		return init_reason(ret, options, entries, reason);

@@ -46,6 +46,17 @@ struct pi_ring {
 };
 
 /**
+ * pi_ring_map() - io_uring_queue_init_params() with @params' flags and no more
+ *
+ * From liburing 2.6 on that one drops the index array, through which all
+ * here goes, wherever the kernel lets it.
+ *
+ * Return: 0, and io_uring_queue_exit() is due, or -errno.
+ */
+int pi_ring_map(struct io_uring *uring, unsigned int entries,
+		struct io_uring_params *params);
+
+/**
  * pi_ring_init() - set up a ring with the newest flags the kernel takes
  *
  * Call in the thread that will use it.

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "device.h"
+#include "ring.h"
 #include "tuple.h"
 #include "uapi.h"
 
@@ -211,7 +212,7 @@ static void open_ring(struct ring *ring, bool with_region)
 {
 	struct io_uring_params params = { .flags = ring->flags };
 	struct iovec iov = { buffers, 4 * PAGE * BLOCKS };
-	int ret = io_uring_queue_init_params(ENTRIES, &ring->uring, &params);
+	int ret = pi_ring_map(&ring->uring, ENTRIES, &params);
 
 	if (!ret)
 		ret = io_uring_register_buffers(&ring->uring, &iov, 1);

@@ -3,7 +3,7 @@
  * Real rings of the running kernel, and older kernels by refusing what they
  * would refuse:
  *
- * wrap: io_uring_queue_init_params
+ * wrap: io_uring_setup io_uring_queue_mmap io_uring_queue_init_params
  */
 #include <errno.h>
 #include <signal.h>
@@ -15,6 +15,7 @@
 #include "ring.h"
 
 #define LADDER_MAX	8
+#define SETUP_NO_SQARRAY	(1U << 16)
 #define BLOCK		512
 #define BLOCKS		1024
 
@@ -22,6 +23,8 @@ static struct {
 	unsigned int refused;
 	unsigned int ignored;
 	int error;
+	int mmap_error;
+	bool only_maps;
 	unsigned int idle_ms;
 	unsigned int tries;
 	struct io_uring_params tried[LADDER_MAX];
@@ -32,6 +35,12 @@ static struct {
 /* a file of BLOCKS blocks, each of which says where it is */
 static int file = -1;
 
+int __real_io_uring_setup(unsigned int entries, struct io_uring_params *p);
+int __wrap_io_uring_setup(unsigned int entries, struct io_uring_params *p);
+int __real_io_uring_queue_mmap(int fd, struct io_uring_params *p,
+			       struct io_uring *ring);
+int __wrap_io_uring_queue_mmap(int fd, struct io_uring_params *p,
+			       struct io_uring *ring);
 int __real_io_uring_queue_init_params(unsigned int entries,
 				      struct io_uring *ring,
 				      struct io_uring_params *p);
@@ -39,9 +48,7 @@ int __wrap_io_uring_queue_init_params(unsigned int entries,
 				      struct io_uring *ring,
 				      struct io_uring_params *p);
 
-int __wrap_io_uring_queue_init_params(unsigned int entries,
-				      struct io_uring *ring,
-				      struct io_uring_params *p)
+int __wrap_io_uring_setup(unsigned int entries, struct io_uring_params *p)
 {
 	assert_in_range(setup.tries, 0, LADDER_MAX - 1);
 	setup.tried[setup.tries++] = *p;
@@ -53,7 +60,32 @@ int __wrap_io_uring_queue_init_params(unsigned int entries,
 	p->flags &= ~setup.ignored;
 	if (setup.idle_ms)
 		p->sq_thread_idle = setup.idle_ms;
-	return __real_io_uring_queue_init_params(entries, ring, p);
+	return __real_io_uring_setup(entries, p);
+}
+
+/* that of liburing 2.9 does no more than its name says */
+int __wrap_io_uring_queue_mmap(int fd, struct io_uring_params *p,
+			       struct io_uring *ring)
+{
+	int ret = setup.mmap_error ?: __real_io_uring_queue_mmap(fd, p, ring);
+
+	if (!ret && setup.only_maps)
+		ring->flags = ring->features = ring->ring_fd =
+			ring->enter_ring_fd = 0;
+	return ret;
+}
+
+/* as liburing does from 2.6 on: there is no index array */
+int __wrap_io_uring_queue_init_params(unsigned int entries,
+				      struct io_uring *ring,
+				      struct io_uring_params *p)
+{
+	int ret;
+
+	p->flags |= SETUP_NO_SQARRAY;
+	ret = __real_io_uring_queue_init_params(entries, ring, p);
+	ring->sq.array = NULL;
+	return ret;
 }
 
 static void fill_block(uint8_t *buf, uint64_t block)
@@ -310,6 +342,47 @@ static void test_sqe_size(void **state)
 			assert_ptr_equal(pi_ring_sqe(&r.ring, i), first + i * size);
 		reader_run(&r, BLOCK);
 		reader_exit(&r);
+	}
+}
+
+static unsigned int mapped(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned int nr = 0;
+	char line[4096];
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps))
+		nr += !!strstr(line, "[io_uring]");
+	fclose(maps);
+	return nr;
+}
+
+/* with either kind of ring, two at once, and whatever a library leaves to us */
+static void test_libraries(void **state)
+{
+	struct pi_ring_options options = plain;
+
+	(void)state;
+	for (unsigned int i = 0; i < 4; i++) {
+		struct reader r[2];
+
+		setup.tries = 0;
+		setup.only_maps = i & 1;
+		options.flags = i & 2 ? IORING_SETUP_SQE128 : 0;
+		reader_init(&r[0], &options);
+		reader_init(&r[1], &options);
+		for (unsigned int k = 0; k < 2; k++) {
+			assert_true(pi_ring_has_op(&r[k].ring, IORING_OP_READ));
+			reader_run(&r[k], BLOCK);
+		}
+		reader_exit(&r[0]);
+		reader_exit(&r[1]);
+		while (setup.tries)
+			assert_false(setup.tried[--setup.tries].flags &
+				     SETUP_NO_SQARRAY);
+		assert_int_equal(pi_test_next_fd(), setup.next_fd);
+		assert_int_equal(mapped(), 0);
 	}
 }
 
@@ -816,6 +889,25 @@ static void test_refusals(void **state)
 	refuse(&options, -EINVAL, 4, "set-up of 77 entries");
 }
 
+/* skips the test where the kernel would say something else */
+static void need_io_uring(void)
+{
+	struct pi_ring ring;
+
+	ring_init(&ring, &plain);
+	pi_ring_exit(&ring);
+}
+
+static void test_mmap_refused(void **state)
+{
+	const struct pi_ring_options options = { .depth = 77 };
+
+	(void)state;
+	need_io_uring();
+	setup.mmap_error = -ENOMEM;
+	refuse(&options, -ENOMEM, 1, "ring of 77");
+}
+
 /* a kernel without a flag that cannot be done without */
 static void test_flags_refused(void **state)
 {
@@ -835,15 +927,6 @@ static void test_flags_refused(void **state)
 		refuse(&options, -EINVAL, tries, "IORING_SETUP_SQE128");
 		refuse(&options, -EINVAL, tries, "5.19");
 	}
-}
-
-/* skips the test where the kernel would say something else */
-static void need_io_uring(void)
-{
-	struct pi_ring ring;
-
-	ring_init(&ring, &plain);
-	pi_ring_exit(&ring);
 }
 
 static void test_too_deep(void **state)
@@ -926,6 +1009,7 @@ int main(void)
 		ring_test(test_depths),
 		ring_test(test_deepest),
 		ring_test(test_sqe_size),
+		ring_test(test_libraries),
 		ring_test(test_mixed),
 		ring_test(test_slots),
 		ring_test(test_run_one),
@@ -943,6 +1027,7 @@ int main(void)
 		ring_test(test_ladder_sqpoll),
 		ring_test(test_iopoll),
 		ring_test(test_refusals),
+		ring_test(test_mmap_refused),
 		ring_test(test_flags_refused),
 		ring_test(test_too_deep),
 		ring_test(test_sqpoll_cpu_refused),

@@ -3,7 +3,7 @@
  * A ring without a kernel: what would enter it looks at the SQE and completes
  * it here.
  *
- * wrap: io_uring_queue_init_params io_uring_queue_exit io_uring_enter
+ * wrap: io_uring_setup io_uring_queue_mmap io_uring_queue_exit io_uring_enter
  */
 #include <errno.h>
 
@@ -41,26 +41,30 @@ static struct {
 
 static uint8_t data[LEN], md[MD_LEN];
 
-int __wrap_io_uring_queue_init_params(unsigned int entries,
-				      struct io_uring *ring,
-				      struct io_uring_params *p);
+int __wrap_io_uring_setup(unsigned int entries, struct io_uring_params *p);
+int __wrap_io_uring_queue_mmap(int fd, struct io_uring_params *p,
+			       struct io_uring *ring);
 void __wrap_io_uring_queue_exit(struct io_uring *ring);
 int __wrap_io_uring_enter(unsigned int fd, unsigned int to_submit,
 			  unsigned int min, unsigned int flags, void *sig);
 
-int __wrap_io_uring_queue_init_params(unsigned int entries,
-				      struct io_uring *ring,
-				      struct io_uring_params *p)
+int __wrap_io_uring_setup(unsigned int entries, struct io_uring_params *p)
 {
 	assert_int_equal(entries, 1);
-	if (kernel.init_ret)
-		return kernel.init_ret;
 	p->features = kernel.features;
+	return kernel.init_ret ?: RING_FD;
+}
+
+int __wrap_io_uring_queue_mmap(int fd, struct io_uring_params *p,
+			       struct io_uring *ring)
+{
+	(void)p;
+	assert_int_equal(fd, RING_FD);
 	/* a used ring does not begin at 0, and an SQE not as zeros */
 	kernel.cq_head = kernel.cq_tail = 7;
 	kernel.sq_tail = 5;
 	memset(kernel.sqes, PI_TEST_CANARY, sizeof(kernel.sqes));
-	*ring = (struct io_uring) { .ring_fd = RING_FD };
+	*ring = (struct io_uring) { 0 };
 	ring->sq.sqes = kernel.sqes;
 	ring->sq.array = kernel.array;
 	ring->sq.ktail = &kernel.sq_tail;
