@@ -404,10 +404,10 @@ static void use(const struct pi_format *f)
 	};
 
 	assert_non_null(f->guard);
-	assert_in_range(f->shift, 9, 31);
+	pi_test_in_range(f->shift, 9, 31);
 	assert_int_equal(1U << f->shift, f->interval);
-	assert_in_range(f->md_size, 1, UINT16_MAX);
-	assert_in_range(f->pi_offset + f->guard->pi_size, 0, f->md_size);
+	pi_test_in_range(f->md_size, 1, UINT16_MAX);
+	pi_test_in_range(f->pi_offset + f->guard->pi_size, 0, f->md_size);
 	assert_true(!f->pi_offset || (f->guard->pi_size && !f->guard->alone));
 	assert_true(f->type == 3 || (f->type == 1 && f->guard->pi_size));
 	pi_format_name(f, name, sizeof(name));

@@ -381,7 +381,7 @@ static void test_region_size(void **state)
 						&ring, &set, NULL), 0);
 		registered.wrapped = false;
 		assert_int_equal(set.region_bytes % page, 0);
-		assert_in_range(set.region_bytes, depth[i] * 64,
+		pi_test_in_range(set.region_bytes, depth[i] * 64,
 				depth[i] * 64 + page - 1);
 		assert_int_equal(registered.region[1], set.region_bytes);
 		pi_io_set_exit(&set);

@@ -51,8 +51,8 @@ static struct {
 static void settled(struct pi_ledger *ledger,
 		    const struct pi_ledger_entry *entry)
 {
-	assert_in_range(entry->id, 1, ledger->injected);
-	assert_in_range(entry->id, 1, MAX_FAULTS - 1);
+	pi_test_in_range(entry->id, 1, ledger->injected);
+	pi_test_in_range(entry->id, 1, MAX_FAULTS - 1);
 	told.calls++;
 	told.times[entry->id]++;
 	told.outcome[entry->id] = entry->outcome;

@@ -50,7 +50,7 @@ int __wrap_io_uring_queue_init_params(unsigned int entries,
 
 int __wrap_io_uring_setup(unsigned int entries, struct io_uring_params *p)
 {
-	assert_in_range(setup.tries, 0, LADDER_MAX - 1);
+	pi_test_in_range(setup.tries, 0, LADDER_MAX - 1);
 	setup.tried[setup.tries++] = *p;
 	setup.entries = entries;
 	if (setup.error)
@@ -245,13 +245,13 @@ static void reader_reap(struct reader *r, unsigned int nr, int expected)
 	unsigned int first = pi_ring_take(&r->ring, nr);
 
 	/* what an SQPOLL thread completes meanwhile adds to it */
-	assert_in_range(pi_ring_ready(&r->ring), ready - nr, r->depth);
+	pi_test_in_range(pi_ring_ready(&r->ring), ready - nr, r->depth);
 	for (unsigned int n = 0; n < nr; n++) {
 		const struct io_uring_cqe *cqe = pi_ring_cqe(&r->ring, first + n);
 		uint64_t i = cqe->user_data;
 		uint8_t block[BLOCK];
 
-		assert_in_range(i, 0, r->depth - 1);
+		pi_test_in_range(i, 0, r->depth - 1);
 		assert_int_equal(cqe->res, expected);
 		if (expected == BLOCK) {
 			fill_block(block, r->block[i]);
@@ -441,11 +441,11 @@ static int model_submit(struct pi_ring *ring, unsigned int nr)
 		unsigned int at = m->array[m->head & (m->entries - 1)];
 		const struct io_uring_sqe *sqe = &m->sqes[at];
 
-		assert_in_range(at, 0, m->entries - 1);
+		pi_test_in_range(at, 0, m->entries - 1);
 		if (sqe->opcode == MODEL_OP128) {
 			if (left < 2)
 				break;
-			assert_in_range(at + 1, 1, m->entries - 1);
+			pi_test_in_range(at + 1, 1, m->entries - 1);
 			m->head++;
 			left--;
 		}
@@ -510,7 +510,7 @@ static void model_round(struct model *m, unsigned int depth,
 
 		m->most = 2 + pi_test_below(m->entries);
 		ret = pi_ring_submit(&m->ring, queued);
-		assert_in_range(ret, 1, queued);
+		pi_test_in_range(ret, 1, queued);
 		for (int i = 0; i < ret; i += io[order[done++]].slots)
 			assert_int_equal(pi_ring_index(&m->ring, queued - i),
 					 order[done]);
@@ -640,7 +640,7 @@ static void expect_results(struct reader *r, unsigned int nr, const int *res)
 	for (unsigned int n = 0; n < nr; n++) {
 		const struct io_uring_cqe *cqe = pi_ring_cqe(&r->ring, first + n);
 
-		assert_in_range(cqe->user_data, 0, nr - 1);
+		pi_test_in_range(cqe->user_data, 0, nr - 1);
 		assert_int_equal(cqe->res, res[cqe->user_data]);
 	}
 }
