@@ -63,13 +63,36 @@ static void dump_file(struct pi_errors *errors, const char *name,
 		close(fd);
 }
 
+/* of a block, as the media has it or pi_reftag= counts */
+static uint64_t ref_name(const struct pi_errors_io *where, uint32_t block)
+{
+	const struct pi_target *target = where->target;
+
+	return (pi_errors_first_block(where) + block + target->tag_add) &
+	       target->tuple.ref_varies;
+}
+
+/* with a right reference tag as it is called, not as it went to the kernel */
+static void dump_md(struct pi_errors *errors, const struct pi_errors_io *where,
+		    const char *name, uint32_t block)
+{
+	const struct pi_tuple *t = &where->target->tuple;
+	uint8_t *md = pi_tuple_md(t, where->io_u->xfer_buf, where->io->md, block);
+	const uint64_t ref = pi_tuple_ref(t, md);
+
+	if (t->ref_varies && ref == ((where->io->ref + block) & t->ref_varies))
+		pi_tuple_set_ref(t, md, ref_name(where, block));
+	dump_file(errors, name, md, t->md_size);
+	pi_tuple_set_ref(t, md, ref);
+}
+
 static void dump(struct pi_errors *errors, const struct pi_errors_io *where,
 		 uint32_t block)
 {
 	const struct pi_tuple *t = &where->target->tuple;
 	const char *path = where->io_u->file->file_name;
 	const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-	const void *data = where->io_u->xfer_buf, *md = where->io->md;
+	const void *data = where->io_u->xfer_buf;
 	char name[300];
 
 	if (errors->dump_fd < 0)
@@ -80,7 +103,7 @@ static void dump(struct pi_errors *errors, const struct pi_errors_io *where,
 	if (errors->dump_fd < 0)
 		return;
 	strcpy(strrchr(name, '.'), ".md");
-	dump_file(errors, name, pi_tuple_md(t, data, md, block), t->md_size);
+	dump_md(errors, where, name, block);
 }
 
 /* " (NVMe status 0x282, guard)" */
@@ -124,15 +147,15 @@ static void print(struct pi_errors *errors, const struct pi_errors_io *where,
 }
 
 /* the kernel puts its own reference tags into what was sent, and leaves them */
-static bool renumbered(const struct pi_errors_io *where,
-		       const struct pi_mismatch *bad)
+static bool rewritten(const struct pi_errors_io *where,
+		      const struct pi_mismatch *bad)
 {
 	const struct pi_target *target = where->target;
+	const uint64_t number = pi_errors_first_block(where) + bad->block;
 
-	return where->io_u->ddir == DDIR_WRITE && target->renumber &&
-	       bad->tag == PI_TAG_REF &&
-	       bad->actual == ((bad->expected + target->renumber) &
-			       target->tuple.ref_check);
+	return where->io_u->ddir == DDIR_WRITE && !target->ns.nsid &&
+	       bad->tag == PI_TAG_REF && target->tuple.ref_varies &&
+	       bad->actual == (number & target->tuple.ref_varies);
 }
 
 uint32_t pi_errors_scan(struct pi_errors *errors,
@@ -146,11 +169,14 @@ uint32_t pi_errors_scan(struct pi_errors *errors,
 	for (uint32_t at = 0; at < where->blocks; at = bad.block + 1) {
 		if (!t->verify(t, pi_tuple_data(t, data, at),
 			       pi_tuple_md(t, data, md, at),
-			       where->blocks - at, where->io->ref + at, &bad))
+			       where->blocks - at, where->io->number + at,
+			       where->io->ref + at, &bad))
 			break;
 		bad.block += at;
-		if (renumbered(where, &bad))
+		if (rewritten(where, &bad))
 			continue;
+		if (bad.tag == PI_TAG_REF && t->ref_varies)
+			bad.expected = ref_name(where, bad.block);
 		found++;
 		if (!pi_faults_expect(errors->faults, where, &bad) && !shown++)
 			first = bad;

@@ -53,7 +53,7 @@ struct pi_errors_io {
  */
 static inline uint64_t pi_errors_first_block(const struct pi_errors_io *where)
 {
-	return where->io->ref + where->target->renumber;
+	return where->io->number;
 }
 
 /**

@@ -306,6 +306,12 @@ static void damage(struct pi_faults *faults, const struct pi_errors_io *where,
 {
 	const struct pi_target *target = where->target;
 	const struct pi_tuple *t = &target->tuple;
+	const uint64_t number = pi_errors_first_block(where) + block;
+	const struct pi_fault_block called = {
+		.number	= number,
+		.ref	= where->io->ref + block,
+		.tag	= number + target->tag_add,
+	};
 	void *buf = where->io_u->xfer_buf;
 	uint8_t *data = pi_tuple_data(t, buf, block);
 	uint8_t *md = pi_tuple_md(t, buf, where->io->md, block);
@@ -317,9 +323,8 @@ static void damage(struct pi_faults *faults, const struct pi_errors_io *where,
 			return;
 	}
 	if (where->io_u->ddir == DDIR_READ || save(faults, where, block, data)) {
-		if (pi_fault_apply(fault, &target->format, t,
-				   where->io->ref + block, target->renumber,
-				   data, md, old, old ? old + t->interval : NULL))
+		if (pi_fault_apply(fault, &target->format, t, &called, data,
+				   md, old, old ? old + t->interval : NULL))
 			note(faults, where, block, fault);
 	}
 	free(old);
@@ -346,7 +351,7 @@ void pi_faults_write(struct pi_faults *faults, const struct pi_errors_io *where)
 	if (faults->at == PI_INJECT_BEFORE)
 		damage_some(faults, where);
 	t->generate(t, where->io_u->xfer_buf, where->io->md, where->blocks,
-		    where->io->ref);
+		    where->io->number, where->io->ref);
 	if (faults->at == PI_INJECT_OUT)
 		damage_some(faults, where);
 }

@@ -213,7 +213,8 @@ static ALWAYS_INLINE void prep_with_pi(struct thread_data *td,
 		 io_u->xfer_buflen, td->ioprio, io_u->index, (uintptr_t)io_u,
 		 vectored);
 	io->blocks = pi_target_blocks(t, io_u->xfer_buflen);
-	io->ref = t->start + pi_target_blocks(t, io_u->offset);
+	io->number = t->start + pi_target_blocks(t, io_u->offset);
+	io->ref = (io->number + t->ref_add) & t->ref_mask;
 	e->layout->fill(io, t->chk, t->app_tag, io->blocks * t->md_size,
 			io->ref);
 }
@@ -417,7 +418,7 @@ static void generate(struct thread_data *td, struct io_u *io_u)
 	struct pi_io *io = &e->ios.io[io_u->index];
 
 	t->tuple.generate(&t->tuple, io_u->xfer_buf, io->md, io->blocks,
-			  io->ref);
+			  io->number, io->ref);
 }
 
 static void generate_faults(struct thread_data *td, struct io_u *io_u)
@@ -616,7 +617,7 @@ static void verify(struct thread_data *td, struct io_u *io_u, uint32_t blocks)
 	struct pi_mismatch bad;
 
 	if (!t->on_read->verify(t->on_read, io_u->xfer_buf, io->md, blocks,
-				io->ref, &bad))
+				io->number, io->ref, &bad))
 		return;
 	where = describe(td, io_u, "host", blocks);
 	pi_errors_scan(&e->errors, &where);

@@ -18,22 +18,23 @@ int pi_stats_init(struct pi_stats *stats, const struct pi_options *o)
 }
 
 static void generate_timed(const struct pi_tuple *tuple, const void *data,
-			   void *md, uint32_t blocks, uint64_t ref)
+			   void *md, uint32_t blocks, uint64_t number,
+			   uint64_t ref)
 {
 	struct pi_target *t = container_of(tuple, struct pi_target, tuple);
 	uint64_t start = pi_stats_now();
 
-	t->generate(tuple, data, md, blocks, ref);
+	t->generate(tuple, data, md, blocks, number, ref);
 	pi_stats_add(t->stats, PI_STATS_GENERATE, start);
 }
 
 static int verify_timed(const struct pi_tuple *tuple, const void *data,
-			const void *md, uint32_t blocks, uint64_t ref,
-			struct pi_mismatch *bad)
+			const void *md, uint32_t blocks, uint64_t number,
+			uint64_t ref, struct pi_mismatch *bad)
 {
 	struct pi_target *t = container_of(tuple, struct pi_target, tuple);
 	uint64_t start = pi_stats_now();
-	int ret = t->verify(tuple, data, md, blocks, ref, bad);
+	int ret = t->verify(tuple, data, md, blocks, number, ref, bad);
 
 	pi_stats_add(t->stats, PI_STATS_VERIFY, start);
 	return ret;

@@ -74,24 +74,6 @@ static int check_md_size(struct thread_data *td, struct fio_file *f,
 	return EINVAL;
 }
 
-/*
- * An I/O that the kernel splits is first tried without waiting, then run
- * again by a worker; up to Linux 7.3 that cuts its seed to 32 bits
- * (struct io_meta_state), which wide reference tags notice.
- */
-static int check_seed(struct thread_data *td, struct fio_file *f,
-		      const struct pi_device *dev, uint64_t start)
-{
-	if (dev->format.guard->ref_size <= 4 || dev->format.type == 3 ||
-	    start + dev->intervals <= 1ULL << 32 ||
-	    td_max_bs(td) <= dev->max_bytes)
-		return 0;
-	log_err("io_uring_pi: %s: bs=%llu is above max_sectors_kb=%" PRIu64 ", and when the kernel splits an I/O it cuts reference tags from 2^32 on to 32 bits; use a bs of at most %" PRIu64 "\n",
-		f->file_name, td_max_bs(td), dev->max_bytes >> 10,
-		dev->max_bytes);
-	return EINVAL;
-}
-
 /* what a command for the namespace can carry */
 static int check_command(struct thread_data *td, struct fio_file *f,
 			 const struct pi_device *dev, bool md_in_buffer)
@@ -238,6 +220,35 @@ static void leave_to_device(struct pi_target *target)
 	pi_tuple_init(&target->tuple, &format, &zeros);
 }
 
+/*
+ * What the kernel tries without waiting and then leaves to a worker, because
+ * the queue is full or the I/O is split, loses the upper half of its seed up to
+ * Linux 7.3 (struct io_meta_state).  So where tags are wider than that and go
+ * beyond it, each I/O has a seed that is not, and the kernel does the rest.  It
+ * is not the lower half of the number, or a tag that has lost its upper half on
+ * the media would look like one that the kernel has put in.
+ */
+static void set_tags(struct pi_target *target, const struct pi_device *dev,
+		     const struct pi_options *o)
+{
+	const struct pi_layout *layout = &pi_layouts[o->layout];
+	const uint64_t narrow = 1ULL << 32;
+	const bool given = o->reftag_set && dev->format.type != 3;
+	const uint64_t tag = given ? o->reftag : dev->start;
+
+	target->start = dev->start;
+	target->tag_add = tag - dev->start;
+	target->ref_add = layout->no_seed ? -dev->start : target->tag_add;
+	target->ref_mask = UINT64_MAX;
+	if (layout->passthru || layout->no_seed || dev->format.type == 3 ||
+	    dev->format.guard->ref_size <= 4 ||
+	    (tag <= narrow && dev->intervals <= narrow - tag))
+		return;
+	target->ref_mask = narrow - 1;
+	if (!given)
+		target->ref_add += 0x9e3779b9;
+}
+
 static void set_namespace(struct pi_target *target, const struct pi_device *dev,
 			  const struct pi_options *o)
 {
@@ -249,7 +260,7 @@ static void set_namespace(struct pi_target *target, const struct pi_device *dev,
 			o->fua[DDIR_WRITE] * PI_NVME_FUA,
 		},
 		.app_mask	= o->apptag_mask,
-		.renumber	= target->renumber,
+		.renumber	= -target->ref_add,
 		.ref_varies	= target->tuple.ref_varies,
 		.ref		= target->tuple.ref,
 	};
@@ -301,17 +312,7 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 	if (err)
 		return err;
 
-	target->start = dev.start;
-	if (o->reftag_set && dev.format.type != 3)
-		target->start = o->reftag;
-	if (pi_layouts[o->layout].no_seed)
-		target->start = 0;
-	target->renumber = dev.start - target->start;
-	if (!layout->passthru)
-		err = check_seed(td, f, &dev, target->start);
-	if (err)
-		return err;
-
+	set_tags(target, &dev, o);
 	options = (struct pi_tuple_options) {
 		.app		= o->apptag,
 		.app_mask	= o->apptag_mask,

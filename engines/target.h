@@ -14,9 +14,11 @@ struct pi_stats;
  * @format:	of its protection information
  * @tuple:	generates, and names what is wrong
  * @on_read:	what verifies reads: @tuple, or one that finds nothing
- * @start:	reference tag of byte 0, as the host counts
- * @renumber:	what to add to a reference tag for the block's number on the
- *		disk; 0 unless pi_reftag= was given
+ * @start:	number on the disk of the block at byte 0
+ * @ref_add:	to the number of an I/O's first block, for the reference tag
+ * @ref_mask:	that the host gives it: (number + @ref_add) & @ref_mask
+ * @tag_add:	to a block's number, for the reference tag that messages speak
+ *		of: the media's, or that of pi_reftag=
  * @app_tag:	what the device compares with
  * @shift:	log2 of the protection interval; of an extended format, of the
  *		power of two in its stride
@@ -38,7 +40,9 @@ struct pi_target {
 	struct pi_format format;
 	const struct pi_tuple *on_read;
 	uint64_t start;
-	uint64_t renumber;
+	uint64_t ref_add;
+	uint64_t ref_mask;
+	uint64_t tag_add;
 	uint16_t app_tag;
 	uint8_t shift;
 	uint64_t inverse;
@@ -52,10 +56,10 @@ struct pi_target {
 	uint64_t size;
 	struct pi_stats *stats;
 	void (*generate)(const struct pi_tuple *t, const void *data, void *md,
-			 uint32_t blocks, uint64_t ref);
+			 uint32_t blocks, uint64_t number, uint64_t ref);
 	int (*verify)(const struct pi_tuple *t, const void *data,
-		      const void *md, uint32_t blocks, uint64_t ref,
-		      struct pi_mismatch *bad);
+		      const void *md, uint32_t blocks, uint64_t number,
+		      uint64_t ref, struct pi_mismatch *bad);
 	struct pi_target *next;
 };
 

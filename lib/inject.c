@@ -220,17 +220,28 @@ static bool flip_app(uint8_t *app, uint16_t mask, uint64_t random)
 	return false;
 }
 
-/* not to what the kernel would take for the block's own tag */
-static void flip_ref(uint8_t *field, unsigned int size, uint64_t own,
+/* whether the kernel would take a reference tag for this block's own */
+static bool own(const struct pi_tuple *t, const struct pi_fault_block *block,
+		uint64_t tag)
+{
+	return !((tag ^ block->number) & t->ref_varies) ||
+	       !((tag ^ block->ref) & t->ref_varies);
+}
+
+/* the first bit from a random one on that leaves a wrong tag */
+static void flip_ref(const struct pi_tuple *t,
+		     const struct pi_fault_block *block, uint8_t *md,
 		     uint64_t random)
 {
-	const uint64_t bits = (1ULL << size * 8) - 1;
+	const unsigned int bits = t->ref_size * 8;
+	const uint64_t tag = t->ref_varies ? block->tag & t->ref_varies :
+					     pi_tuple_ref(t, md);
+	uint64_t flipped;
 
-	flip(field, size, random % (size * 8));
-	if (field_value(field, size) == (own & bits)) {
-		flip(field, size, random % (size * 8));
-		flip(field, size, (random + 1) % (size * 8));
-	}
+	do
+		flipped = tag ^ 1ULL << random++ % bits;
+	while (t->ref_varies && own(t, block, flipped));
+	pi_tuple_set_ref(t, md, flipped);
 }
 
 static void flip_opaque(const struct pi_format *format, uint8_t *md,
@@ -249,24 +260,25 @@ static void flip_opaque(const struct pi_format *format, uint8_t *md,
 
 /*
  * Another block's tuple, of those that differ in what is compared, and whose
- * number the kernel does not take for the block's own.  With one bit of the
+ * tag the kernel does not take for the block's own.  With one bit of the
  * application tag to compare, each other block is so with a chance of a half.
  */
-static bool misplace(const struct pi_tuple *t, uint64_t ref, uint64_t own,
-		     uint64_t random, const uint8_t *data, uint8_t *md)
+static bool misplace(const struct pi_tuple *t,
+		     const struct pi_fault_block *block, uint64_t random,
+		     const uint8_t *data, uint8_t *md)
 {
 	struct pi_mismatch bad;
 
 	for (unsigned int tries = 0; tries < 64; tries++, random = mix(random)) {
-		const uint64_t other = ref + 1 + random % 0xffff;
+		const uint64_t by = 1 + random % 0xffff;
 
-		if (t->ref_varies && !((other ^ own) & t->ref_varies))
+		if (t->ref_varies && own(t, block, block->tag + by))
 			continue;
-		t->generate(t, data, md, 1, other);
-		if (t->verify(t, data, md, 1, ref, &bad))
+		t->generate(t, data, md, 1, block->number + by, block->tag + by);
+		if (t->verify(t, data, md, 1, block->number, block->ref, &bad))
 			return true;
 	}
-	t->generate(t, data, md, 1, ref);
+	t->generate(t, data, md, 1, block->number, block->ref);
 	return false;
 }
 
@@ -279,8 +291,9 @@ static bool replace(uint8_t *buf, const uint8_t *with, size_t len)
 }
 
 bool pi_fault_apply(const struct pi_fault *fault, const struct pi_format *format,
-		    const struct pi_tuple *t, uint64_t ref, uint64_t renumber,
-		    uint8_t *data, uint8_t *md, const uint8_t *old_data,
+		    const struct pi_tuple *t,
+		    const struct pi_fault_block *block, uint8_t *data,
+		    uint8_t *md, const uint8_t *old_data,
 		    const uint8_t *old_md)
 {
 	const struct pi_guard *g = format->guard;
@@ -299,13 +312,13 @@ bool pi_fault_apply(const struct pi_fault *fault, const struct pi_format *format
 	case PI_FAULT_APPTAG:
 		return flip_app(app, t->app_mask, fault->random);
 	case PI_FAULT_REFTAG:
-		flip_ref(app + 2, g->ref_size, ref + renumber, fault->random);
+		flip_ref(t, block, md, fault->random);
 		return true;
 	case PI_FAULT_OPAQUE:
 		flip_opaque(format, md, fault->random);
 		return true;
 	case PI_FAULT_MISPLACE:
-		return misplace(t, ref, ref + renumber, fault->random, data, md);
+		return misplace(t, block, fault->random, data, md);
 	case PI_FAULT_TEAR:
 		return replace(data + half, old_data + half, half);
 	case PI_FAULT_DROP:

@@ -53,6 +53,19 @@ struct pi_fault {
 };
 
 /**
+ * struct pi_fault_block - what the block to damage is called
+ * @number:	on the disk
+ * @ref:	reference tag that the host gives it
+ * @tag:	reference tag that it should have where the fault is: what @ref is
+ *		rewritten to on its way
+ */
+struct pi_fault_block {
+	uint64_t number;
+	uint64_t ref;
+	uint64_t tag;
+};
+
+/**
  * pi_fault_name() - a kind as pi_inject= has it, "guard"
  */
 const char *pi_fault_name(enum pi_fault_kind kind);
@@ -103,9 +116,9 @@ bool pi_fault_shows_as(enum pi_fault_kind kind, const struct pi_tuple *t,
 
 /**
  * pi_fault_apply() - damage one block
- * @ref:	reference tag of the block
- * @renumber:	what the kernel adds to it: the fault does not hit that value
- * @data:	the block
+ * @block:	which one; no fault makes its reference tag its own number or @ref,
+ *		either of which is right to the kernel
+ * @data:	its data
  * @md:		its metadata, with a good tuple
  * @old_data:	what the media holds, for PI_FAULT_DROP and PI_FAULT_TEAR
  * @old_md:	likewise
@@ -113,8 +126,9 @@ bool pi_fault_shows_as(enum pi_fault_kind kind, const struct pi_tuple *t,
  * Return: false when that changed nothing.
  */
 bool pi_fault_apply(const struct pi_fault *fault, const struct pi_format *format,
-		    const struct pi_tuple *t, uint64_t ref, uint64_t renumber,
-		    uint8_t *data, uint8_t *md, const uint8_t *old_data,
+		    const struct pi_tuple *t,
+		    const struct pi_fault_block *block, uint8_t *data,
+		    uint8_t *md, const uint8_t *old_data,
 		    const uint8_t *old_md);
 
 #endif

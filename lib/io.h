@@ -25,7 +25,8 @@ union pi_io_attr {
  * @sqe:	its place in the ring
  * @md:		its metadata, no other I/O's: a write with PI may come back
  *		with rewritten reference tags
- * @ref:	reference tag of the first interval
+ * @number:	of the first interval on the disk
+ * @ref:	reference tag of the first interval, as the host sends it
  * @blocks:	protection intervals; 0 when it carries no PI
  * @slots:	of the ring that its SQE takes, see pi_ring_queue()
  * @attr:	where the layout has put the attribute
@@ -37,6 +38,7 @@ union pi_io_attr {
 struct pi_io {
 	struct io_uring_sqe *sqe;
 	void *md;
+	uint64_t number;
 	uint64_t ref;
 	uint32_t blocks;
 	uint8_t slots;

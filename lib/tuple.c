@@ -40,11 +40,11 @@ static ALWAYS_INLINE void store(uint8_t *p, uint64_t word)
 	memcpy(p, &word, sizeof(word));
 }
 
-/* tags of interval @ref other than the guard */
-static ALWAYS_INLINE uint64_t tags(const struct pi_tuple *t, uint64_t ref,
-				   unsigned int size)
+/* tags of interval @number other than the guard */
+static ALWAYS_INLINE uint64_t tags(const struct pi_tuple *t, uint64_t number,
+				   uint64_t ref, unsigned int size)
 {
-	uint16_t app = t->app ^ (ref * t->app_multiply >> t->app_shift &
+	uint16_t app = t->app ^ (number * t->app_multiply >> t->app_shift &
 				 t->app_varies);
 
 	app -= app == t->app_avoid;
@@ -67,15 +67,15 @@ static ALWAYS_INLINE uint64_t guard(const struct pi_tuple *t,
 
 /* opaque bytes are those of a little-endian word, over and over */
 static ALWAYS_INLINE uint64_t opaque_word(const struct pi_tuple *t,
-					  uint64_t ref)
+					  uint64_t number)
 {
-	return (ref + 1) * t->opaque_multiply;
+	return (number + 1) * t->opaque_multiply;
 }
 
 static ALWAYS_INLINE uint8_t opaque_byte(const struct pi_tuple *t,
-					 uint64_t ref, unsigned int offset)
+					 uint64_t number, unsigned int offset)
 {
-	return opaque_word(t, ref) >> (offset % 8 * 8);
+	return opaque_word(t, number) >> (offset % 8 * 8);
 }
 
 static ALWAYS_INLINE void fill(uint8_t *p, unsigned int bytes, uint64_t word)
@@ -108,21 +108,21 @@ static ALWAYS_INLINE bool differs(const uint8_t *p, unsigned int bytes,
  * end at a multiple of a word, as no drive has it.
  */
 static ALWAYS_INLINE bool opaque_differs(const struct pi_tuple *t,
-					 const uint8_t *m, uint64_t ref,
+					 const uint8_t *m, uint64_t number,
 					 unsigned int size, enum place place)
 {
 	const unsigned int before = place == LAST ? t->pi_offset : 0;
 	const unsigned int after = before + size;
-	const uint64_t word = opaque_word(t, ref);
+	const uint64_t word = opaque_word(t, number);
 
 	return differs(m, before, word) ||
 	       differs(m + after, t->md_size - after, word);
 }
 
 static ALWAYS_INLINE void generate(const struct pi_tuple *t, const void *data,
-				   void *md, uint32_t blocks, uint64_t ref,
-				   unsigned int size, enum place place,
-				   bool extended)
+				   void *md, uint32_t blocks, uint64_t number,
+				   uint64_t ref, unsigned int size,
+				   enum place place, bool extended)
 {
 	const uint32_t data_stride = extended ? t->stride : t->interval;
 	const uint32_t md_stride = extended ? t->stride : t->md_size;
@@ -135,16 +135,17 @@ static ALWAYS_INLINE void generate(const struct pi_tuple *t, const void *data,
 
 		/* the tuple's place too, so that it is one run of words */
 		if (place != ALONE)
-			fill(m, t->md_size, opaque_word(t, ref));
+			fill(m, t->md_size, opaque_word(t, number));
 		value = guard(t, d, m, place, extended);
 		if (size == 8) {
-			store(pi, value << 48 | tags(t, ref, 8));
+			store(pi, value << 48 | tags(t, number, ref, 8));
 		} else if (size == 16) {
 			store(pi, value);
-			store(pi + 8, tags(t, ref, 16));
+			store(pi + 8, tags(t, number, ref, 16));
 		}
 		d += data_stride;
 		m += md_stride;
+		number++;
 		ref++;
 	}
 }
@@ -163,14 +164,15 @@ static ALWAYS_INLINE int wrong(struct pi_mismatch *bad, enum pi_tag tag,
 }
 
 static int wrong_opaque(const struct pi_tuple *t, const uint8_t *m,
-			uint32_t block, uint64_t ref, unsigned int size,
+			uint32_t block, uint64_t number, unsigned int size,
 			struct pi_mismatch *bad)
 {
 	for (unsigned int i = 0; i < t->md_size; i++) {
 		if ((i >= t->pi_offset && i < t->pi_offset + size) ||
-		    m[i] == opaque_byte(t, ref, i))
+		    m[i] == opaque_byte(t, number, i))
 			continue;
-		wrong(bad, PI_TAG_OPAQUE, block, opaque_byte(t, ref, i), m[i]);
+		wrong(bad, PI_TAG_OPAQUE, block, opaque_byte(t, number, i),
+		      m[i]);
 		bad->offset = i;
 		return -EILSEQ;
 	}
@@ -193,7 +195,8 @@ static int wrong_tag(const struct pi_tuple *t, uint64_t expected,
 }
 
 static ALWAYS_INLINE int verify(const struct pi_tuple *t, const void *data,
-				const void *md, uint32_t blocks, uint64_t ref,
+				const void *md, uint32_t blocks,
+				uint64_t number, uint64_t ref,
 				struct pi_mismatch *bad, unsigned int size,
 				enum place place, bool check, bool extended)
 {
@@ -218,13 +221,13 @@ static ALWAYS_INLINE int verify(const struct pi_tuple *t, const void *data,
 			actual = load(pi + 8);
 		}
 		if (size) {
-			expected = tags(t, ref, size);
+			expected = tags(t, number, ref, size);
 			escaped = (actual >> shift & 0xffff) == 0xffff &&
 				  (actual & t->ref_escape) == t->ref_escape;
 		}
 		if (check && place != ALONE && !escaped &&
-		    opaque_differs(t, m, ref, size, place))
-			ret = wrong_opaque(t, m, i, ref, size, bad);
+		    opaque_differs(t, m, number, size, place))
+			ret = wrong_opaque(t, m, i, number, size, bad);
 		if (__builtin_expect(!ret && (value != stored ||
 					      (expected ^ actual) & compare), 0)) {
 			if (escaped)
@@ -238,6 +241,7 @@ static ALWAYS_INLINE int verify(const struct pi_tuple *t, const void *data,
 			return ret;
 		d += data_stride;
 		m += md_stride;
+		number++;
 		ref++;
 	}
 	return 0;
@@ -245,18 +249,21 @@ static ALWAYS_INLINE int verify(const struct pi_tuple *t, const void *data,
 
 #define GENERATE(name, size, place, extended)				\
 static void generate_##name(const struct pi_tuple *t, const void *data,	\
-			    void *md, uint32_t blocks, uint64_t ref)	\
+			    void *md, uint32_t blocks, uint64_t number,	\
+			    uint64_t ref)				\
 {									\
-	generate(t, data, md, blocks, ref, size, place, extended);	\
+	generate(t, data, md, blocks, number, ref, size, place,		\
+		 extended);						\
 }
 
 #define VERIFY(name, size, place, check, extended)			\
 static int verify_##name(const struct pi_tuple *t, const void *data,	\
-			 const void *md, uint32_t blocks, uint64_t ref,	\
+			 const void *md, uint32_t blocks,		\
+			 uint64_t number, uint64_t ref,			\
 			 struct pi_mismatch *bad)			\
 {									\
-	return verify(t, data, md, blocks, ref, bad, size, place, check,\
-		      extended);					\
+	return verify(t, data, md, blocks, number, ref, bad, size,	\
+		      place, check, extended);				\
 }
 
 #define FUNCTIONS(name, size, place)					\
@@ -279,16 +286,18 @@ VERIFY(0_check, 0, FIRST, true, false)
 VERIFY(0_check_extended, 0, FIRST, true, true)
 
 static void generate_nothing(const struct pi_tuple *t, const void *data,
-			     void *md, uint32_t blocks, uint64_t ref)
+			     void *md, uint32_t blocks, uint64_t number,
+			     uint64_t ref)
 {
-	(void)t, (void)data, (void)md, (void)blocks, (void)ref;
+	(void)t, (void)data, (void)md, (void)blocks, (void)number, (void)ref;
 }
 
 static int verify_nothing(const struct pi_tuple *t, const void *data,
-			  const void *md, uint32_t blocks, uint64_t ref,
-			  struct pi_mismatch *bad)
+			  const void *md, uint32_t blocks, uint64_t number,
+			  uint64_t ref, struct pi_mismatch *bad)
 {
-	(void)t, (void)data, (void)md, (void)blocks, (void)ref, (void)bad;
+	(void)t, (void)data, (void)md, (void)blocks, (void)number, (void)ref;
+	(void)bad;
 	return 0;
 }
 
@@ -348,6 +357,9 @@ void pi_tuple_init(struct pi_tuple *t, const struct pi_format *format,
 				  0x9e3779b97f4a7c15,
 		.app_shift	= options->app_mode == PI_APP_LBA ? 0 : 48,
 		.opaque_multiply = options->opaque ? 0x243f6a8885a308d3 : 0,
+		.ref_offset	= format->pi_offset + guard->pi_size -
+				  guard->ref_size,
+		.ref_size	= guard->ref_size,
 	};
 	if (options->app_mode != PI_APP_CONSTANT) {
 		t->app_varies = 0xffff;
@@ -361,6 +373,24 @@ void pi_tuple_init(struct pi_tuple *t, const struct pi_format *format,
 		t->ref_varies = ref_bits;
 		t->ref_check = ref_bits;
 	}
+}
+
+uint64_t pi_tuple_ref(const struct pi_tuple *t, const void *md)
+{
+	const uint8_t *field = (const uint8_t *)md + t->ref_offset;
+	uint64_t ref = 0;
+
+	for (unsigned int i = 0; i < t->ref_size; i++)
+		ref = ref << 8 | field[i];
+	return ref;
+}
+
+void pi_tuple_set_ref(const struct pi_tuple *t, void *md, uint64_t ref)
+{
+	uint8_t *field = (uint8_t *)md + t->ref_offset;
+
+	for (unsigned int i = t->ref_size; i--; ref >>= 8)
+		field[i] = ref;
 }
 
 const struct pi_tuple pi_tuple_none = {

@@ -67,19 +67,20 @@ struct pi_tuple_options {
  * threads may use it.  Where in @data and @md an interval lies is what
  * pi_tuple_data() and pi_tuple_md() say: @data holds @blocks x interval bytes
  * and @md @blocks x md_size bytes, or, of an extended format, @data holds both
- * and @md is not looked at.  Neither needs alignment.  @ref is the number of the first
- * interval on the device: type 1 tuples carry its low bits counting up.
- * The guard covers opaque bytes before the tuple too.
+ * and @md is not looked at.  Neither needs alignment.  @number is the number of
+ * the first interval on the device, which application tags and opaque bytes
+ * follow, and @ref its reference tag: type 1 tuples carry the low bits of that
+ * counting up.  The guard covers opaque bytes before the tuple too.
  *
  * An application tag of 0xffff (on type 3 with a reference tag of all ones
  * too) escapes checking of that one interval: NVM Command Set 1.0, 5.2.3.
  */
 struct pi_tuple {
 	void (*generate)(const struct pi_tuple *t, const void *data, void *md,
-			 uint32_t blocks, uint64_t ref);
+			 uint32_t blocks, uint64_t number, uint64_t ref);
 	int (*verify)(const struct pi_tuple *t, const void *data,
-		      const void *md, uint32_t blocks, uint64_t ref,
-		      struct pi_mismatch *bad);
+		      const void *md, uint32_t blocks, uint64_t number,
+		      uint64_t ref, struct pi_mismatch *bad);
 
 	uint64_t (*guard)(uint64_t seed, const void *buf, size_t len);
 	uint64_t guard_seed;
@@ -99,6 +100,8 @@ struct pi_tuple {
 	uint64_t ref_check;
 	uint64_t ref_escape;
 	uint64_t opaque_multiply;
+	uint16_t ref_offset;
+	uint8_t ref_size;
 };
 
 /**
@@ -120,6 +123,16 @@ static inline uint8_t *pi_tuple_md(const struct pi_tuple *t, const void *data,
 		return pi_tuple_data(t, data, block) + t->interval;
 	return (uint8_t *)md + (size_t)block * t->md_size;
 }
+
+/**
+ * pi_tuple_ref() - the reference tag in the metadata @md of one interval
+ */
+uint64_t pi_tuple_ref(const struct pi_tuple *t, const void *md);
+
+/**
+ * pi_tuple_set_ref() - put another one there, its low bits
+ */
+void pi_tuple_set_ref(const struct pi_tuple *t, void *md, uint64_t ref);
 
 /**
  * pi_tuple_init() - prepare for a format

@@ -112,7 +112,7 @@ static void open_buffers(struct floor *f)
 		iov[i].iov_base = f->data + (size_t)i * BLOCK_BYTES;
 		iov[i].iov_len = BLOCK_BYTES;
 		f->tuple.generate(&f->tuple, iov[i].iov_base, f->set.io[i].md,
-				  1, 0);
+				  1, 0, 0);
 		f->idle[i] = i;
 	}
 	ret = io_uring_register_buffers(&f->ring.uring, iov, f->depth);

@@ -344,7 +344,7 @@ static void generate(const struct io *io, uint64_t seed)
 {
 	for (uint32_t i = 0; i < bytes; i++)
 		io->data[i] = rand();
-	tuple.generate(&tuple, io->data, io->md, BLOCKS, seed);
+	tuple.generate(&tuple, io->data, io->md, BLOCKS, seed, seed);
 	memcpy(stored, io->data, bytes);
 }
 
@@ -353,7 +353,7 @@ static bool as_stored(const struct io *io, uint64_t seed)
 	struct pi_mismatch bad;
 
 	return !memcmp(io->data, stored, bytes) &&
-	       !tuple.verify(&tuple, io->data, io->md, BLOCKS, seed, &bad);
+	       !tuple.verify(&tuple, io->data, io->md, BLOCKS, seed, seed, &bad);
 }
 
 static bool store(struct ring *ring, const struct layout *layout)

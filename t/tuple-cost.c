@@ -212,8 +212,8 @@ static uint64_t run(const struct cell *cell, enum side side, unsigned long ios,
 		if (side == BARE)
 			sink = cell->guards(cell);
 		else if (side == GENERATE)
-			t->generate(t, cell->data, cell->md, cell->blocks, REF);
-		else if (t->verify(t, cell->data, cell->md, cell->blocks, REF, &bad))
+			t->generate(t, cell->data, cell->md, cell->blocks, REF, REF);
+		else if (t->verify(t, cell->data, cell->md, cell->blocks, REF, REF, &bad))
 			fail(1, "block %u of what was generated has a wrong %s",
 			     bad.block, pi_tag_name(bad.tag));
 	}

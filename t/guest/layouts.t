@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The lab kernel takes every layout, and each of them does the same."""
 import json
+import os
 import subprocess
+from pathlib import Path
 
 from layouts import FORMATS, all_of
-from tap import BUILD, add_partition, main, ok, passes, pi, poke, refuses
+from tap import BUILD, add_partition, main, ok, passes, pi, plain_read, poke, refuses
 
 LAYOUTS = ['sqe128', 'inline', 'mixed', 'opcode', 'vec', 'flat', 'region']
 START = 16 << 20
@@ -29,13 +31,26 @@ def test(*devices):
                f'{layout}: on a partition', write=16, read=16)
         passes(pi(devices[1], rw='read', offset=START, **job),
                f'{layout}: the disk has the same at its place', read=16)
+        passes(pi(partition, rw='write', pi_apptag='lba', **job), f'{layout}: pi_apptag=lba on a partition', write=16)
+        passes(pi(devices[1], rw='read', offset=START, pi_apptag='lba', **job),
+               f'{layout}: follows the number on the disk', read=16)
+        passes(pi(partition, rw='write', **job), f'{layout}: pi_apptag=constant again', write=16)
         poke(devices[1], START // 512 + 5, ('md', 7, 1))
         refuses(pi(partition, rw='read', pi_verify='host', **job),
                 f'{layout}: a wrong block is named by its place on the disk',
-                f'block {START // 512 + 5} ', 'reference tag')
+                f'block {START // 512 + 5} ', f'reference tag expected 0x{START // 512 + 5:x}, found 0x{START // 512 + 4:x} ')
+    # layouts that say a seed, and one whose seed is the kernel's, with retries beyond block 2^32
+    Path(f'/sys/block/{os.path.basename(devices[2])}/queue/nr_requests').write_text('4')
+    for layout in ('indirect', 'inline', 'opcode'):
+        job = {'offset': (512 << 32) - (512 << 10), 'size': 1 << 20, 'iodepth': 256, 'pi_layout': layout}
+        for bs in (4096, 1 << 20):
+            passes(pi(devices[2], rw='randwrite', bs=bs, verify='crc32c', **job),
+                   f'{layout}: write and verify beyond block 2^32, bs={bs}', write=(1 << 20) // bs,
+                   read=(1 << 20) // bs)
+        ok(plain_read(devices[2], job['offset']) == 0, f'{layout}: the kernel agrees')
     for layout in LAYOUTS:
-        all_of(layout, *devices)
+        all_of(layout, *devices[:2])
 
 
-main(test, ['--kernel', 'lab', '--smp', '2', *(word for name in FORMATS
+main(test, ['--kernel', 'lab', '--smp', '2', *(word for name in [*FORMATS, '512+16,guard=crc64,size=2200G']
                                  for word in ('--disk', name))])

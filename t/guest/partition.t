@@ -31,6 +31,20 @@ def test(*devices):
                'write on the disk', write=SIZE >> 14)
         passes(pi(partition, rw='read', **job), 'read on the partition',
                read=SIZE >> 14)
+        # what follows the block's number does so whatever the host counts
+        for app in ('lba', 'random'):
+            follows = {**job, 'pi_apptag': app, 'pi_opaque': 'pattern'}
+            for tag in (0x777, 0xfffffffe):
+                passes(pi(partition, rw='randwrite', verify='crc32c', pi_reftag=tag, **follows),
+                       f'pi_apptag={app}, pi_reftag={tag}: write and verify', write=SIZE >> 14, read=SIZE >> 14)
+                passes(pi(device, rw='read', offset=START, **follows),
+                       f'pi_apptag={app}, pi_reftag={tag}: the disk has the same, at its place', read=SIZE >> 14)
+        passes(pi(device, rw='write', offset=START, **{**job, 'pi_apptag': 'lba', 'pi_opaque': 'pattern'}),
+               'write on the disk', write=SIZE >> 14)
+        app, opaque = poke(device, block)[2:4], poke(device, block)[8:]
+        word = ((block + 1) * 0x243f6a8885a308d3 % (1 << 64)).to_bytes(8, 'little')
+        ok(int.from_bytes(app, 'big') == block % 0x10000 and opaque == (word * 7)[:len(opaque)],
+           "application tag and opaque bytes are those of the disk's block number", app.hex(), opaque.hex())
 
 
-main(test, ['--disk', '4096+8', '--disk', '512+8'])
+main(test, ['--disk', '4096+64,pos=first', '--disk', '512+8'])

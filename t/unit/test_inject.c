@@ -13,6 +13,7 @@
 
 #define APP		0x5aa5
 #define REF		0x1234567890ULL
+#define AHEAD		0x7edcba9876543210ULL
 #define TYPE3_REF	0xfedc5a5a12345678ULL
 
 #define ALL_KINDS	0xffU
@@ -884,8 +885,7 @@ static void test_shows_as(void **state)
 struct sample {
 	struct pi_format format;
 	struct pi_tuple tuple;
-	uint64_t ref;
-	uint64_t renumber;
+	struct pi_fault_block called;
 	uint8_t *good_data, *good_md;
 	uint8_t *data, *md;
 	uint8_t *old_data, *old_md;
@@ -906,7 +906,8 @@ static void fill_old_data(struct sample *s)
 	pi_test_fill(s->old_data, 2 * half);
 	memcpy(s->data, s->good_data, half);
 	memcpy(s->data + half, s->old_data + half, half);
-	if (!s->tuple.verify(&s->tuple, s->data, s->good_md, 1, s->ref, &bad))
+	if (!s->tuple.verify(&s->tuple, s->data, s->good_md, 1,
+			     s->called.number, s->called.ref, &bad))
 		pi_test_fill(s->old_data, 2 * half);
 }
 
@@ -918,7 +919,7 @@ static void sample_init(struct sample *s, const struct pi_format *f,
 
 	*s = (struct sample) {
 		.format		= *f,
-		.ref		= ref,
+		.called		= { ref + AHEAD, ref, ref },
 		.good_data	= malloc(f->interval),
 		.good_md	= malloc(f->md_size),
 		.data		= malloc(f->interval),
@@ -930,11 +931,12 @@ static void sample_init(struct sample *s, const struct pi_format *f,
 		    s->old_data && s->old_md);
 	pi_tuple_init(&s->tuple, f, o);
 	pi_test_fill(s->good_data, f->interval);
-	s->tuple.generate(&s->tuple, s->good_data, s->good_md, 1, ref);
+	s->tuple.generate(&s->tuple, s->good_data, s->good_md, 1,
+			  s->called.number, ref);
 	fill_old_data(s);
 	before.app ^= o->app_mask;
 	pi_tuple_init(&old, f, &before);
-	old.generate(&old, s->old_data, s->old_md, 1, ref);
+	old.generate(&old, s->old_data, s->old_md, 1, s->called.number, ref);
 	sample_restore(s);
 }
 
@@ -953,14 +955,15 @@ static bool apply(struct sample *s, enum pi_fault_kind kind, uint64_t random)
 	const struct pi_fault fault = { .kind = kind, .random = random };
 	const bool needs_old = kind == PI_FAULT_DROP || kind == PI_FAULT_TEAR;
 
-	return pi_fault_apply(&fault, &s->format, &s->tuple, s->ref, s->renumber,
+	return pi_fault_apply(&fault, &s->format, &s->tuple, &s->called,
 			      s->data, s->md, needs_old ? s->old_data : NULL,
 			      needs_old ? s->old_md : NULL);
 }
 
 static int verify(const struct sample *s, struct pi_mismatch *bad)
 {
-	return s->tuple.verify(&s->tuple, s->data, s->md, 1, s->ref, bad);
+	return s->tuple.verify(&s->tuple, s->data, s->md, 1, s->called.number,
+			       s->called.ref, bad);
 }
 
 static unsigned int app_at(const struct sample *s)
@@ -1261,8 +1264,8 @@ static void test_apply_escape(void **state)
 	}
 }
 
-/* a reference tag that the kernel would take for its own is none to find */
-static void test_apply_renumber_flip(void **state)
+/* a bit of the tag that is meant, and nothing that the kernel takes for its own */
+static void test_apply_own_flip(void **state)
 {
 	(void)state;
 	pi_test_for_each_format(f) {
@@ -1272,33 +1275,33 @@ static void test_apply_renumber_flip(void **state)
 		if (!bits || f->type != 1 || f->interval != 512)
 			continue;
 		sample_init(&s, f, &every[0], random_ref());
-		for (unsigned int bit = 0; bit < bits; bit++) {
-			unsigned int others = 0;
+		for (unsigned int i = 0; i < 8 * bits; i++) {
+			const uint64_t near = i % 2 ? s.called.ref : s.called.number;
+			uint64_t flipped;
 
-			/* any number whose low bits are one bit off */
-			s.renumber = ((s.ref ^ 1ULL << bit) - s.ref) +
-				     (bits < 64 ? pi_test_rand() << bits : 0);
-			for (unsigned int i = 0; i < 4 * bits; i++) {
-				assert_true(apply(&s, PI_FAULT_REFTAG,
-						  i < bits ? i : pi_test_rand()));
-				expect_change(&s, PI_FAULT_REFTAG);
-				expect_found(&s, PI_FAULT_REFTAG);
-				assert_int_not_equal(ref_tag(&s),
-					(s.ref + s.renumber) & ref_bits(f));
-				others |= ref_tag(&s) ^ s.ref;
-				sample_restore(&s);
-			}
-			assert_true(others);
+			s.called.tag = near ^ 1ULL << i / 2 % bits;
+			assert_true(apply(&s, PI_FAULT_REFTAG,
+					  i < 2 * bits ? i / 2 : pi_test_rand()));
+			expect_found(&s, PI_FAULT_REFTAG);
+			flipped = ref_tag(&s) ^ (s.called.tag & ref_bits(f));
+			assert_int_equal(__builtin_popcountll(flipped), 1);
+			assert_int_not_equal(ref_tag(&s),
+					     s.called.number & ref_bits(f));
+			assert_int_not_equal(ref_tag(&s),
+					     s.called.ref & ref_bits(f));
+			pi_tuple_set_ref(&s.tuple, s.md, s.called.ref);
+			assert_memory_equal(s.md, s.good_md, f->md_size);
 		}
 		sample_exit(&s);
 	}
 }
 
-static bool misplaced_from(const struct sample *s, uint64_t other)
+static bool misplaced_from(const struct sample *s, uint64_t by)
 {
 	uint8_t md[255];
 
-	s->tuple.generate(&s->tuple, s->good_data, md, 1, other);
+	s->tuple.generate(&s->tuple, s->good_data, md, 1, s->called.number + by,
+			  s->called.tag + by);
 	return !memcmp(md, s->md, s->format.md_size);
 }
 
@@ -1317,12 +1320,13 @@ static void test_apply_misplace(void **state)
 			for (unsigned int i = 0; i < 50; i++) {
 				uint64_t by;
 
-				s.renumber = i % 2 ? pi_test_rand() : 0;
+				if (i % 2)
+					s.called.tag = pi_test_rand();
 				assert_true(apply(&s, PI_FAULT_MISPLACE,
 						  pi_test_rand()));
-				by = (ref_tag(&s) - s.ref) & bits;
+				by = (ref_tag(&s) - s.called.tag) & bits;
 				pi_test_in_range(by, 1, 0xffff);
-				assert_true(misplaced_from(&s, s.ref + by));
+				assert_true(misplaced_from(&s, by));
 				expect_found(&s, PI_FAULT_MISPLACE);
 				sample_restore(&s);
 			}
@@ -1330,8 +1334,8 @@ static void test_apply_misplace(void **state)
 		}
 }
 
-/* whatever the kernel adds, in as many bits as a tag has */
-static void test_apply_renumber_misplace(void **state)
+/* not to where the tag is right, in as many bits as a tag has */
+static void test_apply_own_misplace(void **state)
 {
 	(void)state;
 	pi_test_for_each_format(f) {
@@ -1342,20 +1346,20 @@ static void test_apply_renumber_misplace(void **state)
 		sample_init(&s, f, &every[0], random_ref());
 		for (unsigned int i = 0; i < 1000; i++) {
 			const uint64_t random = pi_test_rand();
+			const struct pi_fault_block called = s.called;
 
-			s.renumber = 0;
 			assert_true(apply(&s, PI_FAULT_MISPLACE, random));
 
 			/* just where it would have gone */
-			s.renumber = (ref_tag(&s) - s.ref) & ref_bits(f);
-			if (i % 2)
-				s.renumber += pi_test_rand() & ~ref_bits(f);
+			s.called.number = ref_tag(&s) |
+					  (pi_test_rand() & ~ref_bits(f));
 			sample_restore(&s);
 			assert_true(apply(&s, PI_FAULT_MISPLACE, random));
 			assert_int_not_equal(ref_tag(&s),
-				(s.ref + s.renumber) & ref_bits(f));
+					     s.called.number & ref_bits(f));
 			expect_change(&s, PI_FAULT_MISPLACE);
 			expect_found(&s, PI_FAULT_MISPLACE);
+			s.called = called;
 			sample_restore(&s);
 		}
 		sample_exit(&s);
@@ -1370,7 +1374,7 @@ static void misplace_masked(const struct pi_tuple_options *o)
 
 	sample_init(&s, &f, o, random_ref());
 	for (unsigned int n = 0; n < 20; n++) {
-		s.renumber = pi_test_rand();
+		s.called.tag = pi_test_rand();
 		assert_true(apply(&s, PI_FAULT_MISPLACE, pi_test_rand()));
 		expect_change(&s, PI_FAULT_MISPLACE);
 		expect_found(&s, PI_FAULT_MISPLACE);
@@ -1510,9 +1514,9 @@ int main(void)
 		pi_test_with_random(test_apply_every_bit),
 		pi_test_with_random(test_apply_again),
 		pi_test_with_random(test_apply_escape),
-		pi_test_with_random(test_apply_renumber_flip),
+		pi_test_with_random(test_apply_own_flip),
 		pi_test_with_random(test_apply_misplace),
-		pi_test_with_random(test_apply_renumber_misplace),
+		pi_test_with_random(test_apply_own_misplace),
 		pi_test_with_random(test_apply_misplace_mask),
 		pi_test_with_random(test_apply_misplace_nowhere),
 		pi_test_with_random(test_apply_tear),

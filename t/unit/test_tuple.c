@@ -12,6 +12,8 @@
 
 #define APP		0x5aa5
 #define REF		0x1234567890ULL
+/* where both matter, numbers are so much further on than reference tags */
+#define AHEAD		0x7edcba9876543210ULL
 #define TYPE3_REF	0xfedc5a5a12345678ULL
 
 static const struct pi_tuple_options plain = {
@@ -75,10 +77,10 @@ static uint64_t want_guard(const struct pi_format *f, const void *data,
 			  f->pi_offset);
 }
 
-static uint16_t want_app(const struct pi_tuple_options *o, uint64_t ref)
+static uint16_t want_app(const struct pi_tuple_options *o, uint64_t number)
 {
-	uint16_t varies = o->app_mode == PI_APP_LBA ? ref :
-			  ref * 0x9e3779b97f4a7c15 >> 48;
+	uint16_t varies = o->app_mode == PI_APP_LBA ? number :
+			  number * 0x9e3779b97f4a7c15 >> 48;
 
 	if (o->app_mode == PI_APP_CONSTANT)
 		return o->app;
@@ -98,10 +100,10 @@ static bool ref_checked(const struct pi_format *f,
 	return f->type != 3 || o->ref_check;
 }
 
-static uint8_t want_opaque(const struct pi_tuple_options *o, uint64_t ref,
+static uint8_t want_opaque(const struct pi_tuple_options *o, uint64_t number,
 			   unsigned int offset)
 {
-	uint64_t word = (ref + 1) * 0x243f6a8885a308d3;
+	uint64_t word = (number + 1) * 0x243f6a8885a308d3;
 
 	return o->opaque ? word >> (offset % 8 * 8) : 0;
 }
@@ -113,18 +115,18 @@ static bool is_opaque(const struct pi_format *f, unsigned int offset)
 
 static void reference_md(const struct pi_format *f,
 			 const struct pi_tuple_options *o, const uint8_t *data,
-			 uint64_t ref, uint8_t *md)
+			 uint64_t number, uint64_t ref, uint8_t *md)
 {
 	const struct pi_test_guard *g = guard(f);
 	uint8_t *pi = md + f->pi_offset;
 
 	for (unsigned int i = 0; i < f->md_size; i++)
 		if (is_opaque(f, i))
-			md[i] = want_opaque(o, ref, i);
+			md[i] = want_opaque(o, number, i);
 	if (!g->pi_size)
 		return;
 	put_be(pi, g->guard_size, want_guard(f, data, md));
-	put_be(pi + g->guard_size, 2, want_app(o, ref));
+	put_be(pi + g->guard_size, 2, want_app(o, number));
 	put_be(pi + g->guard_size + 2, g->ref_size, want_ref(f, o, ref));
 }
 
@@ -139,21 +141,23 @@ static bool reference_escaped(const struct pi_format *f, uint16_t app,
 static struct pi_mismatch reference_check(const struct pi_format *f,
 					  const struct pi_tuple_options *o,
 					  const uint8_t *data,
-					  const uint8_t *md, uint64_t ref)
+					  const uint8_t *md, uint64_t number,
+					  uint64_t ref)
 {
 	const struct pi_test_guard *g = guard(f);
 	const uint8_t *pi = md + f->pi_offset;
 	uint16_t app = pi_test_get_be(pi + g->guard_size, g->pi_size ? 2 : 0);
-	uint16_t want = want_app(o, ref);
+	uint16_t want = want_app(o, number);
 	uint64_t tag = pi_test_get_be(pi + g->guard_size + 2, g->ref_size);
 	uint64_t value = pi_test_get_be(pi, g->guard_size);
 
 	if (reference_escaped(f, app, tag))
 		return (struct pi_mismatch) { 0 };
 	for (unsigned int i = 0; i < f->md_size && o->opaque; i++)
-		if (is_opaque(f, i) && md[i] != want_opaque(o, ref, i))
+		if (is_opaque(f, i) && md[i] != want_opaque(o, number, i))
 			return (struct pi_mismatch) {
-				PI_TAG_OPAQUE, 0, i, want_opaque(o, ref, i), md[i],
+				PI_TAG_OPAQUE, 0, i, want_opaque(o, number, i),
+				md[i],
 			};
 	if (value != want_guard(f, data, md))
 		return (struct pi_mismatch) {
@@ -174,6 +178,7 @@ struct sample {
 	struct pi_tuple_options options;
 	struct pi_tuple tuple;
 	uint32_t blocks;
+	uint64_t number;
 	uint64_t ref;
 	size_t data_bytes;
 	size_t md_bytes;
@@ -189,6 +194,7 @@ static void sample_init(struct sample *s, const struct pi_format *f,
 		.format		= *f,
 		.options	= *options,
 		.blocks		= blocks,
+		.number		= ref + AHEAD,
 		.ref		= ref,
 		.data_bytes	= (size_t)blocks * f->interval,
 		.md_bytes	= (size_t)blocks * f->md_size,
@@ -200,7 +206,7 @@ static void sample_init(struct sample *s, const struct pi_format *f,
 	pi_test_fill(s->data, s->data_bytes);
 	memset(s->md, PI_TEST_CANARY, s->md_bytes);
 	pi_tuple_init(&s->tuple, f, options);
-	s->tuple.generate(&s->tuple, s->data, s->md, blocks, ref);
+	s->tuple.generate(&s->tuple, s->data, s->md, blocks, s->number, ref);
 }
 
 static void sample_exit(struct sample *s)
@@ -259,7 +265,8 @@ static void sample_put(struct sample *s, uint32_t block, enum pi_tag tag,
 
 static int sample_verify(const struct sample *s, struct pi_mismatch *bad)
 {
-	return s->tuple.verify(&s->tuple, s->data, s->md, s->blocks, s->ref, bad);
+	return s->tuple.verify(&s->tuple, s->data, s->md, s->blocks, s->number,
+			       s->ref, bad);
 }
 
 static void expect_good(const struct sample *s)
@@ -297,7 +304,7 @@ static void expect_reference(const struct sample *s)
 		struct pi_mismatch bad =
 			reference_check(&s->format, &s->options,
 					sample_data(s, b), sample_md(s, b),
-					s->ref + b);
+					s->number + b, s->ref + b);
 
 		if (bad.expected == bad.actual)
 			continue;
@@ -355,9 +362,10 @@ static void test_literal_bytes(void **state)
 		struct pi_tuple t;
 
 		pi_tuple_init(&t, &f, row[i].options);
-		t.generate(&t, data, md, 2, row[i].ref);
+		t.generate(&t, data, md, 2, row[i].ref, row[i].ref);
 		assert_memory_equal(md, row[i].md, 2 * f.md_size);
-		assert_int_equal(t.verify(&t, data, md, 2, row[i].ref, &bad), 0);
+		assert_int_equal(t.verify(&t, data, md, 2, row[i].ref,
+					  row[i].ref, &bad), 0);
 	}
 }
 
@@ -370,7 +378,7 @@ static void literal_crc64(uint8_t type, uint8_t fill, const char *expected)
 
 	memset(data, fill, sizeof(data));
 	pi_tuple_init(&t, &f, &literal);
-	t.generate(&t, data, md, 1, 0x0123456789abcdef);
+	t.generate(&t, data, md, 1, 0, 0x0123456789abcdef);
 	assert_memory_equal(md, expected, 16);
 }
 
@@ -396,9 +404,9 @@ static void test_literal_opaque(void **state)
 	memcpy(md + 16 - 9, "123456789", 9);
 	memcpy(md + 16, "\xd0\xdb\x00\x00\x00\x00\x00\x07", 8);
 	pi_tuple_init(&t, &f, &o);
-	assert_int_equal(t.verify(&t, data, md, 1, 7, &bad), 0);
+	assert_int_equal(t.verify(&t, data, md, 1, 9, 7, &bad), 0);
 	md[0] = 1;
-	assert_int_equal(t.verify(&t, data, md, 1, 7, &bad), -EILSEQ);
+	assert_int_equal(t.verify(&t, data, md, 1, 9, 7, &bad), -EILSEQ);
 }
 
 static void expect_generated(const struct sample *s)
@@ -407,7 +415,7 @@ static void expect_generated(const struct sample *s)
 		uint8_t expected[MAX_MD];
 
 		reference_md(&s->format, &s->options, sample_data(s, b),
-			     s->ref + b, expected);
+			     s->number + b, s->ref + b, expected);
 		assert_memory_equal(sample_md(s, b), expected,
 				    s->format.md_size);
 	}
@@ -442,12 +450,13 @@ static void fenced(const struct pi_format *f, const uint8_t *data, uint8_t *md,
 	memset(fence->begin, PI_TEST_CANARY, fence->end - fence->begin);
 	pi_tuple_init(&t, f, &checked);
 
-	t.generate(&t, data, md, 2, REF);
-	reference_md(f, &checked, data, REF, good);
-	reference_md(f, &checked, data + f->interval, REF + 1, good + f->md_size);
+	t.generate(&t, data, md, 2, REF + AHEAD, REF);
+	reference_md(f, &checked, data, REF + AHEAD, REF, good);
+	reference_md(f, &checked, data + f->interval, REF + AHEAD + 1, REF + 1,
+		     good + f->md_size);
 	assert_memory_equal(md, good, md_bytes);
 
-	assert_int_equal(t.verify(&t, data, md, 2, REF, &bad), 0);
+	assert_int_equal(t.verify(&t, data, md, 2, REF + AHEAD, REF, &bad), 0);
 	assert_memory_equal(md, good, md_bytes);
 	for (uint8_t *p = fence->begin; p < fence->end; p++)
 		assert_true((p >= md && p < md + md_bytes) ||
@@ -486,9 +495,9 @@ static void test_no_blocks(void **state)
 			struct pi_tuple t;
 
 			pi_tuple_init(&t, f, o);
-			t.generate(&t, NULL, NULL, 0, REF);
-			assert_int_equal(t.verify(&t, NULL, NULL, 0, REF, &bad),
-					 0);
+			t.generate(&t, NULL, NULL, 0, REF, REF);
+			assert_int_equal(t.verify(&t, NULL, NULL, 0, REF, REF,
+						  &bad), 0);
 		}
 }
 
@@ -644,7 +653,7 @@ static void test_app_mask(void **state)
 }
 
 /* a tag for each of so many intervals, from the same small data */
-static uint16_t *app_tags(const struct pi_tuple_options *o, uint64_t ref,
+static uint16_t *app_tags(const struct pi_tuple_options *o, uint64_t number,
 			  uint32_t blocks)
 {
 	const struct pi_format f = pi_test_format(CRC16, 512, 8, 0, 1);
@@ -655,7 +664,7 @@ static uint16_t *app_tags(const struct pi_tuple_options *o, uint64_t ref,
 	assert_non_null(tag);
 	pi_tuple_init(&t, &f, o);
 	for (uint32_t b = 0; b < blocks; b++) {
-		t.generate(&t, data, md, 1, ref + b);
+		t.generate(&t, data, md, 1, number + b, 0);
 		tag[b] = pi_test_get_be(md + 2, 2);
 	}
 	return tag;
@@ -767,14 +776,14 @@ static void test_app_expected(void **state)
 
 			if (!pi_size(f))
 				continue;
-			sample_init(&s, f, 4, 0xffff ^ APP, &o);
+			sample_init(&s, f, 4, (0xffff ^ APP) - AHEAD, &o);
 			assert_int_equal(sample_get(&s, 0, PI_TAG_APP),
-					 want_app(&o, s.ref));
+					 want_app(&o, s.number));
 			expect_good(&s);
 			was = sample_get(&s, 2, PI_TAG_APP);
-			sample_put(&s, 2, PI_TAG_APP, want_app(&o, s.ref + 3));
+			sample_put(&s, 2, PI_TAG_APP, want_app(&o, s.number + 3));
 			expect_bad(&s, PI_TAG_APP, 2, was,
-				   want_app(&o, s.ref + 3));
+				   want_app(&o, s.number + 3));
 			sample_exit(&s);
 		}
 }
@@ -1006,9 +1015,9 @@ static void test_opaque_moves(void **state)
 		expect_bad_at(&s, PI_TAG_OPAQUE, 1, at, was,
 			      sample_md(&s, 2)[at]);
 
-		s.tuple.generate(&s.tuple, s.data, s.md, s.blocks, REF);
+		s.tuple.generate(&s.tuple, s.data, s.md, s.blocks, s.number, REF);
 		expect_good(&s);
-		s.ref = REF + 1;
+		s.number++;
 		expect_bad_at(&s, PI_TAG_OPAQUE, 0, at, was, sample_md(&s, 0)[at]);
 		sample_exit(&s);
 	}
@@ -1027,7 +1036,7 @@ static void test_opaque_spread(void **state)
 	for (unsigned int b = 0; b < 1 << 16; b++) {
 		uint8_t *now = md[b & 1], *before = md[~b & 1];
 
-		t.generate(&t, NULL, now, 1, REF + b);
+		t.generate(&t, NULL, now, 1, REF + b, 0);
 		assert_memory_not_equal(now, before, 8);
 		for (unsigned int i = 0; i < 8; i++)
 			same[i] += now[i] == before[i];
@@ -1178,7 +1187,7 @@ static void test_no_guard(void **state)
 		expect_good(&s);
 		memset(sample_md(&s, 1), 0xff, f->md_size);
 		expect_bad_at(&s, PI_TAG_OPAQUE, 1, 0,
-			      want_opaque(&checked, REF + 1, 0), 0xff);
+			      want_opaque(&checked, s.number + 1, 0), 0xff);
 		sample_exit(&s);
 	}
 }
@@ -1287,7 +1296,7 @@ static void expect_same(const struct sample *s, const struct pi_tuple *extended)
 	uint8_t *buf = interleave(s);
 
 	assert_int_equal(extended->verify(extended, buf, NULL, s->blocks,
-					  s->ref, &found),
+					  s->number, s->ref, &found),
 			 sample_verify(s, &separate));
 	assert_memory_equal(&found, &separate, sizeof(found));
 	free(buf);
@@ -1327,7 +1336,8 @@ static void test_extended(void **state)
 			memcpy(pi_tuple_data(&extended, buf, b),
 			       sample_data(&s, b), f.interval);
 		}
-		extended.generate(&extended, buf, NULL, blocks, s.ref);
+		extended.generate(&extended, buf, NULL, blocks, s.number,
+				  s.ref);
 		assert_memory_equal(buf, want, s.data_bytes + s.md_bytes);
 
 		expect_same(&s, &extended);
@@ -1340,14 +1350,40 @@ static void test_extended(void **state)
 	}
 }
 
+/* its low bits, and nothing beside them */
+static void test_set_reference_tag(void **state)
+{
+	(void)state;
+	pi_test_for_each_format(f) {
+		const uint64_t bits = pi_size(f) ? ref_bits(f) : 0;
+		struct sample s, was;
+
+		sample_init(&s, f, 1, REF, &plain);
+		sample_init(&was, f, 1, REF, &plain);
+		memcpy(was.md, s.md, s.md_bytes);
+		for (unsigned int i = 0; i < 20; i++) {
+			const uint64_t ref = pi_test_rand();
+
+			pi_tuple_set_ref(&s.tuple, s.md, ref);
+			assert_int_equal(pi_tuple_ref(&s.tuple, s.md),
+					 ref & bits);
+			if (bits)
+				sample_put(&was, 0, PI_TAG_REF, ref);
+			assert_memory_equal(s.md, was.md, s.md_bytes);
+		}
+		sample_exit(&s);
+		sample_exit(&was);
+	}
+}
+
 static void test_none(void **state)
 {
 	struct pi_mismatch bad;
 
 	(void)state;
-	pi_tuple_none.generate(&pi_tuple_none, NULL, NULL, 5, REF);
+	pi_tuple_none.generate(&pi_tuple_none, NULL, NULL, 5, REF, REF);
 	assert_int_equal(pi_tuple_none.verify(&pi_tuple_none, NULL, NULL, 5, REF,
-					      &bad), 0);
+					      REF, &bad), 0);
 }
 
 static void test_tag_names(void **state)
@@ -1387,6 +1423,7 @@ int main(void)
 		pi_test_with_random(test_no_guard),
 		pi_test_with_random(test_random_round_trips),
 		pi_test_with_random(test_extended),
+		pi_test_with_random(test_set_reference_tag),
 		cmocka_unit_test(test_none),
 		cmocka_unit_test(test_tag_names),
 	};
