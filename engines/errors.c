@@ -146,16 +146,27 @@ static void print(struct pi_errors *errors, const struct pi_errors_io *where,
 		last_words(errors));
 }
 
-/* the kernel puts its own reference tags into what was sent, and leaves them */
-static bool rewritten(const struct pi_errors_io *where,
+/*
+ * The kernel puts its own reference tags into what was sent, and leaves them:
+ * on a stack numbers of a device below, which nobody tells.  But those run on
+ * over the blocks of a stripe, and injected tags are known.
+ */
+static bool rewritten(const struct pi_errors *errors,
+		      const struct pi_errors_io *where,
 		      const struct pi_mismatch *bad)
 {
 	const struct pi_target *target = where->target;
 	const uint64_t number = pi_errors_first_block(where) + bad->block;
 
-	return where->io_u->ddir == DDIR_WRITE && !target->ns.nsid &&
-	       bad->tag == PI_TAG_REF && target->tuple.ref_varies &&
-	       bad->actual == (number & target->tuple.ref_varies);
+	if (where->io_u->ddir != DDIR_WRITE || target->ns.nsid ||
+	    bad->tag != PI_TAG_REF || !target->tuple.ref_varies)
+		return false;
+	if (!target->stacked)
+		return bad->actual == (number & target->tuple.ref_varies);
+	return !pi_faults_changed_ref(errors->faults, where, bad->block) &&
+	       !pi_tuple_ref_alone(&target->tuple, where->io_u->xfer_buf,
+				   where->io->md, where->blocks, where->io->ref,
+				   bad->block);
 }
 
 uint32_t pi_errors_scan(struct pi_errors *errors,
@@ -173,7 +184,7 @@ uint32_t pi_errors_scan(struct pi_errors *errors,
 			       where->io->ref + at, &bad))
 			break;
 		bad.block += at;
-		if (rewritten(where, &bad))
+		if (rewritten(errors, where, &bad))
 			continue;
 		if (bad.tag == PI_TAG_REF && t->ref_varies)
 			bad.expected = ref_name(where, bad.block);

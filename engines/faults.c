@@ -377,6 +377,15 @@ void pi_faults_written(struct pi_faults *faults,
 			  pi_errors_first_block(where), where->blocks, good);
 }
 
+bool pi_faults_changed_ref(struct pi_faults *faults,
+			   const struct pi_errors_io *where, uint32_t block)
+{
+	return faults &&
+	       pi_ledger_in_flight(&faults->ledger, where->target,
+				   pi_errors_first_block(where) + block,
+				   1U << PI_FAULT_REFTAG | 1U << PI_FAULT_MISPLACE);
+}
+
 bool pi_faults_expect(struct pi_faults *faults, const struct pi_errors_io *where,
 		      const struct pi_mismatch *bad)
 {

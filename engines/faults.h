@@ -76,6 +76,14 @@ void pi_faults_written(struct pi_faults *faults,
 		       const struct pi_errors_io *where, bool good);
 
 /**
+ * pi_faults_changed_ref() - whether the reference tag of a write's block is
+ *			     one that was injected
+ * @faults:	may be NULL
+ */
+bool pi_faults_changed_ref(struct pi_faults *faults,
+			   const struct pi_errors_io *where, uint32_t block);
+
+/**
  * pi_faults_expect() - a wrong block was found
  * @faults:	may be NULL
  * @bad:	NULL when nobody can say which

@@ -604,6 +604,8 @@ static bool explain_device(struct thread_data *td, struct io_u *io_u,
 	else if (!pi_errors_scan(&e->errors, &where))
 		pi_errors_device(&e->errors, &where, io_u->ddir == DDIR_READ ?
 				 "but not when asked again; was it being written meanwhile?" :
+				 where.target->stacked ?
+				 "but what the host sent is right, apart from reference tags, in whose place the kernel has put its own" :
 				 "but what the host sent is right");
 	return at_hand;
 }

@@ -237,6 +237,7 @@ static void set_tags(struct pi_target *target, const struct pi_device *dev,
 	const uint64_t tag = given ? o->reftag : dev->start;
 
 	target->start = dev->start;
+	target->stacked = dev->stacked;
 	target->tag_add = tag - dev->start;
 	target->ref_add = layout->no_seed ? -dev->start : target->tag_add;
 	target->ref_mask = UINT64_MAX;

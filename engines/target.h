@@ -19,6 +19,7 @@ struct pi_stats;
  * @ref_mask:	that the host gives it: (number + @ref_add) & @ref_mask
  * @tag_add:	to a block's number, for the reference tag that messages speak
  *		of: the media's, or that of pi_reftag=
+ * @stacked:	the kernel puts the numbers of blocks below into what is written
  * @app_tag:	what the device compares with
  * @shift:	log2 of the protection interval; of an extended format, of the
  *		power of two in its stride
@@ -43,6 +44,7 @@ struct pi_target {
 	uint64_t ref_add;
 	uint64_t ref_mask;
 	uint64_t tag_add;
+	bool stacked;
 	uint16_t app_tag;
 	uint8_t shift;
 	uint64_t inverse;

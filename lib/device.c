@@ -234,6 +234,7 @@ static int check_lower(const char *name, void *data)
 			"it lies on %s, which has %s where the kernel gives the stack %s; build it of one format or use pi_layout=none",
 			path, has, wants);
 	}
+	stack->dev->stacked = true;
 	if (lower.max_bytes < stack->dev->max_bytes)
 		stack->dev->max_bytes = lower.max_bytes;
 	return 0;

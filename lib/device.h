@@ -21,6 +21,7 @@
  * @any_ref:	reference tags may begin with any number: type 2, with the
  *		command in the application's hands
  * @polls:	a character device's completions can be polled for
+ * @stacked:	it lies on other devices, with numbers of their own
  */
 struct pi_device {
 	struct pi_format format;
@@ -30,6 +31,7 @@ struct pi_device {
 	uint32_t nsid;
 	bool any_ref;
 	bool polls;
+	bool stacked;
 };
 
 /**

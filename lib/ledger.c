@@ -114,6 +114,14 @@ bool pi_ledger_near(struct pi_ledger *ledger, const void *file, uint64_t first,
 	return false;
 }
 
+bool pi_ledger_in_flight(struct pi_ledger *ledger, const void *file,
+			 uint64_t block, unsigned int kinds)
+{
+	const struct pi_ledger_entry *entry = find(ledger, file, block);
+
+	return entry && entry->in_flight && kinds >> entry->kind & 1;
+}
+
 void pi_ledger_read(struct pi_ledger *ledger, const void *file, uint64_t first,
 		    uint32_t nr, bool transient)
 {

@@ -88,6 +88,14 @@ bool pi_ledger_near(struct pi_ledger *ledger, const void *file, uint64_t first,
 		    uint32_t nr, uint32_t reach);
 
 /**
+ * pi_ledger_in_flight() - whether an I/O in flight has one of some faults in a
+ *			   block
+ * @kinds:	bits 1 << PI_FAULT_*
+ */
+bool pi_ledger_in_flight(struct pi_ledger *ledger, const void *file,
+			 uint64_t block, unsigned int kinds);
+
+/**
  * pi_ledger_read() - blocks were read and looked at, and errors told before
  * @transient:	faults on the way back are not on the media: forget them
  */

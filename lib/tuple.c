@@ -393,6 +393,26 @@ void pi_tuple_set_ref(const struct pi_tuple *t, void *md, uint64_t ref)
 		field[i] = ref;
 }
 
+static uint64_t distance(const struct pi_tuple *t, const void *data,
+			 const void *md, uint64_t ref, uint32_t block)
+{
+	return (pi_tuple_ref(t, pi_tuple_md(t, data, md, block)) - ref - block) &
+	       t->ref_varies;
+}
+
+bool pi_tuple_ref_alone(const struct pi_tuple *t, const void *data,
+			const void *md, uint32_t blocks, uint64_t ref,
+			uint32_t block)
+{
+	uint64_t before, after;
+
+	if (!block || block + 1 >= blocks)
+		return false;
+	before = distance(t, data, md, ref, block - 1);
+	after = distance(t, data, md, ref, block + 1);
+	return before == after && distance(t, data, md, ref, block) != after;
+}
+
 const struct pi_tuple pi_tuple_none = {
 	.generate	= generate_nothing,
 	.verify		= verify_nothing,

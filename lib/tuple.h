@@ -135,6 +135,19 @@ uint64_t pi_tuple_ref(const struct pi_tuple *t, const void *md);
 void pi_tuple_set_ref(const struct pi_tuple *t, void *md, uint64_t ref);
 
 /**
+ * pi_tuple_ref_alone() - whether the reference tag of interval @block is off
+ *			  by another distance than both its neighbours' are
+ * @ref:	that interval 0 was given
+ *
+ * Tags that the kernel has rewritten are all off by the same, from one boundary
+ * between devices to the next; one that is alone among them was none of them.
+ * It is not said of the first and the last of @blocks.
+ */
+bool pi_tuple_ref_alone(const struct pi_tuple *t, const void *data,
+			const void *md, uint32_t blocks, uint64_t ref,
+			uint32_t block);
+
+/**
  * pi_tuple_init() - prepare for a format
  */
 void pi_tuple_init(struct pi_tuple *t, const struct pi_format *format,

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """On device mapper and md each device below gets reference tags of its own blocks."""
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -170,6 +171,22 @@ def refused(one, other, first, last, wide, wide2, without):
     limit.write_text('512')
 
 
+def refused_writes(stack, bs):
+    """The kernel has put the tags of the device below into the metadata of a write that this refuses."""
+    job = {'rw': 'write', 'bs': bs, 'size': stack.size, 'pi_errors': 'errors'}
+    for kind, tag in ('guard', 'guard'), ('reftag', 'reference tag'), ('apptag', 'application tag'):
+        Path('errors').unlink(missing_ok=True)
+        refuses(pi(stack.device, pi_inject=kind, pi_inject_blocks='13', **job),
+                f'{stack.name}, bs={bs}: a wrong {tag} in a refused write', f'{stack.device}: block 13 ',
+                f'{tag} expected', 'by the device')
+        errors = [json.loads(line) for line in Path('errors').read_text().splitlines()]
+        ok([(record['block'], record['tag']) for record in errors] == [(13, tag)],
+           f'{stack.name}, bs={bs}: its record, and no other', errors)
+    passes(pi(stack.device, pi_inject='guard,reftag,apptag,misplace', pi_inject_rate=40, pi_inject_expect=1,
+              verify='null', **job), f'{stack.name}, bs={bs}: all of many faults are found')
+    passes(pi(stack.device, **job), f'{stack.name}, bs={bs}: put right', write=stack.size // bs)
+
+
 def test(one, other, first, last, wide, wide2, without, small, type3,
          parted, *members):
     os.environ['DM_DISABLE_UDEV'] = '1'
@@ -179,6 +196,9 @@ def test(one, other, first, last, wide, wide2, without, small, type3,
     part = add_partition(parted, 1, 64 << 20, 64 << 20)
     dm('on-partition', (8192, f'linear {part} 80'))
     lower = linear('lower', (one, 30000, 1200)).device
+    refused_writes(linear('refuses', (one, 1000, 1024)), 256 << 10)
+    refused_writes(linear('refuses-parts', (one, 25001, 511), (other, 1003, 513)), 512 << 10)
+    refused_writes(striped('refuses-striped', 1024, (one, 40000), (other, 50016)), 256 << 10)
     for stack, *where in (
             (linear('linear', (one, 8192, 1024)),),
             (linear('concatenation', (one, 20000, 511), (other, 5, 513)),),

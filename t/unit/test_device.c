@@ -546,9 +546,13 @@ static void test_stack(void **state)
 
 	(void)state;
 	answer_cap(3, 4096, 64, 56);
+	assert_int_equal(pi_device_probe_at(fake.root, FD, &dev, NULL), 0);
+	assert_false(dev.stacked);
 	put_stack();
 	accept_as("4096+64 type 1 CRC16 last", 0);
 	assert_int_equal(fake.opened, 2);
+	assert_int_equal(pi_device_probe_at(fake.root, FD, &dev, NULL), 0);
+	assert_true(dev.stacked);
 
 	/* what one below splits is split */
 	put(DISK "/queue/max_sectors_kb", "64\n");

@@ -441,6 +441,28 @@ static void test_near(void **state)
 	end(1);
 }
 
+/* which is to say: not what an earlier write has left on the media */
+static void test_kinds_in_flight(void **state)
+{
+	const unsigned int guard = 1U << PI_FAULT_GUARD;
+	const unsigned int others = 1U << PI_FAULT_REFTAG | 1U << PI_FAULT_DROP;
+
+	(void)state;
+	assert_false(pi_ledger_in_flight(&ledger, A, BLOCK, guard));
+	add(A, BLOCK, PI_FAULT_GUARD);
+	assert_true(pi_ledger_in_flight(&ledger, A, BLOCK, guard));
+	assert_true(pi_ledger_in_flight(&ledger, A, BLOCK, guard | others));
+	assert_false(pi_ledger_in_flight(&ledger, A, BLOCK, others));
+	assert_false(pi_ledger_in_flight(&ledger, A, BLOCK + 1, guard));
+	assert_false(pi_ledger_in_flight(&ledger, B, BLOCK, guard));
+	/* found, and still what is in the I/O */
+	assert_true(found(A, BLOCK, PI_TAG_GUARD, true));
+	assert_true(pi_ledger_in_flight(&ledger, A, BLOCK, guard));
+	written(A, BLOCK, 1);
+	assert_false(pi_ledger_in_flight(&ledger, A, BLOCK, guard));
+	end(1);
+}
+
 /* found by the device in the write that it refuses, or on the media before */
 static void test_refused_faults(void **state)
 {
@@ -768,6 +790,7 @@ int main(void)
 		with_ledger(test_unread),
 		with_ledger(test_refused),
 		with_ledger(test_near),
+		with_ledger(test_kinds_in_flight),
 		with_ledger(test_refused_faults),
 		with_ledger(test_fault_over_unknown),
 		with_ledger(test_transient),

@@ -1376,6 +1376,43 @@ static void test_set_reference_tag(void **state)
 	}
 }
 
+static bool alone(const struct sample *s, uint32_t block)
+{
+	return pi_tuple_ref_alone(&s->tuple, s->data, s->md, s->blocks, s->ref,
+				  block);
+}
+
+/* as the kernel leaves them: counting on, from one number or from two */
+static void test_reference_tag_alone(void **state)
+{
+	(void)state;
+	pi_test_for_each_format(f)
+		for (unsigned int part = 0; part < MAX_BLOCKS; part++) {
+			const uint64_t by[2] = { pi_test_rand(), pi_test_rand() };
+			struct sample s;
+
+			if (f->type != 1)
+				continue;
+			sample_init(&s, f, MAX_BLOCKS, pi_test_rand(), &plain);
+			for (uint32_t b = 0; b < MAX_BLOCKS; b++)
+				sample_put(&s, b, PI_TAG_REF,
+					   s.ref + b + by[b >= part]);
+			for (uint32_t b = 0; b < MAX_BLOCKS; b++)
+				assert_false(alone(&s, b));
+			for (uint32_t b = 0; b < MAX_BLOCKS; b++) {
+				const uint64_t was = sample_get(&s, b, PI_TAG_REF);
+				const bool edge = !b || b == MAX_BLOCKS - 1 ||
+						  b == part || b + 1 == part;
+
+				sample_put(&s, b, PI_TAG_REF, was ^ 1ULL <<
+					   pi_test_below(8 * tag_bytes(f, PI_TAG_REF)));
+				assert_int_equal(alone(&s, b), !edge);
+				sample_put(&s, b, PI_TAG_REF, was);
+			}
+			sample_exit(&s);
+		}
+}
+
 static void test_none(void **state)
 {
 	struct pi_mismatch bad;
@@ -1424,6 +1461,7 @@ int main(void)
 		pi_test_with_random(test_random_round_trips),
 		pi_test_with_random(test_extended),
 		pi_test_with_random(test_set_reference_tag),
+		pi_test_with_random(test_reference_tag_alone),
 		cmocka_unit_test(test_none),
 		cmocka_unit_test(test_tag_names),
 	};
