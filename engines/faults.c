@@ -6,7 +6,6 @@
 
 #include "faults.h"
 #include "json.h"
-#include "unchecked.h"
 
 #define FLIPS	(1U << PI_FAULT_DATA | 1U << PI_FAULT_GUARD |		\
 		 1U << PI_FAULT_APPTAG | 1U << PI_FAULT_REFTAG |	\
@@ -283,7 +282,8 @@ static void note(struct pi_faults *faults, const struct pi_errors_io *where,
 }
 
 /* what the media has in the place of a block: data, then metadata */
-static uint8_t *read_old(const struct pi_errors_io *where, uint32_t block)
+static uint8_t *read_old(struct pi_faults *faults,
+			 const struct pi_errors_io *where, uint32_t block)
 {
 	const struct pi_target *target = where->target;
 	const struct pi_tuple *t = &target->tuple;
@@ -291,7 +291,8 @@ static uint8_t *read_old(const struct pi_errors_io *where, uint32_t block)
 
 	if (posix_memalign((void **)&old, 4096, 2 * (size_t)t->interval + t->md_size))
 		return NULL;
-	if (!pi_unchecked_rw(target->ns.nsid ? &target->ns : NULL, 0,
+	if (!pi_unchecked_rw(faults->unchecked,
+			     target->ns.nsid ? &target->ns : NULL, 0,
 			     where->io_u->file->fd,
 			     where->io_u->offset + (uint64_t)block * t->stride,
 			     old, t->stride, old + t->interval, target->md_size,
@@ -318,7 +319,7 @@ static void damage(struct pi_faults *faults, const struct pi_errors_io *where,
 	uint8_t *old = NULL;
 
 	if (fault->kind == PI_FAULT_DROP || fault->kind == PI_FAULT_TEAR) {
-		old = read_old(where, block);
+		old = read_old(faults, where, block);
 		if (!old)
 			return;
 	}

@@ -6,10 +6,12 @@
 #include "inject.h"
 #include "ledger.h"
 #include "lines.h"
+#include "unchecked.h"
 
 /**
  * struct pi_faults - the faults of one job, and what became of them
  * @at:		PI_INJECT_*
+ * @unchecked:	to read what a block held before
  * @good:	for each I/O, the blocks that were damaged, as they should be
  */
 struct pi_faults {
@@ -18,6 +20,7 @@ struct pi_faults {
 	unsigned int at;
 	struct pi_lines log;
 	struct thread_data *td;
+	struct pi_unchecked *unchecked;
 	struct pi_faults_good **good;
 };
 

@@ -63,6 +63,7 @@ struct engine {
 	struct pi_errors errors;
 	struct pi_stats stats;
 	struct pi_faults *faults;
+	struct pi_unchecked unchecked;
 	void (*generate)(struct thread_data *td, struct io_u *io_u);
 	void (*done[2])(struct thread_data *td, struct io_u *io_u,
 			uint32_t blocks);
@@ -166,6 +167,7 @@ static int init(struct thread_data *td)
 			return 1;
 		}
 		e->errors.faults = e->faults;
+		e->faults->unchecked = &e->unchecked;
 	}
 	e->layout = &pi_layouts[o->layout];
 	e->mix = o->mix;
@@ -569,7 +571,8 @@ static bool read_again(struct thread_data *td, struct io_u *io_u)
 	struct pi_target *t = FILE_ENG_DATA(io_u->file);
 	struct pi_io *io = &e->ios.io[io_u->index];
 
-	return !pi_unchecked_rw(e->layout->passthru ? &t->ns : NULL, 0,
+	return !pi_unchecked_rw(&e->unchecked,
+				e->layout->passthru ? &t->ns : NULL, 0,
 				io_u->file->fd, io_u->offset, io_u->xfer_buf,
 				io_u->xfer_buflen, io->md,
 				io->blocks * t->md_size, io->ref);
@@ -989,6 +992,7 @@ static void cleanup(struct thread_data *td)
 	pi_lines_close(&e->stats.line);
 	pi_faults_exit(e->faults, e->errors.device_ios + e->errors.host_ios);
 	pi_errors_exit(&e->errors);
+	pi_unchecked_exit(&e->unchecked);
 	if (e->ring_up)
 		pi_ring_exit(&e->ring);
 	fio_cmdprio_cleanup(&e->cmdprio);

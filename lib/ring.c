@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -163,14 +164,18 @@ int pi_ring_wait(struct pi_ring *ring, unsigned int min)
 
 int pi_ring_run(struct pi_ring *ring, unsigned int index, unsigned int slots)
 {
-	pi_ring_queue(ring, index, slots);
-	if (pi_ring_submit(ring, slots) != (int)slots)
-		return -EIO;
-	while (!pi_ring_ready(ring)) {
-		int ret = pi_ring_wait(ring, 1);
+	const unsigned int tail = *ring->uring.sq.ktail;
 
-		if (ret && ret != -EINTR)
-			return ret;
+	pi_ring_queue(ring, index, slots);
+	if (pi_ring_submit(ring, slots) != (int)slots) {
+		/* or it would go with the next one */
+		io_uring_smp_store_release(ring->uring.sq.ktail, tail);
+		return -EIO;
+	}
+	while (!pi_ring_ready(ring)) {
+		/* until it is done the buffer is the kernel's, come what may */
+		if (pi_ring_wait(ring, 1))
+			sched_yield();
 	}
 	return pi_ring_cqe(ring, pi_ring_take(ring, 1))->res;
 }

@@ -170,7 +170,9 @@ int pi_ring_wait(struct pi_ring *ring, unsigned int min);
 /**
  * pi_ring_run() - do I/O @index, with no other one in flight
  *
- * Return: its result, -EIO when it was not submitted, or -errno of the wait.
+ * Waits until it is done, also where the kernel does not let it wait.
+ *
+ * Return: its result, or -EIO when it was not submitted.
  */
 int pi_ring_run(struct pi_ring *ring, unsigned int index, unsigned int slots);
 

@@ -5,6 +5,34 @@
 #include "layout.h"
 #include "unchecked.h"
 
+static int ring_up(struct pi_unchecked *unchecked, const struct pi_layout *layout)
+{
+	const struct pi_ring_options options = {
+		.depth	= 1,
+		.flags	= layout->ring_flags,
+	};
+	int ret;
+
+	if (unchecked->layout == layout)
+		return 0;
+	pi_unchecked_exit(unchecked);
+	ret = pi_ring_init(&unchecked->ring, &options, NULL);
+	if (ret)
+		return ret;
+	unchecked->layout = layout;
+	ret = layout->probe(layout, &unchecked->ring, NULL);
+	if (ret)
+		pi_unchecked_exit(unchecked);
+	return ret;
+}
+
+void pi_unchecked_exit(struct pi_unchecked *unchecked)
+{
+	if (unchecked->layout)
+		pi_ring_exit(&unchecked->ring);
+	unchecked->layout = NULL;
+}
+
 /* tuples are neither inserted nor stripped: what is on the media is wanted */
 static void name_blocks(struct pi_io *io, const struct pi_nvme_ns *ns,
 			struct pi_nvme_ns *bare, uint32_t len)
@@ -15,38 +43,28 @@ static void name_blocks(struct pi_io *io, const struct pi_nvme_ns *ns,
 	io->blocks = len / ns->stride;
 }
 
-int pi_unchecked_rw(const struct pi_nvme_ns *ns, unsigned int dir, int fd,
-		    uint64_t offset, void *data, uint32_t len, void *md,
-		    uint32_t md_len, uint64_t ref)
+int pi_unchecked_rw(struct pi_unchecked *unchecked, const struct pi_nvme_ns *ns,
+		    unsigned int dir, int fd, uint64_t offset, void *data,
+		    uint32_t len, void *md, uint32_t md_len, uint64_t ref)
 {
 	const struct pi_layout *layout =
 		&pi_layouts[ns ? PI_LAYOUT_PASSTHRU : PI_LAYOUT_INDIRECT];
-	const struct pi_ring_options options = {
-		.depth	= 1,
-		.flags	= layout->ring_flags,
-	};
 	struct pi_io io = { .md = md };
 	struct pi_io_set set = { .io = &io, .depth = 1 };
 	struct pi_nvme_ns bare;
 	struct pi_io_mode mode;
-	struct pi_ring ring;
 	int ret;
 
-	ret = pi_ring_init(&ring, &options, NULL);
+	ret = ring_up(unchecked, layout);
 	if (ret)
 		return ret;
-	ret = layout->probe(layout, &ring, NULL);
-	if (!ret) {
-		pi_io_mode_init(&mode, false, false);
-		pi_layout_open(layout, &ring, &set, NULL);
-		if (ns)
-			name_blocks(&io, ns, &bare, len);
-		pi_io_rw(&io, &mode, dir, fd, offset, data, len, 0, 0, 0,
-			 false);
-		layout->fill(&io, 0, 0, md_len, ref);
-		ret = pi_ring_run(&ring, 0, io.slots);
-	}
-	pi_ring_exit(&ring);
+	pi_io_mode_init(&mode, false, false);
+	pi_layout_open(layout, &unchecked->ring, &set, NULL);
+	if (ns)
+		name_blocks(&io, ns, &bare, len);
+	pi_io_rw(&io, &mode, dir, fd, offset, data, len, 0, 0, 0, false);
+	layout->fill(&io, 0, 0, md_len, ref);
+	ret = pi_ring_run(&unchecked->ring, 0, io.slots);
 	if (ret < 0)
 		return ret;
 	if (ns)

@@ -5,6 +5,20 @@
 #include <stdint.h>
 
 #include "nvme.h"
+#include "ring.h"
+
+struct pi_layout;
+
+/**
+ * struct pi_unchecked - a ring for reads and writes one at a time
+ * @layout:	that the ring is for; NULL while there is none
+ *
+ * Begins as zeros.  One thread at a time.
+ */
+struct pi_unchecked {
+	struct pi_ring ring;
+	const struct pi_layout *layout;
+};
 
 /**
  * pi_unchecked_rw() - one read or write with PI, the device's checks off
@@ -16,16 +30,21 @@
  * @md:		buffer of their metadata, @md_len bytes; 0 when that is in @data
  * @ref:	reference tag of the first interval
  *
- * For error paths and tools: it sets up a ring of its own.  The completion of
- * a read that the device failed says neither which block nor which tag and
+ * For error paths and tools: the first call sets up the ring.  The completion
+ * of a read that the device failed says neither which block nor which tag and
  * brings no data; this brings it.
  *
  * Return: 0 or -errno; -EILSEQ when the device checks without being asked, as
  * SCSI does, -EIO when not all was transferred, and -EOPNOTSUPP before Linux
  * 6.14.
  */
-int pi_unchecked_rw(const struct pi_nvme_ns *ns, unsigned int dir, int fd,
-		    uint64_t offset, void *data, uint32_t len, void *md,
-		    uint32_t md_len, uint64_t ref);
+int pi_unchecked_rw(struct pi_unchecked *unchecked, const struct pi_nvme_ns *ns,
+		    unsigned int dir, int fd, uint64_t offset, void *data,
+		    uint32_t len, void *md, uint32_t md_len, uint64_t ref);
+
+/**
+ * pi_unchecked_exit() - release what pi_unchecked_rw() took
+ */
+void pi_unchecked_exit(struct pi_unchecked *unchecked);
 
 #endif

@@ -31,6 +31,7 @@ int main(int argc, char **argv)
 	struct pi_reason reason;
 	struct pi_format *f;
 	struct pi_device dev;
+	struct pi_unchecked unchecked = { 0 };
 	struct pi_nvme_ns ns = { 0 }, *via;
 	uint64_t block, offset;
 	uint8_t *data, *md;
@@ -68,7 +69,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 
-	ret = pi_unchecked_rw(via, 0, fd, offset, data, stride, md,
+	ret = pi_unchecked_rw(&unchecked, via, 0, fd, offset, data, stride, md,
 			      pi_format_md_bytes(f, f->interval),
 			      dev.start + block);
 	for (int i = 3; i < argc && !ret; i += 3) {
@@ -79,12 +80,13 @@ int main(int argc, char **argv)
 	if (!ret)
 		dump("metadata", md, f->md_size);
 	if (argc > 3 && !ret)
-		ret = pi_unchecked_rw(via, 1, fd, offset, data, stride, md,
+		ret = pi_unchecked_rw(&unchecked, via, 1, fd, offset, data, stride, md,
 				      pi_format_md_bytes(f, f->interval),
 				      dev.start + block);
 	if (ret)
 		fprintf(stderr, "pi-poke: %s: block %" PRIu64 ": %s\n", argv[1],
 			block, strerror(-ret));
+	pi_unchecked_exit(&unchecked);
 	free(data);
 	return !!ret;
 }
