@@ -169,10 +169,9 @@ static bool rewritten(const struct pi_errors *errors,
 				   bad->block);
 }
 
-uint32_t pi_errors_scan(struct pi_errors *errors,
-			const struct pi_errors_io *where)
+static uint32_t scan(struct pi_errors *errors, const struct pi_errors_io *where,
+		     const struct pi_tuple *t)
 {
-	const struct pi_tuple *t = &where->target->tuple;
 	const void *data = where->io_u->xfer_buf, *md = where->io->md;
 	struct pi_mismatch first = { 0 }, bad;
 	uint32_t found = 0, shown = 0;
@@ -199,6 +198,18 @@ uint32_t pi_errors_scan(struct pi_errors *errors,
 	if (shown)
 		print(errors, where, &first, shown - 1);
 	return found;
+}
+
+/* SCSI checks what it checks, whatever it was asked to */
+uint32_t pi_errors_scan(struct pi_errors *errors,
+			const struct pi_errors_io *where)
+{
+	const struct pi_target *t = where->target;
+
+	if (!strcmp(where->finder, "host"))
+		return scan(errors, where, &t->on_read);
+	return scan(errors, where, &t->by_device) ?:
+	       scan(errors, where, &t->tuple);
 }
 
 void pi_errors_device(struct pi_errors *errors,

@@ -110,7 +110,7 @@ int pi_faults_check_target(struct thread_data *td, struct fio_file *f,
 	if (*kinds && (!invisible || !strcmp(o->inject, "all")))
 		return 0;
 	pi_format_name(format, name, sizeof(name));
-	log_err("io_uring_pi: %s: pi_inject=%s: no tag of %s would show that with these options; see apptag_mask, pi_apptag, pi_reftag and pi_opaque, or leave that kind out\n",
+	log_err("io_uring_pi: %s: pi_inject=%s: no tag of %s would show that with these options; see pi_verify, pi_chk, apptag_mask, pi_apptag, pi_reftag and pi_opaque, or leave that kind out\n",
 		f->file_name, name_of(invisible), name);
 	return EINVAL;
 }
@@ -306,7 +306,7 @@ static void damage(struct pi_faults *faults, const struct pi_errors_io *where,
 		   uint32_t block, const struct pi_fault *fault)
 {
 	const struct pi_target *target = where->target;
-	const struct pi_tuple *t = &target->tuple;
+	const struct pi_tuple *t = &target->compared;
 	const uint64_t number = pi_errors_first_block(where) + block;
 	const struct pi_fault_block called = {
 		.number	= number,

@@ -621,8 +621,8 @@ static void verify(struct thread_data *td, struct io_u *io_u, uint32_t blocks)
 	struct pi_errors_io where;
 	struct pi_mismatch bad;
 
-	if (!t->on_read->verify(t->on_read, io_u->xfer_buf, io->md, blocks,
-				io->number, io->ref, &bad))
+	if (!t->on_read.verify(&t->on_read, io_u->xfer_buf, io->md, blocks,
+			       io->number, io->ref, &bad))
 		return;
 	where = describe(td, io_u, "host", blocks);
 	pi_errors_scan(&e->errors, &where);

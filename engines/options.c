@@ -6,7 +6,7 @@
 #include "faults.h"
 #include "layout.h"
 
-static int chk_cb(void *data, const char *str)
+static int parse_chk(const char *option, const char *str, unsigned int *chk)
 {
 	static const struct {
 		const char *name;
@@ -16,9 +16,8 @@ static int chk_cb(void *data, const char *str)
 		{ "REFTAG",	PI_IO_INTEGRITY_CHK_REFTAG },
 		{ "APPTAG",	PI_IO_INTEGRITY_CHK_APPTAG },
 	};
-	struct pi_options *o = data;
 
-	o->chk = 0;
+	*chk = 0;
 	while (*str) {
 		size_t len = strcspn(str, ",| ");
 		unsigned int i;
@@ -28,15 +27,29 @@ static int chk_cb(void *data, const char *str)
 			    !strncmp(str, tag[i].name, len))
 				break;
 		if (i == FIO_ARRAY_SIZE(tag)) {
-			log_err("io_uring_pi: pi_chk: '%.*s' is not a tag; give some of GUARD,REFTAG,APPTAG, or pi_verify=host for none\n",
-				(int)len, str);
+			log_err("io_uring_pi: %s: '%.*s' is not a tag; give some of GUARD,REFTAG,APPTAG, or pi_verify=none for none\n",
+				option, (int)len, str);
 			return 1;
 		}
-		o->chk |= tag[i].flag;
+		*chk |= tag[i].flag;
 		str += len;
 		str += strspn(str, ",| ");
 	}
 	return 0;
+}
+
+static int chk_cb(void *data, const char *str)
+{
+	struct pi_options *o = data;
+
+	return parse_chk("pi_chk", str, &o->chk);
+}
+
+static int host_chk_cb(void *data, const char *str)
+{
+	struct pi_options *o = data;
+
+	return parse_chk("pi_host_chk", str, &o->host_chk);
 }
 
 static int reftag_cb(void *data, unsigned long long *val)
@@ -91,7 +104,7 @@ struct fio_option pi_fio_options[] = {
 		.posval = {
 			  { .ival = "host",
 			    .oval = PI_VERIFY_HOST,
-			    .help = "The engine verifies what it reads",
+			    .help = "The engine checks the tags in pi_host_chk in what it reads",
 			  },
 			  { .ival = "device",
 			    .oval = PI_VERIFY_DEVICE,
@@ -114,7 +127,16 @@ struct fio_option pi_fio_options[] = {
 		.type	= FIO_OPT_STR_STORE,
 		.off1	= offsetof(struct pi_options, chk_str),
 		.cb	= chk_cb,
-		.help	= "Tags that the device checks: GUARD,REFTAG,APPTAG (Default: all that the format has)",
+		.help	= "Tags that device and host check: GUARD,REFTAG,APPTAG (Default: all that the format has)",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "pi_host_chk",
+		.lname	= "Protection Information Check of the host",
+		.type	= FIO_OPT_STR_STORE,
+		.off1	= offsetof(struct pi_options, host_chk_str),
+		.cb	= host_chk_cb,
+		.help	= "Tags that the host checks, where not those of pi_chk: GUARD,REFTAG,APPTAG (Default: pi_chk)",
 		ENGINE_OPTION,
 	},
 	{
@@ -459,6 +481,21 @@ static int refuse(const char *why)
 	return EINVAL;
 }
 
+unsigned int pi_options_host_chk(const struct pi_options *o)
+{
+	if (o->host_chk_str)
+		return o->host_chk;
+	return o->chk_str ? o->chk : PI_IO_INTEGRITY_CHK_GUARD |
+				     PI_IO_INTEGRITY_CHK_REFTAG |
+				     PI_IO_INTEGRITY_CHK_APPTAG;
+}
+
+/* tags that the device is to check because the job says so */
+static unsigned int device_chk(const struct pi_options *o)
+{
+	return o->verify & PI_VERIFY_DEVICE ? o->chk : 0;
+}
+
 /* whether reads accept what the kernel generates for plain writes */
 static bool kernel_tuples_pass(const struct pi_options *o)
 {
@@ -531,8 +568,8 @@ static int check_attribute(struct thread_data *td)
 		return refuse("atomic: the kernel refuses RWF_ATOMIC together with protection information; drop atomic or use pi_layout=none");
 	if (o->fua[DDIR_READ] || o->fua[DDIR_WRITE])
 		return refuse("readfua and writefua are flags of NVMe commands; drop them or name the character device /dev/ngXnY");
-	if ((o->chk & PI_IO_INTEGRITY_CHK_APPTAG) && o->apptag_mask != 0xffff)
-		return refuse("pi_chk=APPTAG: io_uring's attribute has no room for apptag_mask, the device would compare all 16 bits; drop APPTAG from pi_chk or apptag_mask");
+	if ((device_chk(o) & PI_IO_INTEGRITY_CHK_APPTAG) && o->apptag_mask != 0xffff)
+		return refuse("pi_chk=APPTAG: io_uring's attribute has no room for apptag_mask, the device would compare all 16 bits; drop apptag_mask, or name APPTAG in pi_host_chk and not in pi_chk");
 	return 0;
 }
 
@@ -560,8 +597,10 @@ int pi_options_check(struct thread_data *td)
 	      check_attribute(td);
 	if (err)
 		return err;
-	if ((o->chk & PI_IO_INTEGRITY_CHK_APPTAG) &&
+	if (o->host_chk_str && (!(o->verify & PI_VERIFY_HOST) || o->act))
+		return refuse("pi_host_chk: the host verifies nothing with pi_verify=device, pi_verify=none and pi_act=1; drop one of them");
+	if ((device_chk(o) & PI_IO_INTEGRITY_CHK_APPTAG) &&
 	    (o->app_mode == PI_APP_LBA || o->app_mode == PI_APP_RANDOM))
-		return refuse("pi_chk=APPTAG: an I/O has one application tag for the device to check, and pi_apptag gives each block its own; drop APPTAG from pi_chk or use pi_apptag=constant");
+		return refuse("pi_chk=APPTAG: an I/O has one application tag for the device to check, and pi_apptag gives each block its own; use pi_apptag=constant, or drop APPTAG from pi_chk and name it in pi_host_chk");
 	return pi_faults_check(td);
 }

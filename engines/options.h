@@ -36,8 +36,10 @@ struct pi_options {
 	unsigned int layout;
 	unsigned int mix;	/* percent */
 	unsigned int verify;
-	char *chk_str;		/* NULL: the device checks all it can */
+	char *chk_str;		/* NULL: all there is is checked */
 	unsigned int chk;	/* PI_IO_INTEGRITY_CHK_* */
+	char *host_chk_str;	/* NULL: the host checks what the device does */
+	unsigned int host_chk;
 	unsigned int act;
 	unsigned int fua[2];
 	unsigned int cmd_type;
@@ -74,6 +76,13 @@ struct pi_options {
 };
 
 extern struct fio_option pi_fio_options[];
+
+/**
+ * pi_options_host_chk() - tags that the host checks, where it does
+ *
+ * Return: PI_IO_INTEGRITY_CHK_*.
+ */
+unsigned int pi_options_host_chk(const struct pi_options *o);
 
 /**
  * pi_options_check() - refuse what cannot be done, before any file is touched

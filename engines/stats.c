@@ -32,7 +32,7 @@ static int verify_timed(const struct pi_tuple *tuple, const void *data,
 			const void *md, uint32_t blocks, uint64_t number,
 			uint64_t ref, struct pi_mismatch *bad)
 {
-	struct pi_target *t = container_of(tuple, struct pi_target, tuple);
+	struct pi_target *t = container_of(tuple, struct pi_target, on_read);
 	uint64_t start = pi_stats_now();
 	int ret = t->verify(tuple, data, md, blocks, number, ref, bad);
 
@@ -46,9 +46,10 @@ void pi_stats_attach(struct pi_stats *stats, struct pi_target *target)
 		return;
 	target->stats = stats;
 	target->generate = target->tuple.generate;
-	target->verify = target->tuple.verify;
+	target->verify = target->on_read.verify;
 	target->tuple.generate = generate_timed;
-	target->tuple.verify = verify_timed;
+	if (target->verify != pi_tuple_none.verify)
+		target->on_read.verify = verify_timed;
 }
 
 static const char *tags(char *buf, size_t size, const uint64_t *nr)

@@ -104,6 +104,11 @@ static int device_checks(struct thread_data *td, struct fio_file *f,
 	const struct pi_options *o = td->eo;
 
 	*chk = 0;
+	if (o->verify & PI_VERIFY_HOST && (o->host_chk_str || o->chk_str) &&
+	    format->type == 3 && !o->reftag_set &&
+	    pi_options_host_chk(o) & PI_IO_INTEGRITY_CHK_REFTAG)
+		return refuse(f, EINVAL,
+			"REFTAG: type 3 protection information has no reference tag to check unless pi_reftag gives one; drop REFTAG");
 	if (!(o->verify & PI_VERIFY_DEVICE))
 		return 0;
 	if (o->chk_str) {
@@ -203,13 +208,44 @@ static void set_format(struct pi_target *target, const struct pi_format *format)
 	target->md_size = pi_format_md_bytes(format, format->interval);
 }
 
+static unsigned int all_but(unsigned int chk)
+{
+	return !(chk & PI_IO_INTEGRITY_CHK_GUARD) << PI_TAG_GUARD |
+	       !(chk & PI_IO_INTEGRITY_CHK_APPTAG) << PI_TAG_APP |
+	       !(chk & PI_IO_INTEGRITY_CHK_REFTAG) << PI_TAG_REF;
+}
+
+/* with pi_verify=none whoever reads the faults later does it by pi_chk */
+static unsigned int compared_chk(const struct pi_options *o, unsigned int device)
+{
+	const unsigned int host = pi_options_host_chk(o);
+
+	if (o->verify == PI_VERIFY_NONE)
+		return host;
+	return (o->verify & PI_VERIFY_HOST ? host : 0) |
+	       (o->inject_at == PI_INJECT_BACK ? 0 : device);
+}
+
+static void set_checks(struct pi_target *target, const struct pi_format *format,
+		       struct pi_tuple_options options,
+		       const struct pi_options *o)
+{
+	options.unchecked = all_but(pi_options_host_chk(o));
+	if (o->verify & PI_VERIFY_HOST)
+		pi_tuple_init(&target->on_read, format, &options);
+	options.unchecked = all_but(target->chk);
+	pi_tuple_init(&target->by_device, format, &options);
+	options.unchecked = all_but(compared_chk(o, target->chk));
+	pi_tuple_init(&target->compared, format, &options);
+}
+
 /* what the device does itself with pi_act=1 is not the host's to do */
 static void leave_to_device(struct pi_target *target)
 {
 	const struct pi_tuple_options zeros = { .app = 0 };
 	struct pi_format format = target->format;
 
-	target->on_read = &pi_tuple_none;
+	target->on_read = pi_tuple_none;
 	if (!format.md_size) {
 		target->tuple = pi_tuple_none;
 		return;
@@ -285,7 +321,7 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 
 	*target = (struct pi_target) {
 		.tuple		= pi_tuple_none,
-		.on_read	= &pi_tuple_none,
+		.on_read	= pi_tuple_none,
 		.inverse	= 1,
 	};
 	if (!layout->pi && f->filetype != FIO_TYPE_CHAR)
@@ -329,11 +365,10 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 		options.app_mode = PI_APP_CONSTANT;
 	}
 	pi_tuple_init(&target->tuple, &format, &options);
-	if (o->verify & PI_VERIFY_HOST)
-		target->on_read = &target->tuple;
+	set_checks(target, &format, options, o);
 	target->app_tag = options.app;
 	if (layout->passthru)
 		set_namespace(target, &dev, o);
-	return pi_faults_check_target(td, f, &format, &target->tuple,
+	return pi_faults_check_target(td, f, &format, &target->compared,
 				      &target->faults);
 }

@@ -12,8 +12,11 @@ struct pi_stats;
 /**
  * struct pi_target - one file or device of a job
  * @format:	of its protection information
- * @tuple:	generates, and names what is wrong
- * @on_read:	what verifies reads: @tuple, or one that finds nothing
+ * @tuple:	generates, and compares every tag
+ * @on_read:	compares in reads what the host is to
+ * @by_device:	compares what the device is asked to
+ * @compared:	generates, and compares what either of them does: what
+ *		pi_inject= may count on
  * @start:	number on the disk of the block at byte 0
  * @ref_add:	to the number of an I/O's first block, for the reference tag
  * @ref_mask:	that the host gives it: (number + @ref_add) & @ref_mask
@@ -34,12 +37,14 @@ struct pi_stats;
  * @size:	of a character device, as fio counts
  * @stats:	with pi_time=1, whose clocks stand before @generate and @verify
  * @generate:	what @tuple would call without them
- * @verify:	likewise
+ * @verify:	what @on_read would
  */
 struct pi_target {
 	struct pi_tuple tuple;
 	struct pi_format format;
-	const struct pi_tuple *on_read;
+	struct pi_tuple on_read;
+	struct pi_tuple by_device;
+	struct pi_tuple compared;
 	uint64_t start;
 	uint64_t ref_add;
 	uint64_t ref_mask;

@@ -154,16 +154,16 @@ unsigned int pi_fault_visible(const struct pi_format *format,
 	const bool pattern = opaque && t->opaque_multiply;
 	unsigned int kinds = 0;
 
-	if (pi)
+	if (pi && t->guard_check)
 		kinds |= 1U << PI_FAULT_DATA | 1U << PI_FAULT_GUARD |
 			 1U << PI_FAULT_TEAR;
 	if (pi && t->app_mask)
 		kinds |= 1U << PI_FAULT_APPTAG | 1U << PI_FAULT_DROP;
 	if (pi && t->ref_check)
 		kinds |= 1U << PI_FAULT_REFTAG;
-	if (pattern || format->pi_offset)
+	if (pattern || (format->pi_offset && t->guard_check))
 		kinds |= 1U << PI_FAULT_OPAQUE;
-	if (t->ref_varies || (pi && t->app_varies & t->app_mask) || pattern)
+	if (t->ref_varies & t->ref_check || (pi && t->app_varies & t->app_mask) || pattern)
 		kinds |= 1U << PI_FAULT_MISPLACE;
 	return kinds;
 }

@@ -228,11 +228,12 @@ static ALWAYS_INLINE int verify(const struct pi_tuple *t, const void *data,
 		if (check && place != ALONE && !escaped &&
 		    opaque_differs(t, m, number, size, place))
 			ret = wrong_opaque(t, m, i, number, size, bad);
-		if (__builtin_expect(!ret && (value != stored ||
-					      (expected ^ actual) & compare), 0)) {
+		if (__builtin_expect(!ret &&
+				     ((value ^ stored) & t->guard_check ||
+				      (expected ^ actual) & compare), 0)) {
 			if (escaped)
 				ret = 0;
-			else if (value != stored)
+			else if ((value ^ stored) & t->guard_check)
 				ret = wrong(bad, PI_TAG_GUARD, i, value, stored);
 			else
 				ret = wrong_tag(t, expected, actual, i, size, bad);
@@ -344,6 +345,7 @@ void pi_tuple_init(struct pi_tuple *t, const struct pi_format *format,
 		.verify		= functions[i].verify[options->opaque],
 		.guard		= guard->compute,
 		.guard_seed	= guard->seed,
+		.guard_check	= UINT64_MAX,
 		.interval	= format->interval,
 		.stride		= pi_format_stride(format),
 		.extended	= format->extended,
@@ -373,6 +375,12 @@ void pi_tuple_init(struct pi_tuple *t, const struct pi_format *format,
 		t->ref_varies = ref_bits;
 		t->ref_check = ref_bits;
 	}
+	if (options->unchecked >> PI_TAG_GUARD & 1)
+		t->guard_check = 0;
+	if (options->unchecked >> PI_TAG_APP & 1)
+		t->app_mask = 0;
+	if (options->unchecked >> PI_TAG_REF & 1)
+		t->ref_check = 0;
 }
 
 uint64_t pi_tuple_ref(const struct pi_tuple *t, const void *md)

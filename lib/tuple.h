@@ -48,6 +48,8 @@ enum pi_app_mode {
  * @opaque:	fill the bytes outside the tuple with a pattern that depends
  *		on the interval's number, and check it; else they are zeros
  *		and not looked at
+ * @unchecked:	1 << PI_TAG_* of the tags not to compare: any of guard,
+ *		application and reference tag; all are generated
  */
 struct pi_tuple_options {
 	uint16_t app;
@@ -56,6 +58,7 @@ struct pi_tuple_options {
 	uint64_t ref;
 	bool ref_check;
 	bool opaque;
+	unsigned int unchecked;
 };
 
 /**
@@ -84,6 +87,7 @@ struct pi_tuple {
 
 	uint64_t (*guard)(uint64_t seed, const void *buf, size_t len);
 	uint64_t guard_seed;
+	uint64_t guard_check;
 	uint32_t interval;
 	uint32_t stride;
 	uint16_t md_size;

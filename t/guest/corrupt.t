@@ -15,6 +15,7 @@ CRC16 = {'guard': (0, 2), 'application tag': (2, 4), 'reference tag': (4, 8)}
 CRC64 = {'guard': (0, 8), 'application tag': (8, 10), 'reference tag': (10, 16)}
 SIZE = 1 << 20
 BLOCK = 37
+TAGS = 'GUARD,REFTAG,APPTAG'
 
 
 def job(device, **options):
@@ -77,9 +78,20 @@ def test(*devices):
     poke(device, BLOCK, ('md', 2, 0x01))
     passes(job(device, pi_verify='device', pi_chk='GUARD,REFTAG'),
            'pi_chk without APPTAG leaves that tag unchecked', read=SIZE >> 15)
-    passes(job(device, pi_chk='GUARD,REFTAG', apptag_mask=0xfeff),
+    for verify in ('host', 'both'):
+        passes(job(device, pi_verify=verify, pi_chk='GUARD,REFTAG'),
+               f'so it does with pi_verify={verify}', read=SIZE >> 15)
+    refuses(job(device, pi_chk='GUARD,REFTAG', pi_host_chk='APPTAG'),
+            'pi_host_chk has the host check others', f'block {BLOCK} ',
+            'application tag', 'by the host')
+    passes(job(device, pi_host_chk='GUARD', pi_verify='host'),
+           'or fewer', read=SIZE >> 15)
+    refuses(job(device, pi_host_chk='GUARD'),
+            'and the device what it did before', f'block {BLOCK} ',
+            'application tag', 'by the device')
+    passes(job(device, pi_host_chk=TAGS, pi_chk='GUARD,REFTAG', apptag_mask=0xfeff),
            'apptag_mask leaves out the flipped bit', read=SIZE >> 15)
-    refuses(job(device, pi_chk='GUARD,REFTAG', apptag_mask=0x0100),
+    refuses(job(device, pi_host_chk=TAGS, pi_chk='GUARD,REFTAG', apptag_mask=0x0100),
             'apptag_mask with only the flipped bit', 'application tag')
     poke(device, BLOCK, ('md', 2, 0x01))
 

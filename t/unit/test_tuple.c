@@ -640,6 +640,47 @@ static void app_mask(const struct pi_format *f, uint16_t mask)
 	sample_exit(&s);
 }
 
+/* wrong tags that are not to be compared hide none that are */
+static void unchecked(const struct pi_format *f, unsigned int tags)
+{
+	const struct pi_tuple_options o = {
+		.app = 0x1234, .app_mask = 0xffff,
+		.ref = TYPE3_REF, .ref_check = true, .unchecked = tags,
+	};
+	struct sample s;
+
+	for (unsigned int wrong = 0; wrong < 8; wrong++) {
+		struct pi_mismatch bad;
+
+		sample_init(&s, f, 3, REF, &o);
+		for (enum pi_tag tag = 0; tag < PI_TAG_OPAQUE; tag++) {
+			assert_int_equal(sample_get(&s, 1, tag),
+				tag == PI_TAG_GUARD ?
+				want_guard(f, sample_data(&s, 1), sample_md(&s, 1)) :
+				tag == PI_TAG_APP ? 0x1234 :
+				want_ref(f, &o, REF + 1));
+			if (wrong >> tag & 1)
+				flip(sample_tag(&s, 1, tag), 5);
+		}
+		if (wrong & ~tags) {
+			assert_int_equal(sample_verify(&s, &bad), -EILSEQ);
+			assert_int_equal(bad.block, 1);
+			assert_int_equal(bad.tag, __builtin_ctz(wrong & ~tags));
+		} else {
+			expect_good(&s);
+		}
+		sample_exit(&s);
+	}
+}
+
+static void test_unchecked(void **state)
+{
+	(void)state;
+	pi_test_for_each_format(f)
+		for (unsigned int tags = 0; tags < 8 && pi_size(f); tags++)
+			unchecked(f, tags);
+}
+
 static void test_app_mask(void **state)
 {
 	static const uint16_t mask[] = {
@@ -1445,6 +1486,7 @@ int main(void)
 		pi_test_with_random(test_type3_reference_tag),
 		pi_test_with_random(test_type1_reference_tag),
 		pi_test_with_random(test_app_mask),
+		pi_test_with_random(test_unchecked),
 		cmocka_unit_test(test_app_lba),
 		pi_test_with_random(test_app_random),
 		cmocka_unit_test(test_app_random_seed),
