@@ -9,6 +9,7 @@
 
 #include "faults.h"
 #include "layout.h"
+#include "usage.h"
 
 static int refuse(struct fio_file *f, int err, const char *why)
 {
@@ -149,24 +150,43 @@ static int check_kind(struct fio_file *f, int fd, const struct pi_layout *layout
 {
 	const bool character = f->filetype == FIO_TYPE_CHAR;
 	char sibling[64];
+	int ret;
 
 	if (layout->passthru == character)
 		return 0;
-	if (pi_device_sibling(fd, sibling, sizeof(sibling))) {
+	ret = pi_device_sibling(fd, sibling, sizeof(sibling));
+	if (ret < 0) {
 		if (character)
 			return 0;
 		return refuse(f, ENODEV,
 			"pi_layout=passthru takes the character device of an NVMe namespace; name /dev/ngXnY or use another pi_layout");
 	}
-	log_err("io_uring_pi: %s: pi_layout=%s takes the namespace's %s device; name %s or %s\n",
+	log_err("io_uring_pi: %s: pi_layout=%s takes the namespace's %s device; name %s%s or %s\n",
 		f->file_name, layout->name, character ? "block" : "character",
-		sibling, character ? "use pi_layout=passthru" :
+		sibling, ret ? ", the whole disk, where offsets count from its start," : "",
+		character ? "use pi_layout=passthru" :
 		"use another pi_layout");
 	return ENODEV;
 }
 
-static int probe_device(struct fio_file *f, const struct pi_layout *layout,
-			struct pi_device *dev)
+/* what fio asks of a block device; of a character device it does not */
+static int check_unused(struct thread_data *td, struct fio_file *f, int fd)
+{
+	struct pi_reason reason;
+	char disk[64];
+
+	if (f->filetype != FIO_TYPE_CHAR || !(td_write(td) || td_trim(td)) ||
+	    td->o.allow_mounted_write ||
+	    pi_device_sibling(fd, disk, sizeof(disk)) ||
+	    !pi_usage(strrchr(disk, '/') + 1, &reason))
+		return 0;
+	log_err("io_uring_pi: %s: %s, and this job would write there; free the disk, or set allow_mounted_write=1\n",
+		f->file_name, reason.text);
+	return EBUSY;
+}
+
+static int probe_device(struct thread_data *td, struct fio_file *f,
+			const struct pi_layout *layout, struct pi_device *dev)
 {
 	struct pi_reason reason;
 	int fd, ret;
@@ -178,7 +198,7 @@ static int probe_device(struct fio_file *f, const struct pi_layout *layout,
 			f->file_name, strerror(ret));
 		return ret;
 	}
-	ret = check_kind(f, fd, layout);
+	ret = check_kind(f, fd, layout) ?: check_unused(td, f, fd);
 	if (!ret && layout->pi) {
 		ret = -pi_device_probe(fd, dev, &reason);
 		if (ret)
@@ -326,7 +346,7 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 	};
 	if (!layout->pi && f->filetype != FIO_TYPE_CHAR)
 		return 0;
-	err = probe_device(f, layout, &dev);
+	err = probe_device(td, f, layout, &dev);
 	if (err || !layout->pi)
 		return err;
 

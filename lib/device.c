@@ -157,12 +157,14 @@ static bool sibling(const char *sysfs, int fd, char *name, size_t size)
 
 int pi_device_sibling_at(const char *sysfs, int fd, char *name, size_t size)
 {
-	char own[64];
+	char own[64], dir[PATH_MAX - 64], text[4];
+	struct stat st;
 
 	if (!sibling(sysfs, fd, own, sizeof(own)))
 		return -ENODEV;
 	snprintf(name, size, "/dev/%s", own);
-	return 0;
+	return !fstat(fd, &st) && attr_dir(sysfs, &st, dir, sizeof(dir)) &&
+	       !attr_text(dir, "partition", text, sizeof(text));
 }
 
 int pi_device_sibling(int fd, char *name, size_t size)

@@ -64,7 +64,8 @@ int pi_device_probe_at(const char *sysfs, int fd, struct pi_device *dev,
  * @fd:		its block device, or a partition of that, or its character device
  * @name:	set to the path of the other one, /dev/ng0n1 or /dev/nvme0n1
  *
- * Return: 0, or -ENODEV where there is none.
+ * Return: 0; 1 of a partition, where the other one is the whole disk's; or
+ * -ENODEV where there is none.
  */
 int pi_device_sibling(int fd, char *name, size_t size);
 

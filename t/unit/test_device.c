@@ -890,7 +890,7 @@ static void test_sibling(void **state)
 	assert_int_equal(pi_device_sibling_at(fake.root, FD, name, 64), 0);
 	assert_string_equal(name, "/dev/ng0n1");
 	fake.minor = PART_MINOR;
-	assert_int_equal(pi_device_sibling_at(fake.root, FD, name, 64), 0);
+	assert_int_equal(pi_device_sibling_at(fake.root, FD, name, 64), 1);
 	assert_string_equal(name, "/dev/ng0n1");
 	fake.minor = DISK_MINOR;
 	fake.type = S_IFCHR;
