@@ -58,7 +58,8 @@ struct engine {
 
 	struct io_u **io_us;
 	struct iovec *iovecs;
-	int *fds;
+	int *fds;			/* of registered files */
+	unsigned int nr_fds;
 	struct pi_target *targets;
 	struct pi_errors errors;
 	struct pi_stats stats;
@@ -812,7 +813,7 @@ static int register_files(struct thread_data *td)
 	for_each_file(td, f, i) {
 		if (open_fd(td, f))
 			return 1;
-		e->fds[i] = f->fd;
+		e->fds[e->nr_fds++] = f->fd;
 		f->engine_pos = i;
 		/* opened for the job's whole life; fio opens it again later */
 		f->fd = -1;
@@ -995,6 +996,8 @@ static void cleanup(struct thread_data *td)
 	pi_unchecked_exit(&e->unchecked);
 	if (e->ring_up)
 		pi_ring_exit(&e->ring);
+	while (e->nr_fds)
+		close(e->fds[--e->nr_fds]);
 	fio_cmdprio_cleanup(&e->cmdprio);
 	pi_io_set_exit(&e->ios);
 	while (e->targets) {

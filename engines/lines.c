@@ -2,7 +2,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fio.h"
@@ -33,23 +37,46 @@ int pi_lines_open(struct pi_lines *lines, const char *option, const char *name)
 				   &lines->fd);
 }
 
+/* a line that was cut short is taken back while no other job writes */
+static int append(int fd, const char *line, ssize_t len)
+{
+	struct stat st;
+	ssize_t done;
+	bool locked;
+	int err = 0;
+
+	locked = !flock(fd, LOCK_EX);
+	done = write(fd, line, len);
+	if (done < 0)
+		err = errno;
+	else if (done < len)
+		err = ENOSPC;
+	if (locked && done > 0 && done < len && !fstat(fd, &st) && S_ISREG(st.st_mode) &&
+	    ftruncate(fd, st.st_size - done))
+		err = errno;
+	if (locked)
+		flock(fd, LOCK_UN);
+	return err;
+}
+
 void pi_lines_write(struct pi_lines *lines, const char *fmt, ...)
 {
-	char line[2048];
+	char *line;
 	va_list args;
-	int len;
+	int len, err;
 
 	if (lines->fd < 0)
 		return;
 	va_start(args, fmt);
-	len = vsnprintf(line, sizeof(line), fmt, args);
+	len = vasprintf(&line, fmt, args);
 	va_end(args);
-	if (len >= (int)sizeof(line))
-		len = sizeof(line) - 1;
-	if (write(lines->fd, line, len) == len)
+	err = len < 0 ? ENOMEM : append(lines->fd, line, len);
+	if (len >= 0)
+		free(line);
+	if (!err)
 		return;
 	log_err("io_uring_pi: %s: %s; no further records\n", lines->option,
-		strerror(errno));
+		strerror(err));
 	pi_lines_close(lines);
 }
 

@@ -33,7 +33,8 @@ int pi_lines_open(struct pi_lines *lines, const char *option, const char *name);
  * pi_lines_write() - append one line
  * @fmt:	printf format, with the newline
  *
- * In one write, so that jobs that share the file do not mix.
+ * Jobs that share the file do not mix.  A line for which there is no room is
+ * taken out again, and the last that is tried.
  */
 void pi_lines_write(struct pi_lines *lines, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

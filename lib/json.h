@@ -4,6 +4,9 @@
 
 #include <stddef.h>
 
+/* for the longest name of a file, every byte of it escaped */
+#define PI_JSON_ROOM	(6 * 4096 + 3)
+
 /**
  * pi_json_string() - a text as a JSON string, quotes included
  * @buf:	gets it, cut to whole characters where it does not fit
