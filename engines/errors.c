@@ -17,7 +17,11 @@ int pi_errors_init(struct pi_errors *errors, const struct pi_options *o)
 {
 	int err;
 
-	*errors = (struct pi_errors) { .dump_fd = -1 };
+	*errors = (struct pi_errors) {
+		.records_left	= o->errors_max,
+		.dump_fd	= -1,
+		.dumps_left	= o->dump_max,
+	};
 	err = pi_lines_open(&errors->records, "pi_errors", o->errors);
 	return err ?: pi_lines_open_named("pi_dump", o->dump,
 					  O_RDONLY | O_DIRECTORY,
@@ -34,9 +38,12 @@ void pi_errors_exit(struct pi_errors *errors)
 static void record(struct pi_errors *errors, const struct pi_errors_io *where,
 		   const struct pi_mismatch *bad)
 {
+	const struct pi_options *o = where->td->eo;
 	const struct io_u *io_u = where->io_u;
-	char file[1024], job[256];
+	char file[PI_JSON_ROOM], job[PI_JSON_ROOM];
 
+	if (errors->records.fd < 0)
+		return;
 	pi_lines_write(&errors->records,
 		"{\"file\": %s, \"job\": %s, \"direction\": \"%s\", \"offset\": %llu, \"block\": %" PRIu64 ", \"block_in_io\": %u, \"tag\": \"%s\", \"byte\": %u, \"expected\": \"0x%" PRIx64 "\", \"actual\": \"0x%" PRIx64 "\", \"finder\": \"%s\"}\n",
 		pi_json_string(file, sizeof(file), io_u->file->file_name),
@@ -45,6 +52,11 @@ static void record(struct pi_errors *errors, const struct pi_errors_io *where,
 		pi_errors_first_block(where) + bad->block, bad->block,
 		pi_tag_name(bad->tag), bad->offset, bad->expected, bad->actual,
 		where->finder);
+	if (--errors->records_left)
+		return;
+	log_err("io_uring_pi: %s: %u lines in pi_errors, further wrong blocks are counted and not listed; pi_errors_max=N allows more\n",
+		where->td->o.name, o->errors_max);
+	pi_lines_close(&errors->records);
 }
 
 static void dump_file(struct pi_errors *errors, const char *name,
@@ -89,6 +101,7 @@ static void dump_md(struct pi_errors *errors, const struct pi_errors_io *where,
 static void dump(struct pi_errors *errors, const struct pi_errors_io *where,
 		 uint32_t block)
 {
+	const struct pi_options *o = where->td->eo;
 	const struct pi_tuple *t = &where->target->tuple;
 	const char *path = where->io_u->file->file_name;
 	const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
@@ -104,6 +117,12 @@ static void dump(struct pi_errors *errors, const struct pi_errors_io *where,
 		return;
 	strcpy(strrchr(name, '.'), ".md");
 	dump_md(errors, where, name, block);
+	if (errors->dump_fd < 0 || --errors->dumps_left)
+		return;
+	log_err("io_uring_pi: %s: %u blocks in pi_dump, further wrong blocks are not kept; pi_dump_max=N allows more\n",
+		where->td->o.name, o->dump_max);
+	close(errors->dump_fd);
+	errors->dump_fd = -1;
 }
 
 /* " (NVMe status 0x282, guard)" */

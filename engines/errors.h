@@ -17,7 +17,9 @@ struct pi_faults;
  * @lines:	printed so far
  * @gone:	that a disk went away was printed
  * @records:	of pi_errors=
+ * @records_left:	how many lines it may still get
  * @dump_fd:	directory of failing blocks, or -1
+ * @dumps_left:	how many blocks it may still get
  * @faults:	those that are injected, or NULL
  */
 struct pi_errors {
@@ -28,7 +30,9 @@ struct pi_errors {
 	unsigned int lines;
 	bool gone;
 	struct pi_lines records;
+	unsigned int records_left;
 	int dump_fd;
+	unsigned int dumps_left;
 	struct pi_faults *faults;
 };
 

@@ -194,7 +194,7 @@ static void report(struct pi_faults *faults, uint64_t wrong_ios)
 		 total(ledger, PI_FAULT_MISSED),
 		 total(ledger, PI_FAULT_OVERWRITTEN),
 		 total(ledger, PI_FAULT_UNREAD), ledger->unexpected, others);
-	if (output_format == FIO_OUTPUT_NORMAL) {
+	if (output_format & FIO_OUTPUT_NORMAL) {
 		log_info("io_uring_pi: %s\n", text);
 		for (unsigned int kind = 0; kind < PI_NR_FAULT_KINDS; kind++)
 			report_kind(ledger, kind);
@@ -264,7 +264,7 @@ static void note(struct pi_faults *faults, const struct pi_errors_io *where,
 	const struct io_u *io_u = where->io_u;
 	const uint64_t number = pi_errors_first_block(where) + block;
 	const struct pi_ledger_entry *entry;
-	char file[1024], job[256];
+	char file[PI_JSON_ROOM], job[PI_JSON_ROOM];
 
 	entry = pi_ledger_add(&faults->ledger, where->target, number,
 			      fault->kind);

@@ -50,7 +50,9 @@ struct pi_options {
 	unsigned int reftag_set;
 	unsigned int opaque;
 	char *errors;
+	unsigned int errors_max;
 	char *dump;
+	unsigned int dump_max;
 	char *stats;
 	unsigned int time;
 	char *inject;

@@ -70,11 +70,35 @@ static const char *parts(char *buf, size_t size, const uint64_t *of)
 	return buf;
 }
 
-static void count_blocks(const struct pi_target *targets, uint64_t blocks[2])
+/* blocks that came through, and for how many of them who had what to do */
+struct blocks {
+	uint64_t by_dir[2];
+	uint64_t generated;
+	uint64_t verified;
+	uint64_t device_generated;
+	uint64_t device_verified;
+};
+
+static struct blocks count_blocks(const struct pi_target *targets, bool act)
 {
-	for (const struct pi_target *t = targets; t; t = t->next)
-		for (int dir = 0; dir < 2; dir++)
-			blocks[dir] += pi_target_blocks(t, t->bytes[dir]);
+	struct blocks b = { 0 };
+
+	for (const struct pi_target *t = targets; t; t = t->next) {
+		const uint64_t reads = pi_target_blocks(t, t->bytes[DDIR_READ]);
+		const uint64_t writes = pi_target_blocks(t, t->bytes[DDIR_WRITE]);
+
+		b.by_dir[DDIR_READ] += reads;
+		b.by_dir[DDIR_WRITE] += writes;
+		if (act)
+			b.device_generated += writes;
+		else
+			b.generated += writes;
+		if (t->on_read.verify != pi_tuple_none.verify)
+			b.verified += reads;
+		if (t->chk)
+			b.device_verified += reads + (act ? 0 : writes);
+	}
+	return b;
 }
 
 void pi_stats_write(struct pi_stats *stats, const struct thread_data *td,
@@ -82,11 +106,11 @@ void pi_stats_write(struct pi_stats *stats, const struct thread_data *td,
 		    const struct pi_errors *errors)
 {
 	const struct pi_options *o = td->eo;
-	uint64_t blocks[2] = { 0 }, by_host[PI_NR_TAGS];
-	char job[256], host[160], device[160], ns[160], calls[160];
+	const struct blocks b = count_blocks(targets, o->act);
+	uint64_t by_host[PI_NR_TAGS];
+	char job[PI_JSON_ROOM], host[160], device[160], ns[160], calls[160];
 	char times[400] = "";
 
-	count_blocks(targets, blocks);
 	for (int i = 0; i < PI_NR_TAGS; i++)
 		by_host[i] = errors->tags[i] - errors->by_device[i];
 	if (stats->timed)
@@ -95,11 +119,11 @@ void pi_stats_write(struct pi_stats *stats, const struct thread_data *td,
 			 stats->clock_ns, parts(ns, sizeof(ns), stats->ns),
 			 parts(calls, sizeof(calls), stats->calls));
 	pi_lines_write(&stats->line,
-		"{\"schema\": 1, \"engine\": \"io_uring_pi\", \"fio\": \"%s\", \"job\": %s, \"group\": %u, \"thread\": %u, \"layout\": \"%s\", \"pi_ios\": %" PRIu64 ", \"plain_ios\": %" PRIu64 ", \"blocks\": {\"generated\": %" PRIu64 ", \"verified\": %" PRIu64 "}, \"wrong\": {\"host\": %s, \"device\": %s}, \"device_ios\": %" PRIu64 "%s}\n",
+		"{\"schema\": 1, \"engine\": \"io_uring_pi\", \"fio\": \"%s\", \"job\": %s, \"group\": %u, \"thread\": %u, \"layout\": \"%s\", \"pi_ios\": %" PRIu64 ", \"plain_ios\": %" PRIu64 ", \"blocks\": {\"generated\": %" PRIu64 ", \"verified\": %" PRIu64 "}, \"device_blocks\": {\"generated\": %" PRIu64 ", \"verified\": %" PRIu64 "}, \"wrong\": {\"host\": %s, \"device\": %s}, \"device_ios\": %" PRIu64 "%s}\n",
 		PI_FIO_VERSION, pi_json_string(job, sizeof(job), td->o.name),
 		td->groupid, td->thread_number, pi_layouts[o->layout].name,
-		stats->pi_ios, stats->plain_ios, blocks[1],
-		o->verify & PI_VERIFY_HOST ? blocks[0] : 0,
+		stats->pi_ios, stats->plain_ios, b.generated, b.verified,
+		b.device_generated, b.device_verified,
 		tags(host, sizeof(host), by_host),
 		tags(device, sizeof(device), errors->by_device),
 		errors->device_ios, times);
@@ -110,12 +134,11 @@ void pi_stats_print(const struct thread_data *td, const struct pi_stats *stats,
 		    const struct pi_errors *errors)
 {
 	const struct pi_options *o = td->eo;
-	uint64_t blocks[2] = { 0 };
+	const struct blocks b = count_blocks(targets, o->act);
 	char opaque[40] = "", mix[80] = "";
 
-	if (output_format != FIO_OUTPUT_NORMAL || !pi_layouts[o->layout].pi)
+	if (!(output_format & FIO_OUTPUT_NORMAL) || !pi_layouts[o->layout].pi)
 		return;
-	count_blocks(targets, blocks);
 
 	if (o->opaque)
 		snprintf(opaque, sizeof(opaque), ", %" PRIu64 " opaque",
@@ -124,9 +147,10 @@ void pi_stats_print(const struct thread_data *td, const struct pi_stats *stats,
 		snprintf(mix, sizeof(mix), ", %" PRIu64 " I/Os with protection information, %" PRIu64 " without",
 			 stats->pi_ios, stats->plain_ios);
 	log_info("io_uring_pi: %s: layout %s%s: %" PRIu64 " blocks read%s, %" PRIu64 " written with %s tuples; wrong: %" PRIu64 " guard, %" PRIu64 " application tag, %" PRIu64 " reference tag%s; %" PRIu64 " I/Os refused by the device\n",
-		 td->o.name, pi_layouts[o->layout].name, mix, blocks[0],
-		 o->verify & PI_VERIFY_HOST && !o->act ? " and verified" : "",
-		 blocks[1], o->act ? "the device's" : "generated",
+		 td->o.name, pi_layouts[o->layout].name, mix, b.by_dir[DDIR_READ],
+		 o->verify & PI_VERIFY_HOST && !o->act &&
+		 b.verified == b.by_dir[DDIR_READ] ? " and verified" : "",
+		 b.by_dir[DDIR_WRITE], o->act ? "the device's" : "generated",
 		 errors->tags[PI_TAG_GUARD], errors->tags[PI_TAG_APP],
 		 errors->tags[PI_TAG_REF], opaque, errors->device_ios);
 	log_info_flush();

@@ -3,8 +3,9 @@
 """pi_stats= leaves one line for each job with what happened in it."""
 import json
 import os
+import subprocess
 
-from tap import main, ok, passes, pi, poke, refuses
+from tap import ENGINE, FIO, main, ok, passes, pi, poke, refuses
 
 SIZE, FILE = 1 << 20, 'stats.json'
 BLOCKS, IOS = SIZE // 4096, SIZE >> 14
@@ -30,6 +31,57 @@ def same(found, expected, name):
     ok(got == expected, name, f'{got}\nexpected {expected}')
 
 
+def ng(device):
+    return device.replace('/dev/nvme', '/dev/ng')
+
+
+def who_did_what(device, char):
+    """Blocks that host and device generated, and that they verified."""
+    wrote, read, nothing = (BLOCKS, 0), (0, BLOCKS), (0, 0)
+    for name, rw, options, host, drive in (
+            ('both', 'write', {}, wrote, read),
+            ('both', 'read', {}, read, read),
+            ('pi_verify=host', 'read', {'pi_verify': 'host'}, read, nothing),
+            ('pi_verify=device', 'read', {'pi_verify': 'device'}, nothing, read),
+            ('pi_verify=none', 'read', {'pi_verify': 'none'}, nothing, nothing),
+            ('pi_verify=none', 'write', {'pi_verify': 'none'}, wrote, nothing),
+            ('pi_chk=GUARD', 'read', {'pi_chk': 'GUARD'}, read, read),
+            ('pi_act=1', 'write', {'pi_act': 1}, nothing, wrote),
+            ('pi_act=1', 'read', {'pi_act': 1}, nothing, read),
+            ('pi_act=1 and pi_verify=none', 'read', {'pi_act': 1, 'pi_verify': 'none'}, nothing, nothing)):
+        run = job(char, rw, **options)
+        passes(run, f'{name}: {rw}', **{rw: IOS})
+        found = lines()[0]
+        got = [tuple(found.get(key, {}).get(what) for what in ('generated', 'verified')) for key in ('blocks', 'device_blocks')]
+        ok(got == [host, drive], f'{name}: {rw} by host and device', got, [host, drive])
+
+
+def output_formats(device):
+    for form, shown in (('normal', True), ('normal,json', True), ('terse,normal', True), ('json', False), ('json+', False)):
+        done = subprocess.run([FIO, '--name=j', f'--ioengine={ENGINE}', f'--filename={device}', '--direct=1', '--rw=write', '--bs=16k',
+                               f'--size={SIZE}', '--verify=null', '--pi_inject=guard', '--pi_inject_blocks=5', '--pi_inject_expect=1', '--eta=never',
+                               f'--output-format={form}'], capture_output=True, text=True)
+        ok(done.returncode == 0 and ('io_uring_pi: j: layout indirect: ' in done.stdout) == shown and
+           (' faults injected, seed 1: ' in done.stdout) == shown and (shown or json.loads(done.stdout)),
+           f'--output-format={form}: {"the lines of the engine" if shown else "JSON alone"}', done)
+
+
+def bounds(device):
+    passes(job(device, 'write'), 'write once more', write=IOS)
+    for block in range(20, 32):
+        poke(device, block, ('md', 0, 0x10))
+    os.mkdir('dump')
+    run = job(device, 'read', pi_errors='errors', pi_errors_max=7, pi_dump='dump', pi_dump_max=3, pi_verify='host',
+              continue_on_error='verify')
+    with open('errors') as file:
+        listed = [json.loads(line)['block'] for line in file]
+    said = [line for line in run.lines() if '_max=N' in line]
+    ok(listed == list(range(20, 27)) and len(os.listdir('dump')) == 6, 'no more lines and blocks than allowed', listed, os.listdir('dump'))
+    ok(len(said) == 2 and any('7 lines in pi_errors' in line for line in said) and any('3 blocks in pi_dump' in line for line in said),
+       'it is said once', run)
+    same(lines()[-1], {'wrong': {'host': {**TAGS, 'guard': 12}, 'device': TAGS}}, 'all are counted')
+
+
 def test(device):
     passes(job(device, 'write'), 'write', write=IOS)
     passes(job(device, 'read'), 'read', read=IOS)
@@ -44,8 +96,7 @@ def test(device):
          'what the read did')
     ok('ns' not in found[0] and 'clock_ns' not in found[1], 'no times without pi_time', found)
 
-    passes(job(device, 'read', pi_verify='device'), 'read, verified by the device', read=IOS)
-    same(lines()[0], {'pi_ios': IOS, 'blocks': {'generated': 0, 'verified': 0}}, 'the host has verified nothing')
+    who_did_what(device, ng(device))
     passes(job(device, 'read', pi_layout='none'), 'plain read', read=IOS)
     same(lines()[0], {'pi_ios': 0, 'plain_ios': IOS, 'blocks': {'generated': 0, 'verified': 0}},
          'plain I/Os carry none')
@@ -74,6 +125,8 @@ def test(device):
     refuses(pi(device, rw='read', bs='16k', size=SIZE, pi_time=1), 'pi_time alone is refused', 'pi_stats=FILE')
     refuses(pi(device, rw='read', bs='16k', size=SIZE, pi_stats='/nowhere-at-all/x'), 'a file that cannot be',
             'pi_stats=/nowhere-at-all/x: No such file')
+    output_formats(device)
+    bounds(device)
 
 
 main(test, ['--disk', '4096+8'])
