@@ -51,6 +51,7 @@ struct engine {
 	uint64_t async_every;
 	uint64_t async_count;
 	bool sync_trim;
+	bool as_prepared;		/* I/Os need no queue_changed() */
 	bool sqpoll;
 	bool registered;
 	bool ring_up;
@@ -186,6 +187,8 @@ static int init(struct thread_data *td)
 		fail(td, EINVAL);
 		return 1;
 	}
+	e->as_prepared = e->cmdprio.mode == CMDPRIO_MODE_NONE &&
+			 !td->o.experimental_verify;
 	if (e->layout->passthru && e->cmdprio.mode != CMDPRIO_MODE_NONE) {
 		log_err("io_uring_pi: cmdprio: the kernel takes no priority for a passthrough command; drop it or name the block device\n");
 		fail(td, EINVAL);
@@ -443,6 +446,24 @@ static ALWAYS_INLINE enum fio_q_status publish(struct engine *e,
 	return FIO_Q_QUEUED;
 }
 
+/* what fio or the engine still changes in an I/O that was prepared */
+static NOINLINE enum fio_q_status queue_changed(struct thread_data *td,
+						struct io_u *io_u)
+{
+	struct engine *e = td->io_ops_data;
+
+	/* a write or a trim, of which fio has made a read since */
+	if (io_u->ddir == DDIR_READ && td->o.experimental_verify) {
+		io_u->error = -prep(td, io_u);
+		if (io_u->error)
+			return FIO_Q_COMPLETED;
+	}
+	if (io_u->ddir <= DDIR_WRITE && e->cmdprio.mode != CMDPRIO_MODE_NONE &&
+	    fio_cmdprio_set_ioprio(td, &e->cmdprio, io_u))
+		e->ios.io[io_u->index].sqe->ioprio = io_u->ioprio;
+	return publish(e, io_u);
+}
+
 /*
  * Tuples are generated here and not in prep: between the two fio still
  * scrambles the buffer and writes its verify headers into it.
@@ -463,10 +484,7 @@ static NOINLINE enum fio_q_status queue_more(struct thread_data *td,
 		io_u_mark_complete(td, 1);
 		return FIO_Q_COMPLETED;
 	}
-	if (e->cmdprio.mode != CMDPRIO_MODE_NONE &&
-	    fio_cmdprio_set_ioprio(td, &e->cmdprio, io_u))
-		io->sqe->ioprio = io_u->ioprio;
-	return publish(e, io_u);
+	return e->as_prepared ? publish(e, io_u) : queue_changed(td, io_u);
 }
 
 static ALWAYS_INLINE void selftest_spin(void)
@@ -481,7 +499,7 @@ static enum fio_q_status queue(struct thread_data *td, struct io_u *io_u)
 	fio_ro_check(td, io_u);
 	selftest_spin();
 
-	if (e->cmdprio.mode == CMDPRIO_MODE_NONE &&
+	if (e->as_prepared &&
 	    (io_u->ddir == DDIR_READ ||
 	     (io_u->ddir == DDIR_WRITE && !e->ios.io[io_u->index].blocks)))
 		return publish(e, io_u);

@@ -105,6 +105,28 @@ def features(device):
     refuses(pi(device, **JOB, zonemode='zbd', zonesize='128k'), 'zonemode=zbd', 'zonemode=zbd', 'pi_layout=none')
 
 
+def changed_in_between(device):
+    """What fio or the engine changes in an I/O after it was prepared."""
+    def sectors():
+        return int(Path('/sys/class/block', Path(device).name, 'stat').read_text().split()[6])
+
+    job = {'bs': '4k', 'size': SIZE, 'iodepth': 8, 'verify': 'crc32c', 'experimental_verify': 1}
+    for rw in ('write', 'randwrite'):
+        for options in ({}, {'pi_layout': 'none'}, {'cmdprio_percentage': 50}):
+            before = sectors()
+            passes(pi(device, rw=rw, **job, **options), f'experimental_verify, {rw} {options}', write=IOS, read=IOS)
+            ok(sectors() - before == SIZE >> 9, f'and it only reads, {rw} {options}', sectors() - before)
+    poke(device, 77, ('data', 8, 1))
+    refuses(pi(device, rw='write', verify_only=1, pi_verify='host', **job), 'experimental_verify finds a wrong block',
+            'block 77 ', 'guard')
+    for layout in ('indirect', 'none'):
+        for prio in ({'cmdprio_bssplit': '4k/50'}, {'cmdprio_percentage': 50}):
+            common = {'bs': '4k', 'size': SIZE, 'iodepth': 8, 'pi_layout': layout, **prio}
+            passes(pi(device, rw='randtrim', **common), f'trims and {common}', trim=IOS)
+            passes(pi(device, rw='randwrite', fsync=4, **common), f'syncs and {common}', write=IOS)
+    pi(device, rw='write', bs='64k', size=SIZE)
+
+
 def many(device):
     """Jobs and threads, and one file for their errors."""
     pi(device, rw='write', bs='64k', size=SIZE)
@@ -184,6 +206,7 @@ def test(*devices):
     own_tests(devices)
     options_everywhere(devices[0])
     features(devices[0])
+    changed_in_between(devices[0])
     many(devices[0])
     outputs(devices[0])
     over_the_net(devices[0])
