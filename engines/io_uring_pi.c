@@ -898,7 +898,7 @@ static int ring_up(struct thread_data *td)
 		.depth		= td->o.iodepth,
 		.flags		= e->layout->ring_flags,
 		.sqpoll		= o->sqpoll,
-		.sqpoll_cpu	= o->sqpoll_cpu_set ? (int)o->sqpoll_cpu : -1,
+		.sqpoll_cpu	= o->sqpoll_cpu,
 		.iopoll		= o->hipri,
 	};
 	struct pi_reason reason;

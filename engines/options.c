@@ -56,17 +56,10 @@ static int reftag_cb(void *data, unsigned long long *val)
 {
 	struct pi_options *o = data;
 
+	/* after a minus sign fio calls again, with what it takes for a second */
+	o->reftag_negative |= (long long)*val < 0;
 	o->reftag = *val;
 	o->reftag_set = 1;
-	return 0;
-}
-
-static int sqpoll_cpu_cb(void *data, unsigned long long *val)
-{
-	struct pi_options *o = data;
-
-	o->sqpoll_cpu = *val;
-	o->sqpoll_cpu_set = 1;
 	return 0;
 }
 
@@ -87,9 +80,8 @@ struct fio_option pi_fio_options[] = {
 	{
 		.name	= "pi_mix",
 		.lname	= "Share of I/Os with protection information",
-		.type	= FIO_OPT_INT,
+		.type	= FIO_OPT_ULL,
 		.off1	= offsetof(struct pi_options, mix),
-		.maxval	= 100,
 		.def	= "100",
 		.help	= "Percent of reads and writes that carry protection information, evenly spread; the others are plain I/O in the same ring, neither verified by the engine nor counted as verified. Below 100, a job that writes needs apptag=0, which is what the kernel gives to plain writes (Default: 100)",
 		ENGINE_OPTION,
@@ -151,9 +143,8 @@ struct fio_option pi_fio_options[] = {
 	{
 		.name	= "apptag",
 		.lname	= "Application Tag used in Protection Information",
-		.type	= FIO_OPT_INT,
+		.type	= FIO_OPT_ULL,
 		.off1	= offsetof(struct pi_options, apptag),
-		.maxval	= 0xffff,
 		.def	= "0x1234",
 		.help	= "Application tag to write and to expect; blocks with 0xffff are never checked (Default: 0x1234)",
 		ENGINE_OPTION,
@@ -161,9 +152,8 @@ struct fio_option pi_fio_options[] = {
 	{
 		.name	= "apptag_mask",
 		.lname	= "Application Tag Mask",
-		.type	= FIO_OPT_INT,
+		.type	= FIO_OPT_ULL,
 		.off1	= offsetof(struct pi_options, apptag_mask),
-		.maxval	= 0xffff,
 		.def	= "0xffff",
 		.help	= "Bits of the application tag that the host compares. Other than 0xffff the device does not check the tag, except with pi_layout=passthru (Default: 0xffff)",
 		ENGINE_OPTION,
@@ -292,9 +282,8 @@ struct fio_option pi_fio_options[] = {
 	{
 		.name	= "pi_inject_rate",
 		.lname	= "Blocks for one fault",
-		.type	= FIO_OPT_INT,
+		.type	= FIO_OPT_ULL,
 		.off1	= offsetof(struct pi_options, inject_one_in),
-		.minval	= 1,
 		.def	= "1000",
 		.help	= "Damage one block in so many, on average (Default: 1000)",
 		ENGINE_OPTION,
@@ -353,7 +342,7 @@ struct fio_option pi_fio_options[] = {
 	{
 		.name	= "md_per_io_size",
 		.lname	= "Separate Metadata Buffer Size per I/O",
-		.type	= FIO_OPT_INT,
+		.type	= FIO_OPT_ULL,
 		.off1	= offsetof(struct pi_options, md_per_io_size),
 		.def	= "0",
 		.help	= "Not needed, the format says it; when given, checked against the largest I/O (bytes)",
@@ -427,15 +416,16 @@ struct fio_option pi_fio_options[] = {
 	{
 		.name	= "sqthread_poll_cpu",
 		.lname	= "SQ Thread Poll CPU",
-		.type	= FIO_OPT_INT,
-		.cb	= sqpoll_cpu_cb,
-		.help	= "What CPU to run SQ thread polling on",
+		.type	= FIO_OPT_ULL,
+		.off1	= offsetof(struct pi_options, sqpoll_cpu),
+		.def	= "-1",
+		.help	= "What CPU to run SQ thread polling on (Default: -1, any)",
 		ENGINE_OPTION,
 	},
 	{
 		.name	= "nonvectored",
 		.lname	= "Non-vectored",
-		.type	= FIO_OPT_INT,
+		.type	= FIO_OPT_ULL,
 		.off1	= offsetof(struct pi_options, nonvectored),
 		.def	= "-1",
 		.help	= "Use non-vectored read/write commands (Default: where the kernel has them)",
@@ -444,7 +434,7 @@ struct fio_option pi_fio_options[] = {
 	{
 		.name	= "pi_iovec",
 		.lname	= "Size of iovecs",
-		.type	= FIO_OPT_INT,
+		.type	= FIO_OPT_ULL,
 		.off1	= offsetof(struct pi_options, iovec),
 		.help	= "With nonvectored=0, cut each I/O into iovecs of this size; its metadata stays one buffer (Default: one iovec)",
 		ENGINE_OPTION,
@@ -452,7 +442,7 @@ struct fio_option pi_fio_options[] = {
 	{
 		.name	= "uncached",
 		.lname	= "Uncached",
-		.type	= FIO_OPT_INT,
+		.type	= FIO_OPT_ULL,
 		.off1	= offsetof(struct pi_options, uncached),
 		.help	= "Use RWF_DONTCACHE for buffered read/writes (pi_layout=none only)",
 		ENGINE_OPTION,
@@ -468,7 +458,7 @@ struct fio_option pi_fio_options[] = {
 	{
 		.name	= "force_async",
 		.lname	= "Force async",
-		.type	= FIO_OPT_INT,
+		.type	= FIO_OPT_ULL,
 		.off1	= offsetof(struct pi_options, force_async),
 		.help	= "Set IOSQE_ASYNC every N requests",
 		ENGINE_OPTION,
@@ -522,6 +512,40 @@ static bool kernel_tuples_pass(const struct pi_options *o)
 	return !o->reftag_set && !o->opaque &&
 	       (!o->apptag_mask ||
 		(!o->apptag && o->app_mode == PI_APP_CONSTANT));
+}
+
+/* no number is cut to fewer bits, and none is another one in silence */
+static int check_numbers(const struct pi_options *o)
+{
+	const struct {
+		const char *name;
+		long long value, min, max;
+	} numbers[] = {
+		{ "pi_mix", o->mix, 0, 100 },
+		{ "readfua", (int)o->fua[DDIR_READ], 0, 1 },
+		{ "writefua", (int)o->fua[DDIR_WRITE], 0, 1 },
+		{ "apptag", o->apptag, 0, 0xffff },
+		{ "apptag_mask", o->apptag_mask, 0, 0xffff },
+		{ "pi_inject_rate", o->inject_one_in, 1, LLONG_MAX },
+		{ "pi_inject_seed", o->inject_seed, 0, LLONG_MAX },
+		{ "md_per_io_size", o->md_per_io_size, 0, LLONG_MAX },
+		{ "sqthread_poll_cpu", o->sqpoll_cpu, -1, INT_MAX },
+		{ "nonvectored", o->nonvectored, -1, 1 },
+		{ "pi_iovec", o->iovec, 0, UINT_MAX },
+		{ "uncached", o->uncached, 0, 1 },
+		{ "force_async", o->force_async, 0, LLONG_MAX },
+	};
+
+	for (unsigned int i = 0; i < FIO_ARRAY_SIZE(numbers); i++) {
+		if (numbers[i].value >= numbers[i].min &&
+		    numbers[i].value <= numbers[i].max)
+			continue;
+		log_err("io_uring_pi: %s=%lld: give a number from %lld to %lld\n",
+			numbers[i].name, numbers[i].value, numbers[i].min,
+			numbers[i].max);
+		return EINVAL;
+	}
+	return o->reftag_negative ? refuse("pi_reftag is negative; give the tag as a positive number") : 0;
 }
 
 static void settle_layout(struct thread_data *td)
@@ -602,6 +626,9 @@ int pi_options_check(struct thread_data *td)
 	settle_layout(td);
 	if (PI_PLACES(td))
 		return refuse("fdp and dataplacement: this engine places no data, the device would choose; drop them or use fio's io_uring_cmd");
+	err = check_numbers(o);
+	if (err)
+		return err;
 	if (o->time && !o->stats)
 		return refuse("pi_time=1 measures for pi_stats=FILE; give that too");
 	if (o->iovec && (o->nonvectored || o->fixedbufs))

@@ -30,11 +30,15 @@ enum {
 	PI_INJECT_BACK,		/* a read, before it is verified */
 };
 
-/* the engine's options, with fio's names where fio has them */
+/*
+ * The engine's options, with fio's names where fio has them.  Numbers have 64
+ * bits and a range in options.c: fio cuts those of FIO_OPT_INT to 32 and takes
+ * what is negative then for small.
+ */
 struct pi_options {
 	void *fio_writes_here;
 	unsigned int layout;
-	unsigned int mix;	/* percent */
+	long long mix;		/* percent */
 	unsigned int verify;
 	char *chk_str;		/* NULL: all there is is checked */
 	unsigned int chk;	/* PI_IO_INTEGRITY_CHK_* */
@@ -43,11 +47,12 @@ struct pi_options {
 	unsigned int act;
 	unsigned int fua[2];
 	unsigned int cmd_type;
-	unsigned int apptag;
-	unsigned int apptag_mask;
+	long long apptag;
+	long long apptag_mask;
 	unsigned int app_mode;
 	unsigned long long reftag;
 	unsigned int reftag_set;
+	unsigned int reftag_negative;
 	unsigned int opaque;
 	char *errors;
 	unsigned int errors_max;
@@ -58,22 +63,21 @@ struct pi_options {
 	char *inject;
 	unsigned int inject_at;
 	char *inject_blocks;
-	unsigned int inject_one_in;
-	unsigned long long inject_seed;
+	long long inject_one_in;
+	long long inject_seed;
 	char *inject_log;
 	unsigned int inject_expect;
-	unsigned int md_per_io_size;
+	long long md_per_io_size;
 	unsigned int hipri;
 	unsigned int fixedbufs;
 	unsigned int registerfiles;
 	unsigned int sqpoll;
-	unsigned int sqpoll_cpu_set;
-	unsigned int sqpoll_cpu;
-	int nonvectored;
-	unsigned int iovec;
-	unsigned int uncached;
+	long long sqpoll_cpu;	/* -1: any */
+	long long nonvectored;	/* -1: where the kernel has it */
+	long long iovec;
+	long long uncached;
 	unsigned int nowait;
-	unsigned int force_async;
+	long long force_async;
 	struct cmdprio_options cmdprio_options;
 };
 

@@ -62,15 +62,28 @@ static int check_sizes(struct thread_data *td, struct fio_file *f,
 	return err;
 }
 
+static int check_ref(struct thread_data *td, struct fio_file *f,
+		     const struct pi_format *format)
+{
+	const struct pi_options *o = td->eo;
+	const unsigned int bits = format->guard->ref_size * 8;
+
+	if (!o->reftag_set || !bits || !(o->reftag >> bits))
+		return 0;
+	log_err("io_uring_pi: %s: pi_reftag=0x%llx has more bits than the reference tag, which has %u; give a smaller one\n",
+		f->file_name, o->reftag, bits);
+	return EINVAL;
+}
+
 static int check_md_size(struct thread_data *td, struct fio_file *f,
 			 const struct pi_format *format)
 {
 	const struct pi_options *o = td->eo;
 	uint64_t need = pi_format_md_bytes(format, td_max_bs(td));
 
-	if (!o->md_per_io_size || o->md_per_io_size >= need)
+	if (!o->md_per_io_size || (uint64_t)o->md_per_io_size >= need)
 		return 0;
-	log_err("io_uring_pi: %s: md_per_io_size=%u is too small, %llu bytes of data take %" PRIu64 "; raise it or leave it out\n",
+	log_err("io_uring_pi: %s: md_per_io_size=%lld is too small, %llu bytes of data take %" PRIu64 "; raise it or leave it out\n",
 		f->file_name, o->md_per_io_size, td_max_bs(td), need);
 	return EINVAL;
 }
@@ -363,6 +376,7 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 	target->reach = dev.max_bytes >> dev.format.shift;
 	err = check_sizes(td, f, &format);
 	err = err ?: check_md_size(td, f, &format);
+	err = err ?: check_ref(td, f, &format);
 	err = err ?: device_checks(td, f, &format, &target->chk);
 	if (!err && layout->passthru)
 		err = check_command(td, f, &dev, format.extended);

@@ -35,6 +35,11 @@ REFUSED = {
     'too little metadata': ({'bs': '64k', 'md_per_io_size': 127},
                             'md_per_io_size=127', '128'),
 }
+# fio would cut these, or read a minus sign as one between two numbers
+NUMBERS = {'apptag': (-1, 0x80000000, (1 << 32) + 5), 'apptag_mask': (-1, 1 << 32), 'pi_mix': (-1, 1 << 32),
+           'pi_reftag': (-1, 1 << 32), 'pi_inject_rate': (-1, 0), 'pi_inject_seed': (-1,), 'md_per_io_size': (-1,),
+           'nonvectored': (-2, 2, 1 << 32), 'pi_iovec': (-1, 1 << 32), 'force_async': (-1,), 'uncached': (-1, 1 << 32),
+           'sqthread_poll_cpu': (-2, 1 << 32), 'readfua': (-1,), 'writefua': (-1,)}
 BAD_VALUES = {'pi_layout': 'inlin', 'pi_verify': 'maybe', 'apptag': 0x10000,
               'apptag_mask': 0x10000, 'md_per_io_size': 'x', 'pi_layouts': 'none'}
 
@@ -54,7 +59,13 @@ def test(with_pi, without, type3, extended, opaque, wide):
         run = pi(with_pi, **{**JOB, option: value})
         ok(run.status != 0 and option in run.stderr + run.out,
            f'{option}={value}', run)
+    for option, values in NUMBERS.items():
+        for value in values:
+            refuses(pi(with_pi, **JOB, **{option: value}), f'{option}={value}', option)
     passes(pi(with_pi, **JOB, md_per_io_size=8), 'enough metadata', read=256)
+    passes(pi(with_pi, **JOB, md_per_io_size=1 << 32, force_async=1 << 32, nonvectored=-1, sqthread_poll=True,
+              sqthread_poll_cpu=-1, pi_inject_seed=1 << 40), 'numbers that are not cut', read=256)
+    refuses(pi(wide, **JOB, pi_reftag=1 << 48), 'a reference tag of more than 48 bits', 'pi_reftag', '48')
 
     for name, device, words in (
             ('no protection information', without,
