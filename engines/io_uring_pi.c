@@ -933,7 +933,8 @@ static int choose_mode(struct thread_data *td)
 	if (o->iovec)
 		e->plain.iov_bytes = o->iovec;
 	if (vectored)
-		e->vectors = (td_max_bs(td) - 1) / e->plain.iov_bytes + 1;
+		e->vectors = (pi_max_rw_bs(td) + e->plain.iov_bytes - 1) /
+			     e->plain.iov_bytes;
 	e->mode = e->plain;
 	ret = e->layout->mode(&e->mode, &reason);
 	if (ret)
@@ -966,8 +967,9 @@ static int ios_up(struct thread_data *td)
 
 		if (!t)
 			return 1;
-		md_bytes = max(md_bytes, pi_target_blocks(t, td_max_bs(td)) *
-					 t->md_size);
+		md_bytes = max(md_bytes,
+			       pi_target_blocks(t, pi_max_rw_bs(td)) *
+			       t->md_size);
 	}
 	if (pi_io_set_init(&e->ios, td->o.iodepth, md_bytes) ||
 	    (e->vectors && pi_io_set_vectors(&e->ios, e->vectors))) {
@@ -1042,7 +1044,7 @@ static int open_file(struct thread_data *td, struct fio_file *f)
 	t = target_get(td, f);
 	if (!t)
 		return 1;
-	if (pi_target_blocks(t, td_max_bs(td)) * t->md_size > e->ios.md_stride) {
+	if (pi_target_blocks(t, pi_max_rw_bs(td)) * t->md_size > e->ios.md_stride) {
 		log_err("io_uring_pi: %s: has more metadata than the job's other files, and was not known when it began; name it with filename=\n",
 			f->file_name);
 		fail(td, EINVAL);

@@ -506,6 +506,19 @@ static unsigned int device_chk(const struct pi_options *o)
 	return o->verify & PI_VERIFY_DEVICE ? o->chk : 0;
 }
 
+unsigned long long pi_max_rw_bs(const struct thread_data *td)
+{
+	const struct thread_options *o = &td->o;
+	unsigned long long bs = 0;
+
+	if (td_read(td) || td_write(td))
+		bs = max(o->max_bs[DDIR_READ], o->max_bs[DDIR_WRITE]);
+	if (td_trim(td) && (o->experimental_verify ||
+			    (td_write(td) && td_random(td))))
+		bs = max(bs, o->max_bs[DDIR_TRIM]);
+	return bs;
+}
+
 /* whether reads accept what the kernel generates for plain writes */
 static bool kernel_tuples_pass(const struct pi_options *o)
 {
@@ -546,6 +559,23 @@ static int check_numbers(const struct pi_options *o)
 		return EINVAL;
 	}
 	return o->reftag_negative ? refuse("pi_reftag is negative; give the tag as a positive number") : 0;
+}
+
+/* what fio sends in one read or write, now and later */
+static int check_transfers(struct thread_data *td)
+{
+	const struct pi_options *o = td->eo;
+	const unsigned long long max = INT_MAX & ~page_mask;
+
+	if (!pi_layouts[o->layout].passthru && pi_max_rw_bs(td) > max) {
+		log_err("io_uring_pi: bs=%llu: the kernel transfers no more than %llu bytes with one read or write; use a smaller bs\n",
+			pi_max_rw_bs(td), max);
+		return EINVAL;
+	}
+	if (td->o.read_iolog_file && td->o.read_iolog_chunked &&
+	    (pi_layouts[o->layout].pi || o->fixedbufs || o->iovec))
+		return refuse("read_iolog_chunked=1: fio finds larger I/Os in the log while it runs, for which there is no metadata, registered buffer or iovec then; drop read_iolog_chunked, or use pi_layout=none without fixedbufs and pi_iovec");
+	return 0;
 }
 
 static void settle_layout(struct thread_data *td)
@@ -633,8 +663,11 @@ int pi_options_check(struct thread_data *td)
 		return refuse("pi_time=1 measures for pi_stats=FILE; give that too");
 	if (o->iovec && (o->nonvectored || o->fixedbufs))
 		return refuse("pi_iovec is for vectored I/O; add nonvectored=0 and drop fixedbufs");
-	if (o->iovec && (td_max_bs(td) + o->iovec - 1) / o->iovec > IOV_MAX)
+	if (o->iovec && (pi_max_rw_bs(td) + o->iovec - 1) / o->iovec > IOV_MAX)
 		return refuse("pi_iovec: the kernel takes 1024 iovecs at most; raise pi_iovec or lower bs");
+	err = check_transfers(td);
+	if (err)
+		return err;
 	if (registered && td->o.nr_files != td->o.open_files)
 		return refuse("registerfiles and sqthread_poll keep every file open; set openfiles to nrfiles or leave it out");
 	if (!pi_layouts[o->layout].pi)

@@ -91,6 +91,15 @@ extern struct fio_option pi_fio_options[];
 unsigned int pi_options_host_chk(const struct pi_options *o);
 
 /**
+ * pi_max_rw_bs() - bytes of the largest read or write that fio may send
+ *
+ * What td_max_bs() says is for trims too, which move no data.  Yet with
+ * rw=randtrimwrite fio writes what it has trimmed, and with
+ * experimental_verify it reads it.
+ */
+unsigned long long pi_max_rw_bs(const struct thread_data *td);
+
+/**
  * pi_options_check() - refuse what cannot be done, before any file is touched
  *
  * Settles pi_layout=auto too.

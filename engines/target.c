@@ -75,29 +75,52 @@ static int check_ref(struct thread_data *td, struct fio_file *f,
 	return EINVAL;
 }
 
+/* bio_integrity_map_user() refuses more with E2BIG, which the block layer makes EIO */
+static int check_max_md(struct thread_data *td, struct fio_file *f,
+			const struct pi_format *format, uint64_t max_md)
+{
+	const uint64_t bs = pi_max_rw_bs(td);
+	const uint64_t need = pi_format_md_bytes(format, bs);
+
+	if (need <= max_md)
+		return 0;
+	log_err("io_uring_pi: %s: bs=%" PRIu64 " takes %" PRIu64 " bytes of metadata, and the kernel takes %" PRIu64 " with one I/O; use a bs of at most %" PRIu64 "\n",
+		f->file_name, bs, need, max_md,
+		max_md / format->md_size * format->interval);
+	return EINVAL;
+}
+
 static int check_md_size(struct thread_data *td, struct fio_file *f,
 			 const struct pi_format *format)
 {
 	const struct pi_options *o = td->eo;
-	uint64_t need = pi_format_md_bytes(format, td_max_bs(td));
+	uint64_t need = pi_format_md_bytes(format, pi_max_rw_bs(td));
 
 	if (!o->md_per_io_size || (uint64_t)o->md_per_io_size >= need)
 		return 0;
 	log_err("io_uring_pi: %s: md_per_io_size=%lld is too small, %llu bytes of data take %" PRIu64 "; raise it or leave it out\n",
-		f->file_name, o->md_per_io_size, td_max_bs(td), need);
+		f->file_name, o->md_per_io_size, pi_max_rw_bs(td), need);
 	return EINVAL;
 }
 
 /* what a command for the namespace can carry */
 static int check_command(struct thread_data *td, struct fio_file *f,
-			 const struct pi_device *dev, bool md_in_buffer)
+			 const struct pi_device *dev,
+			 const struct pi_format *format)
 {
 	const struct pi_options *o = td->eo;
-	const uint64_t bs = max(td->o.max_bs[DDIR_READ], td->o.max_bs[DDIR_WRITE]);
+	const uint64_t stride = pi_format_stride(format);
+	const uint64_t bs = pi_max_rw_bs(td);
 
 	if (bs > dev->max_bytes) {
 		log_err("io_uring_pi: %s: bs=%" PRIu64 " is more than the %" PRIu64 " bytes that one command can transfer here (max_hw_sectors_kb, max_segments); passthrough splits nothing, use a smaller bs\n",
 			f->file_name, bs, dev->max_bytes);
+		return EINVAL;
+	}
+	if (td_trim(td) && td->o.max_bs[DDIR_TRIM] / stride > UINT32_MAX) {
+		log_err("io_uring_pi: %s: bs=%llu for trims is more than the %" PRIu64 " bytes that one command can name; use a smaller bs\n",
+			f->file_name, td->o.max_bs[DDIR_TRIM],
+			stride * UINT32_MAX);
 		return EINVAL;
 	}
 	if (o->hipri && !dev->polls)
@@ -106,7 +129,7 @@ static int check_command(struct thread_data *td, struct fio_file *f,
 	if (o->reftag_set && dev->format.type != 3 && !dev->any_ref)
 		return refuse(f, EINVAL,
 			"pi_reftag: to the device type 1 reference tags are the block's number, and no kernel renumbers them in a passthrough command; drop it or name the block device");
-	if (md_in_buffer && td->o.verify != VERIFY_NONE)
+	if (format->extended && td->o.verify != VERIFY_NONE)
 		return refuse(f, EINVAL,
 			"verify: fio would write its headers and patterns over the metadata, which lies between the data of an extended LBA; drop verify, the protection information is verified without it");
 	return 0;
@@ -379,7 +402,8 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 	err = err ?: check_ref(td, f, &format);
 	err = err ?: device_checks(td, f, &format, &target->chk);
 	if (!err && layout->passthru)
-		err = check_command(td, f, &dev, format.extended);
+		err = check_command(td, f, &dev, &format);
+	err = err ?: check_max_md(td, f, &format, dev.max_md);
 	if (err)
 		return err;
 

@@ -16,6 +16,8 @@
 #include "device.h"
 
 #define SECTOR_SHIFT	9
+/* Linux's BIO_MAX_VECS */
+#define MAX_PAGES	256
 
 /* reads an attribute below /sys/dev/block/MAJOR:MINOR; 0 or -errno */
 static int attr_text(const char *dir, const char *name, char *buf, size_t size)
@@ -313,6 +315,18 @@ static int namespace_format(const struct nvme_id_ns *ns, uint32_t extended,
 }
 
 /*
+ * bio_integrity_map_user() is asked before an I/O is split, and when the data
+ * lies in huge pages about all of it at once.
+ */
+static uint64_t max_metadata(const char *disk)
+{
+	const uint64_t request = attr_number(disk, "queue/max_hw_sectors_kb") << 10;
+	const uint64_t pages = MAX_PAGES * sysconf(_SC_PAGESIZE);
+
+	return request && request < pages ? request : pages;
+}
+
+/*
  * The kernel splits no command: what takes more sectors or segments than the
  * device has is refused with EINVAL.  The data may begin within a page.
  */
@@ -363,6 +377,7 @@ static int probe_namespace(const char *sysfs, const char *dir, int fd,
 		block[0] = '\0';
 	snprintf(disk, sizeof(disk), "%s/../%s", dir, block);
 	dev->max_bytes = max_command(disk, &dev->format);
+	dev->max_md = max_metadata(disk);
 	dev->polls = attr_number(disk, "queue/io_poll");
 	return 0;
 }
@@ -408,6 +423,7 @@ int pi_device_probe_at(const char *sysfs, int fd, struct pi_device *dev,
 	dev->intervals = attr_number(dir, "size") << SECTOR_SHIFT >>
 			 dev->format.shift;
 	dev->max_bytes = attr_number(disk, "queue/max_sectors_kb") << 10;
+	dev->max_md = max_metadata(disk);
 	return each_lower(disk, check_lower, &(struct stack) {
 		.sysfs	= sysfs,
 		.dev	= dev,

@@ -16,6 +16,7 @@
  * @max_bytes:	largest I/O that the kernel does not split, of a character
  *		device largest command, metadata in the data buffer included;
  *		0 if unknown
+ * @max_md:	most bytes of metadata that the kernel takes with one I/O
  * @nsid:	number of the NVMe namespace whose character device it is; 0: a
  *		block device
  * @any_ref:	reference tags may begin with any number: type 2, with the
@@ -28,6 +29,7 @@ struct pi_device {
 	uint64_t start;
 	uint64_t intervals;
 	uint64_t max_bytes;
+	uint64_t max_md;
 	uint32_t nsid;
 	bool any_ref;
 	bool polls;

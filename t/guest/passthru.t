@@ -261,6 +261,8 @@ def refusals(disks):
     no('an extended LBA by its block device', '/dev/ng', device=extended.block,
        direct=1)
     no('larger than a command', 'max_hw_sectors_kb', bs='1m', size='4m')
+    no('of more than 32 bits', 'max_hw_sectors_kb', bs='4g', size='8g')
+    no('a trim of more than a command names', 'for trims', rw='trim', bs='4k,4k,16t')
     no('flags that are no bool', 'readfua', readfua=-1)
     no('an offset between blocks', 'offset_increment', offset_increment=1000)
     for option in ('nowait', 'uncached'):

@@ -50,7 +50,49 @@ def writes(device):
     return int(stat.read_text().split()[6])
 
 
-def test(with_pi, without, type3, extended, opaque, wide):
+def iolog(device, direction):
+    """Small I/Os, so many that fio has begun with them before it comes to the large one."""
+    small = [f'{device} {direction} {block << 12} 4096' for block in range(64)]
+    Path('iolog').write_text('\n'.join(['fio version 2 iolog', f'{device} add', f'{device} open', *small,
+                                        f'{device} {direction} 524288 65536', f'{device} close']) + '\n')
+    return {'rw': direction, 'bs': '4k', 'read_iolog': 'iolog'}
+
+
+def largest(with_pi, without, much):
+    """I/Os larger than the kernel takes, or than the job began with."""
+    for rw in ('read', 'write'):
+        refuses(pi(with_pi, **iolog(with_pi, rw), read_iolog_chunked=1), f'a log that is read in pieces, {rw}',
+                'read_iolog_chunked')
+    refuses(pi(without, **iolog(without, 'read'), read_iolog_chunked=1, pi_layout='none', fixedbufs=True),
+            'and fixed buffers', 'read_iolog_chunked', 'fixedbufs')
+    passes(pi(without, **iolog(without, 'read'), read_iolog_chunked=1, pi_layout='none'), 'and neither', read=65)
+    passes(pi(with_pi, **iolog(with_pi, 'read')), 'a log with a larger I/O than bs', read=65)
+
+    for device, layout in ((with_pi, 'indirect'), (without, 'none')):
+        for options in ({'bs': '2g'}, {'bs': '4g'}, {'bssplit': '4k/99:4g/1'}, {'bs': '4k,4g'}):
+            refuses(pi(device, rw='read', pi_layout=layout, **options), f'pi_layout={layout}, {options}',
+                    '2147479552')
+    refuses(pi(much, rw='read', bs=(4 << 20) + 512, size='16m'), 'more metadata than the kernel takes', 'bs=4194816',
+            'at most 4194304')
+    refuses(pi(much, rw='read', bs='8m', size='16m'), 'twice as much', 'bs=8388608', 'at most 4194304')
+    for options in ({}, {'nonvectored': 0}, {'fixedbufs': True}):
+        passes(pi(much, rw='write', bs='4m', size='16m', verify='crc32c', **options),
+               f'as much as it takes {options}', write=4, read=4)
+
+
+def trims(much, big):
+    """They move no data."""
+    sizes = {'bs': '4k,4k,1m', 'size': '4m', 'md_per_io_size': 512}
+    run = pi(much, rw='trimwrite', **sizes)
+    passes(run, 'trims larger than md_per_io_size is for', trim=4)
+    ok(run.ios('write') > 4, 'and smaller writes', run)
+    refuses(pi(much, rw='randtrimwrite', **sizes), 'fio writes what it trimmed, at once', 'md_per_io_size=512', '131072')
+    passes(pi(much, rw='trim', bs='16m', size='32m'), 'a trim of more than has metadata', trim=2)
+    for layout in ('indirect', 'none'):
+        passes(pi(big, rw='trim', bs='4g', size='8g', pi_layout=layout), f'pi_layout={layout}, a trim of 4 GiB', trim=2)
+
+
+def test(with_pi, without, type3, extended, opaque, wide, much, big):
     before = [writes(device) for device in (with_pi, without, type3)]
 
     for name, (options, *words) in REFUSED.items():
@@ -90,6 +132,8 @@ def test(with_pi, without, type3, extended, opaque, wide):
     refuses(pi(f'{with_pi}:{without}', **{**JOB, 'nrfiles': 2}),
             'one of two without', without)
 
+    largest(with_pi, without, much)
+    trims(much, big)
     run = pi(without, **JOB, pi_layout='none')
     passes(run, 'plain I/O without protection information', read=256)
     ok([writes(device) for device in (with_pi, without, type3)] == before,
@@ -98,5 +142,6 @@ def test(with_pi, without, type3, extended, opaque, wide):
 
 main(test, [word for name in ('4096+8', '4096', '4096+8,type=3',
                               '4096+8,extended', '4096+8,type=0',
-                              '4096+16,guard=crc64')
+                              '4096+16,guard=crc64', '512+64',
+                              '4096+8,size=16G')
             for word in ('--disk', name)])

@@ -882,6 +882,28 @@ static void test_max_command(void **state)
 	assert_true(probe_char().polls);
 }
 
+/* what bio_integrity_map_user() would refuse with E2BIG */
+static void test_max_metadata(void **state)
+{
+	const uint64_t pages = 256 * sysconf(_SC_PAGESIZE);
+	struct pi_device dev;
+
+	(void)state;
+	lba_format(0, 8, 9, 0, 0);
+	use(0, 1, false);
+	assert_int_equal(probe_char().max_md, pages);
+	put(DISK "/queue/max_hw_sectors_kb", "512\n");
+	assert_int_equal(probe_char().max_md, 512 << 10);
+
+	fake.type = S_IFBLK;
+	answer_cap(3, 512, 8, 0);
+	assert_int_equal(pi_device_probe_at(fake.root, FD, &dev, NULL), 0);
+	assert_int_equal(dev.max_md, 512 << 10);
+	put(DISK "/queue/max_hw_sectors_kb", "65536\n");
+	assert_int_equal(pi_device_probe_at(fake.root, FD, &dev, NULL), 0);
+	assert_int_equal(dev.max_md, pages);
+}
+
 static void test_sibling(void **state)
 {
 	char name[64];
@@ -940,6 +962,7 @@ int main(void)
 		device_test(test_namespace),
 		device_test(test_namespace_refusals),
 		device_test(test_max_command),
+		device_test(test_max_metadata),
 		device_test(test_sibling),
 	};
 
