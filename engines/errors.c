@@ -54,7 +54,7 @@ static void record(struct pi_errors *errors, const struct pi_errors_io *where,
 		where->finder);
 	if (--errors->records_left)
 		return;
-	log_err("io_uring_pi: %s: %u lines in pi_errors, further wrong blocks are counted and not listed; pi_errors_max=N allows more\n",
+	log_err("io_uring_pi: %s: %lld lines in pi_errors, further wrong blocks are counted and not listed; pi_errors_max=N allows more\n",
 		where->td->o.name, o->errors_max);
 	pi_lines_close(&errors->records);
 }
@@ -119,7 +119,7 @@ static void dump(struct pi_errors *errors, const struct pi_errors_io *where,
 	dump_md(errors, where, name, block);
 	if (errors->dump_fd < 0 || --errors->dumps_left)
 		return;
-	log_err("io_uring_pi: %s: %u blocks in pi_dump, further wrong blocks are not kept; pi_dump_max=N allows more\n",
+	log_err("io_uring_pi: %s: %lld blocks in pi_dump, further wrong blocks are not kept; pi_dump_max=N allows more\n",
 		where->td->o.name, o->dump_max);
 	close(errors->dump_fd);
 	errors->dump_fd = -1;

@@ -30,9 +30,9 @@ struct pi_errors {
 	unsigned int lines;
 	bool gone;
 	struct pi_lines records;
-	unsigned int records_left;
+	long long records_left;
 	int dump_fd;
-	unsigned int dumps_left;
+	long long dumps_left;
 	struct pi_faults *faults;
 };
 

@@ -55,9 +55,9 @@ struct pi_options {
 	unsigned int reftag_negative;
 	unsigned int opaque;
 	char *errors;
-	unsigned int errors_max;
+	long long errors_max;
 	char *dump;
-	unsigned int dump_max;
+	long long dump_max;
 	char *stats;
 	unsigned int time;
 	char *inject;
