@@ -4,6 +4,22 @@
 
 #include "json.h"
 
+/* whether a byte continues a character of UTF-8 */
+static int continues(unsigned char c)
+{
+	return (c & 0xc0) == 0x80;
+}
+
+/* drops the beginning of a character of which @next has found no room */
+static char *drop_cut(char *p, char next)
+{
+	if (!continues(next))
+		return p;
+	while (continues(p[-1]))
+		p--;
+	return (unsigned char)p[-1] >= 0xc0 ? p - 1 : p;
+}
+
 char *pi_json_string(char *buf, size_t size, const char *text)
 {
 	char *p = buf, *end = buf + size - 2;
@@ -20,8 +36,10 @@ char *pi_json_string(char *buf, size_t size, const char *text)
 			snprintf(piece, sizeof(piece), "%s%c",
 				 c == '"' || c == '\\' ? "\\" : "", c);
 		len = strlen(piece);
-		if (p + len > end)
+		if (p + len > end) {
+			p = drop_cut(p, c);
 			break;
+		}
 		memcpy(p, piece, len);
 		p += len;
 	}

@@ -46,11 +46,31 @@ static void test_cut(void **state)
 	}
 }
 
+static void test_cut_utf8(void **state)
+{
+	/* one, two, three and four bytes */
+	static const char text[] = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x92\xbe.";
+	static const size_t whole[] = { 0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11 };
+	char buf[16], expect[16];
+
+	(void)state;
+	for (size_t room = 0; room < ARRAY_SIZE(whole); room++) {
+		snprintf(expect, sizeof(expect), "\"%.*s\"", (int)whole[room],
+			 text);
+		pi_json_string(buf, room + 3, text);
+		assert_string_equal(buf, expect);
+	}
+	/* what is no character is kept: the escape before it stays whole */
+	pi_json_string(buf, 10, "\n\x97\x97\x97");
+	assert_string_equal(buf, "\"\\u000a\"");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_strings),
 		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_cut_utf8),
 	};
 
 	return cmocka_run_group_tests_name("json", tests, NULL, NULL);
