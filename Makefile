@@ -13,6 +13,7 @@
 # make test-long   that, and what takes minutes: every format there is
 # make soak     everything at random, with faults, for SECONDS=600; SEED= repeats it
 # make faults   100 000 injected faults, all found; 10 million clean blocks
+# make fuzz     parsers and whole jobs, guided by coverage, with clang, for SECONDS=3600
 # make clean    remove what was built here; make distclean: and fetched
 #
 # make install  engine, tools, job files and man pages, below PREFIX; make uninstall
@@ -193,6 +194,33 @@ faults: $(B)/io_uring_pi.so
 	@scripts/guest fetch
 	@PYTHONDONTWRITEBYTECODE=1 prove -v --exec '' t/long/faults.t
 
+# what is looked at is compiled by clang, with a counter on each edge; what looks is not
+FUZZ_CC ?= clang
+FUZZ := $(B)/fuzz
+FUZZ_SAN := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_TARGETS := $(patsubst t/fuzz/fuzz_%.c,%,$(wildcard t/fuzz/fuzz_*.c))
+FUZZ_HARNESS := $(patsubst t/fuzz/%.c,$(FUZZ)/%.o,$(wildcard t/fuzz/*.c))
+FUZZ_LIB := $(LIB_SRC:%.c=$(FUZZ)/%.o)
+FUZZ_FLAGS = $(filter-out -MMD -MP,$(LIB_FLAGS)) -It/fuzz $(FUZZ_SAN)
+
+.SECONDARY: $(FUZZ_LIB) $(FUZZ_HARNESS)
+
+fuzz-deps:
+	@mkdir -p $(B)
+	@scripts/deps fuzz
+
+$(FUZZ)/lib/%.o: lib/%.c $(HEADERS) | fuzz-deps deps $(filter $(B)/%,$(ISAL_LIB))
+	@mkdir -p $(@D)
+	$(call RUN,CC)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c $< -o $@
+
+$(FUZZ)/%.o: t/fuzz/%.c $(wildcard t/fuzz/*.h) $(HEADERS) | fuzz-deps deps
+	@mkdir -p $(@D)
+	$(call RUN,CC)$(FUZZ_CC) $(FUZZ_FLAGS) -c $< -o $@
+
+$(FUZZ)/%: $(FUZZ)/fuzz_%.o $(FUZZ)/reach.o $(FUZZ_LIB)
+	$(call RUN,LD)$(FUZZ_CC) $(FUZZ_SAN) -fsanitize=fuzzer -o $@ $^ \
+		$(patsubst %,-Wl$(comma)--wrap=%,$(shell sed -n 's/.*wrap: *//p' t/fuzz/fuzz_$*.c)) $(LIBS)
+
 bench: $(B)/io_uring_pi.so
 	@scripts/pi-bench run --fio $(FIO)/fio --engine $(B)/io_uring_pi.so \
 		--out $(B)/report --history $(B)/bench-history.jsonl $(if $(DEV),--dut $(DEV) \
@@ -251,7 +279,7 @@ deb: all
 	@scripts/deb $(B) $(FIO_VERSION)
 
 clean:
-	rm -rf $(B)/obj $(B)/unit $(B)/unit-san $(B)/san $(B)/abi $(B)/install $(B)/soak $(B)/deb $(B)/*.deb \
+	rm -rf $(B)/obj $(B)/unit $(B)/unit-san $(B)/san $(B)/fuzz $(B)/abi $(B)/install $(B)/soak $(B)/deb $(B)/*.deb \
 		$(B)/io_uring_pi.so $(B)/report $(B)/compare $(B)/compare-builds $(B)/selftest $(B)/lab $(B)/perf
 
 distclean:
@@ -260,4 +288,4 @@ distclean:
 -include $(LIB_OBJ:.o=.d) $(ENGINE_OBJ:.o=.d)
 
 
-.PHONY: all deps kernel check test test-long faults soak bench lab perf perf-host install uninstall deb clean distclean FORCE
+.PHONY: all deps fuzz-deps kernel check test test-long faults soak bench lab perf perf-host install uninstall deb clean distclean FORCE
