@@ -10,6 +10,7 @@
 # make perf-host   what generating and verifying PI costs above its checksums, on this CPU
 # make check    unit tests, no guest, under a minute
 # make test     all tests, the guest's too
+# make test-distros   build and run it all in a new Debian 12, 13 and testing, as root
 # make test-long   that, and what takes minutes: every format there is
 # make soak     everything at random, with faults, for SECONDS=600; SEED= repeats it
 # make faults   100 000 injected faults, all found; 10 million clean blocks
@@ -174,6 +175,12 @@ test: $(HOST_NEEDS) $(B)/io_uring_pi.so $(B)/t/pi-poke $(B)/t/pi-info \
 	@PYTHONDONTWRITEBYTECODE=1 CMOCKA_MESSAGE_OUTPUT=TAP \
 		prove -j$(JOBS) --exec '' $(HOST_TESTS) t/*.t t/guest/*.t
 
+test-distros:
+	@mkdir -p $(B)
+	@[ "$$(id -u)" -eq 0 ] || { echo "test-distros: chroots are made by root; type: sudo make test-distros" >&2; exit 2; }
+	@scripts/deps distros
+	@prove --exec '' t/distros/run.t $(if $(RELEASES),:: $(RELEASES))
+
 # the engine with sanitizers, and allocations that can be made to fail
 SOAK_ALLOC := malloc calloc realloc aligned_alloc posix_memalign
 $(B)/soak/io_uring_pi.so: $(LIB_SRC) $(ENGINE_SRC) t/long/soak_memory.c $(wildcard lib/*.h engines/*.h) $(ENGINE)
@@ -279,7 +286,7 @@ deb: all
 	@scripts/deb $(B) $(FIO_VERSION)
 
 clean:
-	rm -rf $(B)/obj $(B)/unit $(B)/unit-san $(B)/san $(B)/fuzz $(B)/abi $(B)/install $(B)/soak $(B)/deb $(B)/*.deb \
+	rm -rf $(B)/obj $(B)/t $(B)/unit $(B)/unit-san $(B)/san $(B)/fuzz $(B)/abi $(B)/install $(B)/soak $(B)/deb $(B)/*.deb \
 		$(B)/io_uring_pi.so $(B)/report $(B)/compare $(B)/compare-builds $(B)/selftest $(B)/lab $(B)/perf
 
 distclean:
@@ -288,4 +295,4 @@ distclean:
 -include $(LIB_OBJ:.o=.d) $(ENGINE_OBJ:.o=.d)
 
 
-.PHONY: all deps fuzz-deps kernel check test test-long faults soak bench lab perf perf-host install uninstall deb clean distclean FORCE
+.PHONY: all deps fuzz-deps kernel check test test-distros test-long faults soak bench lab perf perf-host install uninstall deb clean distclean FORCE
