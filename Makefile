@@ -25,12 +25,19 @@
 # V=1           show the commands
 # EXPECT_SKIP="chromium fio-3.42"   what may go untested for want of these; anything else that
 #               cannot be tested here is a failure
+# WERROR=1      a warning of the compiler is an error
 
 CC ?= cc
 CFLAGS ?= -O2 -g
 B := build
 E := $(B)
 FIO ?= $(B)/fio
+FIO_DIR := $(if $(filter /%,$(firstword $(FIO))),,$(CURDIR)/)$(FIO)
+# make takes a blank for the end of a name: a link stands for what has one
+ifneq ($(word 2,$(FIO)),)
+$(shell mkdir -p $(E)/obj && ln -sfn "$(FIO_DIR)" $(E)/obj/fio)
+override FIO := $(E)/obj/fio
+endif
 ENGINE := $(E)/io_uring_pi.so
 # what is known to work, best first; else Debian's newest
 FIO_VERSIONS := 3.41 3.42 3.40
@@ -43,7 +50,7 @@ else
 RUN =
 endif
 
-WARN := -Wall -Wextra -Werror
+WARN := -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror)
 LIB_FLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) -MMD -MP -Ilib \
 	$(ISAL_FLAGS)
 # fio passes more to its callbacks than one of them needs
@@ -87,18 +94,18 @@ deps:
 
 $(B)/fio/fio: | deps
 	@dir=$$(scripts/debian source fio $(FIO_VERSIONS)) && \
-	cd "$$dir" && echo "building $$(basename $$dir) for this engine" >&2 && \
+	cd "$$dir" && echo "building $${dir##*/} for this engine" >&2 && \
 	{ ./configure --disable-native --disable-isal --disable-isal64 && \
 		$(MAKE) -j$(JOBS) fio; } >build.log 2>&1 || { tail -n 3 build.log >&2; exit 1; } && \
-	ln -sfn "$$dir" $(abspath $(B))/fio
+	ln -sfn "$$dir" "$(CURDIR)/$(B)/fio"
 
 $(B)/isal/isa-l.a: | deps
 	@dir=$$(scripts/debian source libisal 2.31) && mkdir -p $(@D)/include && \
-	echo "building $$(basename $$dir), its CRCs" >&2 && \
+	echo "building $${dir##*/}, its CRCs" >&2 && \
 	{ $(MAKE) -C "$$dir" -f Makefile.unx -j$(JOBS) units=crc lib; } \
 		>$(@D)/build.log 2>&1 || { tail -n 3 $(@D)/build.log >&2; exit 1; } && \
-	ln -sfn "$$dir/include" $(abspath $(@D))/include/isa-l && \
-	ln -sf "$$dir/bin/isa-l.a" $(abspath $@)
+	ln -sfn "$$dir/include" $(@D)/include/isa-l && \
+	ln -sf "$$dir/bin/isa-l.a" $@
 
 $(B)/obj/lib/%.o: lib/%.c | deps
 	@mkdir -p $(@D)
@@ -120,8 +127,14 @@ endif
 # an engine for another fio is another engine
 $(E)/obj/fio-tree: FORCE
 	@mkdir -p $(@D)
-	@echo '$(abspath $(FIO))' | cmp -s - $@ || echo '$(abspath $(FIO))' >$@
+	@echo "$(FIO_DIR)" | cmp -s - $@ || echo "$(FIO_DIR)" >$@
 $(ENGINE_OBJ): $(E)/obj/fio-tree
+
+# what was built with warnings is built again where they are errors
+$(B)/obj/warnings: FORCE
+	@mkdir -p $(@D)
+	@echo '$(WARN)' | cmp -s - $@ || echo '$(WARN)' >$@
+$(LIB_OBJ) $(ENGINE_OBJ) $(UNIT_SAN): $(B)/obj/warnings
 
 $(ENGINE): $(LIB_OBJ) $(ENGINE_OBJ)
 	$(call RUN,LD)$(CC) $(CFLAGS) -shared -Wl,-Bsymbolic -Wl,-z,nodelete \
@@ -162,7 +175,7 @@ HOST_TESTS := $(UNIT) $(UNIT_SAN) t/options/fuzz.t t/pibench/run.t \
 	t/attr-cost/run.t t/tuple-cost/run.t
 HOST_NEEDS := $(UNIT) $(UNIT_SAN) $(B)/san/io_uring_pi.so $(B)/t/attr-cost $(B)/t/tuple-cost
 
-check test faults: export PI_FIO = $(abspath $(FIO))/fio
+check test faults: export PI_FIO = $(FIO_DIR)/fio
 check: $(HOST_NEEDS)
 	@PYTHONDONTWRITEBYTECODE=1 CMOCKA_MESSAGE_OUTPUT=TAP \
 		prove -j$(JOBS) --exec '' $(HOST_TESTS)
@@ -190,7 +203,7 @@ $(B)/soak/io_uring_pi.so: $(LIB_SRC) $(ENGINE_SRC) t/long/soak_memory.c $(wildca
 		-o $@ $(LIB_SRC) $(ENGINE_SRC) t/long/soak_memory.c $(LIBS)
 
 SECONDS ?= 600
-soak test-long: export PI_FIO = $(abspath $(FIO))/fio
+soak test-long: export PI_FIO = $(FIO_DIR)/fio
 soak: $(B)/soak/io_uring_pi.so
 	@PI_SOAK_SECONDS=$(SECONDS) PI_TEST_SEED=$(SEED) t/long/soak.t
 
@@ -240,11 +253,11 @@ lab: $(B)/io_uring_pi.so $(B)/t/attr-cost $(if $(DEV),,kernel)
 # fio's own checksums as fast as ours
 $(B)/perf/fio-isal/fio: $(FIO)/fio $(filter $(B)/%,$(ISAL_LIB))
 	@rm -rf $(@D) && mkdir -p $(@D) $(B)/perf/lib && cp -r $(FIO)/. $(@D) && \
-	$(if $(filter $(B)/%,$(ISAL_LIB)),ln -sf $(abspath $(ISAL_LIB)) $(B)/perf/lib/libisal.a &&) \
-	cd $(@D) && echo "building $$(basename $$(readlink -f $(abspath $(FIO)))) with ISA-L" >&2 && \
-	{ $(MAKE) clean && LDFLAGS=-L$(abspath $(B))/perf/lib ./configure --disable-native \
-		--extra-cflags="$(ISAL_FLAGS:-I%=-I$(CURDIR)/%) -L$(abspath $(B))/perf/lib" && grep -q CONFIG_LIBISAL64 config-host.h && \
-		$(MAKE) -j$(JOBS) LDFLAGS=-L$(abspath $(B))/perf/lib fio; } >build.log 2>&1 || { tail -n 3 build.log >&2; exit 1; }
+	$(if $(filter $(B)/%,$(ISAL_LIB)),ln -sf "$(CURDIR)/$(ISAL_LIB)" $(B)/perf/lib/libisal.a &&) \
+	cd $(@D) && echo "building fio with ISA-L" >&2 && \
+	{ $(MAKE) clean && LDFLAGS=-L../lib ./configure --disable-native \
+		--extra-cflags="$(ISAL_FLAGS:-I$(B)/%=-I../../%) -L../lib" && grep -q CONFIG_LIBISAL64 config-host.h && \
+		$(MAKE) -j$(JOBS) LDFLAGS=-L../lib fio; } >build.log 2>&1 || { tail -n 3 build.log >&2; exit 1; }
 
 perf: perf-host $(ENGINE) $(B)/t/floor $(B)/perf/fio-isal/fio
 	@scripts/pi-bench perf --fio $(FIO)/fio --engine $(ENGINE)
@@ -263,24 +276,24 @@ FIO_PROGRAM ?= $(or $(shell command -v fio),$(PREFIX)/bin/fio)
 # pi-bench finds what it needs from where it lies itself
 SHARED := $(wildcard configs/* scripts/pi-bench scripts/pibench/*.py scripts/plots/*)
 MAN := $(wildcard man/*.[17])
-INSTALLED := $(ENGDIR)/fio-io_uring_pi.so $(TOOLS:$(B)/t/%=$(PREFIX)/bin/%) $(PREFIX)/bin/pi-bench \
+INSTALLED = $(ENGDIR)/fio-io_uring_pi.so $(TOOLS:$(B)/t/%=$(PREFIX)/bin/%) $(PREFIX)/bin/pi-bench \
 	$(foreach page,$(notdir $(MAN)),$(PREFIX)/share/man/man$(subst .,,$(suffix $(page)))/$(page))
 
 install: all
-	install -D $(ENGINE) $(DESTDIR)$(ENGDIR)/fio-io_uring_pi.so
-	install -D -t $(DESTDIR)$(PREFIX)/bin $(TOOLS)
-	mkdir -p $(DESTDIR)$(SHARE)/build/fio
-	tar -c --mode=u=rwX,go=rX $(SHARED) | tar -x --no-same-owner -C $(DESTDIR)$(SHARE)
-	ln -sfn $(FIO_PROGRAM) $(DESTDIR)$(SHARE)/build/fio/fio
-	ln -srfn $(DESTDIR)$(ENGDIR)/fio-io_uring_pi.so $(DESTDIR)$(SHARE)/build/io_uring_pi.so
-	ln -srfn $(DESTDIR)$(SHARE)/scripts/pi-bench $(DESTDIR)$(PREFIX)/bin/pi-bench
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(filter %.1,$(MAN))
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man7 $(filter %.7,$(MAN))
+	install -D $(ENGINE) "$(DESTDIR)$(ENGDIR)/fio-io_uring_pi.so"
+	install -D -t "$(DESTDIR)$(PREFIX)/bin" $(TOOLS)
+	mkdir -p "$(DESTDIR)$(SHARE)/build/fio"
+	tar -c --mode=u=rwX,go=rX $(SHARED) | tar -x --no-same-owner -C "$(DESTDIR)$(SHARE)"
+	ln -sfn "$(FIO_PROGRAM)" "$(DESTDIR)$(SHARE)/build/fio/fio"
+	ln -srfn "$(DESTDIR)$(ENGDIR)/fio-io_uring_pi.so" "$(DESTDIR)$(SHARE)/build/io_uring_pi.so"
+	ln -srfn "$(DESTDIR)$(SHARE)/scripts/pi-bench" "$(DESTDIR)$(PREFIX)/bin/pi-bench"
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man1" $(filter %.1,$(MAN))
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man7" $(filter %.7,$(MAN))
 	@echo 'for $(FIO_VERSION): ioengine=external:$(ENGDIR)/fio-io_uring_pi.so'
 
 uninstall:
-	rm -f $(INSTALLED:%=$(DESTDIR)%)
-	rm -rf $(DESTDIR)$(SHARE)
+	rm -f $(foreach file,$(INSTALLED),"$(DESTDIR)$(file)")
+	rm -rf "$(DESTDIR)$(SHARE)"
 
 deb: all
 	@scripts/deb $(B) $(FIO_VERSION)
