@@ -11,7 +11,7 @@ WRITES = {'write': 'write', 'randrw': 'write', 'trim': 'trim'}
 
 
 def sh(line, *arguments):
-    subprocess.run(['sh', '-ec', line, 'sh', *arguments], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(['sh', '-ec', line, 'sh', *arguments], check=True, capture_output=True)
 
 
 def in_use(char, what, *words):
@@ -27,7 +27,7 @@ def test(device):
     os.mkdir('there')
     sh('mkfs.ext4 -q "$1" 8m; mount "$1" there', device)
     run = pi(device, rw='write', **JOB)
-    ok('appears mounted' in str(run) and not run.jobs, 'fio refuses the block device', run)
+    ok('appears mounted' in str(run) and not run.ios('write'), 'fio refuses the block device', run)
     in_use(char, 'mounted', f'{name} is mounted on /tmp/there')
     sh('umount there')
 
