@@ -175,7 +175,7 @@ class Release:
             ('a job without PI', 2, lambda: self.job(HOST_JOB, 1024)),
             ('attr-cost', 5, sh(ATTR_COST)),
             ('write and verify in a guest', 90, lambda: self.job(GUEST_JOB, 4096)),
-            ('make, clang', 60, sh('apt-get install -y --no-install-recommends clang && '
+            ('make, clang', 60, sh('apt-get install -y --no-install-recommends clang libclang-rt-dev && '
                                    f'make clean && make {clang}')),
             (f'make check{werror}, clang', 80, sh(f'make check {clang}{werror}')),
             ('a job without PI, clang', 2, lambda: self.job(HOST_JOB, 1024)),
