@@ -21,6 +21,7 @@
 # make deb      the same as a Debian package, for the fio that FIO= has the source of
 #
 # FIO=DIR       build for the fio whose configured source is in DIR
+# ISAL=DIR      ... with the ISA-L whose source is in DIR, for systems whose own is old
 # E=DIR         put the engine into DIR, build/ if not given
 # V=1           show the commands
 # EXPECT_SKIP="chromium fio-3.42"   what may go untested for want of these; anything else that
@@ -60,17 +61,16 @@ ENGINE_FLAGS = $(LIB_FLAGS) -Wno-unused-parameter -DFIO_INTERNAL \
 # a tree that was configured and not built has but the second
 FIO_VERSION = $(shell sed -n 's/^\(FIO_VERSION *\|DEF_VER\)= *//p' \
 	$(firstword $(wildcard $(FIO)/FIO-VERSION-FILE $(FIO)/FIO-VERSION-GEN)))
-LIBS = $(ISAL_LIB) -luring -lnvme
+LIBS = $(ISAL_LIB) $(or $(shell pkg-config --libs liburing libnvme 2>/dev/null),-luring -lnvme)
 
 # CRC64 NVMe came with ISA-L 2.31: where the system's is older, Debian's source
-# is built here and linked in
-ISAL := $(shell pkg-config --atleast-version=2.31 libisal 2>/dev/null && \
-	echo system || echo build)
-ifeq ($(ISAL),build)
+# (or the one in ISAL) is built and linked in
+ifeq ($(ISAL)$(shell pkg-config --atleast-version=2.31 libisal 2>/dev/null || echo old),)
+ISAL_LIB := $(shell pkg-config --libs libisal)
+ISAL_FLAGS := $(shell pkg-config --cflags libisal)
+else
 ISAL_LIB := $(B)/isal/isa-l.a
 ISAL_FLAGS := -I$(B)/isal/include
-else
-ISAL_LIB := -lisal
 endif
 
 LIB_SRC := $(wildcard lib/*.c)
@@ -92,25 +92,38 @@ deps:
 	@mkdir -p $(B)
 	@scripts/deps
 
+NO_APT = command -v apt-get >/dev/null || { echo '$(1)' >&2; exit 2; }
+
 $(B)/fio/fio: | deps
-	@dir=$$(scripts/debian source fio $(FIO_VERSIONS)) && \
+	@$(call NO_APT,fio: no apt here to fetch its source; type: make FIO=DIR$(comma) a fio source tree where ./configure was run)
+	@dir=$$(scripts/debian source fio $(FIO_VERSIONS)) || exit 2; \
 	cd "$$dir" && echo "building $${dir##*/} for this engine" >&2 && \
 	{ ./configure --disable-native --disable-isal --disable-isal64 && \
-		$(MAKE) -j$(JOBS) fio; } >build.log 2>&1 || { tail -n 3 build.log >&2; exit 1; } && \
+		$(MAKE) -j$(JOBS) fio; } >build.log 2>&1 || \
+		{ tail -n 3 build.log >&2; echo "fio: building it failed; see $$dir/build.log" >&2; exit 1; } && \
 	ln -sfn "$$dir" "$(CURDIR)/$(B)/fio"
 
-$(B)/isal/isa-l.a: | deps
-	@dir=$$(scripts/debian source libisal 2.31) && mkdir -p $(@D)/include && \
+$(B)/isal/isa-l.a: $(B)/isal/tree | deps
+	@$(if $(ISAL),,$(call NO_APT,ISA-L: 2.31 or newer is needed$(comma) here is $(or $(shell pkg-config --modversion \
+		libisal 2>/dev/null),none); install it or type: make ISAL=DIR$(comma) with the source of such a version))
+	@dir=$(if $(ISAL),"$$(realpath -m "$(ISAL)")",$$(scripts/debian source libisal 2.31)) || exit 2; \
+	[ -f "$$dir/Makefile.unx" ] || { echo "ISAL=$(ISAL): no source of ISA-L; give its directory" >&2; exit 2; }; \
+	mkdir -p $(@D)/include && \
 	echo "building $${dir##*/}, its CRCs" >&2 && \
 	{ $(MAKE) -C "$$dir" -f Makefile.unx -j$(JOBS) units=crc lib; } \
-		>$(@D)/build.log 2>&1 || { tail -n 3 $(@D)/build.log >&2; exit 1; } && \
+		>$(@D)/build.log 2>&1 || \
+		{ tail -n 3 $(@D)/build.log >&2; echo "ISA-L: building it failed; see $(@D)/build.log" >&2; exit 1; } && \
 	ln -sfn "$$dir/include" $(@D)/include/isa-l && \
-	ln -sf "$$dir/bin/isa-l.a" $@
+	cp --remove-destination "$$dir/bin/isa-l.a" $@
+
+$(B)/isal/tree: FORCE
+	@mkdir -p $(@D)
+	@echo "$(ISAL)" | cmp -s - $@ || echo "$(ISAL)" >$@
 
 $(B)/obj/lib/%.o: lib/%.c | deps
 	@mkdir -p $(@D)
 	$(call RUN,CC)$(CC) $(LIB_FLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -c $< -o $@
-$(LIB_OBJ): | $(filter $(B)/%,$(ISAL_LIB))
+$(LIB_OBJ): $(filter $(B)/%,$(ISAL_LIB))
 
 $(E)/obj/engines/%.o: engines/%.c | deps
 	@mkdir -p $(@D)
@@ -252,12 +265,13 @@ lab: $(B)/io_uring_pi.so $(B)/t/attr-cost $(if $(DEV),,kernel)
 
 # fio's own checksums as fast as ours
 $(B)/perf/fio-isal/fio: $(FIO)/fio $(filter $(B)/%,$(ISAL_LIB))
-	@rm -rf $(@D) && mkdir -p $(@D) $(B)/perf/lib && cp -r $(FIO)/. $(@D) && \
-	$(if $(filter $(B)/%,$(ISAL_LIB)),ln -sf "$(CURDIR)/$(ISAL_LIB)" $(B)/perf/lib/libisal.a &&) \
+	@rm -rf $(@D) && mkdir -p $(@D) $(B)/perf/lib && cp -r $(FIO)/. $(@D)
+	@$(if $(filter $(B)/%,$(ISAL_LIB)),ln -sf "$(CURDIR)/$(ISAL_LIB)" $(B)/perf/lib/libisal.a &&) \
 	cd $(@D) && echo "building fio with ISA-L" >&2 && \
 	{ $(MAKE) clean && LDFLAGS=-L../lib ./configure --disable-native \
 		--extra-cflags="$(ISAL_FLAGS:-I$(B)/%=-I../../%) -L../lib" && grep -q CONFIG_LIBISAL64 config-host.h && \
-		$(MAKE) -j$(JOBS) LDFLAGS=-L../lib fio; } >build.log 2>&1 || { tail -n 3 build.log >&2; exit 1; }
+		$(MAKE) -j$(JOBS) LDFLAGS=-L../lib fio; } >build.log 2>&1 || \
+		{ tail -n 3 build.log >&2; echo "fio with ISA-L: building it failed; see $(@D)/build.log" >&2; exit 1; }
 
 perf: perf-host $(ENGINE) $(B)/t/floor $(B)/perf/fio-isal/fio
 	@scripts/pi-bench perf --fio $(FIO)/fio --engine $(ENGINE)
@@ -269,7 +283,7 @@ perf-host: $(B)/t/tuple-cost
 
 PREFIX ?= /usr/local
 # where that fio looks when it has dynamic engines
-ENGDIR ?= $(shell sed -n 's/^\#define FIO_EXT_ENG_DIR[^"]*"\(.*\)"/\1/p' $(FIO)/os/os-linux.h)
+ENGDIR ?= $(shell sed -n 's/^\#define FIO_EXT_ENG_DIR[^"]*"\(.*\)"/\1/p' $(FIO)/os/os-linux.h 2>/dev/null)
 SHARE := $(PREFIX)/share/fio-pi
 # the fio that pi-bench runs unless told otherwise
 FIO_PROGRAM ?= $(or $(shell command -v fio),$(PREFIX)/bin/fio)
@@ -299,7 +313,7 @@ deb: all
 	@scripts/deb $(B) $(FIO_VERSION)
 
 clean:
-	rm -rf $(B)/obj $(B)/t $(B)/unit $(B)/unit-san $(B)/san $(B)/fuzz $(B)/abi $(B)/install $(B)/soak $(B)/deb $(B)/*.deb \
+	rm -rf $(B)/obj $(B)/t $(B)/unit $(B)/unit-san $(B)/san $(B)/fuzz $(B)/abi $(B)/install $(B)/elsewhere $(B)/soak $(B)/deb $(B)/*.deb \
 		$(B)/io_uring_pi.so $(B)/report $(B)/compare $(B)/compare-builds $(B)/selftest $(B)/lab $(B)/perf
 
 distclean:
