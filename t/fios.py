@@ -44,7 +44,7 @@ def distribution():
     package = debian('package', 'fio')
     version = package and package.name.partition('-')[2]
     if package and any(package.glob('**/libc.so.6')):
-        skip("the distribution's fio", "Debian's, which is what can be had here, has a C library of its own")
+        skip('distribution-fio', "Debian's, which is what can be had here, has a C library of its own")
         return None
     source = package and debian('source', 'fio', version)
     if not source or source.name != f'fio-{version}':
