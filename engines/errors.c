@@ -219,7 +219,10 @@ static uint32_t scan(struct pi_errors *errors, const struct pi_errors_io *where,
 	return found;
 }
 
-/* SCSI checks what it checks, whatever it was asked to */
+/*
+ * SCSI checks what it checks, whatever it was asked to.  And a fault that only
+ * the host would find is not lost where the device refuses another beside it.
+ */
 uint32_t pi_errors_scan(struct pi_errors *errors,
 			const struct pi_errors_io *where)
 {
@@ -227,7 +230,7 @@ uint32_t pi_errors_scan(struct pi_errors *errors,
 
 	if (!strcmp(where->finder, "host"))
 		return scan(errors, where, &t->on_read);
-	return scan(errors, where, &t->by_device) ?:
+	return scan(errors, where, errors->faults ? &t->compared : &t->by_device) ?:
 	       scan(errors, where, &t->tuple);
 }
 
