@@ -188,7 +188,7 @@ def remove(root):
 
 
 def copy_tree(target):
-    """What git would put into a commit of everything."""
+    """A clone of what a commit of everything would be."""
     target.mkdir(parents=True)
     names = ask('git', '-C', ROOT, 'ls-files', '-z', '--cached', '--others', '--exclude-standard').split('\0')
     there = [name for name in names if name and os.path.lexists(ROOT / name)]
@@ -199,6 +199,9 @@ def copy_tree(target):
     pack.stdin.close()
     if pack.wait() or unpack.wait():
         raise Failure(f'{target}: tar failed')
+    identity = ['-c', 'user.name=distros', '-c', 'user.email=distros@localhost', '-c', 'commit.gpgsign=false']
+    for words in (['init', '-q'], ['add', '-A'], [*identity, 'commit', '-q', '--no-verify', '-m', 'as it stands']):
+        ask('git', '-C', target, *words)
 
 
 class Report:
