@@ -29,7 +29,7 @@ from pibench.progress import Progress, clock  # noqa: E402
 DISTROS = ROOT / 'build/distros'
 KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 SCRIPTS = Path('/usr/share/debootstrap/scripts')
-RELEASES = {'bookworm': 'fio-pi', 'trixie': 'fio-pi', 'testing': 'fio-pi'}
+RELEASES = {'bookworm': 'fio-pi', 'trixie': 'fio pi', 'testing': 'fio-pi'}
 # testing is what nobody has tried: a warning that its compilers are the first to have must not break a build
 WERROR = {'bookworm': ' WERROR=1', 'trixie': ' WERROR=1', 'testing': ''}
 BASE_AGE = 7 * 24 * 3600
