@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Built where others build: in a directory of any name, and by a compiler that warns of what ours does not."""
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / 'guest'))
+from tap import BUILD, FIO, ROOT, ok, run  # noqa: E402
+
+TREE = BUILD / 'a dír/fio pi'
+# what a make around this one was told is not for that one
+ENVIRONMENT = {name: value for name, value in os.environ.items()
+               if not name.startswith('MAKE') and name not in ('WERROR', 'FIO', 'E', 'B', 'V')}
+
+
+def make(*words):
+    return subprocess.run(['make', *words], cwd=TREE, env=ENVIRONMENT, capture_output=True, text=True)
+
+
+def linked(name, target):
+    (TREE / name).parent.mkdir(parents=True, exist_ok=True)
+    (TREE / name).symlink_to(target)
+
+
+def test():
+    shutil.rmtree(TREE.parent, ignore_errors=True)
+    TREE.mkdir(parents=True)
+    for name in ('Makefile', 'configs', 'engines', 'lib', 'man', 'scripts', 't'):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, TREE / name)
+    fio = TREE / 'build/src/fio-0'
+    linked('build/src/fio-0', Path(FIO).resolve().parent)
+    if (BUILD / 'isal').exists():
+        linked('build/src/libisal-0', (BUILD / 'isal/include/isa-l').resolve().parent)
+        # scripts/debian needs an archive: here it is at hand already
+        (TREE / 'scripts/debian').write_text(f'#!/bin/sh\necho "{TREE}/build/src/libisal-0"\n')
+
+    made = make(f'FIO={fio}')
+    engine = TREE / 'build/io_uring_pi.so'
+    if not ok(made.returncode == 0 and engine.exists(), 'make in a path with blanks, FIO= too', made):
+        return
+    got = subprocess.run([FIO, '--name=j', f'--ioengine=external:{engine}', '--pi_layout=none', f'--filename={TREE}/file',
+                          '--size=64k', '--rw=write'], cwd=TREE, capture_output=True, text=True)
+    ok(got.returncode == 0, 'its engine runs', got)
+    made = make(f'FIO={fio}', 'build/unit/test_json', 'build/unit-san/test_json')
+    ok(made.returncode == 0, 'unit tests build', made)
+    root = TREE / 'dest dir'
+    made = make('install', f'FIO={fio}', f'DESTDIR={root}')
+    ok(made.returncode == 0 and (root / 'usr/local/bin/pi-bench').exists() and
+       len([*root.rglob('fio-io_uring_pi.so')]) == 1, 'make install DESTDIR=', made)
+    made = make('uninstall', f'FIO={fio}', f'DESTDIR={root}')
+    ok(made.returncode == 0 and not [path for path in root.rglob('*') if not path.is_dir()], 'make uninstall DESTDIR=', made)
+    warnings()
+    shutil.rmtree(TREE.parent)
+
+
+def warnings():
+    with open(TREE / 'lib/reason.c', 'a') as source:
+        source.write('static int unused;\n')
+    made = make('build/obj/lib/reason.o')
+    ok(made.returncode == 0 and 'warning' in made.stderr, 'a warning breaks no build', made)
+    made = make('build/obj/lib/reason.o', 'WERROR=1')
+    ok(made.returncode != 0, 'but one with WERROR=1, of what is built already', made)
+
+
+run(test)
