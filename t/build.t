@@ -53,6 +53,8 @@ def test():
        len([*root.rglob('fio-io_uring_pi.so')]) == 1, 'make install DESTDIR=', made)
     made = make('uninstall', f'FIO={fio}', f'DESTDIR={root}')
     ok(made.returncode == 0 and not [path for path in root.rglob('*') if not path.is_dir()], 'make uninstall DESTDIR=', made)
+    got = subprocess.run(['scripts/lab-kernel'], cwd=TREE, capture_output=True, text=True)
+    ok(got.returncode == 1 and got.stderr.count('\n') == 1, 'Linux does not build there, which is said in a line', got)
     warnings()
     shutil.rmtree(TREE.parent)
 
