@@ -232,27 +232,57 @@ FUZZ_CC ?= clang
 FUZZ := $(B)/fuzz
 FUZZ_SAN := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZ_TARGETS := $(patsubst t/fuzz/fuzz_%.c,%,$(wildcard t/fuzz/fuzz_*.c))
-FUZZ_HARNESS := $(patsubst t/fuzz/%.c,$(FUZZ)/%.o,$(wildcard t/fuzz/*.c))
 FUZZ_LIB := $(LIB_SRC:%.c=$(FUZZ)/%.o)
+FUZZ_ENGINE := $(ENGINE_SRC:%.c=$(FUZZ)/%.o)
 FUZZ_FLAGS = $(filter-out -MMD -MP,$(LIB_FLAGS)) -It/fuzz $(FUZZ_SAN)
-
-.SECONDARY: $(FUZZ_LIB) $(FUZZ_HARNESS)
+FUZZ_FIO_FLAGS = -Iengines $(filter-out -MMD -MP,$(ENGINE_FLAGS)) -It/fuzz $(FUZZ_SAN)
+FUZZ_HEADERS := $(wildcard lib/*.h engines/*.h t/fuzz/*.h)
+# what fio itself is linked from, its main() excepted
+FIO_PARTS = $(shell $(MAKE) -s --no-print-directory -C $(FIO) --eval='pi-parts: ; @echo $$($(1))' pi-parts)
+.SECONDARY: $(FUZZ_LIB) $(FUZZ_ENGINE) $(patsubst t/fuzz/%.c,$(FUZZ)/%.o,$(wildcard t/fuzz/*.c))
 
 fuzz-deps:
 	@mkdir -p $(B)
 	@scripts/deps fuzz
 
-$(FUZZ)/lib/%.o: lib/%.c $(HEADERS) | fuzz-deps deps $(filter $(B)/%,$(ISAL_LIB))
-	@mkdir -p $(@D)
-	$(call RUN,CC)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c $< -o $@
+# so that a crash is known to be the engine's, or fio's own
+IN_SECTION = $(foreach from,.text .text.unlikely .text.startup .text.hot,--rename-section $(from)=$(1)_text)
 
-$(FUZZ)/%.o: t/fuzz/%.c $(wildcard t/fuzz/*.h) $(HEADERS) | fuzz-deps deps
+$(FUZZ)/lib/%.o: lib/%.c $(FUZZ_HEADERS) | fuzz-deps deps $(filter $(B)/%,$(ISAL_LIB))
+	@mkdir -p $(@D)
+	$(call RUN,CC)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c $< -o $@ && \
+		objcopy $(call IN_SECTION,pi) $@
+
+$(FUZZ)/engines/%.o: engines/%.c $(FUZZ_HEADERS) | fuzz-deps deps $(FIO)/fio
+	@mkdir -p $(@D)
+	$(call RUN,CC)$(FUZZ_CC) $(FUZZ_FIO_FLAGS) -fsanitize=fuzzer-no-link -c $< -o $@ && \
+		objcopy $(call IN_SECTION,pi) $@
+
+$(FUZZ)/fio.o: $(FIO)/fio | fuzz-deps
+	@mkdir -p $(@D)
+	$(call RUN,LD)ld -r -o $@ $(addprefix $(FIO)/,$(filter-out helper_thread.o,$(call FIO_PARTS,OBJS))) && \
+		objcopy $(call IN_SECTION,fio) $@
+
+$(FUZZ)/fuzz_job.o: t/fuzz/fuzz_job.c $(FUZZ_HEADERS) | fuzz-deps deps $(FIO)/fio
+	@mkdir -p $(@D)
+	$(call RUN,CC)$(FUZZ_CC) $(FUZZ_FIO_FLAGS) -c $< -o $@
+
+$(FUZZ)/%.o: t/fuzz/%.c $(FUZZ_HEADERS) | fuzz-deps deps
 	@mkdir -p $(@D)
 	$(call RUN,CC)$(FUZZ_CC) $(FUZZ_FLAGS) -c $< -o $@
 
+FUZZ_LINK = $(FUZZ_CC) $(FUZZ_SAN) -fsanitize=fuzzer -o $@ $^ \
+	$(patsubst %,-Wl$(comma)--wrap=%,$(shell sed -n 's/.*wrap: *//p' $(1))) $(LIBS)
+
+$(FUZZ)/job: $(FUZZ)/fuzz_job.o $(FUZZ)/kernel.o $(FUZZ)/reach.o $(FUZZ)/fio.o $(FUZZ_LIB) $(FUZZ_ENGINE)
+	$(call RUN,LD)$(call FUZZ_LINK,t/fuzz/kernel.c) $(call FIO_PARTS,LIBS)
+
 $(FUZZ)/%: $(FUZZ)/fuzz_%.o $(FUZZ)/reach.o $(FUZZ_LIB)
-	$(call RUN,LD)$(FUZZ_CC) $(FUZZ_SAN) -fsanitize=fuzzer -o $@ $^ \
-		$(patsubst %,-Wl$(comma)--wrap=%,$(shell sed -n 's/.*wrap: *//p' t/fuzz/fuzz_$*.c)) $(LIBS)
+	$(call RUN,LD)$(call FUZZ_LINK,t/fuzz/fuzz_$*.c)
+
+fuzz: SECONDS = 3600
+fuzz: $(FUZZ_TARGETS:%=$(FUZZ)/%)
+	@nice -n 19 t/fuzz/run --seconds $(SECONDS) --seed=$(SEED)
 
 bench: $(B)/io_uring_pi.so
 	@scripts/pi-bench run --fio $(FIO)/fio --engine $(B)/io_uring_pi.so \
@@ -322,4 +352,4 @@ distclean:
 -include $(LIB_OBJ:.o=.d) $(ENGINE_OBJ:.o=.d)
 
 
-.PHONY: all deps fuzz-deps kernel check test test-distros test-long faults soak bench lab perf perf-host install uninstall deb clean distclean FORCE
+.PHONY: all deps fuzz fuzz-deps kernel check test test-distros test-long faults soak bench lab perf perf-host install uninstall deb clean distclean FORCE
