@@ -13,6 +13,7 @@
 # make test-distros   build and run it all in a new Debian 12, 13 and testing, as root
 # make test-long   that, and what takes minutes: every format there is
 # make soak     everything at random, with faults, for SECONDS=600; SEED= repeats it
+# make test-fio   fio's own tests, with its own engine and with this one
 # make faults   100 000 injected faults, all found; 10 million clean blocks
 # make fuzz     parsers and whole jobs, guided by coverage, with clang, for SECONDS=3600
 # make clean    remove what was built here; make distclean: and fetched
@@ -216,12 +217,16 @@ $(B)/soak/io_uring_pi.so: $(LIB_SRC) $(ENGINE_SRC) t/long/soak_memory.c $(wildca
 		-o $@ $(LIB_SRC) $(ENGINE_SRC) t/long/soak_memory.c $(LIBS)
 
 SECONDS ?= 600
-soak test-long: export PI_FIO = $(FIO_DIR)/fio
+soak test-long test-fio: export PI_FIO = $(FIO_DIR)/fio
 soak: $(B)/soak/io_uring_pi.so
 	@PI_SOAK_SECONDS=$(SECONDS) PI_TEST_SEED=$(SEED) t/long/soak.t
 
 test-long: test $(B)/soak/io_uring_pi.so
 	@PYTHONDONTWRITEBYTECODE=1 prove --exec '' t/long/*.t
+
+test-fio: $(B)/io_uring_pi.so
+	@scripts/guest fetch
+	@PYTHONDONTWRITEBYTECODE=1 prove -v --exec '' t/long/fio.t
 
 faults: $(B)/io_uring_pi.so
 	@scripts/guest fetch
@@ -352,4 +357,4 @@ distclean:
 -include $(LIB_OBJ:.o=.d) $(ENGINE_OBJ:.o=.d)
 
 
-.PHONY: all deps fuzz fuzz-deps kernel check test test-distros test-long faults soak bench lab perf perf-host install uninstall deb clean distclean FORCE
+.PHONY: all deps fuzz fuzz-deps kernel check test test-distros test-long test-fio faults soak bench lab perf perf-host install uninstall deb clean distclean FORCE
