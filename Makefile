@@ -194,10 +194,10 @@ check: $(HOST_NEEDS)
 	@PYTHONDONTWRITEBYTECODE=1 CMOCKA_MESSAGE_OUTPUT=TAP \
 		prove -j$(JOBS) --exec '' $(HOST_TESTS)
 
-# for each of the five fuzzers: a minute in all
+# for each of the five that draw at random, and of the five guided by coverage: a minute each
 test: export PI_FUZZ_SECONDS ?= 12
 test: $(HOST_NEEDS) $(B)/io_uring_pi.so $(B)/t/pi-poke $(B)/t/pi-info \
-		$(B)/t/layout-refuse kernel
+		$(B)/t/layout-refuse kernel fuzzers
 	@scripts/guest fetch
 	@PYTHONDONTWRITEBYTECODE=1 CMOCKA_MESSAGE_OUTPUT=TAP \
 		prove -j$(JOBS) --exec '' $(HOST_TESTS) t/*.t t/guest/*.t
@@ -250,23 +250,23 @@ fuzz-deps:
 	@mkdir -p $(B)
 	@scripts/deps fuzz
 
-# so that a crash is known to be the engine's, or fio's own
-IN_SECTION = $(foreach from,.text .text.unlikely .text.startup .text.hot,--rename-section $(from)=$(1)_text)
+# so that a crash is known to be the engine's, or fio's own; clang gives each function a section
+IN_SECTION = objcopy $$(objdump -h $@ | sed -n 's/.* \(\.text[^ ]*\) .*/--rename-section \1=$(1)_text/p') $@
 
 $(FUZZ)/lib/%.o: lib/%.c $(FUZZ_HEADERS) | fuzz-deps deps $(filter $(B)/%,$(ISAL_LIB))
 	@mkdir -p $(@D)
 	$(call RUN,CC)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c $< -o $@ && \
-		objcopy $(call IN_SECTION,pi) $@
+		$(call IN_SECTION,pi)
 
 $(FUZZ)/engines/%.o: engines/%.c $(FUZZ_HEADERS) | fuzz-deps deps $(FIO)/fio
 	@mkdir -p $(@D)
 	$(call RUN,CC)$(FUZZ_CC) $(FUZZ_FIO_FLAGS) -fsanitize=fuzzer-no-link -c $< -o $@ && \
-		objcopy $(call IN_SECTION,pi) $@
+		$(call IN_SECTION,pi)
 
 $(FUZZ)/fio.o: $(FIO)/fio | fuzz-deps
 	@mkdir -p $(@D)
 	$(call RUN,LD)ld -r -o $@ $(addprefix $(FIO)/,$(filter-out helper_thread.o,$(call FIO_PARTS,OBJS))) && \
-		objcopy $(call IN_SECTION,fio) $@
+		$(call IN_SECTION,fio)
 
 $(FUZZ)/fuzz_job.o: t/fuzz/fuzz_job.c $(FUZZ_HEADERS) | fuzz-deps deps $(FIO)/fio
 	@mkdir -p $(@D)
@@ -285,9 +285,11 @@ $(FUZZ)/job: $(FUZZ)/fuzz_job.o $(FUZZ)/kernel.o $(FUZZ)/reach.o $(FUZZ)/fio.o $
 $(FUZZ)/%: $(FUZZ)/fuzz_%.o $(FUZZ)/reach.o $(FUZZ_LIB)
 	$(call RUN,LD)$(call FUZZ_LINK,t/fuzz/fuzz_$*.c)
 
+fuzzers: $(FUZZ_TARGETS:%=$(FUZZ)/%)
+
 fuzz: SECONDS = 3600
-fuzz: $(FUZZ_TARGETS:%=$(FUZZ)/%)
-	@nice -n 19 t/fuzz/run --seconds $(SECONDS) --seed=$(SEED)
+fuzz: fuzzers
+	@nice -n 19 t/fuzz/run.py --seconds $(SECONDS) --seed=$(SEED)
 
 bench: $(B)/io_uring_pi.so
 	@scripts/pi-bench run --fio $(FIO)/fio --engine $(B)/io_uring_pi.so \
@@ -357,4 +359,4 @@ distclean:
 -include $(LIB_OBJ:.o=.d) $(ENGINE_OBJ:.o=.d)
 
 
-.PHONY: all deps fuzz fuzz-deps kernel check test test-distros test-long test-fio faults soak bench lab perf perf-host install uninstall deb clean distclean FORCE
+.PHONY: all deps fuzz fuzzers fuzz-deps kernel check test test-distros test-long test-fio faults soak bench lab perf perf-host install uninstall deb clean distclean FORCE

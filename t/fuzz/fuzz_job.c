@@ -9,7 +9,8 @@
  *
  * Each input runs in a child, which starts from the same state, may leave it in
  * any, and hands its counters back.  A crash in fio itself is counted, and kept
- * in PI_FUZZ_FIO_CRASHES, but does not end the fuzzing.
+ * in PI_FUZZ_FIO_CRASHES, but does not end the fuzzing.  PI_FUZZ_SHOW lets see
+ * what fio says, and where it has crashed.
  */
 #include <errno.h>
 #include <execinfo.h>
@@ -75,8 +76,8 @@ static const char global[] =
 	"group_reporting=0\n";
 
 enum {
-	ENDED_IN_FIO	= 77,
-	GOES_ON_IN_FIO	= 78,
+	ENDED_IN_FIO	= 101,
+	GOES_ON_IN_FIO	= 102,
 };
 
 #define MOST_JOBS	4
@@ -139,17 +140,25 @@ static void hand_back(void)
 	memcpy(handed, __start___sancov_cntrs, nr_counters);
 }
 
+static bool is_engine(const char *pc)
+{
+	return pc >= __start_pi_text && pc < __stop_pi_text;
+}
+
+static bool is_fio(const char *pc)
+{
+	return pc >= __start_fio_text && pc < __stop_fio_text;
+}
+
 static bool in_engine(void)
 {
 	void *frames[64];
 	const int nr = backtrace(frames, 64);
 
 	for (int i = 0; i < nr; i++) {
-		const char *pc = frames[i];
-
-		if (pc >= __start_pi_text && pc < __stop_pi_text)
+		if (is_engine(frames[i]))
 			return true;
-		if (pc >= __start_fio_text && pc < __stop_fio_text)
+		if (is_fio(frames[i]))
 			return false;
 	}
 	/* the fake kernel or this file: what the engine has asked of them */
@@ -163,7 +172,6 @@ static void crashed(int sig)
 	if (!in_engine()) {
 		if (getenv("PI_FUZZ_SHOW"))
 			__sanitizer_print_stack_trace();
-		hand_back();
 		_exit(ENDED_IN_FIO);
 	}
 	__sanitizer_print_stack_trace();
@@ -185,7 +193,6 @@ static void too_long(int sig)
 		return;
 	}
 	if (!memcmp(before, __start___sancov_cntrs, nr_counters)) {
-		hand_back();
 		_exit(GOES_ON_IN_FIO);
 	}
 	signal(SIGABRT, SIG_DFL);
@@ -368,6 +375,9 @@ static void start(void)
 		abort();
 	write_dictionary();
 	fio_time_init();
+	CHECK(is_engine((const char *)ioengine.event) &&
+	      is_engine((const char *)pi_ring_init));
+	CHECK(is_fio((const char *)fio_backend) && !is_fio((const char *)start));
 	register_ioengine(&ioengine);
 	nr_counters = __stop___sancov_cntrs - __start___sancov_cntrs;
 	handed = mmap(NULL, 2 * nr_counters, PROT_READ | PROT_WRITE,
@@ -411,7 +421,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (waitpid(pid, &status, 0) < 0)
 		CHECK(errno == EINTR);
 	free(text);
-	memcpy(__start___sancov_cntrs, handed, nr_counters);
+	/* what ends in fio itself is no place to go on from */
+	if (WIFEXITED(status) && WEXITSTATUS(status) < ENDED_IN_FIO)
+		memcpy(__start___sancov_cntrs, handed, nr_counters);
 	fuzz_reached();
 	if (WIFSIGNALED(status)) {
 		fprintf(stderr, "job: the child died of signal %d\n", WTERMSIG(status));

@@ -17,10 +17,11 @@ struct input {
 	uint16_t app;
 	uint16_t app_mask;
 	uint8_t app_mode;
-	uint8_t bits;		/* extended, ref_check, opaque */
+	uint8_t bits;		/* extended, ref_check, opaque, unchecked */
 	uint8_t blocks;
 	uint8_t kind;
 	uint64_t tag;
+	uint64_t number;
 	uint64_t ref;
 	uint64_t random;
 } __attribute__((packed));
@@ -50,14 +51,15 @@ static void check_bad(const struct pi_format *format,
 }
 
 static void scan(const struct pi_tuple *t, const struct pi_format *format,
-		 const struct buffers *b, uint32_t blocks, uint64_t ref)
+		 const struct buffers *b, uint32_t blocks, uint64_t number,
+		 uint64_t ref)
 {
 	struct pi_mismatch bad;
 
 	for (uint32_t at = 0; at < blocks; at += bad.block + 1) {
 		int ret = t->verify(t, pi_tuple_data(t, b->data, at),
 				    pi_tuple_md(t, b->data, b->md, at),
-				    blocks - at, ref + at, &bad);
+				    blocks - at, number + at, ref + at, &bad);
 
 		if (!ret)
 			return;
@@ -79,6 +81,11 @@ static void fault(const struct input *in, const struct pi_tuple *t,
 		.kind	= in->kind % PI_NR_FAULT_KINDS,
 		.random	= in->random,
 	};
+	const struct pi_fault_block block = {
+		.number	= in->number,
+		.ref	= in->ref,
+		.tag	= in->ref,
+	};
 	const bool escaped = in->app == 0xffff && !t->app_varies;
 	const size_t old_len = format->interval + format->md_size;
 	uint8_t *old;
@@ -88,13 +95,13 @@ static void fault(const struct input *in, const struct pi_tuple *t,
 	if (!(pi_fault_visible(format, t) >> fault.kind & 1) || escaped)
 		return;
 	old = calloc(1, old_len);
-	changed = pi_fault_apply(&fault, format, t, in->ref, 0, b->data,
+	changed = pi_fault_apply(&fault, format, t, &block, b->data,
 				 pi_tuple_md(t, b->data, b->md, 0), old,
 				 old + format->interval);
 	free(old);
 	if (!changed || !always_shows(fault.kind))
 		return;
-	CHECK(t->verify(t, b->data, b->md, 1, in->ref, &bad));
+	CHECK(t->verify(t, b->data, b->md, 1, in->number, in->ref, &bad));
 	check_bad(format, &bad, 1);
 	CHECK(pi_fault_shows_as(fault.kind, t, bad.tag));
 }
@@ -109,6 +116,7 @@ static void use(const struct input *in, const struct pi_format *format,
 		.ref		= in->tag,
 		.ref_check	= in->bits >> 1 & 1,
 		.opaque		= in->bits >> 2 & 1,
+		.unchecked	= in->bits >> 3 & 7,
 	};
 	const uint32_t blocks = 1 + in->blocks % 3;
 	struct buffers b = { 0 };
@@ -122,9 +130,9 @@ static void use(const struct input *in, const struct pi_format *format,
 	b.md = malloc(b.md_len);
 	fill(b.data, b.data_len, rest, size);
 	fill(b.md, b.md_len, rest, size);
-	scan(&t, format, &b, blocks, in->ref);
-	t.generate(&t, b.data, b.md, blocks, in->ref);
-	CHECK(!t.verify(&t, b.data, b.md, blocks, in->ref, &bad));
+	scan(&t, format, &b, blocks, in->number, in->ref);
+	t.generate(&t, b.data, b.md, blocks, in->number, in->ref);
+	CHECK(!t.verify(&t, b.data, b.md, blocks, in->number, in->ref, &bad));
 	fault(in, &t, format, &b);
 	free(b.md);
 	free(b.data);

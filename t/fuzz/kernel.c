@@ -518,7 +518,7 @@ int __wrap_nvme_identify(struct nvme_identify_args *args)
 }
 
 /*
- * io_uring: wrap: io_uring_queue_init_params io_uring_queue_exit io_uring_enter io_uring_register
+ * io_uring: wrap: io_uring_setup io_uring_queue_mmap io_uring_queue_exit io_uring_enter io_uring_register
  * wrap: io_uring_register_files io_uring_register_buffers io_uring_get_probe_ring io_uring_free_probe
  */
 
@@ -575,8 +575,7 @@ static void show(const struct ring *ring, int fd, struct io_uring *uring)
 	};
 }
 
-int __wrap_io_uring_queue_init_params(unsigned int entries, struct io_uring *uring,
-				      struct io_uring_params *p)
+int __wrap_io_uring_setup(unsigned int entries, struct io_uring_params *p)
 {
 	struct ring *ring;
 	int slot = 0;
@@ -605,7 +604,14 @@ int __wrap_io_uring_queue_init_params(unsigned int entries, struct io_uring *uri
 		ring->sq_flags = IORING_SQ_NEED_WAKEUP;
 	p->features = lacks(NO_ATTR) ? 0 : PI_IORING_FEAT_RW_ATTR;
 	kernel.rings[slot] = ring;
-	show(ring, RING_FD + slot, uring);
+	return RING_FD + slot;
+}
+
+int __wrap_io_uring_queue_mmap(int fd, struct io_uring_params *p,
+			       struct io_uring *uring)
+{
+	(void)p;
+	show(ring_of(fd), fd, uring);
 	return 0;
 }
 

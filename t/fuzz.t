@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The fuzzers of t/fuzz replay their corpus, go on from there, and find nothing.
+
+A fuzzer that fuzzes nothing finds nothing either: each must have reached the
+functions it is there for. PI_FUZZ_SECONDS is for each, PI_TEST_SEED repeats a
+run.
+"""
+import os
+import random
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / 't/guest'), str(ROOT / 't/fuzz')]
+import run
+import tap
+
+LAYOUTS = 'indirect sqe128 inline vec flat region passthru opcode'
+MUST_REACH = {
+    'inject': 'pi_inject_kinds pi_inject_blocks parse_number pi_inject_choose',
+    'json': 'pi_json_string',
+    'tuple': '''pi_format_from_cap pi_format_name pi_tuple_init pi_fault_apply guard_crc16 guard_crc64 guard_ip
+        generate_8_alone generate_8_first_extended generate_16_last generate_16_alone_extended verify_8_alone
+        verify_8_last_check verify_16_first verify_16_last_extended verify_0_check wrong_tag''',
+    'device': '''pi_device_probe_at pi_device_sibling_at pi_device_lba_formats pi_format_from_cap
+        pi_format_from_profile pi_guard_by_profile check_lower attr_text sibling''',
+    'job': ' '.join(f'arm_{name}' for name in LAYOUTS.split()) + '''
+        chk_cb reftag_cb pi_options_check check_act pi_target_probe check_whole pi_device_probe_at
+        pi_faults_check pi_inject_kinds pi_inject_blocks get_file_size init post_init prep_with_pi_single
+        prep_with_pi_vectored prep_mixed_single prep_passthru_single prep_plain_single prep_other queue commit getevents
+        event event_passthru event_other verify verify_faults generate pi_errors_scan pi_errors_device dump_file
+        pi_faults_write pi_unchecked_rw pi_stats_write register_files cleanup''',
+}
+
+
+def main():
+    seconds = int(os.environ.get('PI_FUZZ_SECONDS', 3))
+    seed = int(os.environ.get('PI_TEST_SEED', str(random.randrange(1, 1 << 32))), 0) & 0xffffffff
+    print(f'# PI_TEST_SEED={seed:#x}', flush=True)
+    with tempfile.TemporaryDirectory() as directory:
+        for target in sorted(MUST_REACH):
+            fuzzer = run.Run(target, ROOT / 'build/fuzz', Path(directory), seconds, seed)
+            inputs = len(list(fuzzer.corpus.iterdir()))
+            fuzzer()
+            kept = [(path.name, path.read_bytes()) for path in fuzzer.crashed]
+            tap.ok(not fuzzer.status and not kept and fuzzer.executions > inputs > 0,
+                   f'{target}: {inputs} inputs of the corpus and {fuzzer.executions - inputs} more, none ends badly',
+                   f'status {fuzzer.status}', kept, fuzzer.tail)
+            missing = set(MUST_REACH[target].split()) - fuzzer.reached()
+            tap.ok(not missing, f'{target}: {fuzzer.edges} edges, and what it is there for is reached',
+                   f'not reached: {" ".join(sorted(missing))}')
+            if target == 'job':
+                tap.ok(fuzzer.in_fio * 10 <= fuzzer.executions, 'job: fio itself stands most of it',
+                       f'{fuzzer.in_fio} of {fuzzer.executions} inputs')
+    print(f'1..{tap.checks}')
+    sys.exit(tap.failures != 0)
+
+
+main()
