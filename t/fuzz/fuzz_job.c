@@ -197,7 +197,7 @@ static void too_long(int sig)
 	}
 	signal(SIGABRT, SIG_DFL);
 	fuzz_kernel_halt();
-	fprintf(stderr, "the engine goes on and on\n");
+	dprintf(STDERR_FILENO, "the engine goes on and on\n");
 	__sanitizer_print_stack_trace();
 	abort();
 }

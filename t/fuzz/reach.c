@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "reach.h"
 
@@ -17,7 +18,8 @@ static uint8_t *reached;
 
 void fuzz_wrong(const char *file, int line, const char *what)
 {
-	fprintf(stderr, "%s:%d: not so: %s\n", file, line, what);
+	/* stderr may be what fio writes into */
+	dprintf(STDERR_FILENO, "%s:%d: not so: %s\n", file, line, what);
 	abort();
 }
 
