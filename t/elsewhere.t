@@ -125,7 +125,7 @@ def guest():
     hide = 'qemu-system-x86_64 busybox'
     says(on('fedora', 'scripts/guest', 'run', '--', 'true', hide=hide), 'Fedora: what a guest takes is named',
          'qemu-system-x86_64 10 or newer', 'busybox', '--kernel FILE', status=125)
-    says(on('fedora', 'scripts/debian', 'package', 'fio'), 'Fedora: there is nothing to fetch from Debian with', 'apt', status=1)
+    says(on('fedora', 'scripts/debian', 'package', 'hello'), 'Fedora: there is nothing to fetch from Debian with', 'apt', status=1)
     done = on('fedora', 'scripts/lab-kernel')
     ok(done.returncode and 'no apt here' in done.stderr and 'Traceback' not in done.stderr, 'Fedora: nor the lab kernel', done.stderr)
 
