@@ -178,9 +178,24 @@ static void crashed(int sig)
 	raise(sig);
 }
 
+static int (*real_getevents)(struct thread_data *td, unsigned int min,
+			     unsigned int max, const struct timespec *t);
+static volatile unsigned long polls;
+
+/* fio's own loops ask again and again; one of the engine's does not return */
+static int counted_getevents(struct thread_data *td, unsigned int min,
+			     unsigned int max, const struct timespec *t)
+{
+	int ret = real_getevents(td, min, max, t);
+
+	polls++;
+	return ret;
+}
+
 /* fio may loop; the engine may not */
 static void too_long(int sig)
 {
+	static unsigned long polls_before;
 	struct rlimit limit = { CPU_SECONDS + 2, CPU_SECONDS + 10 };
 	static bool again;
 	static uint8_t *before;
@@ -189,12 +204,13 @@ static void too_long(int sig)
 		again = true;
 		before = handed + nr_counters;
 		memcpy(before, __start___sancov_cntrs, nr_counters);
+		polls_before = polls;
 		setrlimit(RLIMIT_CPU, &limit);
 		return;
 	}
-	if (!memcmp(before, __start___sancov_cntrs, nr_counters)) {
+	if (polls != polls_before ||
+	    !memcmp(before, __start___sancov_cntrs, nr_counters))
 		_exit(GOES_ON_IN_FIO);
-	}
 	signal(SIGABRT, SIG_DFL);
 	fuzz_kernel_halt();
 	dprintf(STDERR_FILENO, "the engine goes on and on\n");
@@ -378,6 +394,8 @@ static void start(void)
 	CHECK(is_engine((const char *)ioengine.event) &&
 	      is_engine((const char *)pi_ring_init));
 	CHECK(is_fio((const char *)fio_backend) && !is_fio((const char *)start));
+	real_getevents = ioengine.getevents;
+	ioengine.getevents = counted_getevents;
 	register_ioengine(&ioengine);
 	nr_counters = __stop___sancov_cntrs - __start___sancov_cntrs;
 	handed = mmap(NULL, 2 * nr_counters, PROT_READ | PROT_WRITE,
