@@ -129,44 +129,47 @@ static int probe_sysfs(const char *disk, int fd, struct pi_format *format,
 				      md_size, pi_first, reason);
 }
 
-/* name of the namespace's other device, "ng0n1"; false where there is none */
-static bool sibling(const char *sysfs, int fd, char *name, size_t size)
+/*
+ * Name of the namespace's other device, "ng0n1".  0; 1 of a partition, where it
+ * is the whole disk's; or -ENODEV.
+ */
+static int sibling(const char *sysfs, int fd, char *name, size_t size)
 {
 	char dir[PATH_MAX - 64], text[4], target[PATH_MAX];
 	const char *from = "nvme", *to = "ng", *own;
+	bool partition = false;
 	struct stat st;
 	ssize_t len;
 
 	if (fstat(fd, &st) || !attr_dir(sysfs, &st, dir, sizeof(dir)))
-		return false;
+		return -ENODEV;
 	len = readlink(dir, target, sizeof(target) - 1);
 	if (len < 0)
-		return false;
+		return -ENODEV;
 	target[len] = '\0';
 	if (S_ISCHR(st.st_mode)) {
 		from = "ng";
 		to = "nvme";
-	} else if (!attr_text(dir, "partition", text, sizeof(text)) &&
-		   strrchr(target, '/')) {
-		*strrchr(target, '/') = '\0';
+	} else {
+		partition = !attr_text(dir, "partition", text, sizeof(text));
 	}
+	if (partition && strrchr(target, '/'))
+		*strrchr(target, '/') = '\0';
 	own = strrchr(target, '/') ? strrchr(target, '/') + 1 : target;
 	if (strncmp(own, from, strlen(from)))
-		return false;
+		return -ENODEV;
 	snprintf(name, size, "%s%s", to, own + strlen(from));
-	return true;
+	return partition;
 }
 
 int pi_device_sibling_at(const char *sysfs, int fd, char *name, size_t size)
 {
-	char own[64], dir[PATH_MAX - 64], text[4];
-	struct stat st;
+	char own[64];
+	int ret = sibling(sysfs, fd, own, sizeof(own));
 
-	if (!sibling(sysfs, fd, own, sizeof(own)))
-		return -ENODEV;
-	snprintf(name, size, "/dev/%s", own);
-	return !fstat(fd, &st) && attr_dir(sysfs, &st, dir, sizeof(dir)) &&
-	       !attr_text(dir, "partition", text, sizeof(text));
+	if (ret >= 0)
+		snprintf(name, size, "/dev/%s", own);
+	return ret;
 }
 
 int pi_device_sibling(int fd, char *name, size_t size)
@@ -373,7 +376,7 @@ static int probe_namespace(const char *sysfs, const char *dir, int fd,
 	dev->nsid = nsid;
 	dev->any_ref = (ns.dps & NVME_NS_DPS_PI_MASK) == NVME_NS_DPS_PI_TYPE2;
 	dev->intervals = le64toh(ns.nsze);
-	if (!sibling(sysfs, fd, block, sizeof(block)))
+	if (sibling(sysfs, fd, block, sizeof(block)) < 0)
 		block[0] = '\0';
 	snprintf(disk, sizeof(disk), "%s/../%s", dir, block);
 	dev->max_bytes = max_command(disk, &dev->format);
