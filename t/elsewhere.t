@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from fios import debian  # noqa: E402
 from systems import RELEASES, WORK, on, releases  # noqa: E402
 from tap import BUILD, FIO, ROOT, ok, run  # noqa: E402
 
@@ -111,10 +112,9 @@ def build():
     says(on('fedora', 'make', f'B={out}', library, **old), 'Fedora: an old ISA-L', '2.31 or newer', 'here is 2.30.0', 'ISAL=DIR')
     says(on('fedora', 'make', f'B={out}', f'ISAL={WORK}', library, **old), 'Fedora: ISAL= without its source',
          f'ISAL={WORK}: no source of ISA-L')
-    source = (BUILD / 'isal/include/isa-l').resolve().parent
-    if (source / 'Makefile.unx').exists():
-        done = on('fedora', 'make', f'B={out}', f'ISAL={source}', library, **old)
-        ok(done.returncode == 0 and (ROOT / library).exists(), 'Fedora: ISAL=DIR', done.stderr)
+    source = debian('source', 'libisal', '2.31')
+    done = on('fedora', 'make', f'B={out}', f'ISAL={source}', library, **old)
+    ok(done.returncode == 0 and (ROOT / library).exists(), 'Fedora: ISAL=DIR', done.stderr)
 
 
 def newest(pattern):
