@@ -70,7 +70,7 @@ def mirror():
         uri, _, codename = line.partition('|')
         if '-' not in codename:
             return uri
-    raise Failure('no lists of a Debian archive here; add one to the sources of apt and run apt-get update')
+    raise Failure('no lists of a Debian archive here; this takes a Debian system where apt-get update was run')
 
 
 def settings():
