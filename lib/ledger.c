@@ -56,11 +56,12 @@ static void forget(struct pi_ledger *ledger, struct pi_ledger_entry *entry)
 static struct pi_ledger_entry *insert(struct pi_ledger *ledger,
 				      const void *file, uint64_t block)
 {
-	struct pi_ledger_entry *entry = malloc(sizeof(*entry));
+	struct pi_ledger_entry *entry = calloc(1, sizeof(*entry));
 
 	if (!entry)
 		return NULL;
-	*entry = (struct pi_ledger_entry) { .file = file, .block = block };
+	entry->file = file;
+	entry->block = block;
 	if (tsearch(entry, &ledger->entries, compare))
 		return entry;
 	free(entry);

@@ -8,6 +8,7 @@ machine too, with one session in it.
 
 import os
 import pathlib
+import shlex
 import sys
 import textwrap
 
@@ -80,7 +81,8 @@ class Host(test_device.FakeHost):
 
 
 def program(path, text, **fields):
-    path.write_text(textwrap.dedent(text.format(**fields)))
+    quoted = {name: shlex.quote(str(value)) for name, value in fields.items()}
+    path.write_text(textwrap.dedent(text.format(**quoted)))
     path.chmod(0o755)
 
 

@@ -2,7 +2,7 @@
 /*
  * Memory that is not to be had, an entry's or the tree's:
  *
- * wrap: malloc tsearch
+ * wrap: calloc tsearch
  */
 #include <search.h>
 
@@ -12,18 +12,18 @@
 
 #define MAX_FAULTS	100000
 
-static bool no_malloc, no_tsearch;
+static bool no_calloc, no_tsearch;
 
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
+void *__real_calloc(size_t nr, size_t size);
+void *__wrap_calloc(size_t nr, size_t size);
 void *__real_tsearch(const void *key, void **rootp,
 		     int (*compar)(const void *, const void *));
 void *__wrap_tsearch(const void *key, void **rootp,
 		     int (*compar)(const void *, const void *));
 
-void *__wrap_malloc(size_t size)
+void *__wrap_calloc(size_t nr, size_t size)
 {
-	return no_malloc ? NULL : __real_malloc(size);
+	return no_calloc ? NULL : __real_calloc(nr, size);
 }
 
 void *__wrap_tsearch(const void *key, void **rootp,
@@ -589,7 +589,7 @@ static void test_no_callback(void **state)
 /* a fault that cannot be noted is none, and what is known stays */
 static void test_no_memory(void **state)
 {
-	bool * const none[] = { &no_malloc, &no_tsearch };
+	bool * const none[] = { &no_calloc, &no_tsearch };
 
 	(void)state;
 	fault(A, BLOCK, PI_FAULT_DATA);
