@@ -1068,6 +1068,7 @@ static void test_opaque_moves(void **state)
 static void test_opaque_spread(void **state)
 {
 	const struct pi_format f = pi_test_format(NONE, 512, 8, 0, 3);
+	static const uint8_t data[512];
 	unsigned int same[8] = { 0 };
 	uint8_t md[2][8] = { { 0 } };
 	struct pi_tuple t;
@@ -1077,7 +1078,7 @@ static void test_opaque_spread(void **state)
 	for (unsigned int b = 0; b < 1 << 16; b++) {
 		uint8_t *now = md[b & 1], *before = md[~b & 1];
 
-		t.generate(&t, NULL, now, 1, REF + b, 0);
+		t.generate(&t, data, now, 1, REF + b, 0);
 		assert_memory_not_equal(now, before, 8);
 		for (unsigned int i = 0; i < 8; i++)
 			same[i] += now[i] == before[i];
