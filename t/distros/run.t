@@ -230,7 +230,7 @@ class Report:
 def test(release, steps, report):
     shutil.rmtree(release.place / 'log', ignore_errors=True)
     (release.place / 'log').mkdir()
-    broken = None
+    broken, failed = None, False
     for number, (what, _, work) in enumerate(steps, 1):
         if broken:
             report.result(release.name, f'{what} (not tried after {broken})', False)
@@ -245,11 +245,12 @@ def test(release, steps, report):
                 release.log.write(f'{failure}\n')
                 passed = False
         report.result(release.name, what, passed, time.monotonic() - start, path)
+        failed = failed or not passed
         if not passed and what.startswith(('debootstrap', 'make')) and 'check' not in what:
             broken = what
     if release.root.exists():
         release.keep()
-        if not broken:
+        if not failed:
             remove(release.root)
 
 
