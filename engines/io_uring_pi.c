@@ -563,7 +563,7 @@ static int getevents(struct thread_data *td, unsigned int min,
 	unsigned int wait = td->o.iodepth_batch_complete_min ? min : 0;
 	unsigned int got = 0;
 
-	for (;;) {
+	for (bool asked = false;; asked = true) {
 		unsigned int ready = min(pi_ring_ready(&e->ring), max - got);
 		unsigned int first = pi_ring_take(&e->ring, ready);
 		int ret;
@@ -571,7 +571,8 @@ static int getevents(struct thread_data *td, unsigned int min,
 		if (!got)
 			e->first_event = first;
 		got += ready;
-		if (got && got >= min)
+		/* fio asks for none while it waits for the time of an iolog */
+		if (got >= min && (got || asked))
 			return got;
 		if (e->sqpoll)
 			continue;
