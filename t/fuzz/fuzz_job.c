@@ -178,8 +178,8 @@ static void crashed(int sig)
 	raise(sig);
 }
 
-/* fio's loops call the engine now and then, or not at all; one of the engine's
- * does not return */
+/* a loop of fio's calls the engine again or leaves it alone; one of the
+ * engine's does not return */
 static int inside;
 static unsigned long returns;
 

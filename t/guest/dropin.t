@@ -98,10 +98,11 @@ def features(device):
             ok(run.jobs and 'steadystate' in run.jobs[0], 'its figures are there', run)
     passes(pi(device, **JOB, write_iolog='log'), 'write_iolog', read=IOS)
     logged = Path('log').read_text().count(' read ')
-    # with the pauses of the log fio 3.41 never ends, whatever the engine
-    done = pi(device, read_iolog='log', bs='4k', iodepth=8, replay_no_stall=1)
-    ok(done.status == 0 and done.ios('read') == logged > IOS // 2 and not done.lines(), 'read_iolog replays it', logged,
-       done.ios('read'), done)
+    # with the log's pauses fio's own io_uring may never end: it is asked for completions when nothing is in flight
+    for pauses in ({'replay_no_stall': 1}, {}):
+        done = pi(device, read_iolog='log', bs='4k', iodepth=8, **pauses)
+        ok(done.status == 0 and done.ios('read') == logged > IOS // 2 and not done.lines(), f'read_iolog replays it {pauses}', logged,
+           done.ios('read'), done)
     refuses(pi(device, **JOB, zonemode='zbd', zonesize='128k'), 'zonemode=zbd', 'zonemode=zbd', 'pi_layout=none')
 
 
