@@ -6,7 +6,7 @@ import os
 import resource
 import subprocess
 
-from tap import BUILD, ENGINE, FIO, main, ok, pi
+from tap import BUILD, ENGINE, FIO, for_anybody, main, ok, pi
 
 NOBODY = {'user': 65534, 'group': 65534, 'extra_groups': []}
 
@@ -24,9 +24,10 @@ def lines(done):
 
 def test(device):
     pi(device, rw='write', bs='64k', size='4m')
-    info = [BUILD / 't/pi-info', '--json', device]
-    job = [FIO, '--name=j', '--output-format=json', '--eta=never', f'--ioengine={ENGINE}', f'--filename={device}', '--direct=1',
-           '--readonly', '--rw=randread', '--bs=4k', '--size=4m', '--iodepth=16']
+    info = [for_anybody(BUILD / 't/pi-info'), '--json', device]
+    engine = for_anybody(ENGINE.partition(':')[2])
+    job = [for_anybody(FIO), '--name=j', '--output-format=json', '--eta=never', f'--ioengine=external:{engine}',
+           f'--filename={device}', '--direct=1', '--readonly', '--rw=randread', '--bs=4k', '--size=4m', '--iodepth=16']
     os.chmod(device, 0o600)
     done = said(job, **NOBODY)
     ok(done.returncode and len(lines(done)) == 1 and device in lines(done)[0] and 'Permission denied' in lines(done)[0],
