@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef PI_ENGINE_H
+#define PI_ENGINE_H
+
+#include "errors.h"
+#include "faults.h"
+#include "io.h"
+#include "layout.h"
+#include "ring.h"
+#include "stats.h"
+#include "target.h"
+#include "unchecked.h"
+
+#define PI_ALWAYS_INLINE	inline __attribute__((always_inline))
+/* out of the way of what every I/O goes: there it would cost saved registers */
+#define PI_NOINLINE		__attribute__((noinline))
+
+/* instructions to waste on each I/O, so that scripts/pi-bench has what to find */
+#ifndef PI_SELFTEST_SPIN
+#define PI_SELFTEST_SPIN 0
+#endif
+
+typedef int pi_prep_fn(struct thread_data *td, struct io_u *io_u);
+typedef enum fio_q_status pi_queue_fn(struct thread_data *td,
+				      struct io_u *io_u);
+typedef struct io_u *pi_event_fn(struct thread_data *td, struct io_u *io_u,
+				 int res);
+
+/**
+ * struct pi_way - what is not the same through the block layer and in commands
+ *		   to an NVMe namespace
+ * @init:	adapt a job to it, or refuse what this way has not: 0, or an errno
+ *		after one line on standard error
+ * @prep:	for any I/O, reads and writes with PI: of one buffer, vectored
+ * @event:	of a read or write with PI
+ * @event_other: of anything else, and of what did not go well
+ */
+struct pi_way {
+	int (*init)(struct thread_data *td);
+	pi_prep_fn *prep[2];
+	pi_event_fn *event;
+	pi_event_fn *event_other;
+};
+
+extern const struct pi_way pi_way_block;
+extern const struct pi_way pi_way_passthru;
+
+/**
+ * struct pi_engine - one job
+ * @ring:	io_us are handed to the kernel through it
+ * @ios:	what an I/O has beside its io_u, by io_u->index
+ * @mode:	of reads and writes with PI
+ * @plain:	of those without
+ * @prep:	for any I/O, what fio calls
+ * @prep_now:	what force_async= puts itself before
+ * @queue:	for any I/O, what fio calls
+ * @queue_next:	what experimental_verify= puts itself before
+ * @submit:	what the clock of pi_time= stands before
+ * @wait:	for completions
+ * @generate:	the tuples of a write
+ * @done:	with reads and with writes
+ * @mix:	percent of I/Os with PI
+ * @mix_carry:	what is left of it
+ * @vectors:	iovecs of the largest I/O
+ * @queued:	slots of the ring that wait for the next commit
+ * @first_event: position of the first that getevents took
+ * @async_every: force_async=
+ * @async_count: since the last that it was done for
+ * @sync_trim:	the kernel has no trims for io_uring
+ * @registered:	files are
+ * @ring_up:	the ring is to be released
+ * @io_us:	by index
+ * @iovecs:	of registered buffers
+ * @fds:	of registered files
+ * @targets:	list of the job's files
+ */
+struct pi_engine {
+	struct pi_ring ring;
+	struct pi_io_set ios;
+	struct pi_io_mode mode;
+	struct pi_io_mode plain;
+	const struct pi_layout *layout;
+	const struct pi_way *way;
+	pi_prep_fn *prep;
+	pi_prep_fn *prep_now;
+	pi_queue_fn *queue;
+	pi_queue_fn *queue_next;
+	int (*submit)(struct pi_ring *ring, unsigned int nr);
+	int (*wait)(struct pi_ring *ring, unsigned int min);
+	void (*generate)(struct thread_data *td, struct io_u *io_u);
+	void (*done[2])(struct thread_data *td, struct io_u *io_u,
+			uint32_t blocks);
+	unsigned int mix;
+	unsigned int mix_carry;
+	unsigned int vectors;
+	unsigned int queued;
+	unsigned int first_event;
+	uint64_t async_every;
+	uint64_t async_count;
+	bool sync_trim;
+	bool registered;
+	bool ring_up;
+	struct cmdprio cmdprio;
+
+	struct io_u **io_us;
+	struct iovec *iovecs;
+	int *fds;
+	unsigned int nr_fds;
+	struct pi_target *targets;
+	struct pi_errors errors;
+	struct pi_stats stats;
+	struct pi_faults *faults;
+	struct pi_unchecked unchecked;
+};
+
+extern struct ioengine_ops ioengine;
+
+/* the job failed, and why was said */
+static inline void pi_fail(struct thread_data *td, int err)
+{
+	td_verror(td, err, "io_uring_pi");
+}
+
+/**
+ * pi_prep_with_pi() - prepare a read or write with PI
+ * @vectored:	give a constant, so that the compiler drops the other branch
+ */
+static PI_ALWAYS_INLINE void pi_prep_with_pi(struct thread_data *td,
+					     struct io_u *io_u, bool vectored)
+{
+	struct pi_engine *e = td->io_ops_data;
+	struct pi_target *t = FILE_ENG_DATA(io_u->file);
+	struct pi_io *io = &e->ios.io[io_u->index];
+
+	pi_io_rw(io, &e->mode, io_u->ddir, t->fd, io_u->offset, io_u->xfer_buf,
+		 io_u->xfer_buflen, td->ioprio, io_u->index, (uintptr_t)io_u,
+		 vectored);
+	io->blocks = pi_target_blocks(t, io_u->xfer_buflen);
+	io->number = t->start + pi_target_blocks(t, io_u->offset);
+	io->ref = (io->number + t->ref_add) & t->ref_mask;
+	e->layout->fill(io, t->chk, t->app_tag, io->blocks * t->md_size,
+			io->ref);
+}
+
+/**
+ * PI_PREP() - define what fio may call for any I/O: kind_vectored() and
+ *	       kind_single(), of kind() for reads and writes and prep_other()
+ */
+#define PI_PREP(kind)							\
+static int kind##_vectored(struct thread_data *td, struct io_u *io_u)	\
+{									\
+	return io_u->ddir <= DDIR_WRITE ? kind(td, io_u, true) :	\
+					  prep_other(td, io_u);		\
+}									\
+									\
+static int kind##_single(struct thread_data *td, struct io_u *io_u)	\
+{									\
+	return io_u->ddir <= DDIR_WRITE ? kind(td, io_u, false) :	\
+					  prep_other(td, io_u);		\
+}
+
+/**
+ * pi_done_with_pi() - a read or write with PI brought @bytes
+ */
+static PI_ALWAYS_INLINE struct io_u *pi_done_with_pi(struct thread_data *td,
+						     struct io_u *io_u,
+						     int bytes)
+{
+	struct pi_engine *e = td->io_ops_data;
+	struct pi_target *t = FILE_ENG_DATA(io_u->file);
+
+	e->stats.pi_ios++;
+	e->done[io_u->ddir](td, io_u, pi_target_blocks(t, bytes));
+	if (!io_u->error)
+		t->bytes[io_u->ddir] += bytes;
+	return io_u;
+}
+
+/**
+ * pi_describe() - an I/O that may be wrong
+ */
+static inline struct pi_errors_io pi_describe(struct thread_data *td,
+					      struct io_u *io_u,
+					      const char *finder,
+					      uint32_t blocks)
+{
+	struct pi_engine *e = td->io_ops_data;
+
+	return (struct pi_errors_io) {
+		.td	= td,
+		.io_u	= io_u,
+		.target	= FILE_ENG_DATA(io_u->file),
+		.io	= &e->ios.io[io_u->index],
+		.finder	= finder,
+		.blocks	= blocks,
+	};
+}
+
+/* io_uring_pi.c: the way of an I/O */
+
+/**
+ * pi_choose_functions() - settle what each I/O of a job goes through
+ * @vectored:	its reads and writes are
+ */
+void pi_choose_functions(struct thread_data *td, bool vectored);
+
+/* explain.c: what went wrong with an I/O */
+
+/**
+ * pi_wrong() - the host found wrong PI in the first @blocks of a read
+ */
+void pi_wrong(struct thread_data *td, struct io_u *io_u, uint32_t blocks);
+
+/**
+ * pi_failed() - a read or write ended in @err
+ * @status:	of NVMe, where the device gave one; else 0
+ */
+void pi_failed(struct thread_data *td, struct io_u *io_u, int err,
+	       unsigned int status);
+
+/* setup.c: callbacks for what comes before the first I/O and after the last */
+int pi_get_file_size(struct thread_data *td, struct fio_file *f);
+int pi_init(struct thread_data *td);
+int pi_io_u_init(struct thread_data *td, struct io_u *io_u);
+int pi_post_init(struct thread_data *td);
+void pi_cleanup(struct thread_data *td);
+int pi_open_file(struct thread_data *td, struct fio_file *f);
+int pi_close_file(struct thread_data *td, struct fio_file *f);
+
+#endif

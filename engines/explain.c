@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* what went wrong with an I/O */
+#include <errno.h>
+
+#include "engine.h"
+
+/* metadata as it is on the media, and nothing that the device has stripped */
+static bool read_again(struct thread_data *td, struct io_u *io_u)
+{
+	struct pi_engine *e = td->io_ops_data;
+	struct pi_target *t = FILE_ENG_DATA(io_u->file);
+	struct pi_io *io = &e->ios.io[io_u->index];
+
+	return !pi_unchecked_rw(&e->unchecked, t->ns.nsid ? &t->ns : NULL, 0,
+				io_u->file->fd, io_u->offset, io_u->xfer_buf,
+				io_u->xfer_buflen, io->md,
+				io->blocks * t->md_size, io->ref);
+}
+
+static const char *nothing_found(const struct pi_errors_io *where)
+{
+	if (where->io_u->ddir == DDIR_READ)
+		return "but not when asked again; was it being written meanwhile?";
+	if (where->target->stacked)
+		return "but what the host sent is right, apart from reference tags, in whose place the kernel has put its own";
+	return "but what the host sent is right";
+}
+
+/*
+ * The device says EILSEQ, or which tag, and nothing more.  What it compared is
+ * at hand after a write, and can be read again without its checks after a read.
+ *
+ * Return: whether it was looked at.
+ */
+static bool explain(struct thread_data *td, struct io_u *io_u,
+		    unsigned int status)
+{
+	struct pi_engine *e = td->io_ops_data;
+	const struct pi_options *o = td->eo;
+	struct pi_errors_io where =
+		pi_describe(td, io_u, "device", e->ios.io[io_u->index].blocks);
+
+	where.status = status;
+	e->errors.device_ios++;
+	if (o->act) {
+		pi_errors_device(&e->errors, &where,
+				 "and with pi_act=1 keeps it to itself; read with pi_act=0 to see it");
+		return false;
+	}
+	if (io_u->ddir == DDIR_READ && !read_again(td, io_u)) {
+		pi_errors_device(&e->errors, &where, status ?
+				 "and does not say of which block" :
+				 "and does not say which tag of which block");
+		return false;
+	}
+	if (!pi_errors_scan(&e->errors, &where))
+		pi_errors_device(&e->errors, &where, nothing_found(&where));
+	return true;
+}
+
+void pi_wrong(struct thread_data *td, struct io_u *io_u, uint32_t blocks)
+{
+	struct pi_engine *e = td->io_ops_data;
+	const struct pi_errors_io where = pi_describe(td, io_u, "host", blocks);
+
+	pi_errors_scan(&e->errors, &where);
+	e->errors.host_ios++;
+	io_u->error = EILSEQ;
+}
+
+void pi_failed(struct thread_data *td, struct io_u *io_u, int err,
+	       unsigned int status)
+{
+	struct pi_engine *e = td->io_ops_data;
+	const struct pi_errors_io where =
+		pi_describe(td, io_u, "", e->ios.io[io_u->index].blocks);
+	bool looked = false;
+
+	io_u->error = err;
+	if (!where.blocks)
+		return;
+	if (err == EILSEQ)
+		looked = explain(td, io_u, status);
+	if (e->faults && io_u->ddir == DDIR_WRITE)
+		pi_faults_written(e->faults, &where, false);
+	else if (e->faults && looked)
+		pi_faults_read(e->faults, &where);
+}
