@@ -179,14 +179,14 @@ static PI_ALWAYS_INLINE struct io_u *pi_done_with_pi(struct thread_data *td,
 /**
  * pi_describe() - an I/O that may be wrong
  */
-static inline struct pi_errors_io pi_describe(struct thread_data *td,
+static inline struct pi_where pi_describe(struct thread_data *td,
 					      struct io_u *io_u,
-					      const char *finder,
+					      enum pi_finder finder,
 					      uint32_t blocks)
 {
 	struct pi_engine *e = td->io_ops_data;
 
-	return (struct pi_errors_io) {
+	return (struct pi_where) {
 		.td	= td,
 		.io_u	= io_u,
 		.target	= FILE_ENG_DATA(io_u->file),

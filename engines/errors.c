@@ -7,8 +7,12 @@
 #include <libnvme.h>
 
 #include "errors.h"
-#include "faults.h"
 #include "json.h"
+
+static const char * const finders[] = {
+	[PI_BY_HOST]	= "host",
+	[PI_BY_DEVICE]	= "device",
+};
 
 /* after that many lines a job's further errors are only counted */
 #define MAX_LINES	10
@@ -35,7 +39,7 @@ void pi_errors_exit(struct pi_errors *errors)
 		close(errors->dump_fd);
 }
 
-static void record(struct pi_errors *errors, const struct pi_errors_io *where,
+static void record(struct pi_errors *errors, const struct pi_where *where,
 		   const struct pi_mismatch *bad)
 {
 	const struct pi_options *o = where->td->eo;
@@ -49,9 +53,9 @@ static void record(struct pi_errors *errors, const struct pi_errors_io *where,
 		pi_json_string(file, sizeof(file), io_u->file->file_name),
 		pi_json_string(job, sizeof(job), where->td->o.name),
 		io_ddir_name(io_u->ddir), io_u->offset,
-		pi_errors_first_block(where) + bad->block, bad->block,
+		pi_first_block(where) + bad->block, bad->block,
 		pi_tag_name(bad->tag), bad->offset, bad->expected, bad->actual,
-		where->finder);
+		finders[where->finder]);
 	if (--errors->records_left)
 		return;
 	log_err("io_uring_pi: %s: %lld lines in pi_errors, further wrong blocks are counted and not listed; pi_errors_max=N allows more\n",
@@ -76,16 +80,16 @@ static void dump_file(struct pi_errors *errors, const char *name,
 }
 
 /* of a block, as the media has it or pi_reftag= counts */
-static uint64_t ref_name(const struct pi_errors_io *where, uint32_t block)
+static uint64_t ref_name(const struct pi_where *where, uint32_t block)
 {
 	const struct pi_target *target = where->target;
 
-	return (pi_errors_first_block(where) + block + target->tag_add) &
+	return (pi_first_block(where) + block + target->tag_add) &
 	       target->tuple.ref_varies;
 }
 
 /* with a right reference tag as it is called, not as it went to the kernel */
-static void dump_md(struct pi_errors *errors, const struct pi_errors_io *where,
+static void dump_md(struct pi_errors *errors, const struct pi_where *where,
 		    const char *name, uint32_t block)
 {
 	const struct pi_tuple *t = &where->target->tuple;
@@ -98,7 +102,7 @@ static void dump_md(struct pi_errors *errors, const struct pi_errors_io *where,
 	pi_tuple_set_ref(t, md, ref);
 }
 
-static void dump(struct pi_errors *errors, const struct pi_errors_io *where,
+static void dump(struct pi_errors *errors, const struct pi_where *where,
 		 uint32_t block)
 {
 	const struct pi_options *o = where->td->eo;
@@ -111,7 +115,7 @@ static void dump(struct pi_errors *errors, const struct pi_errors_io *where,
 	if (errors->dump_fd < 0)
 		return;
 	snprintf(name, sizeof(name), "%.200s-%" PRIu64 ".data", base,
-		 pi_errors_first_block(where) + block);
+		 pi_first_block(where) + block);
 	dump_file(errors, name, pi_tuple_data(t, data, block), t->interval);
 	if (errors->dump_fd < 0)
 		return;
@@ -126,7 +130,7 @@ static void dump(struct pi_errors *errors, const struct pi_errors_io *where,
 }
 
 /* " (NVMe status 0x282, guard)" */
-static const char *status_words(const struct pi_errors_io *where, char *buf,
+static const char *status_words(const struct pi_where *where, char *buf,
 				size_t size)
 {
 	int tag = pi_nvme_status_tag(where->status);
@@ -144,7 +148,7 @@ static const char *last_words(const struct pi_errors *errors)
 	       "; further errors are counted, not printed" : "";
 }
 
-static void print(struct pi_errors *errors, const struct pi_errors_io *where,
+static void print(struct pi_errors *errors, const struct pi_where *where,
 		  const struct pi_mismatch *bad, uint32_t more)
 {
 	const struct io_u *io_u = where->io_u;
@@ -158,9 +162,10 @@ static void print(struct pi_errors *errors, const struct pi_errors_io *where,
 		snprintf(others, sizeof(others), ", and %u more block%s", more,
 			 more > 1 ? "s" : "");
 	log_err("io_uring_pi: %s: block %" PRIu64 " (%u of %u in the %s at offset %llu): %s expected 0x%" PRIx64 ", found 0x%" PRIx64 " by the %s%s%s%s\n",
-		io_u->file->file_name, pi_errors_first_block(where) + bad->block,
+		io_u->file->file_name, pi_first_block(where) + bad->block,
 		bad->block + 1, where->io->blocks, io_ddir_name(io_u->ddir),
-		io_u->offset, tag, bad->expected, bad->actual, where->finder,
+		io_u->offset, tag, bad->expected, bad->actual,
+		finders[where->finder],
 		status_words(where, status, sizeof(status)), others,
 		last_words(errors));
 }
@@ -171,11 +176,11 @@ static void print(struct pi_errors *errors, const struct pi_errors_io *where,
  * over the blocks of a stripe, and injected tags are known.
  */
 static bool rewritten(const struct pi_errors *errors,
-		      const struct pi_errors_io *where,
+		      const struct pi_where *where,
 		      const struct pi_mismatch *bad)
 {
 	const struct pi_target *target = where->target;
-	const uint64_t number = pi_errors_first_block(where) + bad->block;
+	const uint64_t number = pi_first_block(where) + bad->block;
 
 	if (where->io_u->ddir != DDIR_WRITE || target->ns.nsid ||
 	    bad->tag != PI_TAG_REF || !target->tuple.ref_varies)
@@ -188,7 +193,7 @@ static bool rewritten(const struct pi_errors *errors,
 				   bad->block);
 }
 
-static uint32_t scan(struct pi_errors *errors, const struct pi_errors_io *where,
+static uint32_t scan(struct pi_errors *errors, const struct pi_where *where,
 		     const struct pi_tuple *t)
 {
 	const void *data = where->io_u->xfer_buf, *md = where->io->md;
@@ -210,7 +215,7 @@ static uint32_t scan(struct pi_errors *errors, const struct pi_errors_io *where,
 		if (!pi_faults_expect(errors->faults, where, &bad) && !shown++)
 			first = bad;
 		errors->tags[bad.tag]++;
-		errors->by_device[bad.tag] += !strcmp(where->finder, "device");
+		errors->by_device[bad.tag] += where->finder == PI_BY_DEVICE;
 		record(errors, where, &bad);
 		dump(errors, where, bad.block);
 	}
@@ -224,18 +229,18 @@ static uint32_t scan(struct pi_errors *errors, const struct pi_errors_io *where,
  * the host would find is not lost where the device refuses another beside it.
  */
 uint32_t pi_errors_scan(struct pi_errors *errors,
-			const struct pi_errors_io *where)
+			const struct pi_where *where)
 {
 	const struct pi_target *t = where->target;
 
-	if (!strcmp(where->finder, "host"))
+	if (where->finder == PI_BY_HOST)
 		return scan(errors, where, &t->on_read);
 	return scan(errors, where, errors->faults ? &t->compared : &t->by_device) ?:
 	       scan(errors, where, &t->tuple);
 }
 
 void pi_errors_device(struct pi_errors *errors,
-		      const struct pi_errors_io *where, const char *why)
+		      const struct pi_where *where, const char *why)
 {
 	const struct io_u *io_u = where->io_u;
 	char status[64];
@@ -245,15 +250,15 @@ void pi_errors_device(struct pi_errors *errors,
 	if (++errors->lines > MAX_LINES)
 		return;
 	log_err("io_uring_pi: %s: blocks %" PRIu64 " to %" PRIu64 " (%s at offset %llu): the device found wrong protection information%s, %s%s\n",
-		io_u->file->file_name, pi_errors_first_block(where),
-		pi_errors_first_block(where) + where->blocks - 1,
+		io_u->file->file_name, pi_first_block(where),
+		pi_first_block(where) + where->blocks - 1,
 		io_ddir_name(io_u->ddir), io_u->offset,
 		status_words(where, status, sizeof(status)), why,
 		last_words(errors));
 }
 
 void pi_errors_command(struct pi_errors *errors,
-		       const struct pi_errors_io *where)
+		       const struct pi_where *where)
 {
 	const struct io_u *io_u = where->io_u;
 

@@ -2,11 +2,9 @@
 #ifndef PI_ERRORS_H
 #define PI_ERRORS_H
 
-#include "io.h"
+#include "faults.h"
 #include "lines.h"
-#include "target.h"
-
-struct pi_faults;
+#include "where.h"
 
 /**
  * struct pi_errors - what one job found wrong
@@ -37,30 +35,6 @@ struct pi_errors {
 };
 
 /**
- * struct pi_errors_io - an I/O that may be wrong, and who says so
- * @finder:	"host" or "device"
- * @blocks:	how many of its intervals have data
- * @status:	of NVMe, where the device gave one; else 0
- */
-struct pi_errors_io {
-	struct thread_data *td;
-	struct io_u *io_u;
-	const struct pi_target *target;
-	const struct pi_io *io;
-	const char *finder;
-	uint32_t blocks;
-	unsigned int status;
-};
-
-/**
- * pi_errors_first_block() - number on the disk of an I/O's first block
- */
-static inline uint64_t pi_errors_first_block(const struct pi_errors_io *where)
-{
-	return where->io->number;
-}
-
-/**
  * pi_errors_init() - open what pi_errors= and pi_dump= name
  *
  * Return: 0, or an errno after one line on standard error.
@@ -80,7 +54,7 @@ void pi_errors_exit(struct pi_errors *errors);
  * Return: how many there were.
  */
 uint32_t pi_errors_scan(struct pi_errors *errors,
-			const struct pi_errors_io *where);
+			const struct pi_where *where);
 
 /**
  * pi_errors_device() - report an I/O that the device found wrong, and in
@@ -88,14 +62,14 @@ uint32_t pi_errors_scan(struct pi_errors *errors,
  * @why:	the rest of the sentence
  */
 void pi_errors_device(struct pi_errors *errors,
-		      const struct pi_errors_io *where, const char *why);
+		      const struct pi_where *where, const char *why);
 
 /**
  * pi_errors_command() - report a command that failed with an NVMe status other
  *			 than a wrong tag
  */
 void pi_errors_command(struct pi_errors *errors,
-		       const struct pi_errors_io *where);
+		       const struct pi_where *where);
 
 /**
  * pi_errors_gone() - report the first I/O for which there was no disk any more

@@ -17,7 +17,7 @@ static bool read_again(struct thread_data *td, struct io_u *io_u)
 				io->blocks * t->md_size, io->ref);
 }
 
-static const char *nothing_found(const struct pi_errors_io *where)
+static const char *nothing_found(const struct pi_where *where)
 {
 	if (where->io_u->ddir == DDIR_READ)
 		return "but not when asked again; was it being written meanwhile?";
@@ -37,8 +37,8 @@ static bool explain(struct thread_data *td, struct io_u *io_u,
 {
 	struct pi_engine *e = td->io_ops_data;
 	const struct pi_options *o = td->eo;
-	struct pi_errors_io where =
-		pi_describe(td, io_u, "device", e->ios.io[io_u->index].blocks);
+	struct pi_where where =
+		pi_describe(td, io_u, PI_BY_DEVICE, e->ios.io[io_u->index].blocks);
 
 	where.status = status;
 	e->errors.device_ios++;
@@ -61,7 +61,7 @@ static bool explain(struct thread_data *td, struct io_u *io_u,
 void pi_wrong(struct thread_data *td, struct io_u *io_u, uint32_t blocks)
 {
 	struct pi_engine *e = td->io_ops_data;
-	const struct pi_errors_io where = pi_describe(td, io_u, "host", blocks);
+	const struct pi_where where = pi_describe(td, io_u, PI_BY_HOST, blocks);
 
 	pi_errors_scan(&e->errors, &where);
 	e->errors.host_ios++;
@@ -72,8 +72,8 @@ void pi_failed(struct thread_data *td, struct io_u *io_u, int err,
 	       unsigned int status)
 {
 	struct pi_engine *e = td->io_ops_data;
-	const struct pi_errors_io where =
-		pi_describe(td, io_u, "", e->ios.io[io_u->index].blocks);
+	const struct pi_where where =
+		pi_describe(td, io_u, PI_BY_NOBODY, e->ios.io[io_u->index].blocks);
 	bool looked = false;
 
 	io_u->error = err;

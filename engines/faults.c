@@ -207,7 +207,7 @@ static void report(struct pi_faults *faults, uint64_t wrong_ios)
 	}
 }
 
-static void put_back(struct pi_faults *faults, const struct pi_errors_io *where)
+static void put_back(struct pi_faults *faults, const struct pi_where *where)
 {
 	struct pi_faults_good **list = &faults->good[where->io_u->index];
 	const struct pi_tuple *t = &where->target->tuple;
@@ -242,7 +242,7 @@ void pi_faults_exit(struct pi_faults *faults, uint64_t wrong_ios)
 	free(faults);
 }
 
-static bool save(struct pi_faults *faults, const struct pi_errors_io *where,
+static bool save(struct pi_faults *faults, const struct pi_where *where,
 		 uint32_t block, const uint8_t *data)
 {
 	struct pi_faults_good **list = &faults->good[where->io_u->index];
@@ -258,11 +258,11 @@ static bool save(struct pi_faults *faults, const struct pi_errors_io *where,
 	return true;
 }
 
-static void note(struct pi_faults *faults, const struct pi_errors_io *where,
+static void note(struct pi_faults *faults, const struct pi_where *where,
 		 uint32_t block, const struct pi_fault *fault)
 {
 	const struct io_u *io_u = where->io_u;
-	const uint64_t number = pi_errors_first_block(where) + block;
+	const uint64_t number = pi_first_block(where) + block;
 	const struct pi_ledger_entry *entry;
 	char file[PI_JSON_ROOM], job[PI_JSON_ROOM];
 
@@ -283,7 +283,7 @@ static void note(struct pi_faults *faults, const struct pi_errors_io *where,
 
 /* what the media has in the place of a block: data, then metadata */
 static uint8_t *read_old(struct pi_faults *faults,
-			 const struct pi_errors_io *where, uint32_t block)
+			 const struct pi_where *where, uint32_t block)
 {
 	const struct pi_target *target = where->target;
 	const struct pi_tuple *t = &target->tuple;
@@ -302,12 +302,12 @@ static uint8_t *read_old(struct pi_faults *faults,
 	return NULL;
 }
 
-static void damage(struct pi_faults *faults, const struct pi_errors_io *where,
+static void damage(struct pi_faults *faults, const struct pi_where *where,
 		   uint32_t block, const struct pi_fault *fault)
 {
 	const struct pi_target *target = where->target;
 	const struct pi_tuple *t = &target->compared;
-	const uint64_t number = pi_errors_first_block(where) + block;
+	const uint64_t number = pi_first_block(where) + block;
 	const struct pi_fault_block called = {
 		.number	= number,
 		.ref	= where->io->ref + block,
@@ -332,9 +332,9 @@ static void damage(struct pi_faults *faults, const struct pi_errors_io *where,
 }
 
 static void damage_some(struct pi_faults *faults,
-			const struct pi_errors_io *where)
+			const struct pi_where *where)
 {
-	const uint64_t first = pi_errors_first_block(where);
+	const uint64_t first = pi_first_block(where);
 
 	for (uint32_t block = 0; block < where->blocks; block++) {
 		struct pi_fault fault;
@@ -345,7 +345,7 @@ static void damage_some(struct pi_faults *faults,
 	}
 }
 
-void pi_faults_write(struct pi_faults *faults, const struct pi_errors_io *where)
+void pi_faults_write(struct pi_faults *faults, const struct pi_where *where)
 {
 	const struct pi_tuple *t = &where->target->tuple;
 
@@ -357,37 +357,37 @@ void pi_faults_write(struct pi_faults *faults, const struct pi_errors_io *where)
 		damage_some(faults, where);
 }
 
-void pi_faults_back(struct pi_faults *faults, const struct pi_errors_io *where)
+void pi_faults_back(struct pi_faults *faults, const struct pi_where *where)
 {
 	if (faults->at == PI_INJECT_BACK)
 		damage_some(faults, where);
 }
 
-void pi_faults_read(struct pi_faults *faults, const struct pi_errors_io *where)
+void pi_faults_read(struct pi_faults *faults, const struct pi_where *where)
 {
 	pi_ledger_read(&faults->ledger, where->target,
-		       pi_errors_first_block(where), where->blocks,
+		       pi_first_block(where), where->blocks,
 		       faults->at == PI_INJECT_BACK);
 }
 
 void pi_faults_written(struct pi_faults *faults,
-		       const struct pi_errors_io *where, bool good)
+		       const struct pi_where *where, bool good)
 {
 	put_back(faults, where);
 	pi_ledger_written(&faults->ledger, where->target,
-			  pi_errors_first_block(where), where->blocks, good);
+			  pi_first_block(where), where->blocks, good);
 }
 
 bool pi_faults_changed_ref(struct pi_faults *faults,
-			   const struct pi_errors_io *where, uint32_t block)
+			   const struct pi_where *where, uint32_t block)
 {
 	return faults &&
 	       pi_ledger_in_flight(&faults->ledger, where->target,
-				   pi_errors_first_block(where) + block,
+				   pi_first_block(where) + block,
 				   1U << PI_FAULT_REFTAG | 1U << PI_FAULT_MISPLACE);
 }
 
-bool pi_faults_expect(struct pi_faults *faults, const struct pi_errors_io *where,
+bool pi_faults_expect(struct pi_faults *faults, const struct pi_where *where,
 		      const struct pi_mismatch *bad)
 {
 	const struct pi_options *o = where->td->eo;
@@ -396,7 +396,7 @@ bool pi_faults_expect(struct pi_faults *faults, const struct pi_errors_io *where
 		return false;
 	if (!bad && where->io_u->ddir == DDIR_WRITE &&
 	    pi_ledger_near(&faults->ledger, where->target,
-			   pi_errors_first_block(where), where->blocks,
+			   pi_first_block(where), where->blocks,
 			   where->target->reach))
 		return o->inject_expect;
 	if (!bad) {
@@ -404,8 +404,8 @@ bool pi_faults_expect(struct pi_faults *faults, const struct pi_errors_io *where
 		return false;
 	}
 	return pi_ledger_error(&faults->ledger, where->target,
-			       pi_errors_first_block(where) + bad->block,
+			       pi_first_block(where) + bad->block,
 			       bad->tag, &where->target->tuple,
-			       !strcmp(where->finder, "device")) &&
+			       where->finder == PI_BY_DEVICE) &&
 	       o->inject_expect;
 }

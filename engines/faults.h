@@ -2,11 +2,11 @@
 #ifndef PI_FAULTS_H
 #define PI_FAULTS_H
 
-#include "errors.h"
 #include "inject.h"
 #include "ledger.h"
 #include "lines.h"
 #include "unchecked.h"
+#include "where.h"
 
 /**
  * struct pi_faults - the faults of one job, and what became of them
@@ -59,24 +59,24 @@ void pi_faults_exit(struct pi_faults *faults, uint64_t wrong_ios);
 /**
  * pi_faults_write() - generate the tuples of a write, with its faults
  */
-void pi_faults_write(struct pi_faults *faults, const struct pi_errors_io *where);
+void pi_faults_write(struct pi_faults *faults, const struct pi_where *where);
 
 /**
  * pi_faults_back() - damage what a read brought, before it is verified
  */
-void pi_faults_back(struct pi_faults *faults, const struct pi_errors_io *where);
+void pi_faults_back(struct pi_faults *faults, const struct pi_where *where);
 
 /**
  * pi_faults_read() - a read was looked at
  */
-void pi_faults_read(struct pi_faults *faults, const struct pi_errors_io *where);
+void pi_faults_read(struct pi_faults *faults, const struct pi_where *where);
 
 /**
  * pi_faults_written() - a write ended
  * @good:	without error
  */
 void pi_faults_written(struct pi_faults *faults,
-		       const struct pi_errors_io *where, bool good);
+		       const struct pi_where *where, bool good);
 
 /**
  * pi_faults_changed_ref() - whether the reference tag of a write's block is
@@ -84,7 +84,7 @@ void pi_faults_written(struct pi_faults *faults,
  * @faults:	may be NULL
  */
 bool pi_faults_changed_ref(struct pi_faults *faults,
-			   const struct pi_errors_io *where, uint32_t block);
+			   const struct pi_where *where, uint32_t block);
 
 /**
  * pi_faults_expect() - a wrong block was found
@@ -93,7 +93,7 @@ bool pi_faults_changed_ref(struct pi_faults *faults,
  *
  * Return: whether it is to be kept quiet, being expected.
  */
-bool pi_faults_expect(struct pi_faults *faults, const struct pi_errors_io *where,
+bool pi_faults_expect(struct pi_faults *faults, const struct pi_where *where,
 		      const struct pi_mismatch *bad);
 
 #endif

@@ -105,8 +105,8 @@ static void generate(struct thread_data *td, struct io_u *io_u)
 static void generate_faults(struct thread_data *td, struct io_u *io_u)
 {
 	struct pi_engine *e = td->io_ops_data;
-	const struct pi_errors_io where =
-		pi_describe(td, io_u, "", e->ios.io[io_u->index].blocks);
+	const struct pi_where where =
+		pi_describe(td, io_u, PI_BY_NOBODY, e->ios.io[io_u->index].blocks);
 
 	pi_faults_write(e->faults, &where);
 }
@@ -310,7 +310,7 @@ static void verify_faults(struct thread_data *td, struct io_u *io_u,
 			  uint32_t blocks)
 {
 	struct pi_engine *e = td->io_ops_data;
-	const struct pi_errors_io where = pi_describe(td, io_u, "", blocks);
+	const struct pi_where where = pi_describe(td, io_u, PI_BY_NOBODY, blocks);
 
 	pi_faults_back(e->faults, &where);
 	verify(td, io_u, blocks);
@@ -325,7 +325,7 @@ static void written_faults(struct thread_data *td, struct io_u *io_u,
 			   uint32_t blocks)
 {
 	struct pi_engine *e = td->io_ops_data;
-	const struct pi_errors_io where = pi_describe(td, io_u, "", blocks);
+	const struct pi_where where = pi_describe(td, io_u, PI_BY_NOBODY, blocks);
 
 	pi_faults_written(e->faults, &where, true);
 }

@@ -75,7 +75,7 @@ PI_PREP(prep_rw)
 static void failed(struct thread_data *td, struct io_u *io_u, int res)
 {
 	struct pi_engine *e = td->io_ops_data;
-	struct pi_errors_io where = pi_describe(td, io_u, "device", 0);
+	struct pi_where where = pi_describe(td, io_u, PI_BY_DEVICE, 0);
 	int err;
 
 	if (res < 0) {

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef PI_WHERE_H
+#define PI_WHERE_H
+
+#include "io.h"
+#include "target.h"
+
+/* who found an I/O to be wrong, if anybody has */
+enum pi_finder {
+	PI_BY_NOBODY,
+	PI_BY_HOST,
+	PI_BY_DEVICE,
+};
+
+/**
+ * struct pi_where - an I/O that may be wrong, and who says so
+ * @finder:	who
+ * @blocks:	how many of its intervals have data
+ * @status:	of NVMe, where the device gave one; else 0
+ */
+struct pi_where {
+	struct thread_data *td;
+	struct io_u *io_u;
+	const struct pi_target *target;
+	const struct pi_io *io;
+	enum pi_finder finder;
+	uint32_t blocks;
+	unsigned int status;
+};
+
+/**
+ * pi_first_block() - number on the disk of an I/O's first block
+ */
+static inline uint64_t pi_first_block(const struct pi_where *where)
+{
+	return where->io->number;
+}
+
+#endif
