@@ -30,11 +30,15 @@ static const struct {
 				    "what happens to writes happens on the way out" },
 };
 
-static int parse(const struct pi_options *o, struct pi_inject *inject)
+/* pi_inject= and its companions, once for a job */
+static int parse(struct pi_options *o)
 {
+	struct pi_inject *inject = &o->injection;
 	struct pi_reason reason;
 	int ret;
 
+	if (o->injection_read)
+		return 0;
 	*inject = (struct pi_inject) {
 		.one_in	= o->inject_one_in,
 		.seed	= o->inject_seed,
@@ -46,11 +50,11 @@ static int parse(const struct pi_options *o, struct pi_inject *inject)
 	}
 	if (!strcmp(o->inject, "all"))
 		inject->kinds &= places[o->inject_at].kinds;
-	if (!o->inject_blocks)
-		return 0;
-	ret = pi_inject_blocks(o->inject_blocks, inject, &reason);
+	if (o->inject_blocks)
+		ret = pi_inject_blocks(o->inject_blocks, inject, &reason);
 	if (ret)
 		log_err("io_uring_pi: pi_inject_blocks: %s\n", reason.text);
+	o->injection_read = !ret;
 	return -ret;
 }
 
@@ -62,8 +66,7 @@ static const char *name_of(unsigned int kinds)
 
 int pi_faults_check(struct thread_data *td)
 {
-	const struct pi_options *o = td->eo;
-	struct pi_inject inject;
+	struct pi_options *o = td->eo;
 	unsigned int impossible;
 	int err;
 
@@ -73,11 +76,10 @@ int pi_faults_check(struct thread_data *td)
 		log_err("io_uring_pi: pi_inject_expect=1 without faults to expect; add pi_inject=all\n");
 		return EINVAL;
 	}
-	err = parse(o, &inject);
-	free(inject.ranges);
+	err = parse(o);
 	if (err)
 		return err;
-	impossible = inject.kinds & ~places[o->inject_at].kinds;
+	impossible = o->injection.kinds & ~places[o->inject_at].kinds;
 	if (impossible) {
 		log_err("io_uring_pi: pi_inject=%s with pi_inject_at=%s: %s; change one of them\n",
 			name_of(impossible), places[o->inject_at].name,
@@ -92,24 +94,20 @@ int pi_faults_check(struct thread_data *td)
 }
 
 int pi_faults_check_target(struct thread_data *td, struct fio_file *f,
-			   const struct pi_format *format,
-			   const struct pi_tuple *tuple, unsigned int *kinds)
+			   struct pi_target *t)
 {
 	const struct pi_options *o = td->eo;
-	const unsigned int visible = pi_fault_visible(format, tuple);
-	struct pi_inject inject;
+	const unsigned int kinds = o->injection.kinds;
 	unsigned int invisible;
 	char name[64];
 
-	*kinds = 0;
-	if (!o->inject || parse(o, &inject))
+	if (!kinds)
 		return 0;
-	free(inject.ranges);
-	*kinds = inject.kinds & visible;
-	invisible = inject.kinds & ~visible;
-	if (*kinds && (!invisible || !strcmp(o->inject, "all")))
+	t->faults = kinds & pi_fault_visible(&t->format, &t->compared);
+	invisible = kinds & ~t->faults;
+	if (t->faults && (!invisible || !strcmp(o->inject, "all")))
 		return 0;
-	pi_format_name(format, name, sizeof(name));
+	pi_format_name(&t->format, name, sizeof(name));
 	log_err("io_uring_pi: %s: pi_inject=%s: no tag of %s would show that with these options; see pi_verify, pi_chk, apptag_mask, pi_apptag, pi_reftag and pi_opaque, or leave that kind out\n",
 		f->file_name, name_of(invisible), name);
 	return EINVAL;
@@ -126,18 +124,18 @@ static void settled(struct pi_ledger *ledger,
 
 struct pi_faults *pi_faults_init(struct thread_data *td)
 {
-	const struct pi_options *o = td->eo;
+	struct pi_options *o = td->eo;
 	struct pi_faults *faults = calloc(1, sizeof(*faults));
 
 	if (!faults)
 		return NULL;
 	faults->td = td;
+	faults->inject = &o->injection;
 	faults->at = o->inject_at;
 	faults->ledger.settled = settled;
 	faults->good = calloc(td->o.iodepth, sizeof(*faults->good));
-	if (!faults->good || parse(o, &faults->inject) ||
+	if (!faults->good ||
 	    pi_lines_open(&faults->log, "pi_inject_log", o->inject_log)) {
-		free(faults->inject.ranges);
 		free(faults->good);
 		free(faults);
 		return NULL;
@@ -224,8 +222,11 @@ static void put_back(struct pi_faults *faults, const struct pi_where *where)
 
 void pi_faults_exit(struct pi_faults *faults, uint64_t wrong_ios)
 {
+	struct pi_options *o;
+
 	if (!faults)
 		return;
+	o = faults->td->eo;
 	pi_ledger_close(&faults->ledger);
 	report(faults, wrong_ios);
 	pi_lines_close(&faults->log);
@@ -237,7 +238,8 @@ void pi_faults_exit(struct pi_faults *faults, uint64_t wrong_ios)
 			free(good);
 		}
 	}
-	free(faults->inject.ranges);
+	free(o->injection.ranges);
+	o->injection_read = false;
 	free(faults->good);
 	free(faults);
 }
@@ -339,7 +341,7 @@ static void damage_some(struct pi_faults *faults,
 	for (uint32_t block = 0; block < where->blocks; block++) {
 		struct pi_fault fault;
 
-		if (pi_inject_choose(&faults->inject, where->target->faults,
+		if (pi_inject_choose(faults->inject, where->target->faults,
 				     first + block, &fault))
 			damage(faults, where, block, &fault);
 	}

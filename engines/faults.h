@@ -10,13 +10,14 @@
 
 /**
  * struct pi_faults - the faults of one job, and what became of them
+ * @inject:	which
  * @at:		PI_INJECT_*
  * @unchecked:	to read what a block held before
  * @good:	for each I/O, the blocks that were damaged, as they should be
  */
 struct pi_faults {
 	struct pi_ledger ledger;
-	struct pi_inject inject;
+	const struct pi_inject *inject;
 	unsigned int at;
 	struct pi_lines log;
 	struct thread_data *td;
@@ -27,19 +28,20 @@ struct pi_faults {
 /**
  * pi_faults_check() - refuse what pi_inject and its companions cannot mean
  *
+ * Reads them into the job's @injection.
+ *
  * Return: 0, or an errno after one line on standard error.
  */
 int pi_faults_check(struct thread_data *td);
 
 /**
  * pi_faults_check_target() - refuse faults that nothing would show
- * @kinds:	set to those that show
+ * @t:		gets those that show as @faults
  *
  * Return: 0, or an errno after one line on standard error.
  */
 int pi_faults_check_target(struct thread_data *td, struct fio_file *f,
-			   const struct pi_format *format,
-			   const struct pi_tuple *tuple, unsigned int *kinds);
+			   struct pi_target *t);
 
 /**
  * pi_faults_init() - prepare for a job

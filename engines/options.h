@@ -3,6 +3,7 @@
 #define PI_OPTIONS_H
 
 #include "compat.h"
+#include "inject.h"
 #include "layout.h"
 #include "tuple.h"
 
@@ -67,6 +68,8 @@ struct pi_options {
 	long long inject_seed;
 	char *inject_log;
 	unsigned int inject_expect;
+	struct pi_inject injection;	/* what these say */
+	bool injection_read;
 	long long md_per_io_size;
 	unsigned int hipri;
 	unsigned int fixedbufs;

@@ -15,10 +15,16 @@ static int check_job(struct thread_data *td)
 
 	if (!pi_abi_matches(td, &ioengine))
 		return EINVAL;
-	err = pi_options_check(td);
+	err = pi_options_check(td) ?: pi_faults_check(td);
 	if (err)
 		pi_fail(td, err);
 	return err;
+}
+
+static int probe(struct thread_data *td, struct fio_file *f,
+		 struct pi_target *t)
+{
+	return pi_target_probe(td, f, t) ?: pi_faults_check_target(td, f, t);
 }
 
 /* what the file takes is known once and kept as long as the job */
@@ -31,7 +37,7 @@ static struct pi_target *target_get(struct thread_data *td, struct fio_file *f)
 	if (t)
 		return t;
 	t = malloc(sizeof(*t));
-	err = t ? pi_target_probe(td, f, t) : ENOMEM;
+	err = t ? probe(td, f, t) : ENOMEM;
 	if (err) {
 		pi_fail(td, err);
 		free(t);
@@ -55,7 +61,7 @@ int pi_get_file_size(struct thread_data *td, struct fio_file *f)
 
 	if (err)
 		return 1;
-	err = pi_target_probe(td, f, &t);
+	err = probe(td, f, &t);
 	if (err) {
 		/* fio would take ENOENT for a file to be created */
 		pi_fail(td, err == ENOENT ? ENODEV : err);
