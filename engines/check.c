@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* what a job's options may not ask for, before any file is touched */
+#include <limits.h>
+
+#include "options.h"
+#include "layout.h"
+
+static int refuse(const char *why)
+{
+	log_err("io_uring_pi: %s\n", why);
+	return EINVAL;
+}
+
+unsigned int pi_options_host_chk(const struct pi_options *o)
+{
+	if (o->host_chk_str)
+		return o->host_chk;
+	return o->chk_str ? o->chk : PI_IO_INTEGRITY_CHK_GUARD |
+				     PI_IO_INTEGRITY_CHK_REFTAG |
+				     PI_IO_INTEGRITY_CHK_APPTAG;
+}
+
+/* tags that the device is to check because the job says so */
+static unsigned int device_chk(const struct pi_options *o)
+{
+	return o->verify & PI_VERIFY_DEVICE ? o->chk : 0;
+}
+
+unsigned long long pi_max_rw_bs(const struct thread_data *td)
+{
+	const struct thread_options *o = &td->o;
+	unsigned long long bs = 0;
+
+	if (td_read(td) || td_write(td))
+		bs = max(o->max_bs[DDIR_READ], o->max_bs[DDIR_WRITE]);
+	if (td_trim(td) && (o->experimental_verify ||
+			    (td_write(td) && td_random(td))))
+		bs = max(bs, o->max_bs[DDIR_TRIM]);
+	return bs;
+}
+
+/* whether reads accept what the kernel generates for plain writes */
+static bool kernel_tuples_pass(const struct pi_options *o)
+{
+	return !o->reftag_set && !o->opaque &&
+	       (!o->apptag_mask ||
+		(!o->apptag && o->app_mode == PI_APP_CONSTANT));
+}
+
+/* no number is cut to fewer bits, and none is another one in silence */
+static int check_numbers(const struct pi_options *o)
+{
+	const struct {
+		const char *name;
+		long long value, min, max;
+	} numbers[] = {
+		{ "pi_mix", o->mix, 0, 100 },
+		{ "readfua", (int)o->fua[DDIR_READ], 0, 1 },
+		{ "writefua", (int)o->fua[DDIR_WRITE], 0, 1 },
+		{ "apptag", o->apptag, 0, 0xffff },
+		{ "apptag_mask", o->apptag_mask, 0, 0xffff },
+		{ "pi_errors_max", o->errors_max, 1, LLONG_MAX },
+		{ "pi_dump_max", o->dump_max, 1, LLONG_MAX },
+		{ "pi_inject_rate", o->inject_one_in, 1, LLONG_MAX },
+		{ "pi_inject_seed", o->inject_seed, 0, LLONG_MAX },
+		{ "md_per_io_size", o->md_per_io_size, 0, LLONG_MAX },
+		{ "sqthread_poll_cpu", o->sqpoll_cpu, -1, INT_MAX },
+		{ "nonvectored", o->nonvectored, -1, 1 },
+		{ "pi_iovec", o->iovec, 0, UINT_MAX },
+		{ "uncached", o->uncached, 0, 1 },
+		{ "force_async", o->force_async, 0, LLONG_MAX },
+	};
+
+	for (unsigned int i = 0; i < FIO_ARRAY_SIZE(numbers); i++) {
+		if (numbers[i].value >= numbers[i].min &&
+		    numbers[i].value <= numbers[i].max)
+			continue;
+		log_err("io_uring_pi: %s=%lld: give a number from %lld to %lld\n",
+			numbers[i].name, numbers[i].value, numbers[i].min,
+			numbers[i].max);
+		return EINVAL;
+	}
+	return o->reftag_negative ? refuse("pi_reftag is negative; give the tag as a positive number") : 0;
+}
+
+/* what fio sends in one read or write, now and later */
+static int check_transfers(struct thread_data *td)
+{
+	const struct pi_options *o = td->eo;
+	const unsigned long long max = INT_MAX & ~page_mask;
+
+	if (!pi_layouts[o->layout].passthru && pi_max_rw_bs(td) > max) {
+		log_err("io_uring_pi: bs=%llu: the kernel transfers no more than %llu bytes with one read or write; use a smaller bs\n",
+			pi_max_rw_bs(td), max);
+		return EINVAL;
+	}
+	if (td->o.read_iolog_file && td->o.read_iolog_chunked &&
+	    (pi_layouts[o->layout].pi || o->fixedbufs || o->iovec))
+		return refuse("read_iolog_chunked=1: fio finds larger I/Os in the log while it runs, for which there is no metadata, registered buffer or iovec then; drop read_iolog_chunked, or use pi_layout=none without fixedbufs and pi_iovec");
+	return 0;
+}
+
+static void settle_layout(struct thread_data *td)
+{
+	struct pi_options *o = td->eo;
+
+	if (o->layout != PI_LAYOUT_AUTO)
+		return;
+	o->layout = PI_LAYOUT_INDIRECT;
+	if (td->files_index && td->files[0]->filetype == FIO_TYPE_CHAR)
+		o->layout = PI_LAYOUT_PASSTHRU;
+}
+
+/* the device inserts and strips the tuples: the host has none */
+static int check_act(const struct pi_options *o)
+{
+	if (o->verify == PI_VERIFY_HOST)
+		return refuse("pi_verify=host with pi_act=1: the device strips the tuples, the host has none to verify; use pi_act=0 or pi_verify=device");
+	if (o->inject)
+		return refuse("pi_inject with pi_act=1: the device makes the tuples, and makes them right; use pi_act=0");
+	if (o->opaque)
+		return refuse("pi_opaque=pattern with pi_act=1: the host does not verify what it reads; use pi_act=0");
+	if (o->app_mode == PI_APP_LBA || o->app_mode == PI_APP_RANDOM)
+		return refuse("pi_act=1: a command has one application tag for the whole I/O, and pi_apptag gives each block its own; use pi_act=0 or pi_apptag=constant");
+	return 0;
+}
+
+static int check_passthru(struct thread_data *td)
+{
+	const struct pi_options *o = td->eo;
+
+	if (o->nowait || o->uncached || td->o.oatomic)
+		return refuse("nowait, uncached and atomic are flags of reads and writes, which a passthrough command is not; drop them or name the block device");
+	if (td->o.sync_file_range)
+		return refuse("sync_file_range is for the page cache, which a character device has not; use fsync, which sends a flush, or name the block device");
+	if (o->mix < 100)
+		return refuse("pi_mix below 100: a character device takes no plain I/O to mix with; drop pi_mix or name the block device");
+	if (td->o.ioprio || td->o.ioprio_class)
+		return refuse("prio and prioclass: the kernel takes no priority for a passthrough command; drop them or name the block device");
+	return o->act ? check_act(o) : 0;
+}
+
+static int check_attribute(struct thread_data *td)
+{
+	const struct pi_options *o = td->eo;
+
+	if (o->mix < 100 && o->inject)
+		return refuse("pi_inject with pi_mix below 100: plain I/O has no tuples to show a fault; drop one of them");
+	if (o->mix < 100 && td_write(td) && !kernel_tuples_pass(o))
+		return refuse("pi_mix below 100: plain writes get the kernel's tuples, with application tag 0, and reads with protection information would find them wrong; set apptag=0 and drop pi_apptag, pi_reftag and pi_opaque, or read only");
+	if (pi_layouts[o->layout].no_seed && o->reftag_set)
+		return refuse("pi_reftag: this pi_layout has no room for a reference tag, the kernel takes the block's number; drop pi_reftag or use pi_layout=indirect");
+	if (o->act)
+		return refuse("pi_act=1: io_uring's attribute cannot make the device insert or strip tuples; use pi_act=0, name the character device /dev/ngXnY, or use pi_layout=none for plain I/O");
+	if (!td->o.odirect)
+		return refuse("protection information needs O_DIRECT; set direct=1 or use pi_layout=none");
+	if (o->hipri)
+		return refuse("hipri: the kernel does not poll for I/O with protection information (EOPNOTSUPP); drop hipri or use pi_layout=none");
+	if (o->uncached)
+		return refuse("uncached is for buffered I/O, protection information needs direct=1; drop uncached or use pi_layout=none");
+	if (td->o.zone_mode == ZONE_MODE_ZBD)
+		return refuse("zonemode=zbd: protection information on zoned devices is not supported; drop zonemode or use pi_layout=none");
+	if (td->o.oatomic)
+		return refuse("atomic: the kernel refuses RWF_ATOMIC together with protection information; drop atomic or use pi_layout=none");
+	if (o->fua[DDIR_READ] || o->fua[DDIR_WRITE])
+		return refuse("readfua and writefua are flags of NVMe commands; drop them or name the character device /dev/ngXnY");
+	if ((device_chk(o) & PI_IO_INTEGRITY_CHK_APPTAG) && o->apptag_mask != 0xffff)
+		return refuse("pi_chk=APPTAG: io_uring's attribute has no room for apptag_mask, the device would compare all 16 bits; drop apptag_mask, or name APPTAG in pi_host_chk and not in pi_chk");
+	return 0;
+}
+
+int pi_options_check(struct thread_data *td)
+{
+	const struct pi_options *o = td->eo;
+	bool registered = o->registerfiles || o->sqpoll;
+	int err;
+
+	settle_layout(td);
+	if (PI_PLACES(td))
+		return refuse("fdp and dataplacement: this engine places no data, the device would choose; drop them or use fio's io_uring_cmd");
+	err = check_numbers(o);
+	if (err)
+		return err;
+	if (o->time && !o->stats)
+		return refuse("pi_time=1 measures for pi_stats=FILE; give that too");
+	if (o->iovec && (o->nonvectored || o->fixedbufs))
+		return refuse("pi_iovec is for vectored I/O; add nonvectored=0 and drop fixedbufs");
+	if (o->iovec && (pi_max_rw_bs(td) + o->iovec - 1) / o->iovec > IOV_MAX)
+		return refuse("pi_iovec: the kernel takes 1024 iovecs at most; raise pi_iovec or lower bs");
+	err = check_transfers(td);
+	if (err)
+		return err;
+	if (registered && td->o.nr_files != td->o.open_files)
+		return refuse("registerfiles and sqthread_poll keep every file open; set openfiles to nrfiles or leave it out");
+	if (!pi_layouts[o->layout].pi)
+		return o->inject ? refuse("pi_inject with pi_layout=none: plain I/O has no tuples to show a fault; use another pi_layout") : 0;
+
+	err = pi_layouts[o->layout].passthru ? check_passthru(td) :
+	      check_attribute(td);
+	if (err)
+		return err;
+	if (o->host_chk_str && (!(o->verify & PI_VERIFY_HOST) || o->act))
+		return refuse("pi_host_chk: the host verifies nothing with pi_verify=device, pi_verify=none and pi_act=1; drop one of them");
+	if ((device_chk(o) & PI_IO_INTEGRITY_CHK_APPTAG) &&
+	    (o->app_mode == PI_APP_LBA || o->app_mode == PI_APP_RANDOM))
+		return refuse("pi_chk=APPTAG: an I/O has one application tag for the device to check, and pi_apptag gives each block its own; use pi_apptag=constant, or drop APPTAG from pi_chk and name it in pi_host_chk");
+	return 0;
+}
