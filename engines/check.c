@@ -2,10 +2,10 @@
 /* what a job's options may not ask for, before any file is touched */
 #include <limits.h>
 
-#include "options.h"
 #include "layout.h"
+#include "way.h"
 
-static int refuse(const char *why)
+int pi_refuse(const char *why)
 {
 	log_err("io_uring_pi: %s\n", why);
 	return EINVAL;
@@ -80,7 +80,7 @@ static int check_numbers(const struct pi_options *o)
 			numbers[i].max);
 		return EINVAL;
 	}
-	return o->reftag_negative ? refuse("pi_reftag is negative; give the tag as a positive number") : 0;
+	return o->reftag_negative ? pi_refuse("pi_reftag is negative; give the tag as a positive number") : 0;
 }
 
 /* what fio sends in one read or write, now and later */
@@ -96,7 +96,7 @@ static int check_transfers(struct thread_data *td)
 	}
 	if (td->o.read_iolog_file && td->o.read_iolog_chunked &&
 	    (pi_layouts[o->layout].pi || o->fixedbufs || o->iovec))
-		return refuse("read_iolog_chunked=1: fio finds larger I/Os in the log while it runs, for which there is no metadata, registered buffer or iovec then; drop read_iolog_chunked, or use pi_layout=none without fixedbufs and pi_iovec");
+		return pi_refuse("read_iolog_chunked=1: fio finds larger I/Os in the log while it runs, for which there is no metadata, registered buffer or iovec then; drop read_iolog_chunked, or use pi_layout=none without fixedbufs and pi_iovec");
 	return 0;
 }
 
@@ -111,61 +111,32 @@ static void settle_layout(struct thread_data *td)
 		o->layout = PI_LAYOUT_PASSTHRU;
 }
 
-/* the device inserts and strips the tuples: the host has none */
-static int check_act(const struct pi_options *o)
-{
-	if (o->verify == PI_VERIFY_HOST)
-		return refuse("pi_verify=host with pi_act=1: the device strips the tuples, the host has none to verify; use pi_act=0 or pi_verify=device");
-	if (o->inject)
-		return refuse("pi_inject with pi_act=1: the device makes the tuples, and makes them right; use pi_act=0");
-	if (o->opaque)
-		return refuse("pi_opaque=pattern with pi_act=1: the host does not verify what it reads; use pi_act=0");
-	if (o->app_mode == PI_APP_LBA || o->app_mode == PI_APP_RANDOM)
-		return refuse("pi_act=1: a command has one application tag for the whole I/O, and pi_apptag gives each block its own; use pi_act=0 or pi_apptag=constant");
-	return 0;
-}
-
-static int check_passthru(struct thread_data *td)
-{
-	const struct pi_options *o = td->eo;
-
-	if (o->nowait || o->uncached || td->o.oatomic)
-		return refuse("nowait, uncached and atomic are flags of reads and writes, which a passthrough command is not; drop them or name the block device");
-	if (td->o.sync_file_range)
-		return refuse("sync_file_range is for the page cache, which a character device has not; use fsync, which sends a flush, or name the block device");
-	if (o->mix < 100)
-		return refuse("pi_mix below 100: a character device takes no plain I/O to mix with; drop pi_mix or name the block device");
-	if (td->o.ioprio || td->o.ioprio_class)
-		return refuse("prio and prioclass: the kernel takes no priority for a passthrough command; drop them or name the block device");
-	return o->act ? check_act(o) : 0;
-}
-
-static int check_attribute(struct thread_data *td)
+int pi_check_attribute(struct thread_data *td)
 {
 	const struct pi_options *o = td->eo;
 
 	if (o->mix < 100 && o->inject)
-		return refuse("pi_inject with pi_mix below 100: plain I/O has no tuples to show a fault; drop one of them");
+		return pi_refuse("pi_inject with pi_mix below 100: plain I/O has no tuples to show a fault; drop one of them");
 	if (o->mix < 100 && td_write(td) && !kernel_tuples_pass(o))
-		return refuse("pi_mix below 100: plain writes get the kernel's tuples, with application tag 0, and reads with protection information would find them wrong; set apptag=0 and drop pi_apptag, pi_reftag and pi_opaque, or read only");
+		return pi_refuse("pi_mix below 100: plain writes get the kernel's tuples, with application tag 0, and reads with protection information would find them wrong; set apptag=0 and drop pi_apptag, pi_reftag and pi_opaque, or read only");
 	if (pi_layouts[o->layout].no_seed && o->reftag_set)
-		return refuse("pi_reftag: this pi_layout has no room for a reference tag, the kernel takes the block's number; drop pi_reftag or use pi_layout=indirect");
+		return pi_refuse("pi_reftag: this pi_layout has no room for a reference tag, the kernel takes the block's number; drop pi_reftag or use pi_layout=indirect");
 	if (o->act)
-		return refuse("pi_act=1: io_uring's attribute cannot make the device insert or strip tuples; use pi_act=0, name the character device /dev/ngXnY, or use pi_layout=none for plain I/O");
+		return pi_refuse("pi_act=1: io_uring's attribute cannot make the device insert or strip tuples; use pi_act=0, name the character device /dev/ngXnY, or use pi_layout=none for plain I/O");
 	if (!td->o.odirect)
-		return refuse("protection information needs O_DIRECT; set direct=1 or use pi_layout=none");
+		return pi_refuse("protection information needs O_DIRECT; set direct=1 or use pi_layout=none");
 	if (o->hipri)
-		return refuse("hipri: the kernel does not poll for I/O with protection information (EOPNOTSUPP); drop hipri or use pi_layout=none");
+		return pi_refuse("hipri: the kernel does not poll for I/O with protection information (EOPNOTSUPP); drop hipri or use pi_layout=none");
 	if (o->uncached)
-		return refuse("uncached is for buffered I/O, protection information needs direct=1; drop uncached or use pi_layout=none");
+		return pi_refuse("uncached is for buffered I/O, protection information needs direct=1; drop uncached or use pi_layout=none");
 	if (td->o.zone_mode == ZONE_MODE_ZBD)
-		return refuse("zonemode=zbd: protection information on zoned devices is not supported; drop zonemode or use pi_layout=none");
+		return pi_refuse("zonemode=zbd: protection information on zoned devices is not supported; drop zonemode or use pi_layout=none");
 	if (td->o.oatomic)
-		return refuse("atomic: the kernel refuses RWF_ATOMIC together with protection information; drop atomic or use pi_layout=none");
+		return pi_refuse("atomic: the kernel refuses RWF_ATOMIC together with protection information; drop atomic or use pi_layout=none");
 	if (o->fua[DDIR_READ] || o->fua[DDIR_WRITE])
-		return refuse("readfua and writefua are flags of NVMe commands; drop them or name the character device /dev/ngXnY");
+		return pi_refuse("readfua and writefua are flags of NVMe commands; drop them or name the character device /dev/ngXnY");
 	if ((device_chk(o) & PI_IO_INTEGRITY_CHK_APPTAG) && o->apptag_mask != 0xffff)
-		return refuse("pi_chk=APPTAG: io_uring's attribute has no room for apptag_mask, the device would compare all 16 bits; drop apptag_mask, or name APPTAG in pi_host_chk and not in pi_chk");
+		return pi_refuse("pi_chk=APPTAG: io_uring's attribute has no room for apptag_mask, the device would compare all 16 bits; drop apptag_mask, or name APPTAG in pi_host_chk and not in pi_chk");
 	return 0;
 }
 
@@ -177,32 +148,31 @@ int pi_options_check(struct thread_data *td)
 
 	settle_layout(td);
 	if (PI_PLACES(td))
-		return refuse("fdp and dataplacement: this engine places no data, the device would choose; drop them or use fio's io_uring_cmd");
+		return pi_refuse("fdp and dataplacement: this engine places no data, the device would choose; drop them or use fio's io_uring_cmd");
 	err = check_numbers(o);
 	if (err)
 		return err;
 	if (o->time && !o->stats)
-		return refuse("pi_time=1 measures for pi_stats=FILE; give that too");
+		return pi_refuse("pi_time=1 measures for pi_stats=FILE; give that too");
 	if (o->iovec && (o->nonvectored || o->fixedbufs))
-		return refuse("pi_iovec is for vectored I/O; add nonvectored=0 and drop fixedbufs");
+		return pi_refuse("pi_iovec is for vectored I/O; add nonvectored=0 and drop fixedbufs");
 	if (o->iovec && (pi_max_rw_bs(td) + o->iovec - 1) / o->iovec > IOV_MAX)
-		return refuse("pi_iovec: the kernel takes 1024 iovecs at most; raise pi_iovec or lower bs");
+		return pi_refuse("pi_iovec: the kernel takes 1024 iovecs at most; raise pi_iovec or lower bs");
 	err = check_transfers(td);
 	if (err)
 		return err;
 	if (registered && td->o.nr_files != td->o.open_files)
-		return refuse("registerfiles and sqthread_poll keep every file open; set openfiles to nrfiles or leave it out");
+		return pi_refuse("registerfiles and sqthread_poll keep every file open; set openfiles to nrfiles or leave it out");
 	if (!pi_layouts[o->layout].pi)
-		return o->inject ? refuse("pi_inject with pi_layout=none: plain I/O has no tuples to show a fault; use another pi_layout") : 0;
+		return o->inject ? pi_refuse("pi_inject with pi_layout=none: plain I/O has no tuples to show a fault; use another pi_layout") : 0;
 
-	err = pi_layouts[o->layout].passthru ? check_passthru(td) :
-	      check_attribute(td);
+	err = pi_way(o)->check_job(td);
 	if (err)
 		return err;
 	if (o->host_chk_str && (!(o->verify & PI_VERIFY_HOST) || o->act))
-		return refuse("pi_host_chk: the host verifies nothing with pi_verify=device, pi_verify=none and pi_act=1; drop one of them");
+		return pi_refuse("pi_host_chk: the host verifies nothing with pi_verify=device, pi_verify=none and pi_act=1; drop one of them");
 	if ((device_chk(o) & PI_IO_INTEGRITY_CHK_APPTAG) &&
 	    (o->app_mode == PI_APP_LBA || o->app_mode == PI_APP_RANDOM))
-		return refuse("pi_chk=APPTAG: an I/O has one application tag for the device to check, and pi_apptag gives each block its own; use pi_apptag=constant, or drop APPTAG from pi_chk and name it in pi_host_chk");
+		return pi_refuse("pi_chk=APPTAG: an I/O has one application tag for the device to check, and pi_apptag gives each block its own; use pi_apptag=constant, or drop APPTAG from pi_chk and name it in pi_host_chk");
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "stats.h"
 #include "target.h"
 #include "unchecked.h"
+#include "way.h"
 
 #define PI_ALWAYS_INLINE	inline __attribute__((always_inline))
 /* out of the way of what every I/O goes: there it would cost saved registers */
@@ -20,30 +21,8 @@
 #define PI_SELFTEST_SPIN 0
 #endif
 
-typedef int pi_prep_fn(struct thread_data *td, struct io_u *io_u);
 typedef enum fio_q_status pi_queue_fn(struct thread_data *td,
 				      struct io_u *io_u);
-typedef struct io_u *pi_event_fn(struct thread_data *td, struct io_u *io_u,
-				 int res);
-
-/**
- * struct pi_way - what is not the same through the block layer and in commands
- *		   to an NVMe namespace
- * @init:	adapt a job to it, or refuse what this way has not: 0, or an errno
- *		after one line on standard error
- * @prep:	for any I/O, reads and writes with PI: of one buffer, vectored
- * @event:	of a read or write with PI
- * @event_other: of anything else, and of what did not go well
- */
-struct pi_way {
-	int (*init)(struct thread_data *td);
-	pi_prep_fn *prep[2];
-	pi_event_fn *event;
-	pi_event_fn *event_other;
-};
-
-extern const struct pi_way pi_way_block;
-extern const struct pi_way pi_way_passthru;
 
 /**
  * struct pi_engine - one job

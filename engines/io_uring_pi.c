@@ -401,7 +401,29 @@ static struct io_u *event(struct thread_data *td, int nr)
 	return io_u;
 }
 
+static int adapt_nothing(struct thread_data *td)
+{
+	return 0;
+}
+
+static int take_any(struct thread_data *td, struct fio_file *f,
+		    const struct pi_device *dev,
+		    const struct pi_format *format)
+{
+	return 0;
+}
+
+static void set_nothing(struct pi_target *target, const struct pi_device *dev,
+			const struct pi_options *o)
+{
+}
+
 const struct pi_way pi_way_block = {
+	.renumbers	= true,
+	.check_job	= pi_check_attribute,
+	.check_target	= take_any,
+	.set_target	= set_nothing,
+	.init		= adapt_nothing,
 	.prep		= { prep_with_pi_single, prep_with_pi_vectored },
 	.event		= event_with_pi,
 	.event_other	= event_other,

@@ -103,6 +103,19 @@ unsigned int pi_options_host_chk(const struct pi_options *o);
 unsigned long long pi_max_rw_bs(const struct thread_data *td);
 
 /**
+ * pi_refuse() - say why a job is refused; returns EINVAL
+ */
+int pi_refuse(const char *why);
+
+/**
+ * pi_check_attribute() - refuse what io_uring's attribute cannot carry, or what
+ *			  reads and writes with it cannot do
+ *
+ * Return: 0, or an errno after one line on standard error.
+ */
+int pi_check_attribute(struct thread_data *td);
+
+/**
  * pi_options_check() - refuse what cannot be done, before any file is touched
  *
  * Settles pi_layout=auto too.

@@ -5,6 +5,108 @@
 
 #include "engine.h"
 #include "nvme.h"
+#include "verify.h"
+
+/* the device inserts and strips the tuples: the host has none */
+static int check_act(const struct pi_options *o)
+{
+	if (o->verify == PI_VERIFY_HOST)
+		return pi_refuse("pi_verify=host with pi_act=1: the device strips the tuples, the host has none to verify; use pi_act=0 or pi_verify=device");
+	if (o->inject)
+		return pi_refuse("pi_inject with pi_act=1: the device makes the tuples, and makes them right; use pi_act=0");
+	if (o->opaque)
+		return pi_refuse("pi_opaque=pattern with pi_act=1: the host does not verify what it reads; use pi_act=0");
+	if (o->app_mode == PI_APP_LBA || o->app_mode == PI_APP_RANDOM)
+		return pi_refuse("pi_act=1: a command has one application tag for the whole I/O, and pi_apptag gives each block its own; use pi_act=0 or pi_apptag=constant");
+	return 0;
+}
+
+static int check_job(struct thread_data *td)
+{
+	const struct pi_options *o = td->eo;
+
+	if (o->nowait || o->uncached || td->o.oatomic)
+		return pi_refuse("nowait, uncached and atomic are flags of reads and writes, which a passthrough command is not; drop them or name the block device");
+	if (td->o.sync_file_range)
+		return pi_refuse("sync_file_range is for the page cache, which a character device has not; use fsync, which sends a flush, or name the block device");
+	if (o->mix < 100)
+		return pi_refuse("pi_mix below 100: a character device takes no plain I/O to mix with; drop pi_mix or name the block device");
+	if (td->o.ioprio || td->o.ioprio_class)
+		return pi_refuse("prio and prioclass: the kernel takes no priority for a passthrough command; drop them or name the block device");
+	return o->act ? check_act(o) : 0;
+}
+
+/* what a command for the namespace can carry */
+static int check_target(struct thread_data *td, struct fio_file *f,
+			const struct pi_device *dev,
+			const struct pi_format *format)
+{
+	const struct pi_options *o = td->eo;
+	const uint64_t stride = pi_format_stride(format);
+	const uint64_t bs = pi_max_rw_bs(td);
+
+	if (bs > dev->max_bytes) {
+		log_err("io_uring_pi: %s: bs=%" PRIu64 " is more than the %" PRIu64 " bytes that one command can transfer here (max_hw_sectors_kb, max_segments); passthrough splits nothing, use a smaller bs\n",
+			f->file_name, bs, dev->max_bytes);
+		return EINVAL;
+	}
+	if (td_trim(td) && td->o.max_bs[DDIR_TRIM] / stride > UINT32_MAX) {
+		log_err("io_uring_pi: %s: bs=%llu for trims is more than the %" PRIu64 " bytes that one command can name; use a smaller bs\n",
+			f->file_name, td->o.max_bs[DDIR_TRIM],
+			stride * UINT32_MAX);
+		return EINVAL;
+	}
+	if (o->hipri && !dev->polls)
+		return pi_refuse_file(f, EINVAL,
+			"hipri: the drive has no queues to poll; load the driver with nvme.poll_queues=1 or drop hipri");
+	if (o->reftag_set && dev->format.type != 3 && !dev->any_ref)
+		return pi_refuse_file(f, EINVAL,
+			"pi_reftag: to the device type 1 reference tags are the block's number, and no kernel renumbers them in a passthrough command; drop it or name the block device");
+	if (format->extended && td->o.verify != VERIFY_NONE)
+		return pi_refuse_file(f, EINVAL,
+			"verify: fio would write its headers and patterns over the metadata, which lies between the data of an extended LBA; drop verify, the protection information is verified without it");
+	return 0;
+}
+
+/* what the device does itself with pi_act=1 is not the host's to do */
+static void leave_to_device(struct pi_target *target)
+{
+	const struct pi_tuple_options zeros = { .app = 0 };
+	struct pi_format format = target->format;
+
+	target->on_read = pi_tuple_none;
+	if (!format.md_size) {
+		target->tuple = pi_tuple_none;
+		return;
+	}
+	format.guard = pi_guard_by_csum(PI_LBMD_CSUM_NONE);
+	format.pi_offset = 0;
+	format.type = 3;
+	pi_tuple_init(&target->tuple, &format, &zeros);
+}
+
+static void set_target(struct pi_target *target, const struct pi_device *dev,
+		       const struct pi_options *o)
+{
+	target->ns = (struct pi_nvme_ns) {
+		.nsid		= dev->nsid,
+		.stride		= pi_format_stride(&target->format),
+		.control	= {
+			o->fua[DDIR_READ] * PI_NVME_FUA,
+			o->fua[DDIR_WRITE] * PI_NVME_FUA,
+		},
+		.app_mask	= o->apptag_mask,
+		.renumber	= -target->ref_add,
+		.ref_varies	= target->tuple.ref_varies,
+		.ref		= target->tuple.ref,
+	};
+	target->size = dev->intervals * target->ns.stride;
+	if (o->act) {
+		target->ns.control[DDIR_READ] |= PI_NVME_PRACT;
+		target->ns.control[DDIR_WRITE] |= PI_NVME_PRACT;
+		leave_to_device(target);
+	}
+}
 
 static int init(struct thread_data *td)
 {
@@ -107,6 +209,10 @@ static struct io_u *event_other(struct thread_data *td, struct io_u *io_u,
 }
 
 const struct pi_way pi_way_passthru = {
+	.masks_app	= true,
+	.check_job	= check_job,
+	.check_target	= check_target,
+	.set_target	= set_target,
 	.init		= init,
 	.prep		= { prep_rw_single, prep_rw_vectored },
 	.event		= event,

@@ -108,7 +108,7 @@ int pi_init(struct thread_data *td)
 		e->faults->unchecked = &e->unchecked;
 	}
 	e->layout = &pi_layouts[o->layout];
-	e->way = e->layout->passthru ? &pi_way_passthru : &pi_way_block;
+	e->way = pi_way(o);
 	e->mix = o->mix;
 	e->registered = o->registerfiles || o->sqpoll;
 	e->async_every = o->force_async;
@@ -123,7 +123,7 @@ int pi_init(struct thread_data *td)
 		pi_fail(td, EINVAL);
 		return 1;
 	}
-	err = e->way->init ? e->way->init(td) : 0;
+	err = e->way->init(td);
 	if (err) {
 		pi_fail(td, err);
 		return 1;

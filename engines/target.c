@@ -9,8 +9,9 @@
 
 #include "layout.h"
 #include "usage.h"
+#include "way.h"
 
-static int refuse(struct fio_file *f, int err, const char *why)
+int pi_refuse_file(struct fio_file *f, int err, const char *why)
 {
 	log_err("io_uring_pi: %s: %s\n", f->file_name, why);
 	return err;
@@ -56,7 +57,7 @@ static int check_sizes(struct thread_data *td, struct fio_file *f,
 						 format);
 	}
 	if (!err && o->bs_unaligned)
-		err = refuse(f, EINVAL,
+		err = pi_refuse_file(f, EINVAL,
 			"bs_unaligned gives I/Os that are no multiple of the protection interval; drop it or use pi_layout=none");
 	return err;
 }
@@ -102,38 +103,6 @@ static int check_md_size(struct thread_data *td, struct fio_file *f,
 	return EINVAL;
 }
 
-/* what a command for the namespace can carry */
-static int check_command(struct thread_data *td, struct fio_file *f,
-			 const struct pi_device *dev,
-			 const struct pi_format *format)
-{
-	const struct pi_options *o = td->eo;
-	const uint64_t stride = pi_format_stride(format);
-	const uint64_t bs = pi_max_rw_bs(td);
-
-	if (bs > dev->max_bytes) {
-		log_err("io_uring_pi: %s: bs=%" PRIu64 " is more than the %" PRIu64 " bytes that one command can transfer here (max_hw_sectors_kb, max_segments); passthrough splits nothing, use a smaller bs\n",
-			f->file_name, bs, dev->max_bytes);
-		return EINVAL;
-	}
-	if (td_trim(td) && td->o.max_bs[DDIR_TRIM] / stride > UINT32_MAX) {
-		log_err("io_uring_pi: %s: bs=%llu for trims is more than the %" PRIu64 " bytes that one command can name; use a smaller bs\n",
-			f->file_name, td->o.max_bs[DDIR_TRIM],
-			stride * UINT32_MAX);
-		return EINVAL;
-	}
-	if (o->hipri && !dev->polls)
-		return refuse(f, EINVAL,
-			"hipri: the drive has no queues to poll; load the driver with nvme.poll_queues=1 or drop hipri");
-	if (o->reftag_set && dev->format.type != 3 && !dev->any_ref)
-		return refuse(f, EINVAL,
-			"pi_reftag: to the device type 1 reference tags are the block's number, and no kernel renumbers them in a passthrough command; drop it or name the block device");
-	if (format->extended && td->o.verify != VERIFY_NONE)
-		return refuse(f, EINVAL,
-			"verify: fio would write its headers and patterns over the metadata, which lies between the data of an extended LBA; drop verify, the protection information is verified without it");
-	return 0;
-}
-
 static int device_checks(struct thread_data *td, struct fio_file *f,
 			 const struct pi_format *format, uint16_t *chk)
 {
@@ -143,16 +112,16 @@ static int device_checks(struct thread_data *td, struct fio_file *f,
 	if (o->verify & PI_VERIFY_HOST && (o->host_chk_str || o->chk_str) &&
 	    format->type == 3 && !o->reftag_set &&
 	    pi_options_host_chk(o) & PI_IO_INTEGRITY_CHK_REFTAG)
-		return refuse(f, EINVAL,
+		return pi_refuse_file(f, EINVAL,
 			"REFTAG: type 3 protection information has no reference tag to check unless pi_reftag gives one; drop REFTAG");
 	if (!(o->verify & PI_VERIFY_DEVICE))
 		return 0;
 	if (o->chk_str) {
 		if (!format->guard->pi_size)
-			return refuse(f, EINVAL,
+			return pi_refuse_file(f, EINVAL,
 				"pi_chk: the metadata holds no protection information, there is nothing to check; drop pi_chk");
 		if (format->type == 3 && o->chk & PI_IO_INTEGRITY_CHK_REFTAG)
-			return refuse(f, EINVAL,
+			return pi_refuse_file(f, EINVAL,
 				"pi_chk=REFTAG: type 3 protection information has no reference tag to check, the device would fail every I/O; drop REFTAG");
 		*chk = o->chk;
 		return 0;
@@ -162,7 +131,7 @@ static int device_checks(struct thread_data *td, struct fio_file *f,
 	*chk = PI_IO_INTEGRITY_CHK_GUARD;
 	if (format->type != 3)
 		*chk |= PI_IO_INTEGRITY_CHK_REFTAG;
-	if ((o->apptag_mask == 0xffff || pi_layouts[o->layout].passthru) &&
+	if ((o->apptag_mask == 0xffff || pi_way(o)->masks_app) &&
 	    o->app_mode != PI_APP_LBA &&
 	    o->app_mode != PI_APP_RANDOM)
 		*chk |= PI_IO_INTEGRITY_CHK_APPTAG;
@@ -193,7 +162,7 @@ static int check_kind(struct fio_file *f, int fd, const struct pi_layout *layout
 	if (ret < 0) {
 		if (character)
 			return 0;
-		return refuse(f, ENODEV,
+		return pi_refuse_file(f, ENODEV,
 			"pi_layout=passthru takes the character device of an NVMe namespace; name /dev/ngXnY or use another pi_layout");
 	}
 	log_err("io_uring_pi: %s: pi_layout=%s takes the namespace's %s device; name %s%s or %s\n",
@@ -237,7 +206,7 @@ static int probe_device(struct thread_data *td, struct fio_file *f,
 	if (!ret && layout->pi) {
 		ret = -pi_device_probe(fd, dev, &reason);
 		if (ret)
-			refuse(f, ret, reason.text);
+			pi_refuse_file(f, ret, reason.text);
 	}
 	close(fd);
 	return ret;
@@ -294,23 +263,6 @@ static void set_checks(struct pi_target *target, const struct pi_format *format,
 	pi_tuple_init(&target->compared, format, &options);
 }
 
-/* what the device does itself with pi_act=1 is not the host's to do */
-static void leave_to_device(struct pi_target *target)
-{
-	const struct pi_tuple_options zeros = { .app = 0 };
-	struct pi_format format = target->format;
-
-	target->on_read = pi_tuple_none;
-	if (!format.md_size) {
-		target->tuple = pi_tuple_none;
-		return;
-	}
-	format.guard = pi_guard_by_csum(PI_LBMD_CSUM_NONE);
-	format.pi_offset = 0;
-	format.type = 3;
-	pi_tuple_init(&target->tuple, &format, &zeros);
-}
-
 /*
  * What the kernel tries without waiting and then leaves to a worker, because
  * the queue is full or the I/O is split, loses the upper half of its seed up to
@@ -332,7 +284,7 @@ static void set_tags(struct pi_target *target, const struct pi_device *dev,
 	target->tag_add = tag - dev->start;
 	target->ref_add = layout->no_seed ? -dev->start : target->tag_add;
 	target->ref_mask = UINT64_MAX;
-	if (layout->passthru || layout->no_seed || dev->format.type == 3 ||
+	if (!pi_way(o)->renumbers || layout->no_seed || dev->format.type == 3 ||
 	    dev->format.guard->ref_size <= 4 ||
 	    (tag <= narrow && dev->intervals <= narrow - tag))
 		return;
@@ -341,34 +293,12 @@ static void set_tags(struct pi_target *target, const struct pi_device *dev,
 		target->ref_add += 0x9e3779b9;
 }
 
-static void set_namespace(struct pi_target *target, const struct pi_device *dev,
-			  const struct pi_options *o)
-{
-	target->ns = (struct pi_nvme_ns) {
-		.nsid		= dev->nsid,
-		.stride		= pi_format_stride(&target->format),
-		.control	= {
-			o->fua[DDIR_READ] * PI_NVME_FUA,
-			o->fua[DDIR_WRITE] * PI_NVME_FUA,
-		},
-		.app_mask	= o->apptag_mask,
-		.renumber	= -target->ref_add,
-		.ref_varies	= target->tuple.ref_varies,
-		.ref		= target->tuple.ref,
-	};
-	target->size = dev->intervals * target->ns.stride;
-	if (o->act) {
-		target->ns.control[DDIR_READ] |= PI_NVME_PRACT;
-		target->ns.control[DDIR_WRITE] |= PI_NVME_PRACT;
-		leave_to_device(target);
-	}
-}
-
 int pi_target_probe(struct thread_data *td, struct fio_file *f,
 		    struct pi_target *target)
 {
 	const struct pi_options *o = td->eo;
 	const struct pi_layout *layout = &pi_layouts[o->layout];
+	const struct pi_way *way = pi_way(o);
 	struct pi_tuple_options options;
 	struct pi_format format;
 	struct pi_device dev;
@@ -387,7 +317,7 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 
 	format = dev.format;
 	if (o->act && !format.guard->pi_size)
-		return refuse(f, EINVAL,
+		return pi_refuse_file(f, EINVAL,
 			"pi_act=1: the metadata holds no protection information for the device to insert or strip; drop pi_act");
 	/* metadata that is nothing but the tuple is not transferred then */
 	if (o->act && format.md_size == format.guard->pi_size) {
@@ -400,8 +330,7 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 	err = err ?: check_md_size(td, f, &format);
 	err = err ?: check_ref(td, f, &format);
 	err = err ?: device_checks(td, f, &format, &target->chk);
-	if (!err && layout->passthru)
-		err = check_command(td, f, &dev, &format);
+	err = err ?: way->check_target(td, f, &dev, &format);
 	err = err ?: check_max_md(td, f, &format, dev.max_md);
 	if (err)
 		return err;
@@ -424,7 +353,6 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 	pi_tuple_init(&target->tuple, &format, &options);
 	set_checks(target, &format, options, o);
 	target->app_tag = options.app;
-	if (layout->passthru)
-		set_namespace(target, &dev, o);
+	way->set_target(target, &dev, o);
 	return 0;
 }

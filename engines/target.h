@@ -84,6 +84,11 @@ static inline uint64_t pi_target_blocks(const struct pi_target *t,
 }
 
 /**
+ * pi_refuse_file() - say why a file is refused; returns @err
+ */
+int pi_refuse_file(struct fio_file *f, int err, const char *why);
+
+/**
  * pi_target_probe() - find out what PI a job's file takes and whether the job
  *		       fits it
  *
