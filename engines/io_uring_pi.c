@@ -413,9 +413,10 @@ static int take_any(struct thread_data *td, struct fio_file *f,
 	return 0;
 }
 
-static void set_nothing(struct pi_target *target, const struct pi_device *dev,
-			const struct pi_options *o)
+static int set_nothing(struct pi_target *target, const struct pi_device *dev,
+		       const struct pi_options *o)
 {
+	return 0;
 }
 
 const struct pi_way pi_way_block = {

@@ -69,7 +69,7 @@ static int check_target(struct thread_data *td, struct fio_file *f,
 }
 
 /* what the device does itself with pi_act=1 is not the host's to do */
-static void leave_to_device(struct pi_target *target)
+static int leave_to_device(struct pi_target *target)
 {
 	const struct pi_tuple_options zeros = { .app = 0 };
 	struct pi_format format = target->format;
@@ -77,16 +77,16 @@ static void leave_to_device(struct pi_target *target)
 	target->on_read = pi_tuple_none;
 	if (!format.md_size) {
 		target->tuple = pi_tuple_none;
-		return;
+		return 0;
 	}
 	format.guard = pi_guard_by_csum(PI_LBMD_CSUM_NONE);
 	format.pi_offset = 0;
 	format.type = 3;
-	pi_tuple_init(&target->tuple, &format, &zeros);
+	return -pi_tuple_init(&target->tuple, &format, &zeros);
 }
 
-static void set_target(struct pi_target *target, const struct pi_device *dev,
-		       const struct pi_options *o)
+static int set_target(struct pi_target *target, const struct pi_device *dev,
+		      const struct pi_options *o)
 {
 	target->ns = (struct pi_nvme_ns) {
 		.nsid		= dev->nsid,
@@ -101,11 +101,11 @@ static void set_target(struct pi_target *target, const struct pi_device *dev,
 		.ref		= target->tuple.ref,
 	};
 	target->size = dev->intervals * target->ns.stride;
-	if (o->act) {
-		target->ns.control[DDIR_READ] |= PI_NVME_PRACT;
-		target->ns.control[DDIR_WRITE] |= PI_NVME_PRACT;
-		leave_to_device(target);
-	}
+	if (!o->act)
+		return 0;
+	target->ns.control[DDIR_READ] |= PI_NVME_PRACT;
+	target->ns.control[DDIR_WRITE] |= PI_NVME_PRACT;
+	return leave_to_device(target);
 }
 
 static int init(struct thread_data *td)

@@ -250,17 +250,45 @@ static unsigned int compared_chk(const struct pi_options *o, unsigned int device
 	       (o->inject_at == PI_INJECT_BACK ? 0 : device);
 }
 
-static void set_checks(struct pi_target *target, const struct pi_format *format,
-		       struct pi_tuple_options options,
-		       const struct pi_options *o)
+static int set_checks(struct pi_target *target,
+		      struct pi_tuple_options options,
+		      const struct pi_options *o)
 {
+	int ret = 0;
+
 	options.unchecked = all_but(pi_options_host_chk(o));
 	if (o->verify & PI_VERIFY_HOST)
-		pi_tuple_init(&target->on_read, format, &options);
+		ret = pi_tuple_init(&target->on_read, &target->format, &options);
 	options.unchecked = all_but(target->chk);
-	pi_tuple_init(&target->by_device, format, &options);
+	ret = ret ?: pi_tuple_init(&target->by_device, &target->format, &options);
 	options.unchecked = all_but(compared_chk(o, target->chk));
-	pi_tuple_init(&target->compared, format, &options);
+	return ret ?: pi_tuple_init(&target->compared, &target->format, &options);
+}
+
+static int set_tuples(struct pi_target *target, struct fio_file *f,
+		      const struct pi_options *o)
+{
+	struct pi_tuple_options options = {
+		.app		= o->apptag,
+		.app_mask	= o->apptag_mask,
+		.app_mode	= o->app_mode,
+		.ref		= o->reftag,
+		.ref_check	= o->reftag_set,
+		.opaque		= o->opaque,
+	};
+	int ret;
+
+	if (o->app_mode == PI_APP_LBA)
+		options.app = 0;
+	if (o->app_mode == PI_APP_FILE) {
+		options.app = file_tag(f->file_name, o->apptag);
+		options.app_mode = PI_APP_CONSTANT;
+	}
+	target->app_tag = options.app;
+	ret = pi_tuple_init(&target->tuple, &target->format, &options);
+	ret = ret ?: set_checks(target, options, o);
+	return ret ? pi_refuse_file(f, -ret,
+		"the guard is known here, and not how its tuple is laid out; use pi_layout=none") : 0;
 }
 
 /*
@@ -299,7 +327,6 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 	const struct pi_options *o = td->eo;
 	const struct pi_layout *layout = &pi_layouts[o->layout];
 	const struct pi_way *way = pi_way(o);
-	struct pi_tuple_options options;
 	struct pi_format format;
 	struct pi_device dev;
 	int err;
@@ -336,23 +363,6 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 		return err;
 
 	set_tags(target, &dev, o);
-	options = (struct pi_tuple_options) {
-		.app		= o->apptag,
-		.app_mask	= o->apptag_mask,
-		.app_mode	= o->app_mode,
-		.ref		= o->reftag,
-		.ref_check	= o->reftag_set,
-		.opaque		= o->opaque,
-	};
-	if (o->app_mode == PI_APP_LBA)
-		options.app = 0;
-	if (o->app_mode == PI_APP_FILE) {
-		options.app = file_tag(f->file_name, o->apptag);
-		options.app_mode = PI_APP_CONSTANT;
-	}
-	pi_tuple_init(&target->tuple, &format, &options);
-	set_checks(target, &format, options, o);
-	target->app_tag = options.app;
-	way->set_target(target, &dev, o);
-	return 0;
+	err = set_tuples(target, f, o);
+	return err ?: way->set_target(target, &dev, o);
 }

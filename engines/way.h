@@ -30,9 +30,9 @@ struct pi_way {
 	int (*check_target)(struct thread_data *td, struct fio_file *f,
 			    const struct pi_device *dev,
 			    const struct pi_format *format);
-	void (*set_target)(struct pi_target *target,
-			   const struct pi_device *dev,
-			   const struct pi_options *o);
+	int (*set_target)(struct pi_target *target,
+			  const struct pi_device *dev,
+			  const struct pi_options *o);
 	int (*init)(struct thread_data *td);
 	pi_prep_fn *prep[2];
 	pi_event_fn *event;

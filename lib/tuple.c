@@ -302,14 +302,25 @@ static int verify_nothing(const struct pi_tuple *t, const void *data,
 	return 0;
 }
 
+/* bytes of tuple, guard and reference tag: what loops put where */
+struct shape {
+	uint8_t pi_size;
+	uint8_t guard_size;
+	uint8_t ref_size;
+};
+
+#define SHAPE_0		{ 0, 0, 0 }
+#define SHAPE_8		{ 8, 2, 4 }
+#define SHAPE_16	{ 16, 8, 6 }
+
 #define ROW(size, place, name)						\
-	{ size, place, false, generate_##name, {			\
+	{ SHAPE_##size, place, false, generate_##name, {			\
 	  verify_##name, verify_##name##_check } },			\
-	{ size, place, true, generate_##name##_extended, {		\
+	{ SHAPE_##size, place, true, generate_##name##_extended, {	\
 	  verify_##name##_extended, verify_##name##_check_extended } }
 
-static const struct {
-	uint8_t size;
+static const struct functions {
+	struct shape shape;
 	enum place place;
 	bool extended;
 	typeof(((struct pi_tuple *)0)->generate) generate;
@@ -321,28 +332,43 @@ static const struct {
 	ROW(16, ALONE, 16_alone),
 	ROW(16, FIRST, 16_first),
 	ROW(16, LAST, 16_last),
-	{ 0, FIRST, false, generate_0, { verify_nothing, verify_0_check } },
-	{ 0, FIRST, true, generate_0_extended, {
+	{ SHAPE_0, FIRST, false, generate_0, {
+	  verify_nothing, verify_0_check } },
+	{ SHAPE_0, FIRST, true, generate_0_extended, {
 	  verify_nothing, verify_0_check_extended } },
 };
 
-void pi_tuple_init(struct pi_tuple *t, const struct pi_format *format,
-		   const struct pi_tuple_options *options)
+static const struct functions *find(const struct pi_format *format)
 {
 	const struct pi_guard *guard = format->guard;
-	const uint64_t ref_bits = guard->ref_size ?
-				  (1ULL << guard->ref_size * 8) - 1 : 0;
 	const enum place place = format->md_size == guard->pi_size ? ALONE :
 				 format->pi_offset ? LAST : FIRST;
-	unsigned int i = 0;
 
-	while (functions[i].size != guard->pi_size ||
-	       functions[i].place != place ||
-	       functions[i].extended != format->extended)
-		i++;
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+		const struct functions *f = &functions[i];
+
+		if (f->shape.pi_size == guard->pi_size &&
+		    f->shape.guard_size == guard->guard_size &&
+		    f->shape.ref_size == guard->ref_size &&
+		    f->place == place && f->extended == format->extended)
+			return f;
+	}
+	return NULL;
+}
+
+int pi_tuple_init(struct pi_tuple *t, const struct pi_format *format,
+		  const struct pi_tuple_options *options)
+{
+	const struct functions *functions = find(format);
+	const struct pi_guard *guard = format->guard;
+	uint64_t ref_bits;
+
+	if (!functions)
+		return -EOPNOTSUPP;
+	ref_bits = guard->ref_size ? (1ULL << guard->ref_size * 8) - 1 : 0;
 	*t = (struct pi_tuple) {
-		.generate	= functions[i].generate,
-		.verify		= functions[i].verify[options->opaque],
+		.generate	= functions->generate,
+		.verify		= functions->verify[options->opaque],
 		.guard		= guard->compute,
 		.guard_seed	= guard->seed,
 		.guard_check	= UINT64_MAX,
@@ -381,6 +407,7 @@ void pi_tuple_init(struct pi_tuple *t, const struct pi_format *format,
 		t->app_mask = 0;
 	if (options->unchecked >> PI_TAG_REF & 1)
 		t->ref_check = 0;
+	return 0;
 }
 
 uint64_t pi_tuple_ref(const struct pi_tuple *t, const void *md)

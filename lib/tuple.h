@@ -153,9 +153,15 @@ bool pi_tuple_ref_alone(const struct pi_tuple *t, const void *data,
 
 /**
  * pi_tuple_init() - prepare for a format
+ * @t:		set
+ * @format:	of a device
+ * @options:	what to write into its tuples, and to compare
+ *
+ * Return: 0, or -EOPNOTSUPP when no loop here has guard and tags where this
+ * guard's tuple has them.
  */
-void pi_tuple_init(struct pi_tuple *t, const struct pi_format *format,
-		   const struct pi_tuple_options *options);
+int pi_tuple_init(struct pi_tuple *t, const struct pi_format *format,
+		  const struct pi_tuple_options *options);
 
 /* for I/O that carries no metadata: generates nothing and finds nothing */
 extern const struct pi_tuple pi_tuple_none;

@@ -74,9 +74,9 @@ static void probe(struct floor *f, int fd, const char *name)
 	if (pi_device_probe(fd, &dev, &reason))
 		fail("%s: %s", name, reason.text);
 	if (dev.nsid || dev.format.interval != BLOCK_BYTES ||
-	    dev.format.md_size != TUPLE_BYTES || dev.format.type != 1)
+	    dev.format.md_size != TUPLE_BYTES || dev.format.type != 1 ||
+	    pi_tuple_init(&f->tuple, &dev.format, &tags))
 		fail("%s: not a block device of 4096+8 with type 1", name);
-	pi_tuple_init(&f->tuple, &dev.format, &tags);
 	f->blocks = dev.intervals;
 }
 

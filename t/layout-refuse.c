@@ -770,12 +770,12 @@ int main(int argc, char **argv)
 		printf("Bail out! %s: %s\n", argv[1], reason.text);
 		return 1;
 	}
-	if (dev.format.md_size != MD_BYTES / BLOCKS || dev.format.type != 1) {
+	if (dev.format.md_size != MD_BYTES / BLOCKS || dev.format.type != 1 ||
+	    pi_tuple_init(&tuple, &dev.format, &options)) {
 		printf("Bail out! %s: format it with 8 bytes of metadata and PI type 1\n", argv[1]);
 		return 1;
 	}
 	bytes = BLOCKS << dev.format.shift;
-	pi_tuple_init(&tuple, &dev.format, &options);
 	open_ring(&small, true);
 	open_ring(&large, true);
 	open_ring(&both, true);

@@ -149,7 +149,8 @@ static void cell_init(struct cell *cell, const struct row *row, bool extended,
 		.blocks	= bytes / row->interval,
 		.guards	= row->guards,
 	};
-	pi_tuple_init(&cell->tuple, &cell->format, &options);
+	if (pi_tuple_init(&cell->tuple, &cell->format, &options))
+		fail(1, "no loop for tuples of guard %s", guard->name);
 	room = cell->blocks * (row->interval + row->md_size);
 	cell->data = map(room);
 	for (uint32_t i = 0; i < room; i++)

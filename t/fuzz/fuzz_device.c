@@ -232,7 +232,7 @@ static void check_device(const struct pi_device *dev)
 	CHECK(f->interval >= 512 && f->interval == 1U << f->shift);
 	CHECK(f->pi_offset + f->guard->pi_size <= f->md_size);
 	CHECK(f->type == 1 || f->type == 3);
-	pi_tuple_init(&tuple, f, &options);
+	CHECK(!pi_tuple_init(&tuple, f, &options));
 	pi_format_name(f, name, sizeof(name));
 	CHECK(name[0]);
 }

@@ -123,7 +123,7 @@ static void use(const struct input *in, const struct pi_format *format,
 	struct pi_mismatch bad;
 	struct pi_tuple t;
 
-	pi_tuple_init(&t, format, &options);
+	CHECK(!pi_tuple_init(&t, format, &options));
 	b.data_len = (size_t)blocks * pi_format_stride(format);
 	b.md_len = pi_format_md_bytes(format, (uint64_t)blocks * format->interval);
 	b.data = malloc(b.data_len);

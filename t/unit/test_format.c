@@ -418,7 +418,7 @@ static void use(const struct pi_format *f)
 	md = malloc(pi_format_md_bytes(f, 2 * f->interval));
 	assert_non_null(data);
 	assert_non_null(md);
-	pi_tuple_init(&t, f, &options);
+	assert_int_equal(pi_tuple_init(&t, f, &options), 0);
 	t.generate(&t, data, md, 2, 0, 0);
 	assert_int_equal(t.verify(&t, data, md, 2, 0, 0, &bad), 0);
 	free(data);

@@ -829,7 +829,7 @@ static void test_visible(void **state)
 					       row[i].type);
 			struct pi_tuple t;
 
-			pi_tuple_init(&t, &f, &row[i].options);
+			assert_int_equal(pi_tuple_init(&t, &f, &row[i].options), 0);
 			assert_int_equal(pi_fault_visible(&f, &t),
 					 row[i].kinds ? kinds(row[i].kinds) : 0);
 		}
@@ -851,7 +851,7 @@ static void test_visible_no_room(void **state)
 			pi_test_format(alone[i][0], 512, alone[i][1], 0, 3);
 		struct pi_tuple t;
 
-		pi_tuple_init(&t, &f, &pattern);
+		assert_int_equal(pi_tuple_init(&t, &f, &pattern), 0);
 		assert_int_equal(pi_fault_visible(&f, &t),
 				 kinds("data,guard,apptag,drop,tear"));
 	}
@@ -885,7 +885,7 @@ static void test_shows_as(void **state)
 		const struct pi_tuple_options o = { .opaque = pattern };
 		struct pi_tuple t;
 
-		pi_tuple_init(&t, &f, &o);
+		assert_int_equal(pi_tuple_init(&t, &f, &o), 0);
 		for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
 			enum pi_fault_kind kind = __builtin_ctz(kinds(row[i].kind));
 
@@ -945,13 +945,13 @@ static void sample_init(struct sample *s, const struct pi_format *f,
 	};
 	assert_true(s->good_data && s->good_md && s->data && s->md &&
 		    s->old_data && s->old_md);
-	pi_tuple_init(&s->tuple, f, o);
+	assert_int_equal(pi_tuple_init(&s->tuple, f, o), 0);
 	pi_test_fill(s->good_data, f->interval);
 	s->tuple.generate(&s->tuple, s->good_data, s->good_md, 1,
 			  s->called.number, ref);
 	fill_old_data(s);
 	before.app ^= o->app_mask;
-	pi_tuple_init(&old, f, &before);
+	assert_int_equal(pi_tuple_init(&old, f, &before), 0);
 	old.generate(&old, s->old_data, s->old_md, 1, s->called.number, ref);
 	sample_restore(s);
 }

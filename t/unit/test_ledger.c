@@ -65,7 +65,7 @@ static int setup(void **state)
 	const struct pi_format f = pi_test_format(CRC16, 512, 8, 0, 1);
 	const struct pi_tuple_options o = { .app_mask = 0xffff };
 
-	pi_tuple_init(&tuple, &f, &o);
+	assert_int_equal(pi_tuple_init(&tuple, &f, &o), 0);
 	memset(&told, 0, sizeof(told));
 	ledger = (struct pi_ledger) { .settled = settled };
 	return pi_test_rewind(state);

@@ -205,7 +205,7 @@ static void sample_init(struct sample *s, const struct pi_format *f,
 	assert_non_null(s->md);
 	pi_test_fill(s->data, s->data_bytes);
 	memset(s->md, PI_TEST_CANARY, s->md_bytes);
-	pi_tuple_init(&s->tuple, f, options);
+	assert_int_equal(pi_tuple_init(&s->tuple, f, options), 0);
 	s->tuple.generate(&s->tuple, s->data, s->md, blocks, s->number, ref);
 }
 
@@ -361,7 +361,7 @@ static void test_literal_bytes(void **state)
 		struct pi_mismatch bad;
 		struct pi_tuple t;
 
-		pi_tuple_init(&t, &f, row[i].options);
+		assert_int_equal(pi_tuple_init(&t, &f, row[i].options), 0);
 		t.generate(&t, data, md, 2, row[i].ref, row[i].ref);
 		assert_memory_equal(md, row[i].md, 2 * f.md_size);
 		assert_int_equal(t.verify(&t, data, md, 2, row[i].ref,
@@ -377,7 +377,7 @@ static void literal_crc64(uint8_t type, uint8_t fill, const char *expected)
 	struct pi_tuple t;
 
 	memset(data, fill, sizeof(data));
-	pi_tuple_init(&t, &f, &literal);
+	assert_int_equal(pi_tuple_init(&t, &f, &literal), 0);
 	t.generate(&t, data, md, 1, 0, 0x0123456789abcdef);
 	assert_memory_equal(md, expected, 16);
 }
@@ -403,7 +403,7 @@ static void test_literal_opaque(void **state)
 	(void)state;
 	memcpy(md + 16 - 9, "123456789", 9);
 	memcpy(md + 16, "\xd0\xdb\x00\x00\x00\x00\x00\x07", 8);
-	pi_tuple_init(&t, &f, &o);
+	assert_int_equal(pi_tuple_init(&t, &f, &o), 0);
 	assert_int_equal(t.verify(&t, data, md, 1, 9, 7, &bad), 0);
 	md[0] = 1;
 	assert_int_equal(t.verify(&t, data, md, 1, 9, 7, &bad), -EILSEQ);
@@ -448,7 +448,7 @@ static void fenced(const struct pi_format *f, const uint8_t *data, uint8_t *md,
 	struct pi_tuple t;
 
 	memset(fence->begin, PI_TEST_CANARY, fence->end - fence->begin);
-	pi_tuple_init(&t, f, &checked);
+	assert_int_equal(pi_tuple_init(&t, f, &checked), 0);
 
 	t.generate(&t, data, md, 2, REF + AHEAD, REF);
 	reference_md(f, &checked, data, REF + AHEAD, REF, good);
@@ -494,7 +494,7 @@ static void test_no_blocks(void **state)
 			struct pi_mismatch bad;
 			struct pi_tuple t;
 
-			pi_tuple_init(&t, f, o);
+			assert_int_equal(pi_tuple_init(&t, f, o), 0);
 			t.generate(&t, NULL, NULL, 0, REF, REF);
 			assert_int_equal(t.verify(&t, NULL, NULL, 0, REF, REF,
 						  &bad), 0);
@@ -703,7 +703,7 @@ static uint16_t *app_tags(const struct pi_tuple_options *o, uint64_t number,
 	struct pi_tuple t;
 
 	assert_non_null(tag);
-	pi_tuple_init(&t, &f, o);
+	assert_int_equal(pi_tuple_init(&t, &f, o), 0);
 	for (uint32_t b = 0; b < blocks; b++) {
 		t.generate(&t, data, md, 1, number + b, 0);
 		tag[b] = pi_test_get_be(md + 2, 2);
@@ -1074,7 +1074,7 @@ static void test_opaque_spread(void **state)
 	struct pi_tuple t;
 
 	(void)state;
-	pi_tuple_init(&t, &f, &checked);
+	assert_int_equal(pi_tuple_init(&t, &f, &checked), 0);
 	for (unsigned int b = 0; b < 1 << 16; b++) {
 		uint8_t *now = md[b & 1], *before = md[~b & 1];
 
@@ -1360,7 +1360,7 @@ static void test_extended(void **state)
 		sample_init(&s, &f, blocks, pi_test_rand(), &o);
 		want = interleave(&s);
 		f.extended = true;
-		pi_tuple_init(&extended, &f, &o);
+		assert_int_equal(pi_tuple_init(&extended, &f, &o), 0);
 
 		buf = malloc(s.data_bytes + s.md_bytes);
 		assert_non_null(buf);
@@ -1455,6 +1455,37 @@ static void test_reference_tag_alone(void **state)
 		}
 }
 
+/* NVM Command Set 1.0, 5.2.1.2: of the 64-bit guard's size, and laid out apart */
+static void test_guard_without_loops(void **state)
+{
+	const struct pi_guard guard32 = {
+		.name = "CRC32C", .pi_size = 16, .guard_size = 4, .ref_size = 10,
+		.compute = pi_test_none,
+	};
+	const struct pi_guard *known = pi_guard_by_csum(CRC64);
+
+	(void)state;
+	for (unsigned int last = 0; last < 2; last++)
+		for (unsigned int md_size = 16; md_size <= 64; md_size *= 4) {
+			struct pi_format f =
+				pi_test_format(CRC64, 4096, md_size,
+					       last ? md_size - 16 : 0, 1);
+			struct pi_guard other = *known;
+			struct pi_tuple t;
+
+			f.guard = &guard32;
+			assert_int_equal(pi_tuple_init(&t, &f, &plain),
+					 -EOPNOTSUPP);
+			f.extended = true;
+			assert_int_equal(pi_tuple_init(&t, &f, &plain),
+					 -EOPNOTSUPP);
+			/* another checksum in the same place is no matter */
+			other.compute = pi_test_none;
+			f.guard = &other;
+			assert_int_equal(pi_tuple_init(&t, &f, &plain), 0);
+		}
+}
+
 static void test_none(void **state)
 {
 	struct pi_mismatch bad;
@@ -1505,6 +1536,7 @@ int main(void)
 		pi_test_with_random(test_extended),
 		pi_test_with_random(test_set_reference_tag),
 		pi_test_with_random(test_reference_tag_alone),
+		cmocka_unit_test(test_guard_without_loops),
 		cmocka_unit_test(test_none),
 		cmocka_unit_test(test_tag_names),
 	};
