@@ -2,6 +2,7 @@
 /* the way of an I/O as a command to an NVMe namespace */
 #include <errno.h>
 #include <inttypes.h>
+#include <libnvme.h>
 
 #include "engine.h"
 #include "nvme.h"
@@ -92,8 +93,8 @@ static int set_target(struct pi_target *target, const struct pi_device *dev,
 		.nsid		= dev->nsid,
 		.stride		= pi_format_stride(&target->format),
 		.control	= {
-			o->fua[DDIR_READ] * PI_NVME_FUA,
-			o->fua[DDIR_WRITE] * PI_NVME_FUA,
+			o->fua[DDIR_READ] * NVME_IO_FUA,
+			o->fua[DDIR_WRITE] * NVME_IO_FUA,
 		},
 		.app_mask	= o->apptag_mask,
 		.renumber	= -target->ref_add,
@@ -103,8 +104,8 @@ static int set_target(struct pi_target *target, const struct pi_device *dev,
 	target->size = dev->intervals * target->ns.stride;
 	if (!o->act)
 		return 0;
-	target->ns.control[DDIR_READ] |= PI_NVME_PRACT;
-	target->ns.control[DDIR_WRITE] |= PI_NVME_PRACT;
+	target->ns.control[DDIR_READ] |= NVME_IO_PRINFO_PRACT;
+	target->ns.control[DDIR_WRITE] |= NVME_IO_PRINFO_PRACT;
 	return leave_to_device(target);
 }
 

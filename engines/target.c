@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <unistd.h>
+#include <libnvme.h>
 
 #include "target.h"
 #include "verify.h"

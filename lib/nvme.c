@@ -6,9 +6,6 @@
 
 #include "nvme.h"
 
-/* dword 11 of Dataset Management */
-#define ATTRIBUTE_DEALLOCATE	(1U << 2)
-
 _Static_assert(sizeof(struct nvme_uring_cmd) == 72, "80 bytes of an SQE128");
 _Static_assert(sizeof(struct nvme_dsm_range) <= sizeof(union pi_io_attr),
 	       "a range has its place where other layouts keep the attribute");
@@ -62,12 +59,13 @@ void pi_nvme_rw(struct pi_io *io, uint16_t chk, uint16_t app_tag,
 	cmd->data_len = sqe->len;
 	cmd->cdw10 = block;
 	cmd->cdw11 = block >> 32;
-	cmd->cdw12 = (io->blocks - 1) | ns->control[op->opcode == nvme_cmd_write] |
-		     (chk & PI_IO_INTEGRITY_CHK_GUARD) * PI_NVME_PRCHK_GUARD |
-		     (chk & PI_IO_INTEGRITY_CHK_REFTAG) *
-		     (PI_NVME_PRCHK_REF / PI_IO_INTEGRITY_CHK_REFTAG) |
-		     (chk & PI_IO_INTEGRITY_CHK_APPTAG) *
-		     (PI_NVME_PRCHK_APP / PI_IO_INTEGRITY_CHK_APPTAG);
+	cmd->cdw12 = (io->blocks - 1) |
+		     (ns->control[op->opcode == nvme_cmd_write] |
+		      (chk & PI_IO_INTEGRITY_CHK_GUARD) * NVME_IO_PRINFO_PRCHK_GUARD |
+		      (chk & PI_IO_INTEGRITY_CHK_REFTAG) *
+		      (NVME_IO_PRINFO_PRCHK_REF / PI_IO_INTEGRITY_CHK_REFTAG) |
+		      (chk & PI_IO_INTEGRITY_CHK_APPTAG) *
+		      (NVME_IO_PRINFO_PRCHK_APP / PI_IO_INTEGRITY_CHK_APPTAG)) << 16;
 	cmd->cdw14 = ref;
 	cmd->cdw15 = (uint32_t)ns->app_mask << 16 | app_tag;
 }
@@ -107,7 +105,7 @@ void pi_nvme_deallocate(struct pi_io *io, uint8_t sqe_flags, int fd,
 	cmd->opcode = nvme_cmd_dsm;
 	cmd->addr = (uintptr_t)range;
 	cmd->data_len = sizeof(*range);
-	cmd->cdw11 = ATTRIBUTE_DEALLOCATE;
+	cmd->cdw11 = NVME_DSMGMT_AD;
 }
 
 int pi_nvme_status_tag(unsigned int status)

@@ -7,18 +7,12 @@
 #include "io.h"
 #include "tuple.h"
 
-/* PRINFO and FUA in command dword 12: NVM Command Set 1.0, 3.2.4 and 3.2.6 */
-#define PI_NVME_PRCHK_REF	(1U << 26)
-#define PI_NVME_PRCHK_APP	(1U << 27)
-#define PI_NVME_PRCHK_GUARD	(1U << 28)
-#define PI_NVME_PRACT		(1U << 29)
-#define PI_NVME_FUA		(1U << 30)
-
 /**
  * struct pi_nvme_ns - what the commands for one namespace have in common
  * @nsid:	its number
  * @stride:	bytes of a block as they are transferred
- * @control:	PI_NVME_PRACT and PI_NVME_FUA, for reads and for writes
+ * @control:	libnvme's NVME_IO_PRINFO_PRACT and NVME_IO_FUA, for reads and for
+ *		writes
  * @app_mask:	bits of the application tag that the device compares
  * @renumber:	what to add to a reference tag for the block's number
  * @ref_varies:	bits that the reference tags of commands take from the

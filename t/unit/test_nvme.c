@@ -5,6 +5,7 @@
  * NVM Command Set specification 1.0 numbers them
  */
 #include <errno.h>
+#include <libnvme.h>
 
 #include "pi_test.h"
 
@@ -168,8 +169,8 @@ static void test_control(void **state)
 	struct sample s;
 
 	(void)state;
-	ns.control[0] = PI_NVME_PRACT;
-	ns.control[1] = PI_NVME_PRACT | PI_NVME_FUA;
+	ns.control[0] = NVME_IO_PRINFO_PRACT;
+	ns.control[1] = NVME_IO_PRINFO_PRACT | NVME_IO_FUA;
 	for (unsigned int dir = 0; dir < 2; dir++) {
 		sample_init(&s, &ns);
 		rw(&s, dir, false, false, 1, 0, 1);
