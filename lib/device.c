@@ -247,6 +247,16 @@ static int check_lower(const char *name, void *data)
 	return 0;
 }
 
+/* libnvme's mask is one of the whole word until there is a macro */
+static unsigned int pif_number(uint32_t extended)
+{
+#ifdef NVME_NVM_ELBAF_PIF
+	return NVME_NVM_ELBAF_PIF(extended);
+#else
+	return (extended & NVME_NVM_ELBAF_PIF_MASK) >> 7;
+#endif
+}
+
 /* protection information format, NVM Command Set 1.0, figure 102 */
 static bool pif_csum(uint32_t extended, uint8_t *csum)
 {
@@ -255,13 +265,13 @@ static bool pif_csum(uint32_t extended, uint8_t *csum)
 		[2] = PI_LBMD_CSUM_CRC64_NVME,
 	};
 
-	*csum = by_pif[extended >> 7 & 3];
+	*csum = by_pif[pif_number(extended)];
 	return *csum;
 }
 
 static unsigned int storage_tag_bits(uint32_t extended)
 {
-	return extended & 0x7f;
+	return extended & NVME_NVM_ELBAF_STS_MASK;
 }
 
 static unsigned int format_in_use(const struct nvme_id_ns *ns)
@@ -300,7 +310,7 @@ static int namespace_format(const struct nvme_id_ns *ns, uint32_t extended,
 	    (type && !pif_csum(extended, &cap.guard_tag_type)))
 		return pi_reason_set(reason, -EOPNOTSUPP,
 			"LBA format %u+%u with protection information format %u is not known here; format it with another",
-			lbs, md_size, extended >> 7 & 3);
+			lbs, md_size, pif_number(extended));
 	if (type && storage_tag_bits(extended))
 		return pi_reason_set(reason, -EOPNOTSUPP,
 			"a storage tag of %u bits is not supported; format it without one",
