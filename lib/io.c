@@ -82,48 +82,49 @@ void pi_io_mode_init(struct pi_io_mode *mode, bool vectored, bool fixed)
 	}
 }
 
-static struct io_uring_sqe *sqe_reset(struct pi_io *io, uint8_t opcode,
-				      uint8_t sqe_flags, int fd,
-				      uint64_t user_data)
+/* the prep functions of liburing 2.3 clear it too, later ones do not */
+static struct io_uring_sqe *sqe_clear(struct pi_io *io)
 {
 	io->slots = 1;
-	*io->sqe = (struct io_uring_sqe) {
-		.opcode		= opcode,
-		.flags		= sqe_flags,
-		.fd		= fd,
-		.user_data	= user_data,
-	};
+	*io->sqe = (struct io_uring_sqe) { 0 };
 	return io->sqe;
+}
+
+/* after them: those of 2.3 clear these */
+static void sqe_set(struct io_uring_sqe *sqe, uint8_t flags, uint64_t user_data)
+{
+	sqe->flags = flags;
+	sqe->user_data = user_data;
 }
 
 void pi_io_fsync(struct pi_io *io, uint8_t sqe_flags, int fd, bool datasync,
 		 uint64_t user_data)
 {
-	struct io_uring_sqe *sqe = sqe_reset(io, IORING_OP_FSYNC, sqe_flags,
-					     fd, user_data);
+	struct io_uring_sqe *sqe = sqe_clear(io);
 
-	sqe->fsync_flags = datasync ? IORING_FSYNC_DATASYNC : 0;
+	io_uring_prep_fsync(sqe, fd, datasync ? IORING_FSYNC_DATASYNC : 0);
+	sqe_set(sqe, sqe_flags, user_data);
 }
 
 void pi_io_sync_range(struct pi_io *io, uint8_t sqe_flags, int fd,
 		      uint64_t offset, uint32_t len, uint32_t range_flags,
 		      uint64_t user_data)
 {
-	struct io_uring_sqe *sqe = sqe_reset(io, IORING_OP_SYNC_FILE_RANGE,
-					     sqe_flags, fd, user_data);
+	struct io_uring_sqe *sqe = sqe_clear(io);
 
-	sqe->off = offset;
-	sqe->len = len;
-	sqe->sync_range_flags = range_flags;
+	io_uring_prep_sync_file_range(sqe, fd, len, offset, range_flags);
+	sqe_set(sqe, sqe_flags, user_data);
 }
 
 void pi_io_discard(struct pi_io *io, uint8_t sqe_flags, int fd,
 		   uint64_t offset, uint64_t len, uint64_t user_data)
 {
-	struct io_uring_sqe *sqe = sqe_reset(io, IORING_OP_URING_CMD,
-					     sqe_flags, fd, user_data);
+	struct io_uring_sqe *sqe = sqe_clear(io);
 
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->fd = fd;
+	sqe->cmd_op = PI_BLOCK_URING_CMD_DISCARD;
 	sqe->addr = offset;
 	sqe->addr3 = len;
-	sqe->cmd_op = PI_BLOCK_URING_CMD_DISCARD;
+	sqe_set(sqe, sqe_flags, user_data);
 }
