@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "inject.h"
+#include "fault.h"
 
 enum pi_outcome {
 	PI_FAULT_BY_HOST,	/* found by the host, as the tag it hit */
