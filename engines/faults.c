@@ -7,10 +7,6 @@
 #include "faults.h"
 #include "json.h"
 
-#define FLIPS	(1U << PI_FAULT_DATA | 1U << PI_FAULT_GUARD |		\
-		 1U << PI_FAULT_APPTAG | 1U << PI_FAULT_REFTAG |	\
-		 1U << PI_FAULT_OPAQUE)
-
 /* a damaged block of a write, to be put back when that has ended */
 struct pi_faults_good {
 	struct pi_faults_good *next;
@@ -20,14 +16,11 @@ struct pi_faults_good {
 
 static const struct {
 	const char *name;
-	unsigned int kinds;
 	const char *why;
 } places[] = {
-	[PI_INJECT_OUT]		= { "out", (1U << PI_NR_FAULT_KINDS) - 1, "" },
-	[PI_INJECT_BEFORE]	= { "before", 1U << PI_FAULT_DATA,
-				    "there is only data before the tuples are generated" },
-	[PI_INJECT_BACK]	= { "back", FLIPS,
-				    "what happens to writes happens on the way out" },
+	[PI_INJECT_OUT]		= { "out", "" },
+	[PI_INJECT_BEFORE]	= { "before", "there is only data before the tuples are generated" },
+	[PI_INJECT_BACK]	= { "back", "what happens to writes happens on the way out" },
 };
 
 /* pi_inject= and its companions, once for a job */
@@ -49,7 +42,7 @@ static int parse(struct pi_options *o)
 		return -ret;
 	}
 	if (!strcmp(o->inject, "all"))
-		inject->kinds &= places[o->inject_at].kinds;
+		inject->kinds &= pi_fault_possible(o->inject_at);
 	if (o->inject_blocks)
 		ret = pi_inject_blocks(o->inject_blocks, inject, &reason);
 	if (ret)
@@ -61,7 +54,7 @@ static int parse(struct pi_options *o)
 /* the first of some kinds, for a message */
 static const char *name_of(unsigned int kinds)
 {
-	return pi_fault_name(__builtin_ctz(kinds));
+	return pi_fault_kinds[__builtin_ctz(kinds)].name;
 }
 
 int pi_faults_check(struct thread_data *td)
@@ -79,7 +72,7 @@ int pi_faults_check(struct thread_data *td)
 	err = parse(o);
 	if (err)
 		return err;
-	impossible = o->injection.kinds & ~places[o->inject_at].kinds;
+	impossible = o->injection.kinds & ~pi_fault_possible(o->inject_at);
 	if (impossible) {
 		log_err("io_uring_pi: pi_inject=%s with pi_inject_at=%s: %s; change one of them\n",
 			name_of(impossible), places[o->inject_at].name,
@@ -155,7 +148,7 @@ static uint64_t total(const struct pi_ledger *ledger, enum pi_outcome outcome)
 	return nr;
 }
 
-static void report_kind(const struct pi_ledger *ledger, enum pi_fault_kind kind)
+static void report_kind(const struct pi_ledger *ledger, enum pi_fault_id kind)
 {
 	const char *comma = " ";
 	char text[256];
@@ -170,7 +163,7 @@ static void report_kind(const struct pi_ledger *ledger, enum pi_fault_kind kind)
 		comma = ", ";
 	}
 	if (len)
-		log_info("io_uring_pi:   %-8s%s\n", pi_fault_name(kind), text);
+		log_info("io_uring_pi:   %-8s%s\n", pi_fault_kinds[kind].name, text);
 }
 
 static void report(struct pi_faults *faults, uint64_t wrong_ios)
@@ -279,7 +272,7 @@ static void note(struct pi_faults *faults, const struct pi_where *where,
 		entry->id,
 		pi_json_string(file, sizeof(file), io_u->file->file_name),
 		pi_json_string(job, sizeof(job), faults->td->o.name), number,
-		block, io_u->offset, pi_fault_name(fault->kind),
+		block, io_u->offset, pi_fault_kinds[fault->kind].name,
 		places[faults->at].name);
 }
 
@@ -310,24 +303,28 @@ static void damage(struct pi_faults *faults, const struct pi_where *where,
 	const struct pi_target *target = where->target;
 	const struct pi_tuple *t = &target->compared;
 	const uint64_t number = pi_first_block(where) + block;
-	const struct pi_fault_block called = {
+	void *buf = where->io_u->xfer_buf;
+	struct pi_fault_block damaged = {
+		.format	= &target->format,
+		.tuple	= t,
 		.number	= number,
 		.ref	= where->io->ref + block,
 		.tag	= number + target->tag_add,
+		.data	= pi_tuple_data(t, buf, block),
+		.md	= pi_tuple_md(t, buf, where->io->md, block),
 	};
-	void *buf = where->io_u->xfer_buf;
-	uint8_t *data = pi_tuple_data(t, buf, block);
-	uint8_t *md = pi_tuple_md(t, buf, where->io->md, block);
 	uint8_t *old = NULL;
 
-	if (fault->kind == PI_FAULT_DROP || fault->kind == PI_FAULT_TEAR) {
+	if (pi_fault_kinds[fault->kind].needs_old) {
 		old = read_old(faults, where, block);
 		if (!old)
 			return;
+		damaged.old_data = old;
+		damaged.old_md = old + t->interval;
 	}
-	if (where->io_u->ddir == DDIR_READ || save(faults, where, block, data)) {
-		if (pi_fault_apply(fault, &target->format, t, &called, data,
-				   md, old, old ? old + t->interval : NULL))
+	if (where->io_u->ddir == DDIR_READ ||
+	    save(faults, where, block, damaged.data)) {
+		if (pi_fault_apply(fault, &damaged))
 			note(faults, where, block, fault);
 	}
 	free(old);
@@ -383,10 +380,13 @@ void pi_faults_written(struct pi_faults *faults,
 bool pi_faults_changed_ref(struct pi_faults *faults,
 			   const struct pi_where *where, uint32_t block)
 {
-	return faults &&
-	       pi_ledger_in_flight(&faults->ledger, where->target,
-				   pi_first_block(where) + block,
-				   1U << PI_FAULT_REFTAG | 1U << PI_FAULT_MISPLACE);
+	const struct pi_fault_kind *kind;
+
+	if (!faults)
+		return false;
+	kind = pi_ledger_in_flight(&faults->ledger, where->target,
+				   pi_first_block(where) + block);
+	return kind && kind->moves_ref;
 }
 
 bool pi_faults_expect(struct pi_faults *faults, const struct pi_where *where,

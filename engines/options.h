@@ -3,6 +3,7 @@
 #define PI_OPTIONS_H
 
 #include "compat.h"
+#include "fault.h"
 #include "inject.h"
 #include "layout.h"
 #include "tuple.h"
@@ -22,13 +23,6 @@ enum pi_verify {
 /* pi_apptag=: those of lib/tuple.h, and one that is constant within a file */
 enum {
 	PI_APP_FILE = PI_APP_RANDOM + 1,
-};
-
-/* pi_inject_at= */
-enum {
-	PI_INJECT_OUT,		/* a write, after its tuples were generated */
-	PI_INJECT_BEFORE,	/* a write, before */
-	PI_INJECT_BACK,		/* a read, before it is verified */
 };
 
 /*
@@ -62,7 +56,7 @@ struct pi_options {
 	char *stats;
 	unsigned int time;
 	char *inject;
-	unsigned int inject_at;
+	unsigned int inject_at;	/* PI_INJECT_* */
 	char *inject_blocks;
 	long long inject_one_in;
 	long long inject_seed;

@@ -3,61 +3,89 @@
 
 #include "fault.h"
 
-static const char * const names[PI_NR_FAULT_KINDS] = {
-	[PI_FAULT_DATA]		= "data",
-	[PI_FAULT_GUARD]	= "guard",
-	[PI_FAULT_APPTAG]	= "apptag",
-	[PI_FAULT_REFTAG]	= "reftag",
-	[PI_FAULT_OPAQUE]	= "opaque",
-	[PI_FAULT_MISPLACE]	= "misplace",
-	[PI_FAULT_DROP]		= "drop",
-	[PI_FAULT_TEAR]		= "tear",
-};
+#define ON_THE_WAY_OUT	(1U << PI_INJECT_OUT)
+#define EITHER_WAY	(1U << PI_INJECT_OUT | 1U << PI_INJECT_BACK)
+#define ANYWHERE	(EITHER_WAY | 1U << PI_INJECT_BEFORE)
 
-const char *pi_fault_name(enum pi_fault_kind kind)
+static bool guard_checked(const struct pi_format *format,
+			  const struct pi_tuple *t)
 {
-	return names[kind];
+	return format->guard->pi_size && t->guard_check;
 }
 
-unsigned int pi_fault_visible(const struct pi_format *format,
-			      const struct pi_tuple *t)
+static bool app_checked(const struct pi_format *format,
+			const struct pi_tuple *t)
 {
-	const bool pi = format->guard->pi_size;
-	const bool opaque = format->md_size > format->guard->pi_size;
-	const bool pattern = opaque && t->opaque_multiply;
-	unsigned int kinds = 0;
-
-	if (pi && t->guard_check)
-		kinds |= 1U << PI_FAULT_DATA | 1U << PI_FAULT_GUARD |
-			 1U << PI_FAULT_TEAR;
-	if (pi && t->app_mask)
-		kinds |= 1U << PI_FAULT_APPTAG | 1U << PI_FAULT_DROP;
-	if (pi && t->ref_check)
-		kinds |= 1U << PI_FAULT_REFTAG;
-	if (pattern || (format->pi_offset && t->guard_check))
-		kinds |= 1U << PI_FAULT_OPAQUE;
-	if (t->ref_varies & t->ref_check || (pi && t->app_varies & t->app_mask) || pattern)
-		kinds |= 1U << PI_FAULT_MISPLACE;
-	return kinds;
+	return format->guard->pi_size && t->app_mask;
 }
 
-bool pi_fault_shows_as(enum pi_fault_kind kind, const struct pi_tuple *t,
-		       enum pi_tag tag)
+static bool ref_checked(const struct pi_format *format,
+			const struct pi_tuple *t)
 {
-	switch (kind) {
-	case PI_FAULT_APPTAG:
-		return tag == PI_TAG_APP;
-	case PI_FAULT_REFTAG:
-		return tag == PI_TAG_REF;
-	case PI_FAULT_OPAQUE:
-		return tag == (t->opaque_multiply ? PI_TAG_OPAQUE : PI_TAG_GUARD);
-	case PI_FAULT_MISPLACE:
-		return tag != PI_TAG_GUARD;
-	case PI_FAULT_DROP:
-		return true;
-	default:
-		return tag == PI_TAG_GUARD;
-	}
+	return format->guard->pi_size && t->ref_check;
+}
+
+static bool pattern_checked(const struct pi_format *format,
+			    const struct pi_tuple *t)
+{
+	return format->md_size > format->guard->pi_size && t->opaque_multiply;
+}
+
+/* without a pattern only bytes before the tuple show, in the guard */
+static bool opaque_checked(const struct pi_format *format,
+			   const struct pi_tuple *t)
+{
+	return pattern_checked(format, t) ||
+	       (format->pi_offset && t->guard_check);
+}
+
+/* whether anything that is compared differs from block to block */
+static bool place_checked(const struct pi_format *format,
+			  const struct pi_tuple *t)
+{
+	return t->ref_varies & t->ref_check ||
+	       (format->guard->pi_size && t->app_varies & t->app_mask) ||
+	       pattern_checked(format, t);
+}
+
+static bool as_guard(const struct pi_tuple *t, enum pi_tag tag)
+{
+	(void)t;
+	return tag == PI_TAG_GUARD;
+}
+
+static bool as_app(const struct pi_tuple *t, enum pi_tag tag)
+{
+	(void)t;
+	return tag == PI_TAG_APP;
+}
+
+static bool as_ref(const struct pi_tuple *t, enum pi_tag tag)
+{
+	(void)t;
+	return tag == PI_TAG_REF;
+}
+
+static bool as_opaque(const struct pi_tuple *t, enum pi_tag tag)
+{
+	return tag == (t->opaque_multiply ? PI_TAG_OPAQUE : PI_TAG_GUARD);
+}
+
+static bool as_other_place(const struct pi_tuple *t, enum pi_tag tag)
+{
+	(void)t;
+	return tag != PI_TAG_GUARD;
+}
+
+static bool as_any(const struct pi_tuple *t, enum pi_tag tag)
+{
+	(void)t, (void)tag;
+	return true;
+}
+
+static uint8_t *guard_of(const struct pi_fault_block *block)
+{
+	return block->md + block->format->pi_offset;
 }
 
 /* bit 0 is the lowest of the last byte: fields are big-endian */
@@ -66,27 +94,33 @@ static void flip(uint8_t *field, unsigned int size, unsigned int bit)
 	field[size - 1 - bit / 8] ^= 1U << bit % 8;
 }
 
-static uint64_t field_value(const uint8_t *field, unsigned int size)
+static bool flip_data(const struct pi_fault_block *block, uint64_t random)
 {
-	uint64_t value = 0;
+	block->data[random % block->format->interval] ^=
+		1U << (random >> 32) % 8;
+	return true;
+}
 
-	while (size--)
-		value = value << 8 | *field++;
-	return value;
+static bool flip_guard(const struct pi_fault_block *block, uint64_t random)
+{
+	const unsigned int size = block->format->guard->guard_size;
+
+	flip(guard_of(block), size, random % (size * 8));
+	return true;
 }
 
 /* neither an unmasked bit nor the escape, which would hide the fault */
-static bool flip_app(uint8_t *app, uint16_t mask, uint64_t random)
+static bool flip_app(const struct pi_fault_block *block, uint64_t random)
 {
-	const unsigned int start = random % 16;
+	uint8_t *app = guard_of(block) + block->format->guard->guard_size;
 
 	for (unsigned int i = 0; i < 16; i++) {
-		const unsigned int bit = (start + i) % 16;
+		const unsigned int bit = (random + i) % 16;
 
-		if (!(mask >> bit & 1))
+		if (!(block->tuple->app_mask >> bit & 1))
 			continue;
 		flip(app, 2, bit);
-		if (field_value(app, 2) != 0xffff)
+		if ((app[0] & app[1]) != 0xff)
 			return true;
 		flip(app, 2, bit);
 	}
@@ -94,41 +128,42 @@ static bool flip_app(uint8_t *app, uint16_t mask, uint64_t random)
 }
 
 /* whether the kernel would take a reference tag for this block's own */
-static bool own(const struct pi_tuple *t, const struct pi_fault_block *block,
-		uint64_t tag)
+static bool own(const struct pi_fault_block *block, uint64_t tag)
 {
-	return !((tag ^ block->number) & t->ref_varies) ||
-	       !((tag ^ block->ref) & t->ref_varies);
+	const uint64_t varies = block->tuple->ref_varies;
+
+	return !((tag ^ block->number) & varies) ||
+	       !((tag ^ block->ref) & varies);
 }
 
 /* the first bit from a random one on that leaves a wrong tag */
-static void flip_ref(const struct pi_tuple *t,
-		     const struct pi_fault_block *block, uint8_t *md,
-		     uint64_t random)
+static bool flip_ref(const struct pi_fault_block *block, uint64_t random)
 {
-	const unsigned int bits = t->ref_size * 8;
+	const struct pi_tuple *t = block->tuple;
+	const unsigned int bits = block->format->guard->ref_size * 8;
 	const uint64_t tag = t->ref_varies ? block->tag & t->ref_varies :
-					     pi_tuple_ref(t, md);
+					     pi_tuple_ref(t, block->md);
 	uint64_t flipped;
 
 	do
 		flipped = tag ^ 1ULL << random++ % bits;
-	while (t->ref_varies && own(t, block, flipped));
-	pi_tuple_set_ref(t, md, flipped);
+	while (t->ref_varies && own(block, flipped));
+	pi_tuple_set_ref(t, block->md, flipped);
+	return true;
 }
 
-static void flip_opaque(const struct pi_format *format, uint8_t *md,
-			uint64_t random)
+static bool flip_opaque(const struct pi_fault_block *block, uint64_t random)
 {
+	const struct pi_format *format = block->format;
 	const unsigned int pi_size = format->guard->pi_size;
-	/* without a pattern only those before the tuple show, in the guard */
 	const unsigned int bytes = format->pi_offset ?:
 				   format->md_size - pi_size;
 	unsigned int byte = random % bytes;
 
 	if (!format->pi_offset)
 		byte += pi_size;
-	md[byte] ^= 1U << (random >> 32) % 8;
+	block->md[byte] ^= 1U << (random >> 32) % 8;
+	return true;
 }
 
 /*
@@ -136,22 +171,23 @@ static void flip_opaque(const struct pi_format *format, uint8_t *md,
  * tag the kernel does not take for the block's own.  With one bit of the
  * application tag to compare, each other block is so with a chance of a half.
  */
-static bool misplace(const struct pi_tuple *t,
-		     const struct pi_fault_block *block, uint64_t random,
-		     const uint8_t *data, uint8_t *md)
+static bool misplace(const struct pi_fault_block *block, uint64_t random)
 {
+	const struct pi_tuple *t = block->tuple;
 	struct pi_mismatch bad;
 
-	for (unsigned int tries = 0; tries < 64; tries++, random = pi_fault_mix(random)) {
+	for (int tries = 0; tries < 64; tries++, random = pi_fault_mix(random)) {
 		const uint64_t by = 1 + random % 0xffff;
 
-		if (t->ref_varies && own(t, block, block->tag + by))
+		if (t->ref_varies && own(block, block->tag + by))
 			continue;
-		t->generate(t, data, md, 1, block->number + by, block->tag + by);
-		if (t->verify(t, data, md, 1, block->number, block->ref, &bad))
+		t->generate(t, block->data, block->md, 1, block->number + by,
+			    block->tag + by);
+		if (t->verify(t, block->data, block->md, 1, block->number,
+			      block->ref, &bad))
 			return true;
 	}
-	t->generate(t, data, md, 1, block->number, block->ref);
+	t->generate(t, block->data, block->md, 1, block->number, block->ref);
 	return false;
 }
 
@@ -163,41 +199,118 @@ static bool replace(uint8_t *buf, const uint8_t *with, size_t len)
 	return true;
 }
 
-bool pi_fault_apply(const struct pi_fault *fault, const struct pi_format *format,
-		    const struct pi_tuple *t,
-		    const struct pi_fault_block *block, uint8_t *data,
-		    uint8_t *md, const uint8_t *old_data,
-		    const uint8_t *old_md)
+static bool drop(const struct pi_fault_block *block, uint64_t random)
 {
-	const struct pi_guard *g = format->guard;
-	const unsigned int half = format->interval / 2;
-	uint8_t *guard = md + format->pi_offset, *app = guard + g->guard_size;
-	bool changed;
+	const struct pi_format *format = block->format;
+	bool changed = replace(block->data, block->old_data, format->interval);
 
-	switch (fault->kind) {
-	case PI_FAULT_DATA:
-		data[fault->random % format->interval] ^=
-			1U << (fault->random >> 32) % 8;
-		return true;
-	case PI_FAULT_GUARD:
-		flip(guard, g->guard_size, fault->random % (g->guard_size * 8));
-		return true;
-	case PI_FAULT_APPTAG:
-		return flip_app(app, t->app_mask, fault->random);
-	case PI_FAULT_REFTAG:
-		flip_ref(t, block, md, fault->random);
-		return true;
-	case PI_FAULT_OPAQUE:
-		flip_opaque(format, md, fault->random);
-		return true;
-	case PI_FAULT_MISPLACE:
-		return misplace(t, block, fault->random, data, md);
-	case PI_FAULT_TEAR:
-		return replace(data + half, old_data + half, half);
-	case PI_FAULT_DROP:
-		changed = replace(data, old_data, format->interval);
-		return replace(md, old_md, format->md_size) || changed;
-	default:
-		return false;
-	}
+	(void)random;
+	return replace(block->md, block->old_md, format->md_size) || changed;
+}
+
+static bool tear(const struct pi_fault_block *block, uint64_t random)
+{
+	const unsigned int half = block->format->interval / 2;
+
+	(void)random;
+	return replace(block->data + half, block->old_data + half, half);
+}
+
+const struct pi_fault_kind pi_fault_kinds[PI_NR_FAULT_KINDS] = {
+	/* a bit of the data */
+	[PI_FAULT_DATA] = {
+		.name		= "data",
+		.places		= ANYWHERE,
+		.visible	= guard_checked,
+		.shows_as	= as_guard,
+		.apply		= flip_data,
+	},
+	/* a bit of the guard */
+	[PI_FAULT_GUARD] = {
+		.name		= "guard",
+		.places		= EITHER_WAY,
+		.visible	= guard_checked,
+		.shows_as	= as_guard,
+		.apply		= flip_guard,
+	},
+	/* a bit of the application tag */
+	[PI_FAULT_APPTAG] = {
+		.name		= "apptag",
+		.places		= EITHER_WAY,
+		.visible	= app_checked,
+		.shows_as	= as_app,
+		.apply		= flip_app,
+	},
+	/* a bit of the reference tag */
+	[PI_FAULT_REFTAG] = {
+		.name		= "reftag",
+		.places		= EITHER_WAY,
+		.moves_ref	= true,
+		.visible	= ref_checked,
+		.shows_as	= as_ref,
+		.apply		= flip_ref,
+	},
+	/* a bit of the metadata outside the tuple */
+	[PI_FAULT_OPAQUE] = {
+		.name		= "opaque",
+		.places		= EITHER_WAY,
+		.visible	= opaque_checked,
+		.shows_as	= as_opaque,
+		.apply		= flip_opaque,
+	},
+	/* the tuple of a block meant for another place */
+	[PI_FAULT_MISPLACE] = {
+		.name		= "misplace",
+		.places		= ON_THE_WAY_OUT,
+		.moves_ref	= true,
+		.visible	= place_checked,
+		.shows_as	= as_other_place,
+		.apply		= misplace,
+	},
+	/*
+	 * The block and metadata that were there before: in order by itself, it
+	 * shows only when it was written with another application tag.
+	 */
+	[PI_FAULT_DROP] = {
+		.name		= "drop",
+		.places		= ON_THE_WAY_OUT,
+		.needs_old	= true,
+		.visible	= app_checked,
+		.shows_as	= as_any,
+		.apply		= drop,
+	},
+	/* the second half of the data is the old one */
+	[PI_FAULT_TEAR] = {
+		.name		= "tear",
+		.places		= ON_THE_WAY_OUT,
+		.needs_old	= true,
+		.visible	= guard_checked,
+		.shows_as	= as_guard,
+		.apply		= tear,
+	},
+};
+
+unsigned int pi_fault_possible(enum pi_fault_place place)
+{
+	unsigned int kinds = 0;
+
+	for (unsigned int i = 0; i < PI_NR_FAULT_KINDS; i++)
+		kinds |= (pi_fault_kinds[i].places >> place & 1) << i;
+	return kinds;
+}
+
+unsigned int pi_fault_visible(const struct pi_format *format,
+			      const struct pi_tuple *t)
+{
+	unsigned int kinds = 0;
+
+	for (unsigned int i = 0; i < PI_NR_FAULT_KINDS; i++)
+		kinds |= (unsigned int)pi_fault_kinds[i].visible(format, t) << i;
+	return kinds;
+}
+
+bool pi_fault_apply(const struct pi_fault *fault,
+		    const struct pi_fault_block *block)
+{
+	return pi_fault_kinds[fault->kind].apply(block, fault->random);
 }

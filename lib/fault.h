@@ -8,17 +8,77 @@
 #include "format.h"
 #include "tuple.h"
 
-enum pi_fault_kind {
-	PI_FAULT_DATA,		/* a bit of the data */
-	PI_FAULT_GUARD,		/* a bit of the guard */
-	PI_FAULT_APPTAG,	/* a bit of the application tag */
-	PI_FAULT_REFTAG,	/* a bit of the reference tag */
-	PI_FAULT_OPAQUE,	/* a bit of the metadata outside the tuple */
-	PI_FAULT_MISPLACE,	/* the tuple of a block meant for another place */
-	PI_FAULT_DROP,		/* the block and metadata that were there before */
-	PI_FAULT_TEAR,		/* the second half of the data is the old one */
+enum pi_fault_id {
+	PI_FAULT_DATA,
+	PI_FAULT_GUARD,
+	PI_FAULT_APPTAG,
+	PI_FAULT_REFTAG,
+	PI_FAULT_OPAQUE,
+	PI_FAULT_MISPLACE,
+	PI_FAULT_DROP,
+	PI_FAULT_TEAR,
 	PI_NR_FAULT_KINDS,
 };
+
+/* where on its way a block is damaged */
+enum pi_fault_place {
+	PI_INJECT_OUT,		/* a write, after its tuples were generated */
+	PI_INJECT_BEFORE,	/* a write, before */
+	PI_INJECT_BACK,		/* a read, before it is verified */
+};
+
+/**
+ * struct pi_fault_block - the block to damage
+ * @format:	of its device
+ * @tuple:	of that format, which generated its metadata
+ * @number:	on the disk
+ * @ref:	reference tag that the host gives it
+ * @tag:	reference tag that it should have where the fault is: what @ref is
+ *		rewritten to on its way
+ * @data:	its data
+ * @md:		its metadata, with a good tuple
+ * @old_data:	what the media holds, for kinds that need it
+ * @old_md:	likewise
+ */
+struct pi_fault_block {
+	const struct pi_format *format;
+	const struct pi_tuple *tuple;
+	uint64_t number;
+	uint64_t ref;
+	uint64_t tag;
+	uint8_t *data;
+	uint8_t *md;
+	const uint8_t *old_data;
+	const uint8_t *old_md;
+};
+
+/**
+ * struct pi_fault_kind - one way to damage a block
+ * @name:	as pi_inject= has it
+ * @places:	1 << PI_INJECT_* for each place where it can happen
+ * @needs_old:	it takes what the media holds; data that has the same checksum
+ *		shows nothing
+ * @moves_ref:	it leaves a reference tag that is not the block's
+ * @visible:	whether protection information of a format can show it, with what
+ *		a tuple of that compares
+ * @shows_as:	whether a mismatch of @tag is what it should show as
+ * @apply:	damage a block, in a way that depends on @random: false when that
+ *		changed nothing
+ *
+ * A further kind is a further row in fault.c.
+ */
+struct pi_fault_kind {
+	const char *name;
+	unsigned int places;
+	bool needs_old;
+	bool moves_ref;
+	bool (*visible)(const struct pi_format *format,
+			const struct pi_tuple *t);
+	bool (*shows_as)(const struct pi_tuple *t, enum pi_tag tag);
+	bool (*apply)(const struct pi_fault_block *block, uint64_t random);
+};
+
+extern const struct pi_fault_kind pi_fault_kinds[PI_NR_FAULT_KINDS];
 
 /**
  * struct pi_fault - one fault
@@ -26,21 +86,8 @@ enum pi_fault_kind {
  * @random:	what decides between the bits and the places there are
  */
 struct pi_fault {
-	enum pi_fault_kind kind;
+	enum pi_fault_id kind;
 	uint64_t random;
-};
-
-/**
- * struct pi_fault_block - what the block to damage is called
- * @number:	on the disk
- * @ref:	reference tag that the host gives it
- * @tag:	reference tag that it should have where the fault is: what @ref is
- *		rewritten to on its way
- */
-struct pi_fault_block {
-	uint64_t number;
-	uint64_t ref;
-	uint64_t tag;
 };
 
 /**
@@ -57,15 +104,17 @@ static inline uint64_t pi_fault_mix(uint64_t x)
 }
 
 /**
- * pi_fault_name() - a kind as pi_inject= has it, "guard"
+ * pi_fault_possible() - the kinds that can happen in a place
+ * @place:	which one
+ *
+ * Return: bits 1 << PI_FAULT_*.
  */
-const char *pi_fault_name(enum pi_fault_kind kind);
+unsigned int pi_fault_possible(enum pi_fault_place place);
 
 /**
  * pi_fault_visible() - the kinds that protection information can show
- *
- * A block left behind by a dropped write is in order by itself: it shows only
- * when it was written with another application tag.
+ * @format:	of the device
+ * @t:		what is compared
  *
  * Return: bits 1 << PI_FAULT_*.
  */
@@ -73,26 +122,14 @@ unsigned int pi_fault_visible(const struct pi_format *format,
 			      const struct pi_tuple *t);
 
 /**
- * pi_fault_shows_as() - whether a mismatch is what a fault should show as
- */
-bool pi_fault_shows_as(enum pi_fault_kind kind, const struct pi_tuple *t,
-		       enum pi_tag tag);
-
-/**
  * pi_fault_apply() - damage one block
- * @block:	which one; no fault makes its reference tag its own number or @ref,
- *		either of which is right to the kernel
- * @data:	its data
- * @md:		its metadata, with a good tuple
- * @old_data:	what the media holds, for PI_FAULT_DROP and PI_FAULT_TEAR
- * @old_md:	likewise
+ * @fault:	how
+ * @block:	which one; no fault makes its reference tag its own number or
+ *		@ref, either of which is right to the kernel
  *
  * Return: false when that changed nothing.
  */
-bool pi_fault_apply(const struct pi_fault *fault, const struct pi_format *format,
-		    const struct pi_tuple *t,
-		    const struct pi_fault_block *block, uint8_t *data,
-		    uint8_t *md, const uint8_t *old_data,
-		    const uint8_t *old_md);
+bool pi_fault_apply(const struct pi_fault *fault,
+		    const struct pi_fault_block *block);
 
 #endif

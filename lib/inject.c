@@ -28,8 +28,8 @@ int pi_inject_kinds(const char *text, unsigned int *kinds,
 		unsigned int i = 0;
 
 		while (i < PI_NR_FAULT_KINDS &&
-		       (strlen(pi_fault_name(i)) != len ||
-			strncmp(pi_fault_name(i), text, len)))
+		       (strlen(pi_fault_kinds[i].name) != len ||
+			strncmp(pi_fault_kinds[i].name, text, len)))
 			i++;
 		if (i == PI_NR_FAULT_KINDS)
 			return pi_reason_set(reason, -EINVAL,

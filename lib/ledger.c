@@ -70,7 +70,7 @@ static struct pi_ledger_entry *insert(struct pi_ledger *ledger,
 
 const struct pi_ledger_entry *pi_ledger_add(struct pi_ledger *ledger,
 					    const void *file, uint64_t block,
-					    enum pi_fault_kind kind)
+					    enum pi_fault_id kind)
 {
 	struct pi_ledger_entry *entry = find(ledger, file, block);
 
@@ -96,7 +96,7 @@ bool pi_ledger_error(struct pi_ledger *ledger, const void *file, uint64_t block,
 		ledger->unexpected++;
 		return false;
 	}
-	if (!pi_fault_shows_as(entry->kind, t, tag))
+	if (!pi_fault_kinds[entry->kind].shows_as(t, tag))
 		settle(ledger, entry, PI_FAULT_MISTAKEN);
 	else
 		settle(ledger, entry, device ? PI_FAULT_BY_DEVICE :
@@ -115,12 +115,13 @@ bool pi_ledger_near(struct pi_ledger *ledger, const void *file, uint64_t first,
 	return false;
 }
 
-bool pi_ledger_in_flight(struct pi_ledger *ledger, const void *file,
-			 uint64_t block, unsigned int kinds)
+const struct pi_fault_kind *pi_ledger_in_flight(struct pi_ledger *ledger,
+						const void *file,
+						uint64_t block)
 {
 	const struct pi_ledger_entry *entry = find(ledger, file, block);
 
-	return entry && entry->in_flight && kinds >> entry->kind & 1;
+	return entry && entry->in_flight ? &pi_fault_kinds[entry->kind] : NULL;
 }
 
 void pi_ledger_read(struct pi_ledger *ledger, const void *file, uint64_t first,

@@ -31,7 +31,7 @@ struct pi_ledger_entry {
 	const void *file;
 	uint64_t block;
 	uint64_t id;
-	enum pi_fault_kind kind;
+	enum pi_fault_id kind;
 	enum pi_outcome outcome;
 	unsigned int in_flight;
 };
@@ -65,7 +65,7 @@ const char *pi_outcome_name(enum pi_outcome outcome);
  */
 const struct pi_ledger_entry *pi_ledger_add(struct pi_ledger *ledger,
 					    const void *file, uint64_t block,
-					    enum pi_fault_kind kind);
+					    enum pi_fault_id kind);
 
 /**
  * pi_ledger_error() - somebody found a block wrong
@@ -88,12 +88,16 @@ bool pi_ledger_near(struct pi_ledger *ledger, const void *file, uint64_t first,
 		    uint32_t nr, uint32_t reach);
 
 /**
- * pi_ledger_in_flight() - whether an I/O in flight has one of some faults in a
- *			   block
- * @kinds:	bits 1 << PI_FAULT_*
+ * pi_ledger_in_flight() - the fault that an I/O in flight has in a block
+ * @ledger:	where it was noted
+ * @file:	whose block
+ * @block:	its number
+ *
+ * Return: its kind, or NULL when there is none.
  */
-bool pi_ledger_in_flight(struct pi_ledger *ledger, const void *file,
-			 uint64_t block, unsigned int kinds);
+const struct pi_fault_kind *pi_ledger_in_flight(struct pi_ledger *ledger,
+						const void *file,
+						uint64_t block);
 
 /**
  * pi_ledger_read() - blocks were read and looked at, and errors told before

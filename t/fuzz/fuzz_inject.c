@@ -24,7 +24,7 @@ static void kinds(const char *text)
 	CHECK(bits && bits < 1U << PI_NR_FAULT_KINDS);
 	for (bit = 0; bit < PI_NR_FAULT_KINDS; bit++)
 		if (bits >> bit & 1 && strcmp(text, "all"))
-			CHECK(strstr(text, pi_fault_name(bit)));
+			CHECK(strstr(text, pi_fault_kinds[bit].name));
 }
 
 static void blocks(const char *text)

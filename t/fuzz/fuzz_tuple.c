@@ -68,12 +68,6 @@ static void scan(const struct pi_tuple *t, const struct pi_format *format,
 	}
 }
 
-/* the data of a torn or a dropped write may have the same checksum */
-static bool always_shows(enum pi_fault_kind kind)
-{
-	return kind != PI_FAULT_TEAR && kind != PI_FAULT_DROP;
-}
-
 static void fault(const struct input *in, const struct pi_tuple *t,
 		  const struct pi_format *format, const struct buffers *b)
 {
@@ -81,29 +75,31 @@ static void fault(const struct input *in, const struct pi_tuple *t,
 		.kind	= in->kind % PI_NR_FAULT_KINDS,
 		.random	= in->random,
 	};
-	const struct pi_fault_block block = {
-		.number	= in->number,
-		.ref	= in->ref,
-		.tag	= in->ref,
-	};
 	const bool escaped = in->app == 0xffff && !t->app_varies;
 	const size_t old_len = format->interval + format->md_size;
-	uint8_t *old;
+	uint8_t *old = calloc(1, old_len);
+	const struct pi_fault_block block = {
+		.format		= format,
+		.tuple		= t,
+		.number		= in->number,
+		.ref		= in->ref,
+		.tag		= in->ref,
+		.data		= b->data,
+		.md		= pi_tuple_md(t, b->data, b->md, 0),
+		.old_data	= old,
+		.old_md		= old + format->interval,
+	};
 	struct pi_mismatch bad;
 	bool changed;
 
-	if (!(pi_fault_visible(format, t) >> fault.kind & 1) || escaped)
-		return;
-	old = calloc(1, old_len);
-	changed = pi_fault_apply(&fault, format, t, &block, b->data,
-				 pi_tuple_md(t, b->data, b->md, 0), old,
-				 old + format->interval);
+	changed = pi_fault_visible(format, t) >> fault.kind & 1 && !escaped &&
+		  pi_fault_apply(&fault, &block);
 	free(old);
-	if (!changed || !always_shows(fault.kind))
+	if (!changed || pi_fault_kinds[fault.kind].needs_old)
 		return;
 	CHECK(t->verify(t, b->data, b->md, 1, in->number, in->ref, &bad));
 	check_bad(format, &bad, 1);
-	CHECK(pi_fault_shows_as(fault.kind, t, bad.tag));
+	CHECK(pi_fault_kinds[fault.kind].shows_as(t, bad.tag));
 }
 
 static void use(const struct input *in, const struct pi_format *format,

@@ -141,6 +141,30 @@ static void test_visible_no_room(void **state)
 	}
 }
 
+static void test_possible(void **state)
+{
+	(void)state;
+	assert_int_equal(pi_fault_possible(PI_INJECT_OUT),
+			 pi_test_kinds("all"));
+	assert_int_equal(pi_fault_possible(PI_INJECT_BEFORE),
+			 pi_test_kinds("data"));
+	assert_int_equal(pi_fault_possible(PI_INJECT_BACK),
+			 pi_test_kinds("data,guard,apptag,reftag,opaque"));
+}
+
+/* what takes the old block, and what leaves a tag that is not the kernel's */
+static void test_flags(void **state)
+{
+	const unsigned int old = pi_test_kinds("drop,tear");
+	const unsigned int ref = pi_test_kinds("reftag,misplace");
+
+	(void)state;
+	for (unsigned int i = 0; i < PI_NR_FAULT_KINDS; i++) {
+		assert_int_equal(pi_fault_kinds[i].needs_old, old >> i & 1);
+		assert_int_equal(pi_fault_kinds[i].moves_ref, ref >> i & 1);
+	}
+}
+
 static void test_shows_as(void **state)
 {
 	/* a letter for each tag, without and with a pattern */
@@ -171,10 +195,10 @@ static void test_shows_as(void **state)
 
 		assert_int_equal(pi_tuple_init(&t, &f, &o), 0);
 		for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
-			enum pi_fault_kind kind = __builtin_ctz(pi_test_kinds(row[i].kind));
+			enum pi_fault_id kind = __builtin_ctz(pi_test_kinds(row[i].kind));
 
 			for (enum pi_tag tag = 0; tag < PI_NR_TAGS; tag++)
-				assert_int_equal(pi_fault_shows_as(kind, &t, tag),
+				assert_int_equal(pi_fault_kinds[kind].shows_as(&t, tag),
 					strchr(row[i].tags[pattern],
 					       letter[tag]) != NULL);
 		}
@@ -219,7 +243,7 @@ static void sample_init(struct sample *s, const struct pi_format *f,
 
 	*s = (struct sample) {
 		.format		= *f,
-		.called		= { ref + AHEAD, ref, ref },
+		.called		= { .number = ref + AHEAD, .ref = ref, .tag = ref },
 		.good_data	= malloc(f->interval),
 		.good_md	= malloc(f->md_size),
 		.data		= malloc(f->interval),
@@ -250,14 +274,19 @@ static void sample_exit(struct sample *s)
 	free(s->old_md);
 }
 
-static bool apply(struct sample *s, enum pi_fault_kind kind, uint64_t random)
+static bool apply(struct sample *s, enum pi_fault_id kind, uint64_t random)
 {
 	const struct pi_fault fault = { .kind = kind, .random = random };
 	const bool needs_old = kind == PI_FAULT_DROP || kind == PI_FAULT_TEAR;
+	struct pi_fault_block block = s->called;
 
-	return pi_fault_apply(&fault, &s->format, &s->tuple, &s->called,
-			      s->data, s->md, needs_old ? s->old_data : NULL,
-			      needs_old ? s->old_md : NULL);
+	block.format = &s->format;
+	block.tuple = &s->tuple;
+	block.data = s->data;
+	block.md = s->md;
+	block.old_data = needs_old ? s->old_data : NULL;
+	block.old_md = needs_old ? s->old_md : NULL;
+	return pi_fault_apply(&fault, &block);
 }
 
 static int verify(const struct sample *s, struct pi_mismatch *bad)
@@ -287,7 +316,7 @@ static uint64_t ref_tag(const struct sample *s)
 }
 
 /* the field that a kind flips a bit of */
-static void field(const struct sample *s, enum pi_fault_kind kind,
+static void field(const struct sample *s, enum pi_fault_id kind,
 		  unsigned int *begin, unsigned int *end)
 {
 	const struct pi_format *f = &s->format;
@@ -328,7 +357,7 @@ static unsigned int the_bit(const uint8_t *good, const uint8_t *now, size_t len)
 }
 
 /* a flip is one bit of its field; returns which of it */
-static unsigned int expect_flip(const struct sample *s, enum pi_fault_kind kind)
+static unsigned int expect_flip(const struct sample *s, enum pi_fault_id kind)
 {
 	const size_t interval = s->format.interval, md_size = s->format.md_size;
 	unsigned int begin, end, bit;
@@ -344,7 +373,7 @@ static unsigned int expect_flip(const struct sample *s, enum pi_fault_kind kind)
 	return bit - 8 * begin;
 }
 
-static void expect_change(const struct sample *s, enum pi_fault_kind kind)
+static void expect_change(const struct sample *s, enum pi_fault_id kind)
 {
 	const size_t interval = s->format.interval, md_size = s->format.md_size;
 
@@ -368,14 +397,14 @@ static void expect_change(const struct sample *s, enum pi_fault_kind kind)
 	}
 }
 
-static void expect_found(const struct sample *s, enum pi_fault_kind kind)
+static void expect_found(const struct sample *s, enum pi_fault_id kind)
 {
 	struct pi_mismatch bad;
 
 	memset(&bad, PI_TEST_CANARY, sizeof(bad));
 	assert_int_equal(verify(s, &bad), -EILSEQ);
 	assert_int_equal(bad.block, 0);
-	assert_true(pi_fault_shows_as(kind, &s->tuple, bad.tag));
+	assert_true(pi_fault_kinds[kind].shows_as(&s->tuple, bad.tag));
 	/* whatever the mask: both were generated with different tags */
 	if (kind == PI_FAULT_DROP)
 		assert_int_equal(bad.tag, PI_TAG_APP);
@@ -404,7 +433,7 @@ static void every_kind(const struct pi_format *f,
 	sample_init(&s, f, o, random_ref());
 	visible = pi_fault_visible(f, &s.tuple);
 	for (unsigned int i = 0; i < times; i++) {
-		const enum pi_fault_kind kind = pi_test_below(8);
+		const enum pi_fault_id kind = pi_test_below(8);
 		struct pi_mismatch bad;
 
 		if (visible >> kind & 1) {
@@ -434,7 +463,7 @@ static void test_apply(void **state)
 }
 
 /* every bit that could be hit is, some time */
-static void every_bit(const struct pi_format *f, enum pi_fault_kind kind,
+static void every_bit(const struct pi_format *f, enum pi_fault_id kind,
 		      const struct pi_tuple_options *o, unsigned int bits)
 {
 	static bool hit[8 * 4096];
@@ -495,7 +524,7 @@ static void test_apply_again(void **state)
 {
 	(void)state;
 	pi_test_for_each_format(f)
-		for (enum pi_fault_kind kind = 0; kind < 8; kind++) {
+		for (enum pi_fault_id kind = 0; kind < 8; kind++) {
 			const uint64_t random = pi_test_rand();
 			uint8_t data[4096], md[255];
 			struct sample s;
@@ -788,6 +817,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_visible),
 		cmocka_unit_test(test_visible_no_room),
+		cmocka_unit_test(test_possible),
+		cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_shows_as),
 		pi_test_with_random(test_apply),
 		pi_test_with_random(test_apply_every_bit),

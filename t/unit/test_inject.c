@@ -35,7 +35,7 @@ static void test_names(void **state)
 	(void)state;
 	assert_int_equal(PI_NR_FAULT_KINDS, ARRAY_SIZE(names));
 	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++)
-		assert_string_equal(pi_fault_name(i), names[i]);
+		assert_string_equal(pi_fault_kinds[i].name, names[i]);
 }
 
 static void test_kinds(void **state)
@@ -458,7 +458,7 @@ static void test_choose_literal(void **state)
 			if (!pi_inject_choose(&inject, ALL_KINDS, block++, &fault))
 				continue;
 			assert_int_equal(block - 1, row[next].block);
-			assert_string_equal(pi_fault_name(fault.kind),
+			assert_string_equal(pi_fault_kinds[fault.kind].name,
 					    row[next].kind);
 			assert_int_equal(fault.random, row[next].random);
 			next++;

@@ -108,7 +108,7 @@ static void end(unsigned int faults)
 		assert_int_equal(told.times[id], 1);
 }
 
-static uint64_t add(const void *file, uint64_t block, enum pi_fault_kind kind)
+static uint64_t add(const void *file, uint64_t block, enum pi_fault_id kind)
 {
 	const struct pi_ledger_entry *entry =
 		pi_ledger_add(&ledger, file, block, kind);
@@ -143,7 +143,7 @@ static bool found(const void *file, uint64_t block, enum pi_tag tag, bool device
 }
 
 /* a fault that is on the media */
-static uint64_t fault(const void *file, uint64_t block, enum pi_fault_kind kind)
+static uint64_t fault(const void *file, uint64_t block, enum pi_fault_id kind)
 {
 	uint64_t id = add(file, block, kind);
 
@@ -222,7 +222,7 @@ static void test_mistaken(void **state)
 	for (int device = 0; device < 2; device++)
 		for (unsigned int kind = 0; kind < PI_NR_FAULT_KINDS; kind++)
 			for (enum pi_tag tag = 0; tag < PI_NR_TAGS; tag++) {
-				bool is = pi_fault_shows_as(kind, &tuple, tag);
+				bool is = pi_fault_kinds[kind].shows_as(&tuple, tag);
 				uint64_t id = fault(A, ++block, kind);
 
 				assert_true(found(A, block, tag, device));
@@ -444,22 +444,19 @@ static void test_near(void **state)
 /* which is to say: not what an earlier write has left on the media */
 static void test_kinds_in_flight(void **state)
 {
-	const unsigned int guard = 1U << PI_FAULT_GUARD;
-	const unsigned int others = 1U << PI_FAULT_REFTAG | 1U << PI_FAULT_DROP;
+	const struct pi_fault_kind *guard = &pi_fault_kinds[PI_FAULT_GUARD];
 
 	(void)state;
-	assert_false(pi_ledger_in_flight(&ledger, A, BLOCK, guard));
+	assert_null(pi_ledger_in_flight(&ledger, A, BLOCK));
 	add(A, BLOCK, PI_FAULT_GUARD);
-	assert_true(pi_ledger_in_flight(&ledger, A, BLOCK, guard));
-	assert_true(pi_ledger_in_flight(&ledger, A, BLOCK, guard | others));
-	assert_false(pi_ledger_in_flight(&ledger, A, BLOCK, others));
-	assert_false(pi_ledger_in_flight(&ledger, A, BLOCK + 1, guard));
-	assert_false(pi_ledger_in_flight(&ledger, B, BLOCK, guard));
+	assert_ptr_equal(pi_ledger_in_flight(&ledger, A, BLOCK), guard);
+	assert_null(pi_ledger_in_flight(&ledger, A, BLOCK + 1));
+	assert_null(pi_ledger_in_flight(&ledger, B, BLOCK));
 	/* found, and still what is in the I/O */
 	assert_true(found(A, BLOCK, PI_TAG_GUARD, true));
-	assert_true(pi_ledger_in_flight(&ledger, A, BLOCK, guard));
+	assert_ptr_equal(pi_ledger_in_flight(&ledger, A, BLOCK), guard);
 	written(A, BLOCK, 1);
-	assert_false(pi_ledger_in_flight(&ledger, A, BLOCK, guard));
+	assert_null(pi_ledger_in_flight(&ledger, A, BLOCK));
 	end(1);
 }
 
@@ -625,7 +622,7 @@ enum { NR_BLOCKS = 24, MAX_IO = 6, NR_IOS = 4, STEPS = 30000 };
 struct model_block {
 	enum { GOOD, FAULTY, UNKNOWN } content;
 	uint64_t id;
-	enum pi_fault_kind kind;
+	enum pi_fault_id kind;
 	bool done;
 	bool busy;
 };
@@ -656,7 +653,7 @@ static bool model_error(struct model_block *b, enum pi_tag tag, bool device)
 		return false;
 	}
 	if (b->content == FAULTY)
-		model_settle(b, !pi_fault_shows_as(b->kind, &tuple, tag) ?
+		model_settle(b, !pi_fault_kinds[b->kind].shows_as(&tuple, tag) ?
 				PI_FAULT_MISTAKEN :
 				device ? PI_FAULT_BY_DEVICE : PI_FAULT_BY_HOST);
 	return true;
