@@ -249,7 +249,6 @@ struct fio_option pi_fio_options[] = {
 		.lname	= "Faults to inject",
 		.type	= FIO_OPT_STR_STORE,
 		.off1	= offsetof(struct pi_options, inject),
-		.help	= "Damage blocks, to see who finds it: some of data,guard,apptag,reftag,opaque,misplace,drop,tear, or all that the format can show",
 		ENGINE_OPTION,
 	},
 	{
@@ -465,7 +464,20 @@ struct fio_option pi_fio_options[] = {
 	},
 };
 
-/* the layouts' table is in lib/, which knows no fio */
+/* the tables of layouts and faults are in lib/, which knows no fio */
+static void fio_init list_faults(void)
+{
+	static char help[256];
+	struct fio_option *o = pi_fio_options;
+	char list[128];
+
+	snprintf(help, sizeof(help), "Damage blocks, to see who finds it: some of %s, or all that the format can show",
+		 pi_fault_list(list, sizeof(list)));
+	while (o->off1 != offsetof(struct pi_options, inject))
+		o++;
+	o->help = help;
+}
+
 static void fio_init list_layouts(void)
 {
 	pi_fio_options[0].posval[PI_LAYOUT_AUTO] = (struct value_pair) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <stdio.h>
 #include <string.h>
 
 #include "fault.h"
@@ -289,6 +290,16 @@ const struct pi_fault_kind pi_fault_kinds[PI_NR_FAULT_KINDS] = {
 		.apply		= tear,
 	},
 };
+
+const char *pi_fault_list(char *buf, size_t size)
+{
+	size_t len = 0;
+
+	for (unsigned int i = 0; i < PI_NR_FAULT_KINDS && len < size; i++)
+		len += snprintf(buf + len, size - len, "%s%s", i ? "," : "",
+				pi_fault_kinds[i].name);
+	return buf;
+}
 
 unsigned int pi_fault_possible(enum pi_fault_place place)
 {

@@ -3,6 +3,7 @@
 #define PI_FAULT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "format.h"
@@ -102,6 +103,15 @@ static inline uint64_t pi_fault_mix(uint64_t x)
 	x = (x ^ x >> 27) * 0x94d049bb133111eb;
 	return x ^ x >> 31;
 }
+
+/**
+ * pi_fault_list() - the names of all kinds, "data,guard"
+ * @buf:	gets them
+ * @size:	of it
+ *
+ * Return: @buf.
+ */
+const char *pi_fault_list(char *buf, size_t size);
 
 /**
  * pi_fault_possible() - the kinds that can happen in a place

@@ -18,6 +18,8 @@ static int shown(const char *item)
 int pi_inject_kinds(const char *text, unsigned int *kinds,
 		    struct pi_reason *reason)
 {
+	char list[128];
+
 	*kinds = 0;
 	if (!strcmp(text, "all")) {
 		*kinds = (1U << PI_NR_FAULT_KINDS) - 1;
@@ -33,8 +35,9 @@ int pi_inject_kinds(const char *text, unsigned int *kinds,
 			i++;
 		if (i == PI_NR_FAULT_KINDS)
 			return pi_reason_set(reason, -EINVAL,
-				"'%.*s' is no kind of fault; give some of data,guard,apptag,reftag,opaque,misplace,drop,tear or all",
-				shown(text), text);
+				"'%.*s' is no kind of fault; give some of %s or all",
+				shown(text), text,
+				pi_fault_list(list, sizeof(list)));
 		*kinds |= 1U << i;
 		text += len;
 	} while (*text++);

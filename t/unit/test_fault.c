@@ -141,6 +141,16 @@ static void test_visible_no_room(void **state)
 	}
 }
 
+static void test_list(void **state)
+{
+	char list[128], cut[9];
+
+	(void)state;
+	assert_string_equal(pi_fault_list(list, sizeof(list)),
+			    "data,guard,apptag,reftag,opaque,misplace,drop,tear");
+	assert_string_equal(pi_fault_list(cut, sizeof(cut)), "data,gua");
+}
+
 static void test_possible(void **state)
 {
 	(void)state;
@@ -817,6 +827,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_visible),
 		cmocka_unit_test(test_visible_no_room),
+		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_possible),
 		cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_shows_as),
