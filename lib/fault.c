@@ -29,7 +29,7 @@ static bool ref_checked(const struct pi_format *format,
 static bool pattern_checked(const struct pi_format *format,
 			    const struct pi_tuple *t)
 {
-	return format->md_size > format->guard->pi_size && t->opaque_multiply;
+	return format->md_size > format->guard->pi_size && t->opaque;
 }
 
 /* without a pattern only bytes before the tuple show, in the guard */
@@ -69,7 +69,7 @@ static bool as_ref(const struct pi_tuple *t, enum pi_tag tag)
 
 static bool as_opaque(const struct pi_tuple *t, enum pi_tag tag)
 {
-	return tag == (t->opaque_multiply ? PI_TAG_OPAQUE : PI_TAG_GUARD);
+	return tag == (t->opaque ? PI_TAG_OPAQUE : PI_TAG_GUARD);
 }
 
 static bool as_other_place(const struct pi_tuple *t, enum pi_tag tag)

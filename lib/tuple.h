@@ -65,6 +65,17 @@ struct pi_tuple_options {
  * struct pi_tuple - everything needed to fill or check tuples of one format
  * @generate:	fills the metadata of @blocks intervals
  * @verify:	checks it; 0, or -EILSEQ with *@bad filled in
+ * @interval:	bytes of data that one tuple protects
+ * @stride:	from one interval to the next in the data
+ * @md_size:	bytes of metadata per interval
+ * @extended:	the metadata of an interval follows its data
+ * @opaque:	bytes outside the tuple are a pattern, and compared
+ * @guard_check: bits of the guard that are compared, 0 or all
+ * @app_mask:	bits of the application tag that are compared
+ * @app_varies:	bits of the application tag that change from interval to interval
+ * @ref:	bits of the reference tag that are the same for each interval
+ * @ref_varies:	bits that count up
+ * @ref_check:	bits that are compared
  *
  * Built once by pi_tuple_init() and not changed afterwards; any number of
  * threads may use it.  Where in @data and @md an interval lies is what
@@ -84,28 +95,29 @@ struct pi_tuple {
 	int (*verify)(const struct pi_tuple *t, const void *data,
 		      const void *md, uint32_t blocks, uint64_t number,
 		      uint64_t ref, struct pi_mismatch *bad);
-
-	uint64_t (*guard)(uint64_t seed, const void *buf, size_t len);
-	uint64_t guard_seed;
-	uint64_t guard_check;
 	uint32_t interval;
 	uint32_t stride;
 	uint16_t md_size;
-	uint16_t pi_offset;
 	bool extended;
-	uint16_t app;
+	bool opaque;
+	uint64_t guard_check;
 	uint16_t app_mask;
 	uint16_t app_varies;
-	uint32_t app_avoid;
-	uint64_t app_multiply;
-	uint8_t app_shift;
 	uint64_t ref;
 	uint64_t ref_varies;
 	uint64_t ref_check;
+	/* private: how the functions above and those below do it */
+	uint64_t (*guard)(uint64_t seed, const void *buf, size_t len);
+	uint64_t guard_seed;
+	uint64_t app_multiply;
 	uint64_t ref_escape;
 	uint64_t opaque_multiply;
+	uint32_t app_avoid;
+	uint16_t app;
+	uint16_t pi_offset;
 	uint16_t ref_offset;
 	uint8_t ref_size;
+	uint8_t app_shift;
 };
 
 /**

@@ -87,7 +87,7 @@ static uint64_t guards_##name(const struct cell *cell)			\
 GUARDS(crc16, 0, crc16_t10dif)
 GUARDS(crc64, 0, crc64_rocksoft_refl)
 /* ISA-L has none */
-GUARDS(ip, 0xffff, cell->tuple.guard)
+GUARDS(ip, 0xffff, cell->format.guard->compute)
 
 static const struct row {
 	uint8_t csum;
