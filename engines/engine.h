@@ -37,6 +37,8 @@ typedef enum fio_q_status pi_queue_fn(struct thread_data *td,
  * @submit:	what the clock of pi_time= stands before
  * @wait:	for completions
  * @generate:	the tuples of a write
+ * @generate_now: what pi_inject= puts itself around
+ * @verify_now:	likewise, the tuples of a read
  * @done:	with reads and with writes
  * @mix:	percent of I/Os with PI
  * @mix_carry:	what is left of it
@@ -67,6 +69,9 @@ struct pi_engine {
 	int (*submit)(struct pi_ring *ring, unsigned int nr);
 	int (*wait)(struct pi_ring *ring, unsigned int min);
 	void (*generate)(struct thread_data *td, struct io_u *io_u);
+	void (*generate_now)(struct thread_data *td, struct io_u *io_u);
+	void (*verify_now)(struct thread_data *td, struct io_u *io_u,
+			   uint32_t blocks);
 	void (*done[2])(struct thread_data *td, struct io_u *io_u,
 			uint32_t blocks);
 	unsigned int mix;

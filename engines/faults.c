@@ -330,11 +330,13 @@ static void damage(struct pi_faults *faults, const struct pi_where *where,
 	free(old);
 }
 
-static void damage_some(struct pi_faults *faults,
-			const struct pi_where *where)
+void pi_faults_damage(struct pi_faults *faults, const struct pi_where *where,
+		      enum pi_fault_place place)
 {
 	const uint64_t first = pi_first_block(where);
 
+	if (faults->at != place)
+		return;
 	for (uint32_t block = 0; block < where->blocks; block++) {
 		struct pi_fault fault;
 
@@ -342,24 +344,6 @@ static void damage_some(struct pi_faults *faults,
 				     first + block, &fault))
 			damage(faults, where, block, &fault);
 	}
-}
-
-void pi_faults_write(struct pi_faults *faults, const struct pi_where *where)
-{
-	const struct pi_tuple *t = &where->target->tuple;
-
-	if (faults->at == PI_INJECT_BEFORE)
-		damage_some(faults, where);
-	t->generate(t, where->io_u->xfer_buf, where->io->md, where->blocks,
-		    where->io->number, where->io->ref);
-	if (faults->at == PI_INJECT_OUT)
-		damage_some(faults, where);
-}
-
-void pi_faults_back(struct pi_faults *faults, const struct pi_where *where)
-{
-	if (faults->at == PI_INJECT_BACK)
-		damage_some(faults, where);
 }
 
 void pi_faults_read(struct pi_faults *faults, const struct pi_where *where)

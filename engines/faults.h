@@ -11,14 +11,14 @@
 /**
  * struct pi_faults - the faults of one job, and what became of them
  * @inject:	which
- * @at:		PI_INJECT_*
+ * @at:		where they happen
  * @unchecked:	to read what a block held before
  * @good:	for each I/O, the blocks that were damaged, as they should be
  */
 struct pi_faults {
 	struct pi_ledger ledger;
 	const struct pi_inject *inject;
-	unsigned int at;
+	enum pi_fault_place at;
 	struct pi_lines log;
 	struct thread_data *td;
 	struct pi_unchecked *unchecked;
@@ -59,14 +59,11 @@ struct pi_faults *pi_faults_init(struct thread_data *td);
 void pi_faults_exit(struct pi_faults *faults, uint64_t wrong_ios);
 
 /**
- * pi_faults_write() - generate the tuples of a write, with its faults
+ * pi_faults_damage() - damage blocks of an I/O, where this is the place
+ * @place:	that it is at
  */
-void pi_faults_write(struct pi_faults *faults, const struct pi_where *where);
-
-/**
- * pi_faults_back() - damage what a read brought, before it is verified
- */
-void pi_faults_back(struct pi_faults *faults, const struct pi_where *where);
+void pi_faults_damage(struct pi_faults *faults, const struct pi_where *where,
+		      enum pi_fault_place place);
 
 /**
  * pi_faults_read() - a read was looked at

@@ -102,13 +102,24 @@ static void generate(struct thread_data *td, struct io_u *io_u)
 			  io->number, io->ref);
 }
 
+static void generate_timed(struct thread_data *td, struct io_u *io_u)
+{
+	struct pi_engine *e = td->io_ops_data;
+	uint64_t start = pi_stats_now();
+
+	generate(td, io_u);
+	pi_stats_add(&e->stats, PI_STATS_GENERATE, start);
+}
+
 static void generate_faults(struct thread_data *td, struct io_u *io_u)
 {
 	struct pi_engine *e = td->io_ops_data;
 	const struct pi_where where =
 		pi_describe(td, io_u, PI_BY_NOBODY, e->ios.io[io_u->index].blocks);
 
-	pi_faults_write(e->faults, &where);
+	pi_faults_damage(e->faults, &where, PI_INJECT_BEFORE);
+	e->generate_now(td, io_u);
+	pi_faults_damage(e->faults, &where, PI_INJECT_OUT);
 }
 
 static PI_ALWAYS_INLINE enum fio_q_status publish(struct pi_engine *e,
@@ -294,15 +305,35 @@ static int getevents(struct thread_data *td, unsigned int min,
 	}
 }
 
-static void verify(struct thread_data *td, struct io_u *io_u, uint32_t blocks)
+static PI_ALWAYS_INLINE int compare(struct thread_data *td, struct io_u *io_u,
+				    uint32_t blocks)
 {
 	struct pi_engine *e = td->io_ops_data;
 	struct pi_target *t = FILE_ENG_DATA(io_u->file);
 	struct pi_io *io = &e->ios.io[io_u->index];
 	struct pi_mismatch bad;
 
-	if (t->on_read.verify(&t->on_read, io_u->xfer_buf, io->md, blocks,
-			      io->number, io->ref, &bad))
+	return t->on_read.verify(&t->on_read, io_u->xfer_buf, io->md, blocks,
+				 io->number, io->ref, &bad);
+}
+
+static void verify(struct thread_data *td, struct io_u *io_u, uint32_t blocks)
+{
+	if (compare(td, io_u, blocks))
+		pi_wrong(td, io_u, blocks);
+}
+
+static void verify_timed(struct thread_data *td, struct io_u *io_u,
+			 uint32_t blocks)
+{
+	struct pi_engine *e = td->io_ops_data;
+	struct pi_target *t = FILE_ENG_DATA(io_u->file);
+	uint64_t start = pi_stats_now();
+	int ret = compare(td, io_u, blocks);
+
+	if (t->on_read.verify != pi_tuple_none.verify)
+		pi_stats_add(&e->stats, PI_STATS_VERIFY, start);
+	if (ret)
 		pi_wrong(td, io_u, blocks);
 }
 
@@ -312,8 +343,8 @@ static void verify_faults(struct thread_data *td, struct io_u *io_u,
 	struct pi_engine *e = td->io_ops_data;
 	const struct pi_where where = pi_describe(td, io_u, PI_BY_NOBODY, blocks);
 
-	pi_faults_back(e->faults, &where);
-	verify(td, io_u, blocks);
+	pi_faults_damage(e->faults, &where, PI_INJECT_BACK);
+	e->verify_now(td, io_u, blocks);
 	pi_faults_read(e->faults, &where);
 }
 
@@ -469,8 +500,10 @@ void pi_choose_functions(struct thread_data *td, bool vectored)
 		e->submit = e->ring.submit;
 		e->ring.submit = submit_timed;
 	}
-	e->generate = e->faults ? generate_faults : generate;
-	e->done[DDIR_READ] = e->faults ? verify_faults : verify;
+	e->generate_now = e->stats.timed ? generate_timed : generate;
+	e->generate = e->faults ? generate_faults : e->generate_now;
+	e->verify_now = e->stats.timed ? verify_timed : verify;
+	e->done[DDIR_READ] = e->faults ? verify_faults : e->verify_now;
 	e->done[DDIR_WRITE] = e->faults ? written_faults : written;
 }
 

@@ -43,7 +43,6 @@ static struct pi_target *target_get(struct thread_data *td, struct fio_file *f)
 		free(t);
 		return NULL;
 	}
-	pi_stats_attach(&e->stats, t);
 	t->next = e->targets;
 	e->targets = t;
 	FILE_SET_ENG_DATA(f, t);

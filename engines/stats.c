@@ -17,41 +17,6 @@ int pi_stats_init(struct pi_stats *stats, const struct pi_options *o)
 	return pi_lines_open(&stats->line, "pi_stats", o->stats);
 }
 
-static void generate_timed(const struct pi_tuple *tuple, const void *data,
-			   void *md, uint32_t blocks, uint64_t number,
-			   uint64_t ref)
-{
-	struct pi_target *t = container_of(tuple, struct pi_target, tuple);
-	uint64_t start = pi_stats_now();
-
-	t->generate(tuple, data, md, blocks, number, ref);
-	pi_stats_add(t->stats, PI_STATS_GENERATE, start);
-}
-
-static int verify_timed(const struct pi_tuple *tuple, const void *data,
-			const void *md, uint32_t blocks, uint64_t number,
-			uint64_t ref, struct pi_mismatch *bad)
-{
-	struct pi_target *t = container_of(tuple, struct pi_target, on_read);
-	uint64_t start = pi_stats_now();
-	int ret = t->verify(tuple, data, md, blocks, number, ref, bad);
-
-	pi_stats_add(t->stats, PI_STATS_VERIFY, start);
-	return ret;
-}
-
-void pi_stats_attach(struct pi_stats *stats, struct pi_target *target)
-{
-	if (!stats->timed)
-		return;
-	target->stats = stats;
-	target->generate = target->tuple.generate;
-	target->verify = target->on_read.verify;
-	target->tuple.generate = generate_timed;
-	if (target->verify != pi_tuple_none.verify)
-		target->on_read.verify = verify_timed;
-}
-
 static const char *tags(char *buf, size_t size, const uint64_t *nr)
 {
 	snprintf(buf, size,

@@ -45,14 +45,6 @@ struct pi_stats {
 int pi_stats_init(struct pi_stats *stats, const struct pi_options *o);
 
 /**
- * pi_stats_attach() - with pi_time=1, put clocks before the functions that
- *		       generate and verify a file's tuples
- *
- * @stats must outlive @target.
- */
-void pi_stats_attach(struct pi_stats *stats, struct pi_target *target);
-
-/**
  * pi_stats_now() - nanoseconds, to hand to pi_stats_add()
  */
 static inline uint64_t pi_stats_now(void)

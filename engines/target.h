@@ -7,8 +7,6 @@
 #include "options.h"
 #include "tuple.h"
 
-struct pi_stats;
-
 /**
  * struct pi_target - one file or device of a job
  * @format:	of its protection information
@@ -35,9 +33,6 @@ struct pi_stats;
  * @bytes:	read and written without error
  * @ns:		what layout passthru sends commands to
  * @size:	of a character device, as fio counts
- * @stats:	with pi_time=1, whose clocks stand before @generate and @verify
- * @generate:	what @tuple would call without them
- * @verify:	what @on_read would
  */
 struct pi_target {
 	struct pi_tuple tuple;
@@ -61,12 +56,6 @@ struct pi_target {
 	uint64_t bytes[2];
 	struct pi_nvme_ns ns;
 	uint64_t size;
-	struct pi_stats *stats;
-	void (*generate)(const struct pi_tuple *t, const void *data, void *md,
-			 uint32_t blocks, uint64_t number, uint64_t ref);
-	int (*verify)(const struct pi_tuple *t, const void *data,
-		      const void *md, uint32_t blocks, uint64_t number,
-		      uint64_t ref, struct pi_mismatch *bad);
 	struct pi_target *next;
 };
 

@@ -31,7 +31,7 @@ MUST_REACH = {
         pi_faults_check pi_inject_kinds pi_inject_blocks get_file_size init post_init prep_with_pi_single
         prep_with_pi_vectored prep_mixed_single prep_passthru_single prep_plain_single prep_other queue commit getevents
         event event_passthru event_other verify verify_faults generate pi_errors_scan pi_errors_device dump_file
-        pi_faults_write pi_unchecked_rw pi_stats_write register_files cleanup''',
+        pi_faults_damage pi_unchecked_rw pi_stats_write register_files cleanup''',
 }
 
 
