@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <dirent.h>
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,82 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 #include <libnvme.h>
 
 #include "device.h"
+#include "sysfs.h"
 
 #define SECTOR_SHIFT	9
 /* Linux's BIO_MAX_VECS */
 #define MAX_PAGES	256
 
-/* reads an attribute below /sys/dev/block/MAJOR:MINOR; 0 or -errno */
-static int attr_text(const char *dir, const char *name, char *buf, size_t size)
-{
-	char path[PATH_MAX];
-	FILE *file;
-	int ret = 0;
-
-	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
-		return -ENAMETOOLONG;
-	file = fopen(path, "re");
-	if (!file)
-		return -errno;
-	if (fgets(buf, size, file))
-		buf[strcspn(buf, "\n")] = '\0';
-	else
-		ret = -EIO;
-	fclose(file);
-	return ret;
-}
-
-static uint64_t attr_number(const char *dir, const char *name)
-{
-	char text[32];
-
-	return attr_text(dir, name, text, sizeof(text)) ? 0 :
-	       strtoull(text, NULL, 10);
-}
-
-/*
- * Calls @check for each device that a stack (device mapper, md) is made of
- * until one returns other than 0; 0 for what is no stack.
- */
-static int each_lower(const char *disk,
-		      int (*check)(const char *name, void *data), void *data)
-{
-	char path[PATH_MAX];
-	struct dirent *entry;
-	int ret = 0;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "%s/slaves", disk);
-	dir = opendir(path);
-	if (!dir)
-		return 0;
-	while (!ret && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.')
-			ret = check(entry->d_name, data);
-	closedir(dir);
-	return ret;
-}
-
 static int copy_name(const char *name, void *data)
 {
 	snprintf(data, NAME_MAX + 1, "%s", name);
 	return 1;
-}
-
-/* directory of a device's attributes; false when it is no device */
-static bool attr_dir(const char *sysfs, const struct stat *st, char *dir,
-		     size_t size)
-{
-	const char *kind = S_ISBLK(st->st_mode) ? "block" : "char";
-
-	snprintf(dir, size, "%s/dev/%s/%u:%u", sysfs, kind, major(st->st_rdev),
-		 minor(st->st_rdev));
-	return S_ISBLK(st->st_mode) || S_ISCHR(st->st_mode);
 }
 
 /* 1: tuple first, 0: last, negative: not an NVMe namespace we may ask */
@@ -98,21 +35,21 @@ static int nvme_pi_first(int fd)
 	return !!(ns.dps & NVME_NS_DPS_PI_FIRST);
 }
 
-static int probe_sysfs(const char *disk, int fd, struct pi_format *format,
+static int probe_sysfs(int disk, int fd, struct pi_format *format,
 		       struct pi_reason *reason)
 {
 	char profile[64], lower[NAME_MAX + 1];
 	unsigned int type;
-	uint16_t md_size = attr_number(disk, "metadata_bytes");
+	uint16_t md_size = pi_sysfs_number(disk, "metadata_bytes");
 	const struct pi_guard *guard;
 	int pi_first = 0;
 
-	if (attr_text(disk, "integrity/format", profile, sizeof(profile)))
+	if (pi_sysfs_text(disk, "integrity/format", profile, sizeof(profile)))
 		strcpy(profile, "none");
 	guard = pi_guard_by_profile(profile, &type);
 
 	if (!md_size && strcmp(profile, "none")) {
-		if (each_lower(disk, copy_name, lower))
+		if (pi_sysfs_each(disk, "slaves", copy_name, lower))
 			return pi_reason_set(reason, -EOPNOTSUPP,
 				"this kernel does not tell the metadata of a stacked device (FS_IOC_GETLBMD_CAP is Linux 6.17); name %s, on which it lies, or use pi_layout=none",
 				lower);
@@ -125,7 +62,7 @@ static int probe_sysfs(const char *disk, int fd, struct pi_format *format,
 				"this kernel does not tell where in the metadata the tuple lies (FS_IOC_GETLBMD_CAP is Linux 6.17) and Identify Namespace failed; run as root");
 	}
 	return pi_format_from_profile(format, profile,
-				      attr_number(disk, "integrity/protection_interval_bytes"),
+				      pi_sysfs_number(disk, "integrity/protection_interval_bytes"),
 				      md_size, pi_first, reason);
 }
 
@@ -135,28 +72,24 @@ static int probe_sysfs(const char *disk, int fd, struct pi_format *format,
  */
 static int sibling(const char *sysfs, int fd, char *name, size_t size)
 {
-	char dir[PATH_MAX - 64], text[4], target[PATH_MAX];
-	const char *from = "nvme", *to = "ng", *own;
+	const char *from = "nvme", *to = "ng";
+	char own[NAME_MAX + 1], text[4];
 	bool partition = false;
 	struct stat st;
-	ssize_t len;
 
-	if (fstat(fd, &st) || !attr_dir(sysfs, &st, dir, sizeof(dir)))
+	if (fstat(fd, &st) || !(S_ISBLK(st.st_mode) || S_ISCHR(st.st_mode)))
 		return -ENODEV;
-	len = readlink(dir, target, sizeof(target) - 1);
-	if (len < 0)
-		return -ENODEV;
-	target[len] = '\0';
 	if (S_ISCHR(st.st_mode)) {
 		from = "ng";
 		to = "nvme";
 	} else {
-		partition = !attr_text(dir, "partition", text, sizeof(text));
+		int dir = pi_sysfs_open(sysfs, &st);
+
+		partition = !pi_sysfs_text(dir, "partition", text, sizeof(text));
+		close(dir);
 	}
-	if (partition && strrchr(target, '/'))
-		*strrchr(target, '/') = '\0';
-	own = strrchr(target, '/') ? strrchr(target, '/') + 1 : target;
-	if (strncmp(own, from, strlen(from)))
+	if (pi_sysfs_name(sysfs, &st, partition, own, sizeof(own)) ||
+	    strncmp(own, from, strlen(from)))
 		return -ENODEV;
 	snprintf(name, size, "%s%s", to, own + strlen(from));
 	return partition;
@@ -177,13 +110,13 @@ int pi_device_sibling(int fd, char *name, size_t size)
 	return pi_device_sibling_at("/sys", fd, name, size);
 }
 
-static int no_metadata(const char *disk, struct pi_reason *reason)
+static int no_metadata(int disk, struct pi_reason *reason)
 {
-	unsigned int lbs = attr_number(disk, "queue/logical_block_size");
-	unsigned int md_size = attr_number(disk, "metadata_bytes");
+	unsigned int lbs = pi_sysfs_number(disk, "queue/logical_block_size");
+	unsigned int md_size = pi_sysfs_number(disk, "metadata_bytes");
 	char lower[NAME_MAX + 1];
 
-	if (each_lower(disk, copy_name, lower))
+	if (pi_sysfs_each(disk, "slaves", copy_name, lower))
 		return pi_reason_set(reason, -ENODATA,
 			"no protection information (LBA format %u+0) comes through from %s, on which it lies; name that device or use pi_layout=none",
 			lbs, lower);
@@ -217,7 +150,7 @@ static bool same_format(const struct pi_format *a, const struct pi_format *b)
 static int check_lower(const char *name, void *data)
 {
 	struct stack *stack = data;
-	char path[PATH_MAX], has[64], wants[64];
+	char path[sizeof("/dev/") + NAME_MAX], has[64], wants[64];
 	struct pi_device lower;
 	struct pi_reason why;
 	int fd, ret;
@@ -331,9 +264,9 @@ static int namespace_format(const struct nvme_id_ns *ns, uint32_t extended,
  * bio_integrity_map_user() is asked before an I/O is split, and when the data
  * lies in huge pages about all of it at once.
  */
-static uint64_t max_metadata(const char *disk)
+static uint64_t max_metadata(int disk)
 {
-	const uint64_t request = attr_number(disk, "queue/max_hw_sectors_kb") << 10;
+	const uint64_t request = pi_sysfs_number(disk, "queue/max_hw_sectors_kb") << 10;
 	const uint64_t pages = MAX_PAGES * sysconf(_SC_PAGESIZE);
 
 	return request && request < pages ? request : pages;
@@ -343,10 +276,10 @@ static uint64_t max_metadata(const char *disk)
  * The kernel splits no command: what takes more sectors or segments than the
  * device has is refused with EINVAL.  The data may begin within a page.
  */
-static uint64_t max_command(const char *disk, const struct pi_format *format)
+static uint64_t max_command(int disk, const struct pi_format *format)
 {
-	const uint64_t sectors = attr_number(disk, "queue/max_hw_sectors_kb") << 10;
-	const uint64_t segments = attr_number(disk, "queue/max_segments");
+	const uint64_t sectors = pi_sysfs_number(disk, "queue/max_hw_sectors_kb") << 10;
+	const uint64_t segments = pi_sysfs_number(disk, "queue/max_segments");
 	/* the number of blocks has 16 bits */
 	uint64_t max = (uint64_t)pi_format_stride(format) << 16;
 
@@ -357,14 +290,27 @@ static uint64_t max_command(const char *disk, const struct pi_format *format)
 	return max;
 }
 
-static int probe_namespace(const char *sysfs, const char *dir, int fd,
+/* the namespace's block device: its limits are the character device's too */
+static int block_dir(const char *sysfs, const struct stat *st, int fd)
+{
+	char path[80] = "../";
+	int dir, block;
+
+	if (sibling(sysfs, fd, path + 3, sizeof(path) - 3) < 0)
+		return -1;
+	dir = pi_sysfs_open(sysfs, st);
+	block = pi_sysfs_dir(dir, path);
+	close(dir);
+	return block;
+}
+
+static int probe_namespace(const char *sysfs, const struct stat *st, int fd,
 			   struct pi_device *dev, struct pi_reason *reason)
 {
 	struct nvme_nvm_id_ns nvm;
 	struct nvme_id_ns ns;
-	char disk[PATH_MAX + 16], block[64];
+	int ret, disk;
 	__u32 nsid;
-	int ret;
 
 	if (nvme_get_nsid(fd, &nsid))
 		return pi_reason_set(reason, -ENOTBLK,
@@ -386,37 +332,21 @@ static int probe_namespace(const char *sysfs, const char *dir, int fd,
 	dev->nsid = nsid;
 	dev->any_ref = (ns.dps & NVME_NS_DPS_PI_MASK) == NVME_NS_DPS_PI_TYPE2;
 	dev->intervals = le64toh(ns.nsze);
-	if (sibling(sysfs, fd, block, sizeof(block)) < 0)
-		block[0] = '\0';
-	snprintf(disk, sizeof(disk), "%s/../%s", dir, block);
+	disk = block_dir(sysfs, st, fd);
 	dev->max_bytes = max_command(disk, &dev->format);
 	dev->max_md = max_metadata(disk);
-	dev->polls = attr_number(disk, "queue/io_poll");
+	dev->polls = pi_sysfs_number(disk, "queue/io_poll");
+	close(disk);
 	return 0;
 }
 
-int pi_device_probe_at(const char *sysfs, int fd, struct pi_device *dev,
-		       struct pi_reason *reason)
+/* @dir: of the device, @disk: of the whole disk that it is or is a part of */
+static int probe_block(const char *sysfs, int dir, int disk, int fd,
+		       struct pi_device *dev, struct pi_reason *reason)
 {
-	char dir[PATH_MAX - 64], disk[PATH_MAX - 32], text[4];
 	struct pi_uapi_cap cap = { 0 };
 	uint64_t start_bytes;
-	struct stat st;
 	int ret;
-
-	*dev = (struct pi_device) { 0 };
-	if (fstat(fd, &st))
-		return pi_reason_set(reason, -errno, "%s; name a block device",
-				     strerror(errno));
-	if (!attr_dir(sysfs, &st, dir, sizeof(dir)))
-		return pi_reason_set(reason, -ENOTBLK,
-			"not a block device, and files carry no protection information of the application's; name a device or use pi_layout=none");
-
-	if (S_ISCHR(st.st_mode))
-		return probe_namespace(sysfs, dir, fd, dev, reason);
-
-	snprintf(disk, sizeof(disk), "%s%s", dir,
-		 attr_text(dir, "partition", text, sizeof(text)) ? "" : "/..");
 
 	if (ioctl(fd, PI_FS_IOC_GETLBMD_CAP, &cap))
 		ret = probe_sysfs(disk, fd, &dev->format, reason);
@@ -427,21 +357,47 @@ int pi_device_probe_at(const char *sysfs, int fd, struct pi_device *dev,
 	if (ret)
 		return ret;
 
-	start_bytes = attr_number(dir, "start") << SECTOR_SHIFT;
+	start_bytes = pi_sysfs_number(dir, "start") << SECTOR_SHIFT;
 	if (start_bytes & (dev->format.interval - 1))
 		return pi_reason_set(reason, -EINVAL,
 			"the partition begins at byte %" PRIu64 ", not on a protection interval of %u bytes; align it",
 			start_bytes, dev->format.interval);
 	dev->start = start_bytes >> dev->format.shift;
-	dev->intervals = attr_number(dir, "size") << SECTOR_SHIFT >>
+	dev->intervals = pi_sysfs_number(dir, "size") << SECTOR_SHIFT >>
 			 dev->format.shift;
-	dev->max_bytes = attr_number(disk, "queue/max_sectors_kb") << 10;
+	dev->max_bytes = pi_sysfs_number(disk, "queue/max_sectors_kb") << 10;
 	dev->max_md = max_metadata(disk);
-	return each_lower(disk, check_lower, &(struct stack) {
+	return pi_sysfs_each(disk, "slaves", check_lower, &(struct stack) {
 		.sysfs	= sysfs,
 		.dev	= dev,
 		.reason	= reason,
 	});
+}
+
+int pi_device_probe_at(const char *sysfs, int fd, struct pi_device *dev,
+		       struct pi_reason *reason)
+{
+	int dir, disk, ret;
+	struct stat st;
+	char text[4];
+
+	*dev = (struct pi_device) { 0 };
+	if (fstat(fd, &st))
+		return pi_reason_set(reason, -errno, "%s; name a block device",
+				     strerror(errno));
+	if (S_ISCHR(st.st_mode))
+		return probe_namespace(sysfs, &st, fd, dev, reason);
+	if (!S_ISBLK(st.st_mode))
+		return pi_reason_set(reason, -ENOTBLK,
+			"not a block device, and files carry no protection information of the application's; name a device or use pi_layout=none");
+
+	dir = pi_sysfs_open(sysfs, &st);
+	disk = pi_sysfs_dir(dir, pi_sysfs_text(dir, "partition", text,
+					       sizeof(text)) ? "." : "..");
+	ret = probe_block(sysfs, dir, disk, fd, dev, reason);
+	close(disk);
+	close(dir);
+	return ret;
 }
 
 int pi_device_probe(int fd, struct pi_device *dev, struct pi_reason *reason)

@@ -3,7 +3,7 @@
  * Whatever sysfs, FS_IOC_GETLBMD_CAP and Identify Namespace say of a device.
  * After the binary part come lines of sysfs: "queue/max_sectors_kb 128".
  *
- * wrap: fstat ioctl open fopen opendir readdir closedir readlink nvme_get_nsid nvme_identify
+ * wrap: fstat ioctl open openat read close fdopendir readdir closedir readlinkat nvme_get_nsid nvme_identify
  */
 #include <dirent.h>
 #include <errno.h>
@@ -22,6 +22,16 @@
 
 #define SYSFS	"/fuzz"
 #define FD	1000
+
+/* descriptors of sysfs */
+enum {
+	ROOT_DIR = 2000,
+	TOP_DIR,
+	LOWER_DIR,
+	SLAVES_DIR,
+	ATTRIBUTE,
+	END,
+};
 
 enum {
 	HAS_CAP		= 1 << 0,
@@ -50,25 +60,30 @@ static struct {
 	bool active;
 	struct input in;
 	const char *lines;
+	const char *value;
 	unsigned int listed;
 	struct dirent entry;
 } fake;
 
 int __real_fstat(int fd, struct stat *st);
 int __real_open(const char *path, int flags, ...);
-FILE *__real_fopen(const char *path, const char *mode);
-DIR *__real_opendir(const char *path);
+int __real_openat(int dir, const char *path, int flags, ...);
+ssize_t __real_read(int fd, void *buf, size_t size);
+int __real_close(int fd);
+DIR *__real_fdopendir(int fd);
 struct dirent *__real_readdir(DIR *dir);
 int __real_closedir(DIR *dir);
-ssize_t __real_readlink(const char *path, char *buf, size_t size);
+ssize_t __real_readlinkat(int dir, const char *path, char *buf, size_t size);
 int __real_ioctl(int fd, unsigned long request, ...);
 int __wrap_fstat(int fd, struct stat *st);
 int __wrap_open(const char *path, int flags, ...);
-FILE *__wrap_fopen(const char *path, const char *mode);
-DIR *__wrap_opendir(const char *path);
+int __wrap_openat(int dir, const char *path, int flags, ...);
+ssize_t __wrap_read(int fd, void *buf, size_t size);
+int __wrap_close(int fd);
+DIR *__wrap_fdopendir(int fd);
 struct dirent *__wrap_readdir(DIR *dir);
 int __wrap_closedir(DIR *dir);
-ssize_t __wrap_readlink(const char *path, char *buf, size_t size);
+ssize_t __wrap_readlinkat(int dir, const char *path, char *buf, size_t size);
 int __wrap_ioctl(int fd, unsigned long request, ...);
 int __wrap_nvme_get_nsid(int fd, __u32 *nsid);
 int __wrap_nvme_identify(struct nvme_identify_args *args);
@@ -88,43 +103,70 @@ int __wrap_open(const char *path, int flags, ...)
 {
 	if (!fake.active)
 		return __real_open(path, flags, 0600);
+	if (!strcmp(path, SYSFS))
+		return ROOT_DIR;
 	CHECK(!strncmp(path, "/dev/", 5) && flags == (O_RDONLY | O_CLOEXEC));
 	errno = EACCES;
 	return fake.in.lower & 0x80 ? -1 : __real_open("/dev/null", O_RDONLY);
 }
 
-/* the line of an attribute, of the device or of those below it */
-FILE *__wrap_fopen(const char *path, const char *mode)
+/* what a line has after the name of an attribute */
+static const char *value_of(const char *name)
 {
-	const char *name = path, *line = fake.lines;
+	const size_t len = strlen(name);
+	const char *line = fake.lines;
 
-	if (strncmp(path, SYSFS "/dev/", strlen(SYSFS "/dev/")))
-		return __real_fopen(path, mode);
-	for (int parts = 0; parts < 4 && name; parts++)
-		name = strchr(name + 1, '/');
-	if (name && !strncmp(name, "/..", 3))
-		name = strchr(name + 1, '/');
-	errno = ENOENT;
-	if (!name++)
-		return NULL;
-	for (; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
-		const size_t len = strlen(name);
-
+	for (; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
 		if (!strncmp(line, name, len) && line[len] == ' ' &&
 		    line[len + 1])
-			return fmemopen((char *)line + len + 1,
-					strcspn(line + len + 1, "\n") ?: 1, "r");
-	}
+			return line + len + 1;
 	return NULL;
 }
 
-DIR *__wrap_opendir(const char *path)
+int __wrap_openat(int dir, const char *path, int flags, ...)
 {
 	if (!fake.active)
-		return __real_opendir(path);
-	/* those below are no stacks */
-	if (!(fake.in.lower & 3) || !strstr(path, ":0/"))
-		return NULL;
+		return __real_openat(dir, path, flags, 0600);
+	errno = EBADF;
+	if (dir == -1)
+		return -1;
+	CHECK(dir >= ROOT_DIR && dir <= LOWER_DIR && !(flags & O_ACCMODE));
+	if (dir == ROOT_DIR) {
+		CHECK(!strncmp(path, "dev/", 4));
+		return strcmp(strrchr(path, ':'), ":0") ? LOWER_DIR : TOP_DIR;
+	}
+	errno = ENOENT;
+	if (!strcmp(path, "slaves"))
+		/* those below are no stacks */
+		return fake.in.lower & 3 && dir == TOP_DIR ? SLAVES_DIR : -1;
+	if (flags & O_DIRECTORY)
+		return dir;
+	fake.value = value_of(path);
+	return fake.value ? ATTRIBUTE : -1;
+}
+
+ssize_t __wrap_read(int fd, void *buf, size_t size)
+{
+	size_t len;
+
+	if (!fake.active || fd != ATTRIBUTE)
+		return __real_read(fd, buf, size);
+	len = strcspn(fake.value, "\n") ?: 1;
+	len = len < size ? len : size;
+	memcpy(buf, fake.value, len);
+	return len;
+}
+
+int __wrap_close(int fd)
+{
+	return fake.active && fd >= ROOT_DIR && fd < END ? 0 : __real_close(fd);
+}
+
+DIR *__wrap_fdopendir(int fd)
+{
+	if (!fake.active)
+		return __real_fdopendir(fd);
+	CHECK(fd == SLAVES_DIR);
 	fake.listed = 0;
 	return (DIR *)&fake;
 }
@@ -146,14 +188,14 @@ int __wrap_closedir(DIR *dir)
 	return fake.active ? 0 : __real_closedir(dir);
 }
 
-ssize_t __wrap_readlink(const char *path, char *buf, size_t size)
+ssize_t __wrap_readlinkat(int dir, const char *path, char *buf, size_t size)
 {
 	static const char name[] = "link ";
 	const char *line = fake.lines;
 	size_t len;
 
 	if (!fake.active)
-		return __real_readlink(path, buf, size);
+		return __real_readlinkat(dir, path, buf, size);
 	line = strstr(line, name);
 	if (!line)
 		return -1;

@@ -103,6 +103,7 @@ static struct {
 	uint8_t *data;
 	uint8_t *md;
 	uint8_t files[MAX_FD];
+	bool sysfs[MAX_FD];		/* directories there */
 	struct ring *rings[MAX_RINGS];
 	pthread_mutex_t lock;
 } kernel = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -156,7 +157,7 @@ static char whatever(void)
 }
 
 /*
- * Files: wrap: open open64 fopen fopen64 stat stat64 lstat lstat64 fstat fstat64 ioctl readlink opendir
+ * Files: wrap: open open64 fopen fopen64 stat stat64 lstat lstat64 fstat fstat64 ioctl readlink readlinkat opendir
  * wrap: unlink rename mkdir rmdir truncate system popen usleep openat openat64 access
  * wrap: setuid setgid kill mmap
  */
@@ -168,6 +169,7 @@ int __real_lstat(const char *path, struct stat *st);
 int __real_fstat(int fd, struct stat *st);
 int __real_ioctl(int fd, unsigned long request, ...);
 ssize_t __real_readlink(const char *path, char *buf, size_t size);
+ssize_t __real_readlinkat(int dir, const char *path, char *buf, size_t size);
 DIR *__real_opendir(const char *path);
 int __real_unlink(const char *path);
 int __real_rename(const char *from, const char *to);
@@ -202,6 +204,17 @@ static int file_with(const char *text)
 
 	if (text && (write(fd, text, strlen(text)) < 0 || lseek(fd, 0, SEEK_SET)))
 		abort();
+	if (fd >= 0 && fd < MAX_FD)
+		kernel.sysfs[fd] = false;
+	return fd;
+}
+
+static int sysfs_dir(void)
+{
+	int fd = file_with(NULL);
+
+	if (fd >= 0 && fd < MAX_FD)
+		kernel.sysfs[fd] = true;
 	return fd;
 }
 
@@ -225,6 +238,8 @@ int __wrap_open(const char *path, int flags, mode_t mode)
 			kernel.files[fd] = file_of(path);
 		return fd;
 	}
+	if (!strcmp(path, "/sys"))
+		return sysfs_dir();
 	if (flags & O_DIRECTORY)
 		return !strcmp(path, "dir") ? file_with(NULL) : refuse(ENOENT);
 	if (flags & O_CREAT && !strchr(path, '/') && path[0])
@@ -237,20 +252,6 @@ int __wrap_open(const char *path, int flags, mode_t mode)
 int __wrap_open64(const char *path, int flags, mode_t mode)
 {
 	return __wrap_open(path, flags, mode);
-}
-
-/* of the directory for wrong blocks */
-int __wrap_openat(int dir, const char *path, int flags, mode_t mode)
-{
-	if (!kernel.up)
-		return __real_openat(dir, path, flags, mode);
-	CHECK(!strchr(path, '/'));
-	return file_with(NULL);
-}
-
-int __wrap_openat64(int dir, const char *path, int flags, mode_t mode)
-{
-	return __wrap_openat(dir, path, flags, mode);
 }
 
 static int attribute(const char *name, char *text, size_t size)
@@ -281,35 +282,43 @@ static int attribute(const char *name, char *text, size_t size)
 	return 0;
 }
 
-/* "/sys/dev/block/259:9/../queue/io_poll" */
-static const char *attribute_name(const char *path)
+/* each directory of the disk stands for all: a name is in one of them only */
+static int sysfs_openat(const char *path, int flags)
 {
-	static const char * const parent[] = { "/sys/dev/block/259:9/", "/sys/dev/char/259:9/" };
+	char text[64];
 
-	for (int i = 0; i < 2; i++) {
-		if (strncmp(path, parent[i], strlen(parent[i])))
-			continue;
-		path += strlen(parent[i]);
-		if (!strncmp(path, "../", 3))
-			path += 3;
-		return !strncmp(path, "nvme9n9/", 8) ? path + 8 : path;
-	}
-	return NULL;
+	if (flags & O_PATH)
+		return sysfs_dir();
+	return attribute(path, text, sizeof(text)) ? file_with(text) :
+						     refuse(ENOENT);
+}
+
+/* in sysfs, or in the directory for wrong blocks */
+int __wrap_openat(int dir, const char *path, int flags, mode_t mode)
+{
+	if (!kernel.up)
+		return __real_openat(dir, path, flags, mode);
+	if (dir < 0)
+		return refuse(EBADF);
+	if (dir < MAX_FD && kernel.sysfs[dir])
+		return sysfs_openat(path, flags);
+	CHECK(!strchr(path, '/'));
+	return file_with(NULL);
+}
+
+int __wrap_openat64(int dir, const char *path, int flags, mode_t mode)
+{
+	return __wrap_openat(dir, path, flags, mode);
 }
 
 FILE *__wrap_fopen(const char *path, const char *mode)
 {
-	static __thread char text[64];
-	const char *name;
-
 	if (!kernel.up)
 		return __real_fopen(path, mode);
-	name = attribute_name(path);
-	if (name && attribute(name, text, sizeof(text)))
-		return fmemopen(text, strlen(text), "r");
-	if (!name && !strcmp(path, FUZZ_LOG))
+	if (!strcmp(path, FUZZ_LOG))
 		return fdopen(file_with(kernel.log), "r");
-	if (!name && mode[0] == 'r' && !strchr(mode, '+') && readable(path))
+	if (mode[0] == 'r' && !strchr(mode, '+') && readable(path) &&
+	    strncmp(path, "/sys/dev/", 9))
 		return __real_fopen(path, mode);
 	errno = ENOENT;
 	return NULL;
@@ -411,20 +420,30 @@ int __wrap_ioctl(int fd, unsigned long request, void *arg)
 	}
 }
 
-ssize_t __wrap_readlink(const char *path, char *buf, size_t size)
+static ssize_t link_of(const char *path, char *buf, size_t size)
 {
-	const char *to = strstr(path, "/char/") ? "../../devices/ng9n9" :
+	const char *to = strstr(path, "char/") ? "../../devices/ng9n9" :
 			 "../../devices/nvme9n9";
 
-	if (!kernel.up)
-		return __real_readlink(path, buf, size);
 	if (!strstr(path, "/259:9"))
 		return refuse(ENOENT);
-	if (lacks(PARTITION) && !strstr(path, "/char/"))
+	if (lacks(PARTITION) && !strstr(path, "char/"))
 		to = "../../devices/nvme9n9/nvme9n9p1";
 	size = strlen(to) < size ? strlen(to) : size;
 	memcpy(buf, to, size);
 	return size;
+}
+
+ssize_t __wrap_readlink(const char *path, char *buf, size_t size)
+{
+	return kernel.up ? link_of(path, buf, size) :
+			   __real_readlink(path, buf, size);
+}
+
+ssize_t __wrap_readlinkat(int dir, const char *path, char *buf, size_t size)
+{
+	return kernel.up ? link_of(path, buf, size) :
+			   __real_readlinkat(dir, path, buf, size);
 }
 
 DIR *__wrap_opendir(const char *path)

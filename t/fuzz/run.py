@@ -36,7 +36,8 @@ def dictionary(build, target):
         subprocess.run([build / 'job', '-runs=0'], env={**os.environ, 'PI_FUZZ_DICTIONARY': str(path)},
                        check=True, capture_output=True)
     elif target == 'device':
-        words = re.findall(r'attr_(?:text|number)\(\w+, "([^"]+)"', (ROOT / 'lib/device.c').read_text())
+        words = [word for path in (ROOT / 'lib').glob('*.c')
+                 for word in re.findall(r'pi_sysfs_(?:text|number)\(\w+, "([^"]+)"', path.read_text())]
         words += re.findall(r'profile\s*= "([^"]+)"', (ROOT / 'lib/guard.c').read_text())
         lines = [f'"\\x0a{word} "' for word in sorted(set(words))]
         path.write_text('\n'.join([*lines, '"link ../../"', '"nvme0n1"', '"ng0n1"', '']))
