@@ -9,6 +9,7 @@
 #include "verify.h"
 
 #include "layout.h"
+#include "sibling.h"
 #include "usage.h"
 #include "way.h"
 
@@ -159,7 +160,7 @@ static int check_kind(struct fio_file *f, int fd, const struct pi_layout *layout
 
 	if (layout->passthru == character)
 		return 0;
-	ret = pi_device_sibling(fd, sibling, sizeof(sibling));
+	ret = pi_sibling(fd, sibling, sizeof(sibling));
 	if (ret < 0) {
 		if (character)
 			return 0;
@@ -182,7 +183,7 @@ static int check_unused(struct thread_data *td, struct fio_file *f, int fd)
 
 	if (f->filetype != FIO_TYPE_CHAR || !(td_write(td) || td_trim(td)) ||
 	    td->o.allow_mounted_write ||
-	    pi_device_sibling(fd, disk, sizeof(disk)) ||
+	    pi_sibling(fd, disk, sizeof(disk)) ||
 	    !pi_usage(strrchr(disk, '/') + 1, &reason))
 		return 0;
 	log_err("io_uring_pi: %s: %s, and this job would write there; free the disk, or set allow_mounted_write=1\n",

@@ -12,6 +12,7 @@
 #include <libnvme.h>
 
 #include "device.h"
+#include "sibling.h"
 #include "sysfs.h"
 
 #define SECTOR_SHIFT	9
@@ -64,50 +65,6 @@ static int probe_sysfs(int disk, int fd, struct pi_format *format,
 	return pi_format_from_profile(format, profile,
 				      pi_sysfs_number(disk, "integrity/protection_interval_bytes"),
 				      md_size, pi_first, reason);
-}
-
-/*
- * Name of the namespace's other device, "ng0n1".  0; 1 of a partition, where it
- * is the whole disk's; or -ENODEV.
- */
-static int sibling(const char *sysfs, int fd, char *name, size_t size)
-{
-	const char *from = "nvme", *to = "ng";
-	char own[NAME_MAX + 1], text[4];
-	bool partition = false;
-	struct stat st;
-
-	if (fstat(fd, &st) || !(S_ISBLK(st.st_mode) || S_ISCHR(st.st_mode)))
-		return -ENODEV;
-	if (S_ISCHR(st.st_mode)) {
-		from = "ng";
-		to = "nvme";
-	} else {
-		int dir = pi_sysfs_open(sysfs, &st);
-
-		partition = !pi_sysfs_text(dir, "partition", text, sizeof(text));
-		close(dir);
-	}
-	if (pi_sysfs_name(sysfs, &st, partition, own, sizeof(own)) ||
-	    strncmp(own, from, strlen(from)))
-		return -ENODEV;
-	snprintf(name, size, "%s%s", to, own + strlen(from));
-	return partition;
-}
-
-int pi_device_sibling_at(const char *sysfs, int fd, char *name, size_t size)
-{
-	char own[64];
-	int ret = sibling(sysfs, fd, own, sizeof(own));
-
-	if (ret >= 0)
-		snprintf(name, size, "/dev/%s", own);
-	return ret;
-}
-
-int pi_device_sibling(int fd, char *name, size_t size)
-{
-	return pi_device_sibling_at("/sys", fd, name, size);
 }
 
 static int no_metadata(int disk, struct pi_reason *reason)
@@ -293,11 +250,12 @@ static uint64_t max_command(int disk, const struct pi_format *format)
 /* the namespace's block device: its limits are the character device's too */
 static int block_dir(const char *sysfs, const struct stat *st, int fd)
 {
-	char path[80] = "../";
+	char other[64], path[64];
 	int dir, block;
 
-	if (sibling(sysfs, fd, path + 3, sizeof(path) - 3) < 0)
+	if (pi_sibling_at(sysfs, fd, other, sizeof(other)) < 0)
 		return -1;
+	snprintf(path, sizeof(path), "../%s", other + strlen("/dev/"));
 	dir = pi_sysfs_open(sysfs, st);
 	block = pi_sysfs_dir(dir, path);
 	close(dir);

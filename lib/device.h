@@ -62,21 +62,6 @@ int pi_device_probe_at(const char *sysfs, int fd, struct pi_device *dev,
 		       struct pi_reason *reason);
 
 /**
- * pi_device_sibling() - the other device of an NVMe namespace
- * @fd:		its block device, or a partition of that, or its character device
- * @name:	set to the path of the other one, /dev/ng0n1 or /dev/nvme0n1
- *
- * Return: 0; 1 of a partition, where the other one is the whole disk's; or
- * -ENODEV where there is none.
- */
-int pi_device_sibling(int fd, char *name, size_t size);
-
-/**
- * pi_device_sibling_at() - the same with sysfs somewhere else, for tests
- */
-int pi_device_sibling_at(const char *sysfs, int fd, char *name, size_t size);
-
-/**
  * struct pi_lba_format - one LBA format that an NVMe namespace can be given
  * @index:	for nvme format --lbaf=
  * @lbs:	bytes of data per block

@@ -18,6 +18,7 @@
 
 #include "device.h"
 #include "reach.h"
+#include "sibling.h"
 #include "tuple.h"
 
 #define SYSFS	"/fuzz"
@@ -295,7 +296,7 @@ static void probe(int fd)
 	} else {
 		check_device(&dev);
 	}
-	if (pi_device_sibling_at(SYSFS, fd, other, sizeof(other)) >= 0)
+	if (pi_sibling_at(SYSFS, fd, other, sizeof(other)) >= 0)
 		CHECK(!strncmp(other, "/dev/n", 6));
 	ret = pi_device_lba_formats(fd, formats);
 	CHECK(ret <= PI_MAX_LBA_FORMATS);

@@ -16,6 +16,7 @@
 #include "pi_test.h"
 
 #include "device.h"
+#include "sibling.h"
 
 /* of the device asked about; those below a stack have the ones after it */
 #define FD		1234
@@ -909,24 +910,24 @@ static void test_sibling(void **state)
 	char name[64];
 
 	(void)state;
-	assert_int_equal(pi_device_sibling_at(fake.root, FD, name, 64), 0);
+	assert_int_equal(pi_sibling_at(fake.root, FD, name, 64), 0);
 	assert_string_equal(name, "/dev/ng0n1");
 	fake.minor = PART_MINOR;
-	assert_int_equal(pi_device_sibling_at(fake.root, FD, name, 64), 1);
+	assert_int_equal(pi_sibling_at(fake.root, FD, name, 64), 1);
 	assert_string_equal(name, "/dev/ng0n1");
 	fake.minor = DISK_MINOR;
 	fake.type = S_IFCHR;
-	assert_int_equal(pi_device_sibling_at(fake.root, FD, name, 64), 0);
+	assert_int_equal(pi_sibling_at(fake.root, FD, name, 64), 0);
 	assert_string_equal(name, "/dev/nvme0n1");
 
 	fake.minor = 7;
-	assert_int_equal(pi_device_sibling_at(fake.root, FD, name, 64), -ENODEV);
+	assert_int_equal(pi_sibling_at(fake.root, FD, name, 64), -ENODEV);
 	put("devices/pci/sda/size", "8\n");
 	put_device("devices/pci/sda", "block", 7);
 	fake.type = S_IFBLK;
-	assert_int_equal(pi_device_sibling_at(fake.root, FD, name, 64), -ENODEV);
+	assert_int_equal(pi_sibling_at(fake.root, FD, name, 64), -ENODEV);
 	fake.type = S_IFREG;
-	assert_int_equal(pi_device_sibling_at(fake.root, FD, name, 64), -ENODEV);
+	assert_int_equal(pi_sibling_at(fake.root, FD, name, 64), -ENODEV);
 }
 
 #define device_test(test) \
