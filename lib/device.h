@@ -61,34 +61,4 @@ int pi_device_probe(int fd, struct pi_device *dev, struct pi_reason *reason);
 int pi_device_probe_at(const char *sysfs, int fd, struct pi_device *dev,
 		       struct pi_reason *reason);
 
-/**
- * struct pi_lba_format - one LBA format that an NVMe namespace can be given
- * @index:	for nvme format --lbaf=
- * @lbs:	bytes of data per block
- * @md_size:	bytes of metadata per block
- * @guard:	the guard it has with PI; NULL when Linux would carry none: too
- *		little metadata, a storage tag, a guard unknown here, or a
- *		namespace that cannot have PI or separate metadata
- * @in_use:	the namespace has it now
- */
-struct pi_lba_format {
-	unsigned int index;
-	uint32_t lbs;
-	uint16_t md_size;
-	const struct pi_guard *guard;
-	bool in_use;
-};
-
-#define PI_MAX_LBA_FORMATS	64
-
-/**
- * pi_device_lba_formats() - the LBA formats of an NVMe namespace
- * @formats:	room for PI_MAX_LBA_FORMATS
- *
- * Identify Namespace (NVM Command Set 1.0, 4.1.5); needs root.
- *
- * Return: how many, or a negative errno when the device does not tell.
- */
-int pi_device_lba_formats(int fd, struct pi_lba_format *formats);
-
 #endif

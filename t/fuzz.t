@@ -24,7 +24,7 @@ MUST_REACH = {
     'tuple': '''pi_format_from_cap pi_format_name pi_tuple_init pi_fault_apply guard_crc16 guard_crc64 guard_ip
         generate_8_alone generate_8_first_extended generate_16_last generate_16_alone_extended verify_8_alone
         verify_8_last_check verify_16_first verify_16_last_extended verify_0_check wrong_tag''',
-    'device': '''pi_device_probe_at pi_sibling_at pi_device_lba_formats pi_format_from_cap
+    'device': '''pi_device_probe_at pi_sibling_at pi_namespace_lba_formats pi_format_from_cap
         pi_format_from_profile pi_guard_by_profile check_lower pi_sysfs_text pi_sysfs_name''',
     'job': ' '.join(f'arm_{name}' for name in LAYOUTS.split()) + '''
         chk_cb reftag_cb pi_options_check check_act pi_target_probe check_whole pi_device_probe_at

@@ -17,6 +17,7 @@
 #include "device.h"
 #include "json.h"
 #include "layout.h"
+#include "namespace.h"
 #include "reason.h"
 
 struct info {
@@ -191,7 +192,7 @@ int main(int argc, char **argv)
 	}
 	uname(&info.uts);
 	info.probe = pi_device_probe(fd, &info.dev, &info.reason);
-	info.nr_formats = pi_device_lba_formats(fd, info.formats);
+	info.nr_formats = pi_namespace_lba_formats(fd, info.formats);
 	probe_layouts(&info);
 	close(fd);
 	if (json)

@@ -17,6 +17,7 @@
 #include <libnvme.h>
 
 #include "device.h"
+#include "namespace.h"
 #include "reach.h"
 #include "sibling.h"
 #include "tuple.h"
@@ -298,7 +299,7 @@ static void probe(int fd)
 	}
 	if (pi_sibling_at(SYSFS, fd, other, sizeof(other)) >= 0)
 		CHECK(!strncmp(other, "/dev/n", 6));
-	ret = pi_device_lba_formats(fd, formats);
+	ret = pi_namespace_lba_formats(fd, formats);
 	CHECK(ret <= PI_MAX_LBA_FORMATS);
 	for (int i = 0; i < ret; i++)
 		CHECK(formats[i].lbs);

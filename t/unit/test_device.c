@@ -16,6 +16,7 @@
 #include "pi_test.h"
 
 #include "device.h"
+#include "namespace.h"
 #include "sibling.h"
 
 /* of the device asked about; those below a stack have the ones after it */
@@ -715,7 +716,7 @@ static void test_lba_formats(void **state)
 	lba_format(6, 64, 12, 2, 8);	/* storage tag */
 	lba_format(7, 8, 12, 0, 0);
 
-	assert_int_equal(pi_device_lba_formats(FD, formats), 8);
+	assert_int_equal(pi_namespace_lba_formats(FD, formats), 8);
 	for (unsigned int i = 0; i < 8; i++) {
 		assert_int_equal(formats[i].index, i);
 		assert_int_equal(formats[i].lbs, i < 2 ? 512 : 4096);
@@ -730,24 +731,24 @@ static void test_lba_formats(void **state)
 	/* bits 5 and 6 are the high ones of the index */
 	fake.ns.flbas = 1 << 5;
 	lba_format(16, 8, 12, 0, 0);
-	assert_int_equal(pi_device_lba_formats(FD, formats), 17);
+	assert_int_equal(pi_namespace_lba_formats(FD, formats), 17);
 	assert_true(formats[16].in_use && !formats[0].in_use);
 
 	/* without the NVM command set's page there is no other guard */
 	fake.nvm_ret = -1;
-	assert_int_equal(pi_device_lba_formats(FD, formats), 17);
+	assert_int_equal(pi_namespace_lba_formats(FD, formats), 17);
 	assert_string_equal(formats[4].guard->name, "CRC16");
 
 	fake.ns.mc = NVME_NS_MC_EXTENDED;
-	pi_device_lba_formats(FD, formats);
+	pi_namespace_lba_formats(FD, formats);
 	assert_null(formats[1].guard);
 	fake.ns.mc = NVME_NS_MC_SEPARATE;
 	fake.ns.dpc = 0;
-	pi_device_lba_formats(FD, formats);
+	pi_namespace_lba_formats(FD, formats);
 	assert_null(formats[1].guard);
 
 	fake.no_nsid = true;
-	assert_int_equal(pi_device_lba_formats(FD, formats), -ENOTTY);
+	assert_int_equal(pi_namespace_lba_formats(FD, formats), -ENOTTY);
 }
 
 /* format @index in use; @extended: metadata at the end of the data */
