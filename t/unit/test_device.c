@@ -7,13 +7,12 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
 #include <limits.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <libnvme.h>
 
-#include "pi_test.h"
+#include "pi_test_tree.h"
 
 #include "device.h"
 #include "namespace.h"
@@ -49,7 +48,6 @@ static struct {
 	} lower[NR_LOWER];
 	unsigned int opened;
 	int next_fd;
-	char root[64];
 } fake;
 
 int __real_fstat(int fd, struct stat *st);
@@ -142,38 +140,14 @@ int __wrap_nvme_identify(struct nvme_identify_args *args)
 	return 0;
 }
 
-static void put(const char *path, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-/* a file below the tree's root, directories included */
-static void put(const char *path, const char *fmt, ...)
-{
-	char whole[PATH_MAX];
-	va_list ap;
-	FILE *file;
-
-	snprintf(whole, sizeof(whole), "%s/%s", fake.root, path);
-	for (char *p = whole + strlen(fake.root) + 1; (p = strchr(p, '/')); p++) {
-		*p = '\0';
-		assert_true(!mkdir(whole, 0700) || errno == EEXIST);
-		*p = '/';
-	}
-	file = fopen(whole, "w");
-	assert_non_null(file);
-	va_start(ap, fmt);
-	vfprintf(file, fmt, ap);
-	va_end(ap);
-	fclose(file);
-}
-
 static void put_device(const char *path, const char *kind, unsigned int minor)
 {
 	char target[PATH_MAX], name[PATH_MAX], readme[64];
 
 	snprintf(readme, sizeof(readme), "dev/%s/README", kind);
-	put(readme, "links");
+	pi_test_file(readme, "links");
 	snprintf(target, sizeof(target), "../../%s", path);
-	snprintf(name, sizeof(name), "%s/dev/%s/259:%u", fake.root, kind, minor);
+	snprintf(name, sizeof(name), "%s/dev/%s/259:%u", pi_test_root, kind, minor);
 	assert_return_code(symlink(target, name), errno);
 }
 
@@ -191,14 +165,13 @@ static int setup(void **state)
 	fake.major = 259;
 	fake.minor = DISK_MINOR;
 	fake.cap_errno = ENOTTY;
-	strcpy(fake.root, "/tmp/pi-test-device-XXXXXX");
-	if (!mkdtemp(fake.root))
+	if (pi_test_tree())
 		return -1;
-	put(DISK "/queue/logical_block_size", "4096\n");
-	put(DISK "/size", "2097152\n");
-	put(PART "/partition", "1\n");
-	put(PART "/start", "2048\n");
-	put(GENERIC "/dev", "259:0\n");
+	pi_test_file(DISK "/queue/logical_block_size", "4096\n");
+	pi_test_file(DISK "/size", "2097152\n");
+	pi_test_file(PART "/partition", "1\n");
+	pi_test_file(PART "/start", "2048\n");
+	pi_test_file(GENERIC "/dev", "259:0\n");
 	put_device(DISK, "block", DISK_MINOR);
 	put_device(PART, "block", PART_MINOR);
 	put_device(GENERIC, "char", DISK_MINOR);
@@ -206,18 +179,11 @@ static int setup(void **state)
 	return 0;
 }
 
-static int unlink_one(const char *path, const struct stat *st, int type,
-		      struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
-}
-
 static int teardown(void **state)
 {
 	(void)state;
 	fake.stand_in = false;
-	if (nftw(fake.root, unlink_one, 16, FTW_DEPTH | FTW_PHYS))
+	if (pi_test_tree_remove())
 		return -1;
 	assert_int_equal(pi_test_next_fd(), fake.next_fd);
 	return 0;
@@ -225,15 +191,15 @@ static int teardown(void **state)
 
 static void put_integrity(const char *profile, unsigned int interval)
 {
-	put(DISK "/integrity/format", "%s\n", profile);
-	put(DISK "/integrity/protection_interval_bytes", "%u\n", interval);
+	pi_test_file(DISK "/integrity/format", "%s\n", profile);
+	pi_test_file(DISK "/integrity/protection_interval_bytes", "%u\n", interval);
 }
 
 static void put_nvme(const char *profile, unsigned int interval,
 		     unsigned int md_size)
 {
 	put_integrity(profile, interval);
-	put(DISK "/metadata_bytes", "%u\n", md_size);
+	pi_test_file(DISK "/metadata_bytes", "%u\n", md_size);
 }
 
 /* Linux 6.17 and newer */
@@ -263,7 +229,7 @@ static void accept_as(const char *name, uint64_t start)
 	int ret;
 
 	memset(&dev, PI_TEST_CANARY, sizeof(dev));
-	ret = pi_device_probe_at(fake.root, FD, &dev, &reason);
+	ret = pi_device_probe_at(pi_test_root, FD, &dev, &reason);
 	if (ret)
 		fail_msg("%d: %s", ret, reason.text);
 	pi_format_name(&dev.format, text, sizeof(text));
@@ -276,10 +242,10 @@ static void refuse(int err, const char *part, const char *advice)
 	struct pi_reason reason = { "" };
 	struct pi_device dev;
 
-	assert_int_equal(pi_device_probe_at(fake.root, FD, &dev, &reason), err);
+	assert_int_equal(pi_device_probe_at(pi_test_root, FD, &dev, &reason), err);
 	pi_test_says(&reason, part);
 	pi_test_says(&reason, advice);
-	assert_int_equal(pi_device_probe_at(fake.root, FD, &dev, NULL), err);
+	assert_int_equal(pi_device_probe_at(pi_test_root, FD, &dev, NULL), err);
 }
 
 static void test_cap(void **state)
@@ -330,11 +296,11 @@ static void test_no_metadata(void **state)
 	const struct pi_uapi_cap nothing = { 0 };
 
 	(void)state;
-	put(DISK "/queue/logical_block_size", "512\n");
+	pi_test_file(DISK "/queue/logical_block_size", "512\n");
 	refuse(-ENODATA, "LBA format 512+0", "pi_layout=none");
 	put_integrity("none", 0);
 	refuse(-ENODATA, "LBA format 512+0", "format it with PI");
-	put(DISK "/metadata_bytes", "0\n");
+	pi_test_file(DISK "/metadata_bytes", "0\n");
 	refuse(-ENODATA, "LBA format 512+0", "pi_layout=none");
 
 	/* the partition says the same: it has the disk's format */
@@ -353,9 +319,9 @@ static void test_extended_lba(void **state)
 	const struct pi_uapi_cap nothing = { 0 };
 
 	(void)state;
-	put(DISK "/metadata_bytes", "8\n");
+	pi_test_file(DISK "/metadata_bytes", "8\n");
 	refuse(-ENODATA, "LBA format 4096+8, extended", "pi_layout=none");
-	put(DISK "/metadata_bytes", "64\n");
+	pi_test_file(DISK "/metadata_bytes", "64\n");
 	refuse(-ENODATA, "LBA format 4096+64, extended", "separate metadata");
 	put_integrity("none", 0);
 	refuse(-ENODATA, "LBA format 4096+64, extended", "pi_layout=none");
@@ -369,7 +335,7 @@ static void test_no_profile_no_root(void **state)
 {
 	(void)state;
 	fake.identify_ret = -1;
-	put(DISK "/metadata_bytes", "64\n");
+	pi_test_file(DISK "/metadata_bytes", "64\n");
 	refuse(-ENODATA, "LBA format 4096+64, extended", "pi_layout=none");
 	put_nvme("EXT-DIF-TYPE1-CRC32", 4096, 64);
 	refuse(-EOPNOTSUPP, "'EXT-DIF-TYPE1-CRC32'", "pi_layout=none");
@@ -461,9 +427,9 @@ static void test_scsi(void **state)
 static void test_interval_unknown(void **state)
 {
 	(void)state;
-	put(DISK "/integrity/format", "T10-DIF-TYPE1-CRC\n");
+	pi_test_file(DISK "/integrity/format", "T10-DIF-TYPE1-CRC\n");
 	refuse(-EOPNOTSUPP, "protection interval of 0 bytes", "pi_layout=none");
-	put(DISK "/integrity/protection_interval_bytes", "many\n");
+	pi_test_file(DISK "/integrity/protection_interval_bytes", "many\n");
 	refuse(-EOPNOTSUPP, "protection interval of 0 bytes", "pi_layout=none");
 }
 
@@ -478,7 +444,7 @@ static void test_sysfs_nonsense(void **state)
 	refuse(-EOPNOTSUPP, "guard of kind 'XXXX", "4096+8");
 	put_integrity("", 4096);
 	refuse(-EOPNOTSUPP, "guard of kind ''", "pi_layout=none");
-	put(DISK "/integrity/format", "%s", "");
+	pi_test_file(DISK "/integrity/format", "%s", "");
 	refuse(-ENODATA, "LBA format 4096+0", "pi_layout=none");
 }
 
@@ -491,7 +457,7 @@ static void test_partition(void **state)
 	accept_as("4096+8 type 1 CRC16", 256);
 	answer_cap(3, 512, 8, 0);
 	accept_as("512+8 type 1 CRC16", 2048);
-	put(PART "/start", "20000000000\n");
+	pi_test_file(PART "/start", "20000000000\n");
 	accept_as("512+8 type 1 CRC16", 20000000000);
 
 	/* its format is to be found with the disk */
@@ -513,7 +479,7 @@ static void test_partition_misaligned(void **state)
 	for (unsigned int sector = 2049; sector < 2056; sector++) {
 		char part[64];
 
-		put(PART "/start", "%u\n", sector);
+		pi_test_file(PART "/start", "%u\n", sector);
 		snprintf(part, sizeof(part), "begins at byte %u", sector * 512);
 		refuse(-EINVAL, part, "align it");
 		refuse(-EINVAL, "interval of 4096 bytes", "align it");
@@ -528,10 +494,10 @@ static void test_partition_misaligned(void **state)
 static void put_stack(void)
 {
 	fake.minor = STACK_MINOR;
-	put(STACK "/queue/logical_block_size", "4096\n");
-	put(STACK "/queue/max_sectors_kb", "512\n");
-	put(STACK "/slaves/nvme0n1/dev", "259:%u\n", DISK_MINOR);
-	put(STACK "/slaves/nvme0n1p1/dev", "259:%u\n", PART_MINOR);
+	pi_test_file(STACK "/queue/logical_block_size", "4096\n");
+	pi_test_file(STACK "/queue/max_sectors_kb", "512\n");
+	pi_test_file(STACK "/slaves/nvme0n1/dev", "259:%u\n", DISK_MINOR);
+	pi_test_file(STACK "/slaves/nvme0n1p1/dev", "259:%u\n", PART_MINOR);
 	put_device(STACK, "block", STACK_MINOR);
 	fake.lower[0] = (struct lower) {
 		.name = "nvme0n1", .minor = DISK_MINOR, .cap = fake.cap,
@@ -548,20 +514,20 @@ static void test_stack(void **state)
 
 	(void)state;
 	answer_cap(3, 4096, 64, 56);
-	assert_int_equal(pi_device_probe_at(fake.root, FD, &dev, NULL), 0);
+	assert_int_equal(pi_device_probe_at(pi_test_root, FD, &dev, NULL), 0);
 	assert_false(dev.stacked);
 	put_stack();
 	accept_as("4096+64 type 1 CRC16 last", 0);
 	assert_int_equal(fake.opened, 2);
-	assert_int_equal(pi_device_probe_at(fake.root, FD, &dev, NULL), 0);
+	assert_int_equal(pi_device_probe_at(pi_test_root, FD, &dev, NULL), 0);
 	assert_true(dev.stacked);
 
 	/* what one below splits is split */
-	put(DISK "/queue/max_sectors_kb", "64\n");
-	assert_int_equal(pi_device_probe_at(fake.root, FD, &dev, NULL), 0);
+	pi_test_file(DISK "/queue/max_sectors_kb", "64\n");
+	assert_int_equal(pi_device_probe_at(pi_test_root, FD, &dev, NULL), 0);
 	assert_int_equal(dev.max_bytes, 64 << 10);
-	put(DISK "/queue/max_sectors_kb", "1024\n");
-	assert_int_equal(pi_device_probe_at(fake.root, FD, &dev, NULL), 0);
+	pi_test_file(DISK "/queue/max_sectors_kb", "1024\n");
+	assert_int_equal(pi_device_probe_at(pi_test_root, FD, &dev, NULL), 0);
 	assert_int_equal(dev.max_bytes, 512 << 10);
 }
 
@@ -623,8 +589,8 @@ static void test_stack_before_cap(void **state)
 {
 	(void)state;
 	put_stack();
-	put(STACK "/integrity/format", "T10-DIF-TYPE1-CRC\n");
-	put(STACK "/integrity/protection_interval_bytes", "4096\n");
+	pi_test_file(STACK "/integrity/format", "T10-DIF-TYPE1-CRC\n");
+	pi_test_file(STACK "/integrity/protection_interval_bytes", "4096\n");
 	refuse(-EOPNOTSUPP, "FS_IOC_GETLBMD_CAP is Linux 6.17", "name nvme0n1");
 }
 
@@ -767,7 +733,7 @@ static struct pi_device probe_char(void)
 	struct pi_device dev;
 
 	memset(&dev, PI_TEST_CANARY, sizeof(dev));
-	if (pi_device_probe_at(fake.root, FD, &dev, &reason))
+	if (pi_device_probe_at(pi_test_root, FD, &dev, &reason))
 		fail_msg("%s", reason.text);
 	assert_int_equal(dev.nsid, NSID);
 	assert_int_equal(dev.start, 0);
@@ -823,10 +789,10 @@ static void refuse_char(int err, const char *part)
 	struct pi_reason reason = { "" };
 	struct pi_device dev;
 
-	assert_int_equal(pi_device_probe_at(fake.root, FD, &dev, &reason), err);
+	assert_int_equal(pi_device_probe_at(pi_test_root, FD, &dev, &reason), err);
 	pi_test_says(&reason, part);
 	assert_null(strstr(reason.text, "pi_layout=none"));
-	assert_int_equal(pi_device_probe_at(fake.root, FD, &dev, NULL), err);
+	assert_int_equal(pi_device_probe_at(pi_test_root, FD, &dev, NULL), err);
 }
 
 static void test_namespace_refusals(void **state)
@@ -857,8 +823,8 @@ static void test_namespace_refusals(void **state)
 
 static void expect_max(uint64_t bytes, uint64_t kb, uint64_t segments)
 {
-	put(DISK "/queue/max_hw_sectors_kb", "%" PRIu64 "\n", kb);
-	put(DISK "/queue/max_segments", "%" PRIu64 "\n", segments);
+	pi_test_file(DISK "/queue/max_hw_sectors_kb", "%" PRIu64 "\n", kb);
+	pi_test_file(DISK "/queue/max_segments", "%" PRIu64 "\n", segments);
 	assert_int_equal(probe_char().max_bytes, bytes);
 }
 
@@ -880,7 +846,7 @@ static void test_max_command(void **state)
 	expect_max(65536 * 512, 1 << 20, 65535);
 
 	assert_false(probe_char().polls);
-	put(DISK "/queue/io_poll", "1\n");
+	pi_test_file(DISK "/queue/io_poll", "1\n");
 	assert_true(probe_char().polls);
 }
 
@@ -894,15 +860,15 @@ static void test_max_metadata(void **state)
 	lba_format(0, 8, 9, 0, 0);
 	use(0, 1, false);
 	assert_int_equal(probe_char().max_md, pages);
-	put(DISK "/queue/max_hw_sectors_kb", "512\n");
+	pi_test_file(DISK "/queue/max_hw_sectors_kb", "512\n");
 	assert_int_equal(probe_char().max_md, 512 << 10);
 
 	fake.type = S_IFBLK;
 	answer_cap(3, 512, 8, 0);
-	assert_int_equal(pi_device_probe_at(fake.root, FD, &dev, NULL), 0);
+	assert_int_equal(pi_device_probe_at(pi_test_root, FD, &dev, NULL), 0);
 	assert_int_equal(dev.max_md, 512 << 10);
-	put(DISK "/queue/max_hw_sectors_kb", "65536\n");
-	assert_int_equal(pi_device_probe_at(fake.root, FD, &dev, NULL), 0);
+	pi_test_file(DISK "/queue/max_hw_sectors_kb", "65536\n");
+	assert_int_equal(pi_device_probe_at(pi_test_root, FD, &dev, NULL), 0);
 	assert_int_equal(dev.max_md, pages);
 }
 
@@ -911,24 +877,24 @@ static void test_sibling(void **state)
 	char name[64];
 
 	(void)state;
-	assert_int_equal(pi_sibling_at(fake.root, FD, name, 64), 0);
+	assert_int_equal(pi_sibling_at(pi_test_root, FD, name, 64), 0);
 	assert_string_equal(name, "/dev/ng0n1");
 	fake.minor = PART_MINOR;
-	assert_int_equal(pi_sibling_at(fake.root, FD, name, 64), 1);
+	assert_int_equal(pi_sibling_at(pi_test_root, FD, name, 64), 1);
 	assert_string_equal(name, "/dev/ng0n1");
 	fake.minor = DISK_MINOR;
 	fake.type = S_IFCHR;
-	assert_int_equal(pi_sibling_at(fake.root, FD, name, 64), 0);
+	assert_int_equal(pi_sibling_at(pi_test_root, FD, name, 64), 0);
 	assert_string_equal(name, "/dev/nvme0n1");
 
 	fake.minor = 7;
-	assert_int_equal(pi_sibling_at(fake.root, FD, name, 64), -ENODEV);
-	put("devices/pci/sda/size", "8\n");
+	assert_int_equal(pi_sibling_at(pi_test_root, FD, name, 64), -ENODEV);
+	pi_test_file("devices/pci/sda/size", "8\n");
 	put_device("devices/pci/sda", "block", 7);
 	fake.type = S_IFBLK;
-	assert_int_equal(pi_sibling_at(fake.root, FD, name, 64), -ENODEV);
+	assert_int_equal(pi_sibling_at(pi_test_root, FD, name, 64), -ENODEV);
 	fake.type = S_IFREG;
-	assert_int_equal(pi_sibling_at(fake.root, FD, name, 64), -ENODEV);
+	assert_int_equal(pi_sibling_at(pi_test_root, FD, name, 64), -ENODEV);
 }
 
 #define device_test(test) \

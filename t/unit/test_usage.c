@@ -1,61 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 
-#include "pi_test.h"
+#include "pi_test_tree.h"
 
 #include "usage.h"
 
 #define DISK	"sys/class/block/nvme0n1"
 
-static char root[64];
-
-static void put(const char *path, const char *text)
-{
-	char whole[256];
-	FILE *file;
-
-	snprintf(whole, sizeof(whole), "%s/%s", root, path);
-	for (char *p = whole + strlen(root) + 1; (p = strchr(p, '/')); p++) {
-		*p = '\0';
-		mkdir(whole, 0755);
-		*p = '/';
-	}
-	file = fopen(whole, "w");
-	assert_non_null(file);
-	fputs(text, file);
-	fclose(file);
-}
-
 static int setup(void **state)
 {
 	(void)state;
-	strcpy(root, "/tmp/pi-usage-XXXXXX");
-	if (!mkdtemp(root))
+	if (pi_test_tree())
 		return -1;
-	put(DISK "/dev", "259:1\n");
-	put(DISK "/queue/rotational", "0\n");
-	put(DISK "/nvme0n1p1/dev", "259:2\n");
-	put(DISK "/nvme0n1p1/partition", "1\n");
-	put("proc/self/mountinfo",
+	pi_test_file(DISK "/dev", "259:1\n");
+	pi_test_file(DISK "/queue/rotational", "0\n");
+	pi_test_file(DISK "/nvme0n1p1/dev", "259:2\n");
+	pi_test_file(DISK "/nvme0n1p1/partition", "1\n");
+	pi_test_file("proc/self/mountinfo",
 	    "22 1 0:20 / / rw shared:1 - overlay overlay rw\n"
 	    "23 22 259:3 / /a rw - ext4 /dev/nvme0n2 rw\n"
 	    "24 22 259:12 / /b rw master:7 - ext4 /dev/nvme0n10 rw\n"
 	    "no line of it\n");
-	put("proc/swaps", "Filename Type Size Used Priority\n"
+	pi_test_file("proc/swaps", "Filename Type Size Used Priority\n"
 	    "/dev/nvme0n10p1 partition 8 0 -2\n/swapfile file 8 0 -3\n");
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	char command[128];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -r %s", root);
-	return system(command);
+	return pi_test_tree_remove();
 }
 
 static void expect(int ret, const char *text)
@@ -63,8 +37,8 @@ static void expect(int ret, const char *text)
 	struct pi_reason reason = { "" };
 	char sys[80], proc[80];
 
-	snprintf(sys, sizeof(sys), "%s/sys", root);
-	snprintf(proc, sizeof(proc), "%s/proc", root);
+	snprintf(sys, sizeof(sys), "%s/sys", pi_test_root);
+	snprintf(proc, sizeof(proc), "%s/proc", pi_test_root);
 	assert_int_equal(pi_usage_at(sys, proc, "nvme0n1", &reason), ret);
 	assert_string_equal(reason.text, text);
 }
@@ -78,14 +52,14 @@ static void test_unused(void **state)
 static void test_mounted(void **state)
 {
 	(void)state;
-	put("proc/self/mountinfo",
+	pi_test_file("proc/self/mountinfo",
 	    "22 1 0:20 / / rw - overlay overlay rw\n"
 	    "23 22 259:1 / /data rw shared:2 - xfs /dev/root rw\n");
 	expect(-EBUSY, "nvme0n1 is mounted on /data");
-	put("proc/self/mountinfo",
+	pi_test_file("proc/self/mountinfo",
 	    "23 22 259:2 / /boot rw shared:2 - ext4 /dev/disk/by-uuid/1 rw\n");
 	expect(-EBUSY, "nvme0n1p1 is mounted on /boot");
-	put("proc/self/mountinfo",
+	pi_test_file("proc/self/mountinfo",
 	    "23 22 0:40 / /b rw - btrfs /dev/nvme0n1p1 rw\n");
 	expect(-EBUSY, "nvme0n1p1 is mounted on /b");
 }
@@ -93,14 +67,14 @@ static void test_mounted(void **state)
 static void test_swap(void **state)
 {
 	(void)state;
-	put("proc/swaps", "Filename\n/dev/nvme0n1p1 partition 8 0 -2\n");
+	pi_test_file("proc/swaps", "Filename\n/dev/nvme0n1p1 partition 8 0 -2\n");
 	expect(-EBUSY, "nvme0n1p1 is swap space");
 }
 
 static void test_held(void **state)
 {
 	(void)state;
-	put(DISK "/holders/dm-3/dev", "253:3\n");
+	pi_test_file(DISK "/holders/dm-3/dev", "253:3\n");
 	expect(-EBUSY, "nvme0n1 is held by dm-3");
 }
 
