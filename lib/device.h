@@ -40,6 +40,8 @@ struct pi_device {
  * pi_device_probe() - find out the PI format of an open device
  * @fd:		block device, or character device of an NVMe namespace
  *		(/dev/ngXnY), open for reading
+ * @dev:	set
+ * @reason:	says why not
  *
  * Asks FS_IOC_GETLBMD_CAP (Linux 6.17), else sysfs and, for the place of the
  * tuple on NVMe, Identify Namespace (NVMe Base 2.0, 5.17; needs root before
@@ -57,6 +59,11 @@ int pi_device_probe(int fd, struct pi_device *dev, struct pi_reason *reason);
 /**
  * pi_device_probe_at() - the same with sysfs somewhere else, for tests
  * @sysfs:	"/sys"
+ * @fd:		as for pi_device_probe()
+ * @dev:	likewise
+ * @reason:	likewise
+ *
+ * Return: as pi_device_probe().
  */
 int pi_device_probe_at(const char *sysfs, int fd, struct pi_device *dev,
 		       struct pi_reason *reason);

@@ -218,7 +218,6 @@ static bool tear(const struct pi_fault_block *block, uint64_t random)
 }
 
 const struct pi_fault_kind pi_fault_kinds[PI_NR_FAULT_KINDS] = {
-	/* a bit of the data */
 	[PI_FAULT_DATA] = {
 		.name		= "data",
 		.places		= ANYWHERE,
@@ -226,7 +225,6 @@ const struct pi_fault_kind pi_fault_kinds[PI_NR_FAULT_KINDS] = {
 		.shows_as	= as_guard,
 		.apply		= flip_data,
 	},
-	/* a bit of the guard */
 	[PI_FAULT_GUARD] = {
 		.name		= "guard",
 		.places		= EITHER_WAY,
@@ -234,7 +232,6 @@ const struct pi_fault_kind pi_fault_kinds[PI_NR_FAULT_KINDS] = {
 		.shows_as	= as_guard,
 		.apply		= flip_guard,
 	},
-	/* a bit of the application tag */
 	[PI_FAULT_APPTAG] = {
 		.name		= "apptag",
 		.places		= EITHER_WAY,
@@ -242,7 +239,6 @@ const struct pi_fault_kind pi_fault_kinds[PI_NR_FAULT_KINDS] = {
 		.shows_as	= as_app,
 		.apply		= flip_app,
 	},
-	/* a bit of the reference tag */
 	[PI_FAULT_REFTAG] = {
 		.name		= "reftag",
 		.places		= EITHER_WAY,
@@ -251,7 +247,6 @@ const struct pi_fault_kind pi_fault_kinds[PI_NR_FAULT_KINDS] = {
 		.shows_as	= as_ref,
 		.apply		= flip_ref,
 	},
-	/* a bit of the metadata outside the tuple */
 	[PI_FAULT_OPAQUE] = {
 		.name		= "opaque",
 		.places		= EITHER_WAY,
@@ -259,7 +254,6 @@ const struct pi_fault_kind pi_fault_kinds[PI_NR_FAULT_KINDS] = {
 		.shows_as	= as_opaque,
 		.apply		= flip_opaque,
 	},
-	/* the tuple of a block meant for another place */
 	[PI_FAULT_MISPLACE] = {
 		.name		= "misplace",
 		.places		= ON_THE_WAY_OUT,
@@ -268,10 +262,7 @@ const struct pi_fault_kind pi_fault_kinds[PI_NR_FAULT_KINDS] = {
 		.shows_as	= as_other_place,
 		.apply		= misplace,
 	},
-	/*
-	 * The block and metadata that were there before: in order by itself, it
-	 * shows only when it was written with another application tag.
-	 */
+	/* in order by itself: what shows is another application tag in it */
 	[PI_FAULT_DROP] = {
 		.name		= "drop",
 		.places		= ON_THE_WAY_OUT,
@@ -280,7 +271,6 @@ const struct pi_fault_kind pi_fault_kinds[PI_NR_FAULT_KINDS] = {
 		.shows_as	= as_any,
 		.apply		= drop,
 	},
-	/* the second half of the data is the old one */
 	[PI_FAULT_TEAR] = {
 		.name		= "tear",
 		.places		= ON_THE_WAY_OUT,

@@ -9,6 +9,18 @@
 #include "format.h"
 #include "tuple.h"
 
+/**
+ * enum pi_fault_id - the rows of pi_fault_kinds
+ * @PI_FAULT_DATA:	a bit of the data
+ * @PI_FAULT_GUARD:	a bit of the guard
+ * @PI_FAULT_APPTAG:	a bit of the application tag
+ * @PI_FAULT_REFTAG:	a bit of the reference tag
+ * @PI_FAULT_OPAQUE:	a bit of the metadata outside the tuple
+ * @PI_FAULT_MISPLACE:	the tuple of a block meant for another place
+ * @PI_FAULT_DROP:	the block and metadata that were there before
+ * @PI_FAULT_TEAR:	the second half of the data is the old one
+ * @PI_NR_FAULT_KINDS:	how many rows
+ */
 enum pi_fault_id {
 	PI_FAULT_DATA,
 	PI_FAULT_GUARD,
@@ -21,11 +33,16 @@ enum pi_fault_id {
 	PI_NR_FAULT_KINDS,
 };
 
-/* where on its way a block is damaged */
+/**
+ * enum pi_fault_place - where on its way a block is damaged
+ * @PI_INJECT_OUT:	a write, after its tuples were generated
+ * @PI_INJECT_BEFORE:	a write, before that
+ * @PI_INJECT_BACK:	a read, before it is verified
+ */
 enum pi_fault_place {
-	PI_INJECT_OUT,		/* a write, after its tuples were generated */
-	PI_INJECT_BEFORE,	/* a write, before */
-	PI_INJECT_BACK,		/* a read, before it is verified */
+	PI_INJECT_OUT,
+	PI_INJECT_BEFORE,
+	PI_INJECT_BACK,
 };
 
 /**
@@ -79,6 +96,7 @@ struct pi_fault_kind {
 	bool (*apply)(const struct pi_fault_block *block, uint64_t random);
 };
 
+/* by PI_FAULT_* */
 extern const struct pi_fault_kind pi_fault_kinds[PI_NR_FAULT_KINDS];
 
 /**

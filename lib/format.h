@@ -14,15 +14,15 @@
  * struct pi_format - how one device lays out its protection information
  * @guard:	the guard and, with it, the tuple
  * @interval:	bytes of data that one tuple protects, a power of two
- * @shift:	log2 of @interval
  * @md_size:	bytes of metadata per interval, the tuple included
- * @extended:	the metadata of an interval follows its data in the same
- *		buffer (extended LBA), and is not in one of its own
  * @pi_offset:	where in them the tuple begins; the guard covers the metadata
  *		before it too (NVM Command Set 1.0, 5.2.1)
+ * @shift:	log2 of @interval
  * @type:	1 (type 2 is the same to Linux: reference tags count from the
  *		first block) or 3 (the reference tag is the application's);
  *		3 where there is no tuple
+ * @extended:	the metadata of an interval follows its data in the same
+ *		buffer (extended LBA), and is not in one of its own
  */
 struct pi_format {
 	const struct pi_guard *guard;
@@ -36,6 +36,9 @@ struct pi_format {
 
 /**
  * pi_format_from_cap() - format from what FS_IOC_GETLBMD_CAP says
+ * @format:	set
+ * @cap:	what the ioctl has filled in
+ * @reason:	says why not
  *
  * Return: 0, -ENODATA when the device has no metadata, or -EOPNOTSUPP for
  * metadata this build cannot fill, the latter two with a @reason.
@@ -45,10 +48,12 @@ int pi_format_from_cap(struct pi_format *format, const struct pi_uapi_cap *cap,
 
 /**
  * pi_format_from_profile() - format from sysfs, for kernels before 6.17
+ * @format:	set
  * @profile:	content of integrity/format, such as "T10-DIF-TYPE1-CRC"
  * @interval:	content of integrity/protection_interval_bytes
  * @md_size:	bytes of metadata per interval
  * @pi_first:	the tuple is at the beginning of them, not at the end
+ * @reason:	says why not
  *
  * Return: as pi_format_from_cap().
  */
@@ -59,11 +64,17 @@ int pi_format_from_profile(struct pi_format *format, const char *profile,
 /**
  * pi_format_name() - the format for a person, "4096+64 type 1 CRC16 last" or
  *		      "4096+64 without PI"
+ * @format:	any
+ * @buf:	gets the name
+ * @size:	of it
  */
 void pi_format_name(const struct pi_format *format, char *buf, size_t size);
 
 /**
  * pi_format_stride() - bytes in the data buffer from one interval to the next
+ * @format:	any
+ *
+ * Return: the size of the interval, and of its metadata where that follows it.
  */
 static inline uint32_t pi_format_stride(const struct pi_format *format)
 {
@@ -73,6 +84,10 @@ static inline uint32_t pi_format_stride(const struct pi_format *format)
 /**
  * pi_format_md_bytes() - bytes of metadata in a buffer of their own that go with
  *			  @bytes of data
+ * @format:	any
+ * @bytes:	of data, whole intervals
+ *
+ * Return: how many; 0 of an extended format, which has them in the data.
  */
 static inline uint64_t pi_format_md_bytes(const struct pi_format *format,
 					  uint64_t bytes)

@@ -35,6 +35,7 @@ struct pi_guard {
 
 /**
  * pi_guard_by_csum() - the guard of a PI_LBMD_CSUM_* number
+ * @csum:	the number
  *
  * Return: NULL when this build does not know it.
  */

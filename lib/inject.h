@@ -8,6 +8,11 @@
 #include "fault.h"
 #include "reason.h"
 
+/**
+ * struct pi_block_range - blocks that follow each other
+ * @first:	number of the first
+ * @last:	number of the last, which belongs to them
+ */
 struct pi_block_range {
 	uint64_t first;
 	uint64_t last;
@@ -20,6 +25,7 @@ struct pi_block_range {
  * @seed:	the same seed damages the same blocks in the same way, whatever
  *		order they come in
  * @ranges:	the blocks to damage, if there are any
+ * @nr_ranges:	how many those are
  */
 struct pi_inject {
 	unsigned int kinds;
@@ -31,7 +37,9 @@ struct pi_inject {
 
 /**
  * pi_inject_kinds() - parse kinds, "data,guard" or "all"
+ * @text:	what pi_inject= says
  * @kinds:	set to their bits
+ * @reason:	says what is wrong with it
  *
  * Return: 0, or -EINVAL with a @reason.
  */
@@ -40,7 +48,9 @@ int pi_inject_kinds(const char *text, unsigned int *kinds,
 
 /**
  * pi_inject_blocks() - parse block numbers, "7,100-120"
+ * @text:	what pi_inject_blocks= says
  * @inject:	gets them as @ranges, to be released with free()
+ * @reason:	says what is wrong with it
  *
  * Return: 0, -ENOMEM, or -EINVAL with a @reason.
  */
@@ -49,9 +59,12 @@ int pi_inject_blocks(const char *text, struct pi_inject *inject,
 
 /**
  * pi_inject_choose() - whether a block is to be damaged
+ * @inject:	which, and how
  * @kinds:	those of @inject that are possible here
  * @block:	its number on the disk
  * @fault:	set to what to do when it is
+ *
+ * Return: whether it is.
  */
 bool pi_inject_choose(const struct pi_inject *inject, unsigned int kinds,
 		      uint64_t block, struct pi_fault *fault);

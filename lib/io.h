@@ -10,7 +10,12 @@
 
 struct pi_nvme_ns;
 
-/* where a layout keeps an attribute that is not in the ring */
+/**
+ * union pi_io_attr - where a layout keeps an attribute that is not in the ring
+ * @pi:		the attribute alone
+ * @flat:	of layout flat
+ * @vec:	of layout vec
+ */
 union pi_io_attr {
 	struct pi_uapi_attr pi;
 	struct pi_lab_attr_flat flat;
@@ -32,8 +37,8 @@ union pi_io_attr {
  * @attr:	where the layout has put the attribute
  * @sqe_attr:	what the SQE says about it, always the same
  * @attr_mem:	room for it outside the ring
- * @ns:		of layout passthru: what its commands go to
  * @iov:	for vectored opcodes, see pi_io_set_vectors()
+ * @ns:		of layout passthru: what its commands go to
  */
 struct pi_io {
 	struct io_uring_sqe *sqe;
@@ -68,9 +73,12 @@ struct pi_io_mode {
 /**
  * struct pi_io_set - the I/Os of one ring and their metadata
  * @io:		@depth of them
+ * @depth:	how many I/Os
  * @md_stride:	bytes from one I/O's metadata to the next
+ * @md:		metadata of all of them
  * @region:	attributes, where the layout has them in memory that the ring
  *		knows; @region_bytes long
+ * @region_bytes: how long @region is
  * @iov:	of all I/Os, where they are vectored
  */
 struct pi_io_set {
@@ -85,6 +93,8 @@ struct pi_io_set {
 
 /**
  * pi_io_set_init() - allocate @depth I/Os
+ * @set:	set
+ * @depth:	how many I/Os
  * @md_bytes:	metadata of the largest I/O, 0 for none
  *
  * Metadata begins on a 64-byte boundary and crosses a page only when it is
@@ -97,23 +107,35 @@ int pi_io_set_init(struct pi_io_set *set, unsigned int depth, size_t md_bytes);
 
 /**
  * pi_io_set_exit() - release what pi_io_set_init() and pi_layout_open() took
+ * @set:	may be zeros, or have failed to be set up
  */
 void pi_io_set_exit(struct pi_io_set *set);
 
 /**
  * pi_io_set_vectors() - let the I/Os be vectored
+ * @set:	of pi_io_set_init()
  * @nr:		iovecs of the largest
  *
- * pi_io_set_exit() releases what it takes.  Return: 0 or -ENOMEM.
+ * pi_io_set_exit() releases what it takes.
+ *
+ * Return: 0 or -ENOMEM.
  */
 int pi_io_set_vectors(struct pi_io_set *set, unsigned int nr);
 
 /**
  * pi_io_mode_init() - plain reads and writes, without any flags
+ * @mode:	set
+ * @vectored:	by iovecs
  * @fixed:	from and into registered buffers; not together with @vectored
  */
 void pi_io_mode_init(struct pi_io_mode *mode, bool vectored, bool fixed);
 
+/**
+ * pi_io_sqe_attr() - where an SQE has its attribute
+ * @io:		with its SQE
+ *
+ * Return: bytes 48 to 63 of the SQE.
+ */
 static inline struct pi_uapi_sqe_attr *pi_io_sqe_attr(struct pi_io *io)
 {
 	return (void *)((char *)io->sqe + PI_SQE_ATTR_OFFSET);
@@ -121,6 +143,7 @@ static inline struct pi_uapi_sqe_attr *pi_io_sqe_attr(struct pi_io *io)
 
 /**
  * pi_io_no_attr() - say in the SQE of a read or write that it has none
+ * @io:		with its SQE
  */
 static inline void pi_io_no_attr(struct pi_io *io)
 {
@@ -129,9 +152,16 @@ static inline void pi_io_no_attr(struct pi_io *io)
 
 /**
  * pi_io_rw() - fill the SQE of a read or write, its attribute excepted
+ * @io:		with its SQE
+ * @mode:	what the I/O has in common with others
  * @dir:	0 read, 1 write
  * @fd:		or index, with IOSQE_FIXED_FILE
+ * @offset:	bytes from the beginning of the file
+ * @buf:	its data
+ * @len:	how many bytes
+ * @ioprio:	as ioprio_set(2) has it
  * @index:	of the registered buffer
+ * @user_data:	comes back with the completion
  * @vectored:	give a constant, so that the compiler drops the other branch
  */
 static inline __attribute__((always_inline)) void
@@ -170,12 +200,24 @@ pi_io_rw(struct pi_io *io, const struct pi_io_mode *mode, unsigned int dir,
 
 /**
  * pi_io_fsync() - fill the SQE of an fsync or, with @datasync, fdatasync
+ * @io:		with its SQE
+ * @sqe_flags:	IOSQE_*
+ * @fd:		or index, with IOSQE_FIXED_FILE
+ * @datasync:	leave out what no read needs
+ * @user_data:	comes back with the completion
  */
 void pi_io_fsync(struct pi_io *io, uint8_t sqe_flags, int fd, bool datasync,
 		 uint64_t user_data);
 
 /**
  * pi_io_sync_range() - fill the SQE of a sync_file_range(2)
+ * @io:		with its SQE
+ * @sqe_flags:	IOSQE_*
+ * @fd:		or index, with IOSQE_FIXED_FILE
+ * @offset:	of the first byte
+ * @len:	how many bytes
+ * @range_flags: SYNC_FILE_RANGE_*
+ * @user_data:	comes back with the completion
  */
 void pi_io_sync_range(struct pi_io *io, uint8_t sqe_flags, int fd,
 		      uint64_t offset, uint32_t len, uint32_t range_flags,
@@ -183,6 +225,12 @@ void pi_io_sync_range(struct pi_io *io, uint8_t sqe_flags, int fd,
 
 /**
  * pi_io_discard() - fill the SQE of a block device discard (Linux 6.12)
+ * @io:		with its SQE
+ * @sqe_flags:	IOSQE_*
+ * @fd:		or index, with IOSQE_FIXED_FILE
+ * @offset:	of the first byte
+ * @len:	how many bytes
+ * @user_data:	comes back with the completion
  */
 void pi_io_discard(struct pi_io *io, uint8_t sqe_flags, int fd,
 		   uint64_t offset, uint64_t len, uint64_t user_data);

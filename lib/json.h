@@ -13,7 +13,9 @@
  * @size:	of @buf, at least 3
  * @text:	any bytes; those that are no ASCII are kept as they are
  *
- * RFC 8259, 7.  Return: @buf.
+ * RFC 8259, 7.
+ *
+ * Return: @buf.
  */
 char *pi_json_string(char *buf, size_t size, const char *text);
 

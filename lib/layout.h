@@ -54,6 +54,20 @@ struct pi_layout {
 		     uint32_t len, uint64_t seed);
 };
 
+/**
+ * enum pi_layout_id - the rows of pi_layouts
+ * @PI_LAYOUT_NONE:		plain io_uring
+ * @PI_LAYOUT_INDIRECT:		pointed to from the SQE
+ * @PI_LAYOUT_SQE128:		the same, in the second half of the SQE
+ * @PI_LAYOUT_PASSTHRU:		NVMe commands
+ * @PI_LAYOUT_INLINE:		the second half of the SQE
+ * @PI_LAYOUT_MIXED:		the same, in a ring of mixed sizes
+ * @PI_LAYOUT_OPCODE:		READ_META and WRITE_META
+ * @PI_LAYOUT_VEC:		array of types and addresses
+ * @PI_LAYOUT_FLAT:		type and attribute in one piece
+ * @PI_LAYOUT_REGION:		in registered memory
+ * @PI_NR_LAYOUTS:		how many rows
+ */
 enum pi_layout_id {
 	PI_LAYOUT_NONE,
 	PI_LAYOUT_INDIRECT,
@@ -68,10 +82,13 @@ enum pi_layout_id {
 	PI_NR_LAYOUTS,
 };
 
+/* by PI_LAYOUT_* */
 extern const struct pi_layout pi_layouts[PI_NR_LAYOUTS];
 
 /**
  * pi_layout_probe() - whether the running kernel takes a layout
+ * @layout:	which
+ * @reason:	says what is missing
  *
  * Asks with a ring of its own, and does no I/O.
  *
@@ -81,7 +98,10 @@ int pi_layout_probe(const struct pi_layout *layout, struct pi_reason *reason);
 
 /**
  * pi_layout_open() - give each I/O of a set its SQE, ready for @layout->fill()
+ * @layout:	which
  * @ring:	with the layout's ring_flags; one set can be open in it
+ * @set:	of pi_io_set_init()
+ * @reason:	says why not
  *
  * pi_io_set_exit() releases what it takes.
  *

@@ -66,6 +66,7 @@ struct pi_lba_format {
 
 /**
  * pi_namespace_lba_formats() - the LBA formats of an NVMe namespace
+ * @fd:		block or character device of the namespace
  * @formats:	room for PI_MAX_LBA_FORMATS
  *
  * Identify Namespace (NVM Command Set 1.0, 4.1.5); needs root.

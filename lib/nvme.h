@@ -17,6 +17,7 @@
  * @renumber:	what to add to a reference tag for the block's number
  * @ref_varies:	bits that the reference tags of commands take from the
  *		block's; the others are those of @ref
+ * @ref:	bits that are the same in each of them
  */
 struct pi_nvme_ns {
 	uint32_t nsid;
@@ -30,12 +31,18 @@ struct pi_nvme_ns {
 
 /**
  * pi_nvme_arm() - ready an I/O's SQE of 128 bytes for the others
+ * @io:		with its SQE
  */
 void pi_nvme_arm(struct pi_io *io);
 
 /**
  * pi_nvme_rw() - make a read or write that pi_io_rw() has filled into the NVMe
  *		  command
+ * @io:		that pi_io_rw() has filled
+ * @chk:	PI_IO_INTEGRITY_CHK_* for the device
+ * @app_tag:	what it compares application tags with
+ * @md_len:	bytes of metadata
+ * @ref:	reference tag of the first interval
  *
  * @io->ns and @io->blocks are set.  The rest is what @fill of struct pi_layout
  * has; without bytes of metadata in a buffer of their own @md_len is 0.
@@ -45,6 +52,10 @@ void pi_nvme_rw(struct pi_io *io, uint16_t chk, uint16_t app_tag,
 
 /**
  * pi_nvme_flush() - fill the SQE of a flush of @io->ns
+ * @io:		with its SQE and @ns
+ * @sqe_flags:	IOSQE_*
+ * @fd:		or index, with IOSQE_FIXED_FILE
+ * @user_data:	comes back with the completion
  */
 void pi_nvme_flush(struct pi_io *io, uint8_t sqe_flags, int fd,
 		   uint64_t user_data);
@@ -52,6 +63,11 @@ void pi_nvme_flush(struct pi_io *io, uint8_t sqe_flags, int fd,
 /**
  * pi_nvme_deallocate() - fill the SQE of a discard of @io->blocks from @block
  *			  on (Dataset Management, NVM Command Set 1.0, 3.2.3)
+ * @io:		with its SQE, @ns and @blocks
+ * @sqe_flags:	IOSQE_*
+ * @fd:		or index, with IOSQE_FIXED_FILE
+ * @block:	number of the first
+ * @user_data:	comes back with the completion
  */
 void pi_nvme_deallocate(struct pi_io *io, uint8_t sqe_flags, int fd,
 			uint64_t block, uint64_t user_data);
@@ -59,6 +75,8 @@ void pi_nvme_deallocate(struct pi_io *io, uint8_t sqe_flags, int fd,
 /**
  * pi_nvme_status() - the status in a completion, without its retry bits
  * @res:	of the CQE, positive
+ *
+ * Return: as libnvme's NVME_SCT_* and NVME_SC_* have it.
  */
 static inline unsigned int pi_nvme_status(int res)
 {
@@ -67,6 +85,7 @@ static inline unsigned int pi_nvme_status(int res)
 
 /**
  * pi_nvme_status_tag() - the tag that the device found wrong
+ * @status:	of pi_nvme_status()
  *
  * Return: an enum pi_tag, or -1 when the status says something else.
  */
@@ -74,8 +93,11 @@ int pi_nvme_status_tag(unsigned int status);
 
 /**
  * pi_nvme_status_errno() - the errno for a status that is no success
+ * @status:	of pi_nvme_status(), not 0
  *
  * EILSEQ for a wrong tag, as the block layer has it.
+ *
+ * Return: a positive errno.
  */
 int pi_nvme_status_errno(unsigned int status);
 

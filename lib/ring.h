@@ -28,6 +28,9 @@ struct pi_ring_options {
 
 /**
  * struct pi_ring - an io_uring whose SQEs belong to I/Os
+ * @uring:	of liburing
+ * @features:	IORING_FEAT_* of the kernel
+ * @submit:	what pi_ring_submit() calls
  *
  * The SQE of I/O n is filled in place by whoever owns it, which costs no copy,
  * and reaches the kernel through the index array.  In a ring of mixed SQE
@@ -38,15 +41,20 @@ struct pi_ring_options {
 struct pi_ring {
 	struct io_uring uring;
 	unsigned int features;
+	/* private: of its SQEs, slots and CQEs, as powers of two; taken so far */
 	unsigned int sqe_shift;
 	unsigned int slot_shift;
 	unsigned int cqe_shift;
 	unsigned int cq_head;
+	/* public: */
 	int (*submit)(struct pi_ring *ring, unsigned int nr);
 };
 
 /**
  * pi_ring_map() - io_uring_queue_init_params() with @params' flags and no more
+ * @uring:	set
+ * @entries:	of the submission queue
+ * @params:	its flags go in, what the kernel says comes out
  *
  * From liburing 2.6 on that one drops the index array, through which all
  * here goes, wherever the kernel lets it.
@@ -58,6 +66,9 @@ int pi_ring_map(struct io_uring *uring, unsigned int entries,
 
 /**
  * pi_ring_init() - set up a ring with the newest flags the kernel takes
+ * @ring:	set
+ * @options:	what it is to be able to do
+ * @reason:	says why not
  *
  * Call in the thread that will use it.
  *
@@ -68,16 +79,25 @@ int pi_ring_init(struct pi_ring *ring, const struct pi_ring_options *options,
 
 /**
  * pi_ring_exit() - release what pi_ring_init() took
+ * @ring:	of pi_ring_init()
  */
 void pi_ring_exit(struct pi_ring *ring);
 
 /**
  * pi_ring_has_op() - whether the kernel knows an opcode
+ * @ring:	any
+ * @op:		IORING_OP_*
+ *
+ * Return: whether it does; false where it does not tell.
  */
 bool pi_ring_has_op(struct pi_ring *ring, unsigned int op);
 
 /**
  * pi_ring_sqe() - the SQE of I/O @index
+ * @ring:	where it is
+ * @index:	of the I/O
+ *
+ * Return: where it is to be filled in.
  */
 static inline struct io_uring_sqe *pi_ring_sqe(const struct pi_ring *ring,
 					       unsigned int index)
@@ -88,6 +108,8 @@ static inline struct io_uring_sqe *pi_ring_sqe(const struct pi_ring *ring,
 /**
  * pi_ring_queue() - hand the SQE of I/O @index over with the next
  *		     pi_ring_submit()
+ * @ring:	where the SQE is
+ * @index:	of the I/O
  * @slots:	that it takes: 2 for one of 128 bytes in a ring of mixed sizes,
  *		else 1
  */
@@ -103,6 +125,8 @@ static inline void pi_ring_queue(struct pi_ring *ring, unsigned int index,
 
 /**
  * pi_ring_submit() - submit what the last @nr slots were queued for
+ * @ring:	where they were queued
+ * @nr:		how many
  *
  * Return: how many slots the kernel took, or -errno.
  */
@@ -113,6 +137,10 @@ static inline int pi_ring_submit(struct pi_ring *ring, unsigned int nr)
 
 /**
  * pi_ring_index() - the I/O that was queued @nr slots before the next one
+ * @ring:	where it was queued
+ * @nr:		from 1
+ *
+ * Return: its index.
  */
 static inline unsigned int pi_ring_index(const struct pi_ring *ring,
 					 unsigned int nr)
@@ -124,6 +152,9 @@ static inline unsigned int pi_ring_index(const struct pi_ring *ring,
 
 /**
  * pi_ring_ready() - number of completions not yet taken
+ * @ring:	any
+ *
+ * Return: how many there are.
  */
 static inline unsigned int pi_ring_ready(const struct pi_ring *ring)
 {
@@ -132,6 +163,8 @@ static inline unsigned int pi_ring_ready(const struct pi_ring *ring)
 
 /**
  * pi_ring_take() - take @nr completions that are ready
+ * @ring:	where they are
+ * @nr:		no more than pi_ring_ready() says
  *
  * The kernel gets their places back at once, so that what is submitted next
  * finds room.  It does not write there before that: there is a place for
@@ -150,6 +183,10 @@ static inline unsigned int pi_ring_take(struct pi_ring *ring, unsigned int nr)
 
 /**
  * pi_ring_cqe() - the completion at a position
+ * @ring:	where it is
+ * @position:	of pi_ring_take(), or after it
+ *
+ * Return: the completion, which stays there until other I/Os are submitted.
  */
 static inline const struct io_uring_cqe *
 pi_ring_cqe(const struct pi_ring *ring, unsigned int position)
@@ -161,6 +198,7 @@ pi_ring_cqe(const struct pi_ring *ring, unsigned int position)
 
 /**
  * pi_ring_wait() - enter the kernel for completions
+ * @ring:	any
  * @min:	return when as many have come; 0 only lets deferred work run
  *
  * Return: 0 or -errno, -EINTR among them.
@@ -169,6 +207,9 @@ int pi_ring_wait(struct pi_ring *ring, unsigned int min);
 
 /**
  * pi_ring_run() - do I/O @index, with no other one in flight
+ * @ring:	where its SQE is
+ * @index:	of the I/O
+ * @slots:	that its SQE takes, see pi_ring_queue()
  *
  * Waits until it is done, also where the kernel does not let it wait.
  *

@@ -6,6 +6,14 @@
 
 #include "format.h"
 
+/**
+ * enum pi_tag - what in the metadata of an interval can be wrong
+ * @PI_TAG_GUARD:	guard
+ * @PI_TAG_APP:		application tag
+ * @PI_TAG_REF:		reference tag
+ * @PI_TAG_OPAQUE:	a byte outside the tuple
+ * @PI_NR_TAGS:		how many there are
+ */
 enum pi_tag {
 	PI_TAG_GUARD,
 	PI_TAG_APP,
@@ -30,11 +38,16 @@ struct pi_mismatch {
 	uint64_t actual;
 };
 
-/* how the application tag changes from interval to interval */
+/**
+ * enum pi_app_mode - how the application tag changes from interval to interval
+ * @PI_APP_CONSTANT:	it does not
+ * @PI_APP_LBA:		low bits of the interval's number
+ * @PI_APP_RANDOM:	a hash of the interval's number and a seed
+ */
 enum pi_app_mode {
 	PI_APP_CONSTANT,
-	PI_APP_LBA,		/* low bits of the interval's number */
-	PI_APP_RANDOM,		/* a hash of the interval's number and a seed */
+	PI_APP_LBA,
+	PI_APP_RANDOM,
 };
 
 /**
@@ -122,6 +135,11 @@ struct pi_tuple {
 
 /**
  * pi_tuple_data() - where the data of interval @block begins
+ * @t:		of its format
+ * @data:	of interval 0
+ * @block:	number of the interval in the buffer
+ *
+ * Return: a place in @data.
  */
 static inline uint8_t *pi_tuple_data(const struct pi_tuple *t, const void *data,
 				     uint32_t block)
@@ -131,6 +149,12 @@ static inline uint8_t *pi_tuple_data(const struct pi_tuple *t, const void *data,
 
 /**
  * pi_tuple_md() - where the metadata of interval @block begins
+ * @t:		of its format
+ * @data:	of interval 0
+ * @md:		of interval 0, where it is not in @data
+ * @block:	number of the interval in the buffer
+ *
+ * Return: a place in @md, or in @data.
  */
 static inline uint8_t *pi_tuple_md(const struct pi_tuple *t, const void *data,
 				   const void *md, uint32_t block)
@@ -142,22 +166,35 @@ static inline uint8_t *pi_tuple_md(const struct pi_tuple *t, const void *data,
 
 /**
  * pi_tuple_ref() - the reference tag in the metadata @md of one interval
+ * @t:		of its format
+ * @md:		with a tuple
+ *
+ * Return: the tag, host order; 0 where there is none.
  */
 uint64_t pi_tuple_ref(const struct pi_tuple *t, const void *md);
 
 /**
  * pi_tuple_set_ref() - put another one there, its low bits
+ * @t:		of its format
+ * @md:		with a tuple
+ * @ref:	the tag
  */
 void pi_tuple_set_ref(const struct pi_tuple *t, void *md, uint64_t ref);
 
 /**
  * pi_tuple_ref_alone() - whether the reference tag of interval @block is off
  *			  by another distance than both its neighbours' are
+ * @t:		of their format
+ * @data:	of interval 0
+ * @md:		of interval 0, where it is not in @data
+ * @blocks:	how many there are
  * @ref:	that interval 0 was given
+ * @block:	which one
  *
  * Tags that the kernel has rewritten are all off by the same, from one boundary
  * between devices to the next; one that is alone among them was none of them.
- * It is not said of the first and the last of @blocks.
+ *
+ * Return: whether it is; false of the first and the last of @blocks.
  */
 bool pi_tuple_ref_alone(const struct pi_tuple *t, const void *data,
 			const void *md, uint32_t blocks, uint64_t ref,
@@ -180,6 +217,9 @@ extern const struct pi_tuple pi_tuple_none;
 
 /**
  * pi_tag_name() - a tag's name for messages, "reference tag"
+ * @tag:	which
+ *
+ * Return: a word or two.
  */
 const char *pi_tag_name(enum pi_tag tag);
 

@@ -17,13 +17,21 @@
 #define PI_IORING_FEAT_RW_ATTR		(1U << 16)
 #define PI_IORING_RW_ATTR_FLAG_PI	(1ULL << 0)
 
-/* struct io_uring_attr_pi */
+/**
+ * struct pi_uapi_attr - Linux's struct io_uring_attr_pi
+ * @flags:	PI_IO_INTEGRITY_CHK_*
+ * @app_tag:	what the device compares with, host order
+ * @len:	of the metadata buffer, bytes
+ * @addr:	of the metadata buffer
+ * @seed:	reference tag of the first interval
+ * @rsvd:	zero
+ */
 struct pi_uapi_attr {
-	__u16	flags;		/* PI_IO_INTEGRITY_CHK_* */
-	__u16	app_tag;	/* what the device compares with, host order */
-	__u32	len;		/* of the metadata buffer, bytes */
-	__u64	addr;		/* of the metadata buffer */
-	__u64	seed;		/* reference tag of the first interval */
+	__u16	flags;
+	__u16	app_tag;
+	__u32	len;
+	__u64	addr;
+	__u64	seed;
 	__u64	rsvd;
 };
 
@@ -31,7 +39,12 @@ struct pi_uapi_attr {
 #define PI_IO_INTEGRITY_CHK_REFTAG	(1U << 1)
 #define PI_IO_INTEGRITY_CHK_APPTAG	(1U << 2)
 
-/* bytes 48-63 of struct io_uring_sqe for READ* and WRITE* */
+/**
+ * struct pi_uapi_sqe_attr - bytes 48-63 of struct io_uring_sqe for READ* and
+ *			     WRITE*
+ * @attr_ptr:	address of the attribute
+ * @attr_type_mask: PI_IORING_RW_ATTR_FLAG_PI, or 0 where there is none
+ */
 struct pi_uapi_sqe_attr {
 	__u64	attr_ptr;
 	__u64	attr_type_mask;
@@ -52,22 +65,41 @@ struct pi_uapi_sqe_attr {
 
 #define PI_LAB_ATTR_TYPE_PI		0		/* ATTR_TYPE_PI of v9 */
 
+/**
+ * struct pi_lab_attr_vec - an element of the array of layout vec
+ * @type:	PI_LAB_ATTR_TYPE_PI
+ * @addr:	of the attribute
+ */
 struct pi_lab_attr_vec {
 	__u32	type;
 	__u64	addr;
 };
 
+/**
+ * struct pi_lab_attr_flat - what the SQE of layout flat points to
+ * @map:	PI_IORING_RW_ATTR_FLAG_PI
+ * @type:	PI_LAB_ATTR_TYPE_PI
+ * @pad:	zeros
+ * @pi:		the attribute
+ */
 struct pi_lab_attr_flat {
-	__u64	map;		/* PI_IORING_RW_ATTR_FLAG_PI */
-	__u16	type;		/* PI_LAB_ATTR_TYPE_PI */
+	__u64	map;
+	__u16	type;
 	__u16	pad[3];
 	struct pi_uapi_attr pi;
 };
 
-/*
- * The lab kernel's opcodes, after the last of Linux 7.3: 128-byte SQEs with
- * the attribute in the second half, and those of the series' first versions,
- * 64 bytes with struct pi_lab_sqe_meta.
+/**
+ * enum pi_lab_op - the lab kernel's opcodes, after the last of Linux 7.3
+ * @PI_LAB_OP_READ128:		128-byte SQE, attribute in the second half
+ * @PI_LAB_OP_WRITE128:		likewise
+ * @PI_LAB_OP_READV128:		likewise
+ * @PI_LAB_OP_WRITEV128:	likewise
+ * @PI_LAB_OP_READ_FIXED128:	likewise
+ * @PI_LAB_OP_WRITE_FIXED128:	likewise
+ * @PI_LAB_OP_READ_META:	of the series' first versions, 64 bytes with
+ *				struct pi_lab_sqe_meta
+ * @PI_LAB_OP_WRITE_META:	likewise
  */
 enum pi_lab_op {
 	PI_LAB_OP_READ128 = 65,
@@ -80,11 +112,19 @@ enum pi_lab_op {
 	PI_LAB_OP_WRITE_META,
 };
 
-/* bytes 48-63 of the SQE for READ_META and WRITE_META; no seed: it is the LBA */
+/**
+ * struct pi_lab_sqe_meta - bytes 48-63 of the SQE for READ_META and WRITE_META
+ * @addr:	of the metadata buffer
+ * @len:	of the metadata buffer, bytes
+ * @flags:	PI_LAB_META_CHK_*
+ * @app_tag:	what the device compares with, host order
+ *
+ * There is no seed: it is the LBA.
+ */
 struct pi_lab_sqe_meta {
 	__u64	addr;
 	__u32	len;
-	__u16	flags;		/* PI_LAB_META_CHK_* */
+	__u16	flags;
 	__u16	app_tag;
 };
 
@@ -97,33 +137,61 @@ struct pi_lab_sqe_meta {
 #define PI_IORING_REGISTER_MEM_REGION	34
 #define PI_IORING_MEM_REGION_TYPE_USER	1
 
-/* struct io_uring_region_desc */
+/**
+ * struct pi_uapi_region - Linux's struct io_uring_region_desc
+ * @user_addr:	of the memory
+ * @size:	of the memory, bytes
+ * @flags:	PI_IORING_MEM_REGION_TYPE_*
+ * @id:		zero
+ * @mmap_offset: zero
+ * @resv:	zeros
+ */
 struct pi_uapi_region {
 	__u64	user_addr;
 	__u64	size;
-	__u32	flags;		/* PI_IORING_MEM_REGION_TYPE_* */
+	__u32	flags;
 	__u32	id;
 	__u64	mmap_offset;
 	__u64	resv[4];
 };
 
-/* struct io_uring_mem_region_reg */
+/**
+ * struct pi_uapi_region_reg - Linux's struct io_uring_mem_region_reg
+ * @region_uptr: address of a struct pi_uapi_region
+ * @flags:	zero
+ * @resv:	zeros
+ */
 struct pi_uapi_region_reg {
 	__u64	region_uptr;
 	__u64	flags;
 	__u64	resv[2];
 };
 
-/* FS_IOC_GETLBMD_CAP (6.17), struct logical_block_metadata_cap */
+/**
+ * struct pi_uapi_cap - Linux's struct logical_block_metadata_cap, which
+ *			FS_IOC_GETLBMD_CAP (6.17) fills in
+ * @flags:	PI_LBMD_CAP_*
+ * @interval:	bytes of data per tuple
+ * @size:	bytes of metadata per interval
+ * @opaque_size: those of them that are not the tuple
+ * @opaque_offset: where they begin
+ * @pi_size:	bytes of the tuple
+ * @pi_offset:	where it begins
+ * @guard_tag_type: PI_LBMD_CSUM_*
+ * @app_tag_size: bytes of the application tag
+ * @ref_tag_size: bytes of the reference tag
+ * @storage_tag_size: bytes of the storage tag
+ * @pad:	zero
+ */
 struct pi_uapi_cap {
-	__u32	flags;		/* PI_LBMD_CAP_* */
-	__u16	interval;	/* bytes of data per tuple */
-	__u8	size;		/* bytes of metadata per interval */
+	__u32	flags;
+	__u16	interval;
+	__u8	size;
 	__u8	opaque_size;
 	__u8	opaque_offset;
 	__u8	pi_size;
 	__u8	pi_offset;
-	__u8	guard_tag_type;	/* PI_LBMD_CSUM_* */
+	__u8	guard_tag_type;
 	__u8	app_tag_size;
 	__u8	ref_tag_size;
 	__u8	storage_tag_size;

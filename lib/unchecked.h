@@ -11,6 +11,7 @@ struct pi_layout;
 
 /**
  * struct pi_unchecked - a ring for reads and writes one at a time
+ * @ring:	it, while there is one
  * @layout:	that the ring is for; NULL while there is none
  *
  * Begins as zeros.  One thread at a time.
@@ -22,12 +23,15 @@ struct pi_unchecked {
 
 /**
  * pi_unchecked_rw() - one read or write with PI, the device's checks off
+ * @unchecked:	sets up a ring when it has none
  * @ns:		of which @fd is the character device, or NULL: a block device
  * @dir:	0 read, 1 write
  * @fd:		a block device open with O_DIRECT
  * @offset:	bytes, on an interval
  * @data:	buffer of @len bytes, whole intervals
+ * @len:	bytes of data
  * @md:		buffer of their metadata, @md_len bytes; 0 when that is in @data
+ * @md_len:	bytes of metadata
  * @ref:	reference tag of the first interval
  *
  * For error paths and tools: the first call sets up the ring.  The completion
@@ -44,6 +48,7 @@ int pi_unchecked_rw(struct pi_unchecked *unchecked, const struct pi_nvme_ns *ns,
 
 /**
  * pi_unchecked_exit() - release what pi_unchecked_rw() took
+ * @unchecked:	as new after it
  */
 void pi_unchecked_exit(struct pi_unchecked *unchecked);
 
