@@ -186,7 +186,7 @@ EXPECT_SKIP ?= chromium fio-3.42
 check test test-long: export PI_EXPECT_SKIP = $(EXPECT_SKIP)
 
 HOST_TESTS := $(UNIT) $(UNIT_SAN) t/options/fuzz.t t/pibench/run.t \
-	t/attr-cost/run.t t/tuple-cost/run.t
+	t/attr-cost/run.t t/tuple-cost/run.t t/kernel-doc/run.t
 HOST_NEEDS := $(UNIT) $(UNIT_SAN) $(B)/san/io_uring_pi.so $(B)/t/attr-cost $(B)/t/tuple-cost
 
 check test faults: export PI_FIO = $(FIO_DIR)/fio
