@@ -9,6 +9,7 @@ struct thread_data;
 
 /**
  * pi_abi_matches() - whether the running fio is the one this was built for
+ * @td:		of the job
  * @ops:	that the job must be found to use
  *
  * FIO_IOOPS_VERSION does not change when fio's structures do.  The offsets in

@@ -36,6 +36,8 @@ struct pi_errors {
 
 /**
  * pi_errors_init() - open what pi_errors= and pi_dump= name
+ * @errors:	set
+ * @o:		of the job
  *
  * Return: 0, or an errno after one line on standard error.
  */
@@ -43,11 +45,14 @@ int pi_errors_init(struct pi_errors *errors, const struct pi_options *o);
 
 /**
  * pi_errors_exit() - close it
+ * @errors:	of pi_errors_init()
  */
 void pi_errors_exit(struct pi_errors *errors);
 
 /**
  * pi_errors_scan() - count and report every wrong block of an I/O
+ * @errors:	of the job
+ * @where:	the I/O
  *
  * One line for the I/O, as long as there were few; one record for each block.
  *
@@ -59,6 +64,8 @@ uint32_t pi_errors_scan(struct pi_errors *errors,
 /**
  * pi_errors_device() - report an I/O that the device found wrong, and in
  *			which the host finds nothing
+ * @errors:	of the job
+ * @where:	the I/O
  * @why:	the rest of the sentence
  */
 void pi_errors_device(struct pi_errors *errors,
@@ -67,12 +74,16 @@ void pi_errors_device(struct pi_errors *errors,
 /**
  * pi_errors_command() - report a command that failed with an NVMe status other
  *			 than a wrong tag
+ * @errors:	of the job
+ * @where:	the I/O
  */
 void pi_errors_command(struct pi_errors *errors,
 		       const struct pi_where *where);
 
 /**
  * pi_errors_gone() - report the first I/O for which there was no disk any more
+ * @errors:	of the job
+ * @io_u:	the I/O
  */
 void pi_errors_gone(struct pi_errors *errors, const struct io_u *io_u);
 

@@ -10,8 +10,11 @@
 
 /**
  * struct pi_faults - the faults of one job, and what became of them
+ * @ledger:	what became of them
  * @inject:	which
  * @at:		where they happen
+ * @log:	of pi_inject_log=
+ * @td:		of the job
  * @unchecked:	to read what a block held before
  * @good:	for each I/O, the blocks that were damaged, as they should be
  */
@@ -27,6 +30,7 @@ struct pi_faults {
 
 /**
  * pi_faults_check() - refuse what pi_inject and its companions cannot mean
+ * @td:		of the job
  *
  * Reads them into the job's @injection.
  *
@@ -36,6 +40,8 @@ int pi_faults_check(struct thread_data *td);
 
 /**
  * pi_faults_check_target() - refuse faults that nothing would show
+ * @td:		of the job
+ * @f:		one of its files
  * @t:		gets those that show as @faults
  *
  * Return: 0, or an errno after one line on standard error.
@@ -45,6 +51,7 @@ int pi_faults_check_target(struct thread_data *td, struct fio_file *f,
 
 /**
  * pi_faults_init() - prepare for a job
+ * @td:		of the job
  *
  * Return: NULL after one line on standard error.
  */
@@ -60,6 +67,8 @@ void pi_faults_exit(struct pi_faults *faults, uint64_t wrong_ios);
 
 /**
  * pi_faults_damage() - damage blocks of an I/O, where this is the place
+ * @faults:	of the job
+ * @where:	the I/O
  * @place:	that it is at
  */
 void pi_faults_damage(struct pi_faults *faults, const struct pi_where *where,
@@ -67,11 +76,15 @@ void pi_faults_damage(struct pi_faults *faults, const struct pi_where *where,
 
 /**
  * pi_faults_read() - a read was looked at
+ * @faults:	of the job
+ * @where:	the I/O
  */
 void pi_faults_read(struct pi_faults *faults, const struct pi_where *where);
 
 /**
  * pi_faults_written() - a write ended
+ * @faults:	of the job
+ * @where:	the I/O
  * @good:	without error
  */
 void pi_faults_written(struct pi_faults *faults,
@@ -81,6 +94,10 @@ void pi_faults_written(struct pi_faults *faults,
  * pi_faults_changed_ref() - whether the reference tag of a write's block is
  *			     one that was injected
  * @faults:	may be NULL
+ * @where:	the I/O
+ * @block:	which of its blocks
+ *
+ * Return: whether it is.
  */
 bool pi_faults_changed_ref(struct pi_faults *faults,
 			   const struct pi_where *where, uint32_t block);
@@ -88,6 +105,7 @@ bool pi_faults_changed_ref(struct pi_faults *faults,
 /**
  * pi_faults_expect() - a wrong block was found
  * @faults:	may be NULL
+ * @where:	the I/O
  * @bad:	NULL when nobody can say which
  *
  * Return: whether it is to be kept quiet, being expected.

@@ -14,8 +14,10 @@ struct pi_lines {
 
 /**
  * pi_lines_open_named() - open what an option names
+ * @option:	its name, for messages
  * @name:	NULL leaves *@fd at -1
  * @flags:	of open(2)
+ * @fd:		set
  *
  * Return: 0, or an errno after one line on standard error.
  */
@@ -24,6 +26,9 @@ int pi_lines_open_named(const char *option, const char *name, int flags,
 
 /**
  * pi_lines_open() - open a file to append lines to
+ * @lines:	set
+ * @option:	its name, for messages
+ * @name:	of the file; NULL: lines go nowhere
  *
  * Return: as pi_lines_open_named().
  */
@@ -31,6 +36,7 @@ int pi_lines_open(struct pi_lines *lines, const char *option, const char *name);
 
 /**
  * pi_lines_write() - append one line
+ * @lines:	of pi_lines_open()
  * @fmt:	printf format, with the newline
  *
  * Jobs that share the file do not mix.  A line for which there is no room is
@@ -41,6 +47,7 @@ void pi_lines_write(struct pi_lines *lines, const char *fmt, ...)
 
 /**
  * pi_lines_close() - close it
+ * @lines:	of pi_lines_open()
  */
 void pi_lines_close(struct pi_lines *lines);
 

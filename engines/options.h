@@ -13,6 +13,13 @@ enum {
 	PI_LAYOUT_AUTO = PI_NR_LAYOUTS,
 };
 
+/**
+ * enum pi_verify - what pi_verify= says
+ * @PI_VERIFY_NONE:	nobody checks
+ * @PI_VERIFY_HOST:	the host does
+ * @PI_VERIFY_DEVICE:	the device does
+ * @PI_VERIFY_BOTH:	both do
+ */
 enum pi_verify {
 	PI_VERIFY_NONE		= 0,
 	PI_VERIFY_HOST		= 1 << 0,
@@ -25,19 +32,63 @@ enum {
 	PI_APP_FILE = PI_APP_RANDOM + 1,
 };
 
-/*
- * The engine's options, with fio's names where fio has them.  Numbers have 64
- * bits and a range in options.c: fio cuts those of FIO_OPT_INT to 32 and takes
- * what is negative then for small.
+/**
+ * struct pi_options - the engine's options, with fio's names where fio has them
+ * @fio_writes_here: what it does with an option that has no place
+ * @layout:	pi_layout=, PI_LAYOUT_*
+ * @mix:	pi_mix=, percent
+ * @verify:	pi_verify=, PI_VERIFY_*
+ * @chk_str:	pi_chk=; NULL: all there is is checked
+ * @chk:	what that says, PI_IO_INTEGRITY_CHK_*
+ * @host_chk_str: pi_host_chk=; NULL: the host checks what the device does
+ * @host_chk:	what that says, PI_IO_INTEGRITY_CHK_*
+ * @act:	pi_act=
+ * @fua:	readfua= and writefua=
+ * @cmd_type:	cmd_type=, which says nothing
+ * @apptag:	apptag=
+ * @apptag_mask: apptag_mask=
+ * @app_mode:	pi_apptag=, PI_APP_*
+ * @reftag:	pi_reftag=
+ * @reftag_set:	that was given
+ * @reftag_negative: and below 0
+ * @opaque:	pi_opaque=
+ * @errors:	pi_errors=
+ * @errors_max:	pi_errors_max=
+ * @dump:	pi_dump=
+ * @dump_max:	pi_dump_max=
+ * @stats:	pi_stats=
+ * @time:	pi_time=
+ * @inject:	pi_inject=
+ * @inject_at:	pi_inject_at=, PI_INJECT_*
+ * @inject_blocks: pi_inject_blocks=
+ * @inject_one_in: pi_inject_rate=
+ * @inject_seed: pi_inject_seed=
+ * @inject_log:	pi_inject_log=
+ * @inject_expect: pi_inject_expect=
+ * @md_per_io_size: md_per_io_size=
+ * @hipri:	hipri
+ * @fixedbufs:	fixedbufs
+ * @registerfiles: registerfiles
+ * @sqpoll:	sqthread_poll
+ * @sqpoll_cpu:	sqthread_poll_cpu=; -1: any
+ * @nonvectored: nonvectored=; -1: where the kernel has it
+ * @iovec:	pi_iovec=
+ * @uncached:	uncached=
+ * @nowait:	nowait=
+ * @force_async: force_async=
+ * @cmdprio_options: cmdprio_*=
+ *
+ * Numbers have 64 bits and a range in options.c: fio cuts those of FIO_OPT_INT
+ * to 32 and takes what is negative then for small.
  */
 struct pi_options {
 	void *fio_writes_here;
 	unsigned int layout;
-	long long mix;		/* percent */
+	long long mix;
 	unsigned int verify;
-	char *chk_str;		/* NULL: all there is is checked */
-	unsigned int chk;	/* PI_IO_INTEGRITY_CHK_* */
-	char *host_chk_str;	/* NULL: the host checks what the device does */
+	char *chk_str;
+	unsigned int chk;
+	char *host_chk_str;
 	unsigned int host_chk;
 	unsigned int act;
 	unsigned int fua[2];
@@ -56,7 +107,7 @@ struct pi_options {
 	char *stats;
 	unsigned int time;
 	char *inject;
-	unsigned int inject_at;	/* PI_INJECT_* */
+	unsigned int inject_at;
 	char *inject_blocks;
 	long long inject_one_in;
 	long long inject_seed;
@@ -69,8 +120,8 @@ struct pi_options {
 	unsigned int fixedbufs;
 	unsigned int registerfiles;
 	unsigned int sqpoll;
-	long long sqpoll_cpu;	/* -1: any */
-	long long nonvectored;	/* -1: where the kernel has it */
+	long long sqpoll_cpu;
+	long long nonvectored;
 	long long iovec;
 	long long uncached;
 	unsigned int nowait;
@@ -82,6 +133,7 @@ extern struct fio_option pi_fio_options[];
 
 /**
  * pi_options_host_chk() - tags that the host checks, where it does
+ * @o:		of the job
  *
  * Return: PI_IO_INTEGRITY_CHK_*.
  */
@@ -89,10 +141,13 @@ unsigned int pi_options_host_chk(const struct pi_options *o);
 
 /**
  * pi_max_rw_bs() - bytes of the largest read or write that fio may send
+ * @td:		of the job
  *
  * What td_max_bs() says is for trims too, which move no data.  Yet with
  * rw=randtrimwrite fio writes what it has trimmed, and with
  * experimental_verify it reads it.
+ *
+ * Return: bytes.
  */
 unsigned long long pi_max_rw_bs(const struct thread_data *td);
 
@@ -111,6 +166,7 @@ int pi_check_attribute(struct thread_data *td);
 
 /**
  * pi_options_check() - refuse what cannot be done, before any file is touched
+ * @td:		of the job
  *
  * Settles pi_layout=auto too.
  *

@@ -9,6 +9,14 @@
 #include "lines.h"
 #include "target.h"
 
+/**
+ * enum pi_stats_part - what pi_time=1 measures
+ * @PI_STATS_GENERATE:	generating the tuples of a write
+ * @PI_STATS_VERIFY:	verifying those of a read
+ * @PI_STATS_SUBMIT:	system calls that submit
+ * @PI_STATS_WAIT:	system calls that wait
+ * @PI_NR_STATS:	how many there are
+ */
 enum pi_stats_part {
 	PI_STATS_GENERATE,
 	PI_STATS_VERIFY,
@@ -39,6 +47,8 @@ struct pi_stats {
 
 /**
  * pi_stats_init() - open what pi_stats= names, get pi_time= ready
+ * @stats:	set
+ * @o:		of the job
  *
  * Return: 0, or an errno after one line on standard error.
  */
@@ -46,6 +56,8 @@ int pi_stats_init(struct pi_stats *stats, const struct pi_options *o);
 
 /**
  * pi_stats_now() - nanoseconds, to hand to pi_stats_add()
+ *
+ * Return: of a clock that never goes back.
  */
 static inline uint64_t pi_stats_now(void)
 {
@@ -57,6 +69,9 @@ static inline uint64_t pi_stats_now(void)
 
 /**
  * pi_stats_add() - a part has ended that began @start
+ * @stats:	of the job
+ * @part:	which
+ * @start:	of pi_stats_now()
  */
 static inline void pi_stats_add(struct pi_stats *stats,
 				enum pi_stats_part part, uint64_t start)
@@ -67,7 +82,10 @@ static inline void pi_stats_add(struct pi_stats *stats,
 
 /**
  * pi_stats_write() - append the job's line to pi_stats=
+ * @stats:	of the job
+ * @td:		the job
  * @targets:	list of the job's files
+ * @errors:	what it found wrong
  */
 void pi_stats_write(struct pi_stats *stats, const struct thread_data *td,
 		    const struct pi_target *targets,
@@ -75,7 +93,10 @@ void pi_stats_write(struct pi_stats *stats, const struct thread_data *td,
 
 /**
  * pi_stats_print() - one line for a person, where fio's output is for one
+ * @td:		the job
+ * @stats:	of the job
  * @targets:	list of the job's files
+ * @errors:	what it found wrong
  */
 void pi_stats_print(const struct thread_data *td, const struct pi_stats *stats,
 		    const struct pi_target *targets,

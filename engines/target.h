@@ -9,8 +9,8 @@
 
 /**
  * struct pi_target - one file or device of a job
- * @format:	of its protection information
  * @tuple:	generates, and compares every tag
+ * @format:	of its protection information
  * @on_read:	compares in reads what the host is to
  * @by_device:	compares what the device is asked to
  * @compared:	generates, and compares what either of them does: what
@@ -33,6 +33,7 @@
  * @bytes:	read and written without error
  * @ns:		what layout passthru sends commands to
  * @size:	of a character device, as fio counts
+ * @next:	of the job's files
  */
 struct pi_target {
 	struct pi_tuple tuple;
@@ -62,9 +63,13 @@ struct pi_target {
 /**
  * pi_target_blocks() - protection intervals in a number of bytes that is whole
  *			intervals, metadata in between included
+ * @t:		the file
+ * @bytes:	of its data
  *
  * A stride that is no power of two divides without remainder what it is
  * multiplied with, so that multiplying with the inverse does for dividing.
+ *
+ * Return: how many.
  */
 static inline uint64_t pi_target_blocks(const struct pi_target *t,
 					uint64_t bytes)
@@ -80,8 +85,13 @@ int pi_refuse_file(struct fio_file *f, int err, const char *why);
 /**
  * pi_target_probe() - find out what PI a job's file takes and whether the job
  *		       fits it
+ * @td:		the job
+ * @f:		one of its files
+ * @target:	set
  *
- * Reads only.  Return: 0, or an errno after one line on standard error.
+ * Reads only.
+ *
+ * Return: 0, or an errno after one line on standard error.
  */
 int pi_target_probe(struct thread_data *td, struct fio_file *f,
 		    struct pi_target *target);

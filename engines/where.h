@@ -14,6 +14,10 @@ enum pi_finder {
 
 /**
  * struct pi_where - an I/O that may be wrong, and who says so
+ * @td:		of the job
+ * @io_u:	what fio calls the I/O
+ * @target:	its file
+ * @io:		what the engine has of it
  * @finder:	who
  * @blocks:	how many of its intervals have data
  * @status:	of NVMe, where the device gave one; else 0
@@ -30,6 +34,9 @@ struct pi_where {
 
 /**
  * pi_first_block() - number on the disk of an I/O's first block
+ * @where:	the I/O
+ *
+ * Return: a number as messages have it.
  */
 static inline uint64_t pi_first_block(const struct pi_where *where)
 {
