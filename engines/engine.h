@@ -21,6 +21,13 @@
 #define PI_SELFTEST_SPIN 0
 #endif
 
+/**
+ * typedef pi_queue_fn - hand an I/O over, to be submitted with the next commit
+ * @td:		of the job
+ * @io_u:	the I/O
+ *
+ * Return: as fio has it.
+ */
 typedef enum fio_q_status pi_queue_fn(struct thread_data *td,
 				      struct io_u *io_u);
 
@@ -30,6 +37,8 @@ typedef enum fio_q_status pi_queue_fn(struct thread_data *td,
  * @ios:	what an I/O has beside its io_u, by io_u->index
  * @mode:	of reads and writes with PI
  * @plain:	of those without
+ * @layout:	of the attribute
+ * @way:	through the block layer or not
  * @prep:	for any I/O, what fio calls
  * @prep_now:	what force_async= puts itself before
  * @queue:	for any I/O, what fio calls
@@ -50,10 +59,16 @@ typedef enum fio_q_status pi_queue_fn(struct thread_data *td,
  * @sync_trim:	the kernel has no trims for io_uring
  * @registered:	files are
  * @ring_up:	the ring is to be released
+ * @cmdprio:	of fio
  * @io_us:	by index
  * @iovecs:	of registered buffers
  * @fds:	of registered files
+ * @nr_fds:	how many are open
  * @targets:	list of the job's files
+ * @errors:	what was found wrong
+ * @stats:	what was done
+ * @faults:	those that are injected, or NULL
+ * @unchecked:	to read what a device has refused
  */
 struct pi_engine {
 	struct pi_ring ring;
@@ -99,7 +114,11 @@ struct pi_engine {
 
 extern struct ioengine_ops ioengine;
 
-/* the job failed, and why was said */
+/**
+ * pi_fail() - end a job, of which was said why
+ * @td:		of the job
+ * @err:	an errno
+ */
 static inline void pi_fail(struct thread_data *td, int err)
 {
 	td_verror(td, err, "io_uring_pi");
@@ -107,6 +126,8 @@ static inline void pi_fail(struct thread_data *td, int err)
 
 /**
  * pi_prep_with_pi() - prepare a read or write with PI
+ * @td:		of the job
+ * @io_u:	the I/O
  * @vectored:	give a constant, so that the compiler drops the other branch
  */
 static PI_ALWAYS_INLINE void pi_prep_with_pi(struct thread_data *td,
@@ -129,6 +150,7 @@ static PI_ALWAYS_INLINE void pi_prep_with_pi(struct thread_data *td,
 /**
  * PI_PREP() - define what fio may call for any I/O: kind_vectored() and
  *	       kind_single(), of kind() for reads and writes and prep_other()
+ * @kind:	a function of td, io_u and whether it is vectored
  */
 #define PI_PREP(kind)							\
 static int kind##_vectored(struct thread_data *td, struct io_u *io_u)	\
@@ -144,7 +166,12 @@ static int kind##_single(struct thread_data *td, struct io_u *io_u)	\
 }
 
 /**
- * pi_done_with_pi() - a read or write with PI brought @bytes
+ * pi_done_with_pi() - a read or write with PI is done
+ * @td:		of the job
+ * @io_u:	the I/O
+ * @bytes:	that it has moved
+ *
+ * Return: @io_u.
  */
 static PI_ALWAYS_INLINE struct io_u *pi_done_with_pi(struct thread_data *td,
 						     struct io_u *io_u,
@@ -162,6 +189,12 @@ static PI_ALWAYS_INLINE struct io_u *pi_done_with_pi(struct thread_data *td,
 
 /**
  * pi_describe() - an I/O that may be wrong
+ * @td:		of the job
+ * @io_u:	the I/O
+ * @finder:	who says that it is
+ * @blocks:	how many of its intervals have data
+ *
+ * Return: it all in one.
  */
 static inline struct pi_where pi_describe(struct thread_data *td,
 					      struct io_u *io_u,
@@ -184,6 +217,7 @@ static inline struct pi_where pi_describe(struct thread_data *td,
 
 /**
  * pi_choose_functions() - settle what each I/O of a job goes through
+ * @td:		of the job
  * @vectored:	its reads and writes are
  */
 void pi_choose_functions(struct thread_data *td, bool vectored);
@@ -191,24 +225,82 @@ void pi_choose_functions(struct thread_data *td, bool vectored);
 /* explain.c: what went wrong with an I/O */
 
 /**
- * pi_wrong() - the host found wrong PI in the first @blocks of a read
+ * pi_wrong() - the host found wrong PI in a read
+ * @td:		of the job
+ * @io_u:	the I/O
+ * @blocks:	that it brought
  */
 void pi_wrong(struct thread_data *td, struct io_u *io_u, uint32_t blocks);
 
 /**
- * pi_failed() - a read or write ended in @err
+ * pi_failed() - a read or write ended in error
+ * @td:		of the job
+ * @io_u:	the I/O
+ * @err:	an errno
  * @status:	of NVMe, where the device gave one; else 0
  */
 void pi_failed(struct thread_data *td, struct io_u *io_u, int err,
 	       unsigned int status);
 
-/* setup.c: callbacks for what comes before the first I/O and after the last */
+/* setup.c: what comes before the first I/O and after the last */
+
+/**
+ * pi_get_file_size() - refuse what a job cannot do with a file, and say how
+ *			large a character device is
+ * @td:		of the job
+ * @f:		one of its files
+ *
+ * Return: as fio has it, 0 or 1.
+ */
 int pi_get_file_size(struct thread_data *td, struct fio_file *f);
+
+/**
+ * pi_init() - make a struct pi_engine, without a ring yet
+ * @td:		of the job
+ *
+ * Return: as fio has it, 0 or 1.
+ */
 int pi_init(struct thread_data *td);
+
+/**
+ * pi_io_u_init() - take note of one of the job's I/Os
+ * @td:		of the job
+ * @io_u:	the I/O
+ *
+ * Return: 0.
+ */
 int pi_io_u_init(struct thread_data *td, struct io_u *io_u);
+
+/**
+ * pi_post_init() - set up the ring and what is registered with it
+ * @td:		of the job; called in the thread that submits
+ *
+ * Return: as fio has it, 0 or 1.
+ */
 int pi_post_init(struct thread_data *td);
+
+/**
+ * pi_cleanup() - report, and release all
+ * @td:		of the job
+ */
 void pi_cleanup(struct thread_data *td);
+
+/**
+ * pi_open_file() - open a file, or take the descriptor that is registered
+ * @td:		of the job
+ * @f:		one of its files
+ *
+ * Return: as fio has it, 0 or 1.
+ */
 int pi_open_file(struct thread_data *td, struct fio_file *f);
+
+/**
+ * pi_close_file() - close it, unless it is registered
+ * @td:		of the job
+ * @f:		one of its files
+ *
+ * Return: as fio has it, 0 or 1.
+ */
 int pi_close_file(struct thread_data *td, struct fio_file *f);
 
 #endif

@@ -65,6 +65,8 @@ enum {
  * @inject_seed: pi_inject_seed=
  * @inject_log:	pi_inject_log=
  * @inject_expect: pi_inject_expect=
+ * @injection:	what these say
+ * @injection_read: that it was read
  * @md_per_io_size: md_per_io_size=
  * @hipri:	hipri
  * @fixedbufs:	fixedbufs
@@ -113,7 +115,7 @@ struct pi_options {
 	long long inject_seed;
 	char *inject_log;
 	unsigned int inject_expect;
-	struct pi_inject injection;	/* what these say */
+	struct pi_inject injection;
 	bool injection_read;
 	long long md_per_io_size;
 	unsigned int hipri;
@@ -152,13 +154,17 @@ unsigned int pi_options_host_chk(const struct pi_options *o);
 unsigned long long pi_max_rw_bs(const struct thread_data *td);
 
 /**
- * pi_refuse() - say why a job is refused; returns EINVAL
+ * pi_refuse() - say why a job is refused
+ * @why:	and what to do about it
+ *
+ * Return: EINVAL.
  */
 int pi_refuse(const char *why);
 
 /**
  * pi_check_attribute() - refuse what io_uring's attribute cannot carry, or what
  *			  reads and writes with it cannot do
+ * @td:		of the job
  *
  * Return: 0, or an errno after one line on standard error.
  */

@@ -78,7 +78,12 @@ static inline uint64_t pi_target_blocks(const struct pi_target *t,
 }
 
 /**
- * pi_refuse_file() - say why a file is refused; returns @err
+ * pi_refuse_file() - say why a file is refused
+ * @f:		which
+ * @err:	an errno
+ * @why:	and what to do about it
+ *
+ * Return: @err.
  */
 int pi_refuse_file(struct fio_file *f, int err, const char *why);
 

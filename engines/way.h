@@ -5,7 +5,22 @@
 #include "options.h"
 #include "target.h"
 
+/**
+ * typedef pi_prep_fn - fill the SQE of an I/O
+ * @td:		of the job
+ * @io_u:	the I/O
+ *
+ * Return: 0, or -errno after one line on standard error.
+ */
 typedef int pi_prep_fn(struct thread_data *td, struct io_u *io_u);
+/**
+ * typedef pi_event_fn - see to an I/O that has ended
+ * @td:		of the job
+ * @io_u:	the I/O
+ * @res:	of its completion
+ *
+ * Return: @io_u.
+ */
 typedef struct io_u *pi_event_fn(struct thread_data *td, struct io_u *io_u,
 				 int res);
 
@@ -44,6 +59,9 @@ extern const struct pi_way pi_way_passthru;
 
 /**
  * pi_way() - that of a job whose layout is settled
+ * @o:		of the job
+ *
+ * Return: one of the two.
  */
 static inline const struct pi_way *pi_way(const struct pi_options *o)
 {

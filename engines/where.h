@@ -5,7 +5,12 @@
 #include "io.h"
 #include "target.h"
 
-/* who found an I/O to be wrong, if anybody has */
+/**
+ * enum pi_finder - who found an I/O to be wrong
+ * @PI_BY_NOBODY:	it may be right
+ * @PI_BY_HOST:		the engine, in what it read
+ * @PI_BY_DEVICE:	the device or the kernel
+ */
 enum pi_finder {
 	PI_BY_NOBODY,
 	PI_BY_HOST,
