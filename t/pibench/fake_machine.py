@@ -15,8 +15,8 @@ import textwrap
 
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve()
-sys.path[:0] = [str(HERE.parents[2] / "scripts"), str(HERE.parent)]
-
+sys.path.insert(0, str(HERE.parents[1]))
+import lib  # noqa: E402,F401
 import test_device  # noqa: E402
 from pibench import cells, cli, guest, measure, session  # noqa: E402
 

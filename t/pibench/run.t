@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The unit tests of scripts/pibench, as TAP for prove."""
+"""The unit tests of scripts/pibench, as TAP for prove; of the modules named, or of all."""
 import os
 import sys
 import unittest
 from pathlib import Path
 
 sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import lib  # noqa: E402,F401
 
 
 class Tap(unittest.TextTestResult):
@@ -35,8 +37,7 @@ class Tap(unittest.TextTestResult):
     addError = addFailure
 
 
-here = Path(__file__).resolve().parent
-result = Tap()
-unittest.defaultTestLoader.discover(str(here)).run(result)
+loader, result = unittest.defaultTestLoader, Tap()
+(loader.loadTestsFromNames(sys.argv[1:]) if sys.argv[1:] else loader.discover(str(Path(__file__).resolve().parent))).run(result)
 print(f'1..{result.testsRun}')
 sys.exit(not result.wasSuccessful() or not result.testsRun)

@@ -4,11 +4,8 @@
 import json
 import pathlib
 import random
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
-
-from pibench import cells, results  # noqa: E402
+from pibench import cells, results
 
 LAYOUTS = ("indirect", "sqe128", "passthru", "inline", "mixed", "opcode", "vec", "flat", "region")
 # instructions per I/O beyond plain, generation and verification apart

@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import pathlib
-import sys
 import tempfile
 import unittest
 import unittest.mock
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
-
-from pibench import accounting  # noqa: E402
-from pibench.errors import IoFailure  # noqa: E402
-from pibench.host import Host  # noqa: E402
+from pibench import accounting
+from pibench.errors import IoFailure
+from pibench.host import Host
 
 TRACE = """\
 # tracer: nop
@@ -170,7 +167,3 @@ class Bracket(Fake):
             (self.root / "proc/31/stat").unlink()
         self.assertEqual(machine.kernel_ns, 3200)
         self.assertGreater(machine.wall_ns, 0)
-
-
-if __name__ == "__main__":
-    unittest.main()

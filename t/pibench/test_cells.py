@@ -1,16 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import collections
-import pathlib
-import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-import synthetic  # noqa: E402
-from pibench import cells, gate  # noqa: E402
-from pibench.errors import Failure  # noqa: E402
+import synthetic
+from pibench import cells, gate
+from pibench.errors import Failure
 
 
 class Matrix(unittest.TestCase):
@@ -140,7 +135,3 @@ class Files(unittest.TestCase):
                 self.load(text, "a")
         with self.assertRaisesRegex(Failure, "/dev/null/x: Not a directory"):
             cells.load("/dev/null/x")
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -12,10 +12,8 @@ import unittest
 import unittest.mock
 
 SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
-sys.path.insert(0, str(SCRIPTS))
-
-from pibench import cli, environment, fio, guest, session  # noqa: E402
-from pibench.host import Host  # noqa: E402
+from pibench import cli, environment, fio, guest, session
+from pibench.host import Host
 
 
 def pi_bench(*arguments, **more):
@@ -153,7 +151,3 @@ class Guests(unittest.TestCase):
                                  ("/home/x/fio-pi", "/elsewhere/report", "/elsewhere/report")):  # fmt: skip
             with unittest.mock.patch.object(guest.fio, "REPO", pathlib.Path(tree)):
                 self.assertEqual(guest.writable(out), start)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -11,14 +11,11 @@ import unittest
 import unittest.mock
 import xml.etree.ElementTree
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-import fake_machine  # noqa: E402
-import synthetic  # noqa: E402
-import test_device  # noqa: E402
-from pibench import cells, cli, compare, fio, formats, gate, measure, results  # noqa: E402
-from pibench.errors import Failure  # noqa: E402
+import fake_machine
+import synthetic
+import test_device
+from pibench import cells, cli, compare, fio, formats, gate, measure, results
+from pibench.errors import Failure
 
 GATED = cells.load(cells.GATE, ("instructions",), ("indirect",))[:4]
 
@@ -240,6 +237,3 @@ class Cells(unittest.TestCase):
 
 # only their fixture is wanted here
 del test_device
-
-if __name__ == "__main__":
-    unittest.main()

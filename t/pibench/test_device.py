@@ -3,16 +3,13 @@ import os
 import pathlib
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
-
-from pibench import device  # noqa: E402
-from pibench.errors import Failure, Interrupted  # noqa: E402
-from pibench.host import Host  # noqa: E402
+from pibench import device
+from pibench.errors import Failure, Interrupted
+from pibench.host import Host
 
 
 class FakeHost(Host):
@@ -283,7 +280,3 @@ class Settings(Machine):
         with device.Settings(self.host, {"/sys/class/block/nvme0n1/queue/scheduler": "none"}):
             pass
         self.assertEqual(self.host.read("/sys/class/block/nvme0n1/queue/scheduler"), "mq-deadline")
-
-
-if __name__ == "__main__":
-    unittest.main()

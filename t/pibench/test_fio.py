@@ -4,17 +4,13 @@ import json
 import pathlib
 import re
 import subprocess
-import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-import synthetic  # noqa: E402
-from pibench import cells, fio  # noqa: E402
-from pibench.device import Device, Pi  # noqa: E402
-from pibench.errors import Failure, IoFailure  # noqa: E402
+import synthetic
+from pibench import cells, fio
+from pibench.device import Device, Pi
+from pibench.errors import Failure, IoFailure
 
 TYPE1 = Pi("T10-DIF-TYPE1-CRC", 4096, 8, True)
 DEVICE = Device("/dev/nvme0n1", "nvme0n1", "nvme0n1", 1 << 30, 4096, TYPE1)
@@ -209,7 +205,3 @@ class Run(unittest.TestCase):
             script.chmod(0o755)
             finished = fio.run([str(script)], {"DUT": "/dev/x"}, 10)
         self.assertEqual((finished.stdout, finished.stderr, finished.returncode), ("/dev/x\n", "oops\n", 3))
-
-
-if __name__ == "__main__":
-    unittest.main()

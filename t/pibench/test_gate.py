@@ -1,15 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import itertools
 import math
-import pathlib
 import random
-import sys
 import unittest
 import unittest.mock
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
-
-from pibench import gate, selftest, stats  # noqa: E402
+from pibench import gate, selftest, stats
 
 
 class SignedRanks(unittest.TestCase):
@@ -185,7 +181,3 @@ class Proofs(unittest.TestCase):
         self.assertTrue(selftest.live(compare(lambda true: true + 0.0005), lambda count: count, said.append), said)
         self.assertFalse(selftest.live(compare(lambda true: true + 0.0015), lambda count: count, said.append))
         self.assertFalse(selftest.live(compare(lambda true: 0.0), lambda count: count, said.append))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -2,15 +2,12 @@
 import contextlib
 import os
 import pathlib
-import sys
 import tempfile
 import unittest
 import unittest.mock
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
-
-from pibench import guest, session  # noqa: E402
-from pibench.errors import Failure  # noqa: E402
+from pibench import guest, session
+from pibench.errors import Failure
 
 
 class Guests(unittest.TestCase):
@@ -86,7 +83,3 @@ class Guests(unittest.TestCase):
         self.program.chmod(0o644)
         with self.assertRaisesRegex(Failure, "not there"):
             guest.ready()
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -3,7 +3,6 @@
 
 import collections
 import json
-import pathlib
 import resource
 import signal
 import subprocess
@@ -11,12 +10,9 @@ import sys
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-import fake_machine  # noqa: E402
-import test_device  # noqa: E402
-from pibench import results  # noqa: E402
+import fake_machine
+import test_device
+from pibench import results
 
 
 class Interrupted(test_device.Machine):
@@ -198,6 +194,3 @@ class Interrupted(test_device.Machine):
 
 # only their fixture is wanted here
 del test_device
-
-if __name__ == "__main__":
-    unittest.main()

@@ -1,23 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import collections
 import json
-import pathlib
 import subprocess
-import sys
 import textwrap
 import unittest
 import unittest.mock
 import xml.etree.ElementTree
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-import test_accounting  # noqa: E402
-import test_device  # noqa: E402
-from test_report import rows  # noqa: E402
-from pibench import cells, cli, fio, lab, labreport, results, session  # noqa: E402
-from pibench.errors import Failure, IoFailure  # noqa: E402
-from pibench.host import Host  # noqa: E402
+import test_accounting
+import test_device
+from test_report import rows
+from pibench import cells, cli, fio, lab, labreport, results, session
+from pibench.errors import Failure, IoFailure
+from pibench.host import Host
 
 ATTR_COST = """\
     #!/bin/sh
@@ -457,7 +452,3 @@ class Bare(Host):
 
     def run(self, argv):
         return None
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -6,16 +6,12 @@ import pathlib
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-import synthetic  # noqa: E402
-from pibench import cells, compare, measure, report  # noqa: E402
-from pibench.host import Host  # noqa: E402
+import synthetic
+from pibench import cells, compare, measure, report
+from pibench.host import Host
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DESKTOP, PHONE, A4 = 1280, 390, 718
@@ -97,7 +93,3 @@ class Pages(unittest.TestCase):
         synthetic.compared(self.out, cells.load(cells.GATE, ("instructions",), ("indirect",)), 0.02)
         report.write_comparison(Host(), compare.of(*measure.load(self.out)), self.out, print)
         self.check()
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -3,18 +3,14 @@ import configparser
 import json
 import pathlib
 import subprocess
-import sys
 import unittest
 import unittest.mock
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-import test_accounting  # noqa: E402
-import test_device  # noqa: E402
-from test_report import rows  # noqa: E402
-from pibench import cli, fio, perf, perfreport, results, session  # noqa: E402
-from pibench.errors import Failure, IoFailure  # noqa: E402
+import test_accounting
+import test_device
+from test_report import rows
+from pibench import cli, fio, perf, perfreport, results, session
+from pibench.errors import Failure, IoFailure
 
 # what each takes an I/O where all targets are met
 COSTS = {
@@ -171,7 +167,3 @@ class CommandLine(unittest.TestCase):
         self.assertEqual([[cell.name for cell in spec.cells] for spec in chosen], [["randwrite-4k-qd32 indirect"]])
         with self.assertRaises(Failure):
             self.specs("--only", "nothing")
-
-
-if __name__ == "__main__":
-    unittest.main()

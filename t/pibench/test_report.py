@@ -9,17 +9,13 @@ import pathlib
 import re
 import shlex
 import subprocess
-import sys
 import tempfile
 import unittest
 import unittest.mock
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-import synthetic  # noqa: E402
-from pibench import cells, cli, plot, report, results  # noqa: E402
-from pibench.host import Host  # noqa: E402
+import synthetic
+from pibench import cells, cli, plot, report, results
+from pibench.host import Host
 
 COSTS = {
     "plain-autopi/io_uring": 28000,
@@ -405,7 +401,3 @@ class Figures(unittest.TestCase):
             with unittest.mock.patch.object(synthetic, "ATTRIBUTE", costs):
                 session = report.group(results.load(synthetic.write(directory, chosen, noise=0)))[0]
             self.assertIn("indirect and inline cross at 50 % of I/Os", plot.mix(session, "randread", 4096, 32).caption)
-
-
-if __name__ == "__main__":
-    unittest.main()

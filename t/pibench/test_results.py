@@ -6,16 +6,13 @@ import json
 import os
 import pathlib
 import struct
-import sys
 import tempfile
 import termios
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
-
-from pibench import results, stats  # noqa: E402
-from pibench.errors import Failure  # noqa: E402
-from pibench.progress import Progress  # noqa: E402
+from pibench import results, stats
+from pibench.errors import Failure
+from pibench.progress import Progress
 
 
 class Files(unittest.TestCase):
@@ -112,7 +109,3 @@ class ProgressLine(unittest.TestCase):
             now[0] += 10
             progress.step("a", "x")
         self.assertAlmostEqual(progress.left(), 5000, delta=600)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -1,20 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import collections
 import json
-import pathlib
 import shutil
 import subprocess
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-import fake_machine  # noqa: E402
-import test_device  # noqa: E402
-import synthetic  # noqa: E402
-from pibench import cells, fio, results, session  # noqa: E402
-from pibench.errors import Failure  # noqa: E402
+import fake_machine
+import test_device
+import synthetic
+from pibench import cells, fio, results, session
+from pibench.errors import Failure
 
 def names(pattern):
     return tuple(cell.name for cell in cells.select(synthetic.CELLS, [pattern]))
@@ -222,6 +217,3 @@ class ScsiDebug(test_device.Machine):
 
 # only their fixture is wanted here
 del test_device
-
-if __name__ == "__main__":
-    unittest.main()

@@ -3,13 +3,10 @@
 import pathlib
 import re
 import shlex
-import sys
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
-
-from pibench import cli  # noqa: E402
+from pibench import cli
 
 WORKFLOWS = sorted((ROOT / "configs/ci").glob("*.yml"))
 HOSTED = (ROOT / "configs/ci/hosted.yml").read_text()
