@@ -22,8 +22,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.dont_write_bytecode = True
-ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / 'scripts'))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import ROOT  # noqa: E402
 from pibench.progress import Progress, clock  # noqa: E402
 
 DISTROS = ROOT / 'build/distros'

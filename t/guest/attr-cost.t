@@ -3,8 +3,11 @@
 """attr-cost where a nanosecond is an instruction: its figures repeat, and add up."""
 import json
 import subprocess
+import sys
+from pathlib import Path
 
-from tap import BUILD, for_anybody, main, ok
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import BUILD, for_anybody, main, ok  # noqa: E402
 
 
 def measure(seed, **more):

@@ -5,9 +5,11 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
-from tap import BUILD, FIO, ROOT, main, ok, poke
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import BUILD, FIO, ROOT, main, ok, poke  # noqa: E402
 
 # what takes its size from the drive is given less
 LESS = {'size=256m': 'size=8m', 'size=768m': 'size=24m', 'offset=768m': 'offset=24m', 'size=1g': 'size=8m',

@@ -4,9 +4,11 @@
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
-from tap import main, ok, passes, pi, poke, refuses
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import main, ok, passes, pi, poke, refuses  # noqa: E402
 
 FORMATS = ['4096+8', '512+8', '4096+64,pos=first', '4096+64,pos=last',
            '4096+8,type=3', '4096+64,guard=crc64', '512+16,guard=crc64']

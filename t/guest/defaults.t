@@ -3,8 +3,11 @@
 """README's table of what differs from fio's own engines: each row, there, here, and here with the option that gives fio's."""
 import json
 import os
+import sys
+from pathlib import Path
 
-from tap import Fio, main, ok, passes, pi, poke, refuses
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import Fio, main, ok, passes, pi, poke, refuses  # noqa: E402
 
 SIZE, STATS = 64 << 12, 'stats.json'
 JOB = {'bs': '16k', 'size': SIZE}

@@ -10,7 +10,8 @@ import time
 import types
 from pathlib import Path
 
-from tap import ENGINE, FIO, Fio, main, ok, passes, pi, poke, refuses, skip
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import ENGINE, FIO, Fio, main, ok, passes, pi, poke, refuses, skip  # noqa: E402
 
 SIZE = 1 << 20
 IOS = SIZE >> 12

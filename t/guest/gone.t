@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A disk that goes away under way ends the job: the kernel then has nothing to read, and no error either."""
 import errno
+import sys
 import threading
+from pathlib import Path
 
-from tap import Nvme, main, ok, passes, pi
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import Nvme, main, ok, passes, pi  # noqa: E402
 
 JOB = {'bs': '16k', 'size': '16m', 'iodepth': 8}
 KINDS = {'with PI': {}, 'submitted by the kernel': {'sqthread_poll': True}, 'plain': {'pi_layout': 'none'},

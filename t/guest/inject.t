@@ -4,9 +4,11 @@
 import itertools
 import json
 import os
+import sys
 from pathlib import Path
 
-from tap import main, ok, pi, plain_read, poke, refuses
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import main, ok, pi, plain_read, poke, refuses  # noqa: E402
 
 SIZE = 8 << 20
 FORMATS = {'4096+8': '', '512+8': '', '4096+64,pos=last': '', '512+64,pos=first': '',

@@ -9,8 +9,11 @@ import mmap
 import os
 import re
 import subprocess
+import sys
+from pathlib import Path
 
-from tap import FIO, Fio, main, ok, passes, pi, plain_read, poke, skip
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import FIO, Fio, main, ok, passes, pi, plain_read, poke, skip  # noqa: E402
 
 FORMATS = {'512+8': 128, '4096+8': 16, '4096+16,pos=first': 32,
            '4096+16,pos=last': 32, '4096+64,pos=first': 128,

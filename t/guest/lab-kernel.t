@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The lab kernel: each attribute layout carries what it should, and what is malformed is refused."""
 import subprocess
+import sys
+from pathlib import Path
 
-from tap import BUILD, main, ok, passes, pi, plain_read
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import BUILD, main, ok, passes, pi, plain_read  # noqa: E402
 
 FORMATS = ['4096+8', '512+8']
 AT_LEAST = 350

@@ -4,10 +4,12 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
-from layouts import FORMATS, all_of
-from tap import BUILD, FIO, ENGINE, main, ok, passes, pi, refuses
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.layouts import FORMATS, all_of  # noqa: E402
+from lib.tap import BUILD, FIO, ENGINE, main, ok, passes, pi, refuses  # noqa: E402
 
 LAB = ['inline', 'mixed', 'opcode', 'vec', 'flat', 'region']
 STOCK = ['none', 'indirect', 'sqe128']

@@ -4,10 +4,12 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
-from layouts import FORMATS, all_of
-from tap import BUILD, add_partition, main, ok, passes, pi, plain_read, poke, refuses
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.layouts import FORMATS, all_of  # noqa: E402
+from lib.tap import BUILD, add_partition, main, ok, passes, pi, plain_read, poke, refuses  # noqa: E402
 
 LAYOUTS = ['sqe128', 'inline', 'mixed', 'opcode', 'vec', 'flat', 'region']
 START = 16 << 20

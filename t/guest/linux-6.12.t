@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """A kernel that would ignore the attribute in silence is refused."""
-from tap import main, passes, pi, refuses
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import main, passes, pi, refuses  # noqa: E402
 
 
 def test(device):

@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Without FS_IOC_GETLBMD_CAP the format comes from sysfs and the drive."""
-from tap import main, ok, passes, pi, plain_read, refuses
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import main, ok, passes, pi, plain_read, refuses  # noqa: E402
 
 FORMATS = ['512+8', '4096+64,pos=first', '4096+64,pos=last', '4096+8,type=3']
 

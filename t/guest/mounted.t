@@ -3,8 +3,11 @@
 """The character device of a disk that is in use is not written, as its block device is not."""
 import os
 import subprocess
+import sys
+from pathlib import Path
 
-from tap import add_partition, main, ok, passes, pi, refuses
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import add_partition, main, ok, passes, pi, refuses  # noqa: E402
 
 JOB = {'bs': '4k', 'size': '64k', 'offset': '16m'}
 WRITES = {'write': 'write', 'randrw': 'write', 'trim': 'trim'}

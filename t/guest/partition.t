@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Reference tags on a partition count from the disk's block 0."""
-from tap import add_partition, main, ok, passes, pi, plain_read, poke, refuses
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import add_partition, main, ok, passes, pi, plain_read, poke, refuses  # noqa: E402
 
 START, SIZE = 16 << 20, 2 << 20
 

@@ -4,8 +4,11 @@
 import os
 import re
 import subprocess
+import sys
+from pathlib import Path
 
-from tap import BUILD, ENGINE, FIO, Fio, main, ok, passes, pi, poke, refuses
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import BUILD, ENGINE, FIO, Fio, main, ok, passes, pi, poke, refuses  # noqa: E402
 
 FORMATS = ['512+8', '4096+8', '4096+64,pos=first', '4096+64,pos=last',
            '4096+16,guard=crc64', '4096+8,type=2', '4096+8,type=3',

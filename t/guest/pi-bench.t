@@ -9,7 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from tap import FIO, ROOT, main, ok
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import FIO, ROOT, main, ok  # noqa: E402
 
 OUT = '/tmp/results/out'
 

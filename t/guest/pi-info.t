@@ -5,9 +5,11 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
-from tap import BUILD, main, ok
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import BUILD, main, ok  # noqa: E402
 
 FORMATS = ['4096', '4096+64,guard=crc64,pos=last', '4096+8,type=3', '4096+8,extended']
 

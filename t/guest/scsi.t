@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """scsi_debug with DIF and DIX: what SCSI does differently from NVMe."""
-from tap import load_scsi, main, ok, passes, pi, plain_read, refuses
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import load_scsi, main, ok, passes, pi, plain_read, refuses  # noqa: E402
 
 SIZE = 4 << 20
 

@@ -4,9 +4,11 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
-from tap import add_partition, main, ok, passes, pi, plain_read, poke, refuses
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import add_partition, main, ok, passes, pi, plain_read, poke, refuses  # noqa: E402
 
 FORMATS = ['4096+8', '4096+8', '4096+64,pos=first', '4096+64,pos=last',
            '4096+16,guard=crc64', '4096+16,guard=crc64', '4096', '512+8',

@@ -4,8 +4,11 @@
 import json
 import os
 import subprocess
+import sys
+from pathlib import Path
 
-from tap import ENGINE, FIO, main, ok, passes, pi, poke, refuses
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import ENGINE, FIO, main, ok, passes, pi, poke, refuses  # noqa: E402
 
 SIZE, FILE = 1 << 20, 'stats.json'
 BLOCKS, IOS = SIZE // 4096, SIZE >> 14

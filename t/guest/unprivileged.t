@@ -5,8 +5,11 @@ import json
 import os
 import resource
 import subprocess
+import sys
+from pathlib import Path
 
-from tap import BUILD, ENGINE, FIO, for_anybody, main, ok, pi
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import BUILD, ENGINE, FIO, for_anybody, main, ok, pi  # noqa: E402
 
 NOBODY = {'user': 65534, 'group': 65534, 'extra_groups': []}
 

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / 't/guest'))
-from tap import ok  # noqa: E402
-import tap  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import ok  # noqa: E402
+from lib import tap  # noqa: E402
 
 COMMENT = re.compile(r'/\*.*?\*/', re.S)
 PRIVATE = re.compile(r'/\*\s*private:.*?(?=/\*\s*public:|\Z)', re.S)

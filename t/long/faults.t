@@ -11,10 +11,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'guest'))
-from formats import NVME, SCSI  # noqa: E402
-from tap import ENGINE, FIO, load_scsi, main, ok  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.formats import NVME, SCSI  # noqa: E402
+from lib.tap import ENGINE, FIO, load_scsi, main, ok  # noqa: E402
 
 FAULTS = 100_000
 CLEAN = 10_000_000

@@ -15,8 +15,8 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'guest'))
-from tap import ENGINE, FIO, ROOT, add_partition, main, ok, skip  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import ENGINE, FIO, ROOT, add_partition, main, ok, skip  # noqa: E402
 
 TREE = Path(FIO).resolve().parent
 TOOLS = ROOT / 't/long/fio-tests'

@@ -7,10 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'guest'))
-from formats import NVME  # noqa: E402
-from tap import ENGINE, FIO, main, ok  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.formats import NVME  # noqa: E402
+from lib.tap import ENGINE, FIO, main, ok  # noqa: E402
 
 MODES = {
     'single': [],

@@ -16,8 +16,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'guest'))
-from tap import BUILD, FIO, Nvme, Scsi, main, ok  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import BUILD, FIO, Nvme, Scsi, main, ok  # noqa: E402
 
 SECONDS = float(os.environ.get('PI_SOAK_SECONDS', 600))
 ENGINE = f'external:{BUILD}/soak/io_uring_pi.so'

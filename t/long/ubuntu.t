@@ -6,9 +6,9 @@ import shutil
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from systems import WORK, on, releases  # noqa: E402
-from tap import BUILD, ROOT, ok, run  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.systems import WORK, on, releases  # noqa: E402
+from lib.tap import BUILD, ROOT, ok, run  # noqa: E402
 
 
 def test():

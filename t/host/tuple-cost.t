@@ -5,9 +5,9 @@ import json
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from measures import Program, five, same  # noqa: E402
-from tap import ok, run  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.measures import Program, five, same  # noqa: E402
+from lib.tap import ok, run  # noqa: E402
 
 TUPLE_COST = Program('tuple-cost')
 FEW = ['--repetitions', '5', '--kib', '100']

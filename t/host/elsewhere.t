@@ -11,10 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from fios import debian  # noqa: E402
-from systems import RELEASES, WORK, on, releases  # noqa: E402
-from tap import BUILD, FIO, ROOT, ok, run  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.fios import debian  # noqa: E402
+from lib.systems import RELEASES, WORK, on, releases  # noqa: E402
+from lib.tap import BUILD, FIO, ROOT, ok, run  # noqa: E402
 
 BIN, CALLED = WORK / 'bin', WORK / 'called'
 

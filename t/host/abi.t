@@ -11,9 +11,9 @@ import shutil
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from fios import WORK, Version, distribution, make, others, ours  # noqa: E402
-from tap import ROOT, ok, run  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.fios import WORK, Version, distribution, make, others, ours  # noqa: E402
+from lib.tap import ROOT, ok, run  # noqa: E402
 
 JOB = ['--name=j', '--pi_layout=none', f'--filename={WORK}/file', '--size=1m', '--rw=randrw', '--bs=4k', '--iodepth=8',
        '--verify=crc32c', '--verify_state_save=0', '--output-format=json']

@@ -14,11 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / 't/guest'))
-import tap
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib import tap  # noqa: E402
 
-ENGINE = os.environ.get('PI_FUZZ_ENGINE', ROOT / 'build/san/io_uring_pi.so')
+ENGINE = os.environ.get('PI_FUZZ_ENGINE', tap.ROOT / 'build/san/io_uring_pi.so')
 LIBRARY = subprocess.run([os.environ.get('CC', 'cc'), '-print-file-name=libasan.so'],
                          stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 SANITIZE = {'LD_PRELOAD': LIBRARY, 'ASAN_OPTIONS': 'detect_leaks=0:abort_on_error=1',

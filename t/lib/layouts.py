@@ -5,7 +5,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from tap import ENGINE, FIO, ok, passes, pi, poke, refuses
+from .tap import ENGINE, FIO, ok, passes, pi, poke, refuses
 
 FORMATS = ['4096+8', '512+8']
 MODES = {

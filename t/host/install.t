@@ -10,9 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from fios import distribution, make, ours  # noqa: E402
-from tap import BUILD, ROOT, ok, run  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.fios import distribution, make, ours  # noqa: E402
+from lib.tap import BUILD, ROOT, ok, run  # noqa: E402
 
 WORK = BUILD / 'install'
 JOB = ['--name=j', '--pi_layout=none', f'--filename={WORK}/file', '--size=1m', '--rw=write', '--bs=4k', '--output-format=terse']

@@ -3,11 +3,9 @@
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / 'guest'))
-from tap import BUILD, FIO, ROOT, ok, skip  # noqa: E402
+from .tap import BUILD, FIO, ROOT, ok, skip
 
 WORK = BUILD / 'abi'
 

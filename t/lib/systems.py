@@ -2,11 +2,8 @@
 """This system as another one: in a mount namespace it says so, and apt and dpkg are hidden where the other has none."""
 import os
 import subprocess
-import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / 'guest'))
-from tap import BUILD, ROOT  # noqa: E402
+from .tap import BUILD, ROOT
 
 WORK = BUILD / 'elsewhere'
 RELEASES = {

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / 'guest'))
-from tap import BUILD, FIO, ROOT, ok, run  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import BUILD, FIO, ROOT, ok, run  # noqa: E402
 
 TREE = BUILD / 'a dír/fio pi'
 # what a make around this one was told is not for that one

@@ -12,10 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / 't/guest'), str(ROOT / 't/fuzz')]
-import run
-import tap
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from fuzz import run  # noqa: E402
+from lib import tap  # noqa: E402
 
 LAYOUTS = 'indirect sqe128 inline vec flat region passthru opcode'
 MUST_REACH = {
@@ -41,7 +40,7 @@ def main():
     print(f'# PI_TEST_SEED={seed:#x}', flush=True)
     with tempfile.TemporaryDirectory() as directory:
         for target in sorted(MUST_REACH):
-            fuzzer = run.Run(target, ROOT / 'build/fuzz', Path(directory), seconds, seed)
+            fuzzer = run.Run(target, tap.ROOT / 'build/fuzz', Path(directory), seconds, seed)
             inputs = len(list(fuzzer.corpus.iterdir()))
             fuzzer()
             kept = [(path.name, path.read_bytes()) for path in fuzzer.crashed]

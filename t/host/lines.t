@@ -9,8 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / 'guest'))
-from tap import ENGINE, FIO, ok, run  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import ENGINE, FIO, ok, run  # noqa: E402
 
 JOB = ['--name=job', '--pi_layout=none', '--rw=read', '--bs=4k', '--size=16k', '--filename=data']
 

@@ -2,11 +2,8 @@
 """For tests of the programs that measure: what they print must follow from what they measured. No time is asserted."""
 import statistics
 import subprocess
-import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / 'guest'))
-from tap import BUILD, ok  # noqa: E402
+from .tap import BUILD, ok
 
 
 class Program:

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / 'guest'))
-from tap import BUILD, FIO, ROOT, ok, run  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import BUILD, FIO, ROOT, ok, run  # noqa: E402
 
 README = (ROOT / 'README.md').read_text()
 TEXTS = {path.relative_to(ROOT): path.read_text()

@@ -6,9 +6,9 @@ import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from measures import Program, close, five, same  # noqa: E402
-from tap import ROOT, ok, run, skip  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.measures import Program, close, five, same  # noqa: E402
+from lib.tap import ROOT, ok, run, skip  # noqa: E402
 
 ATTR_COST = Program('attr-cost')
 FEW = ['--repetitions', '6', '--requests', '100']
