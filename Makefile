@@ -80,8 +80,8 @@ UNIT_SRC := $(wildcard t/unit/test_*.c)
 
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
 ENGINE_OBJ := $(ENGINE_SRC:%.c=$(E)/obj/%.o)
-# small programs for users, each of one file
-TOOLS := $(patsubst %.c,$(B)/%,$(wildcard t/pi-info.c t/attr-cost.c))
+# small programs for users
+TOOLS := $(patsubst t/tools/%.c,$(B)/t/%,$(wildcard t/tools/*.c))
 UNIT := $(UNIT_SRC:t/unit/%.c=$(B)/unit/%)
 UNIT_SAN := $(UNIT_SRC:t/unit/%.c=$(B)/unit-san/%)
 SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -173,9 +173,10 @@ $(B)/unit-san/%: t/unit/%.c $(LIB_SRC) $(HEADERS) | deps $(filter $(B)/%,$(ISAL_
 	@mkdir -p $(@D)
 	$(call RUN,CC)$(CC) $(LIB_FLAGS) $(SAN) -o $@ $< $(LIB_SRC) $(WRAP) -lcmocka $(LIBS)
 
-$(B)/t/%: t/%.c t/measure.h $(LIB_OBJ) | deps
+vpath %.c t/tools t/bench t/guest
+$(B)/t/%: %.c t/bench/measure.h $(LIB_OBJ) | deps
 	@mkdir -p $(@D)
-	$(call RUN,CC)$(CC) $(LIB_FLAGS) $(CFLAGS) -o $@ $< $(LIB_OBJ) $(LIBS)
+	$(call RUN,CC)$(CC) $(LIB_FLAGS) -It/bench $(CFLAGS) -o $@ $< $(LIB_OBJ) $(LIBS)
 
 kernel:
 	@mkdir -p $(B)

@@ -80,7 +80,7 @@ def test_options():
 
 def test_messages():
     ours = list(strings(*(path for folder in ('engines', 'lib', 'scripts') for path in (ROOT / folder).rglob('*')
-                          if path.is_file() and path.suffix != '.patch'), ROOT / 'Makefile', ROOT / 't/pi-info.c'))
+                          if path.is_file() and path.suffix != '.patch'), ROOT / 'Makefile', ROOT / 't/tools/pi-info.c'))
     fios = list(strings(*(Path(FIO).resolve().parent / name for name in ('ioengines.c', 'parse.c', 'init.c'))))
     for message, _ in rows('When it says no')[1:]:
         text = message.strip('`').replace('…', '')
