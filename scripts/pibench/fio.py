@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """fio: its command line for a cell, one run of it, and its JSON."""
 
-import ctypes
 import dataclasses
 import json
 import os
 import re
-import signal
 import subprocess
 
 from . import cells
 from .cells import REPO
+from .command import die_with_parent
 from .errors import Failure, IoFailure
 
 JOBS = str(REPO / "configs" / "bench.fio")
@@ -93,11 +92,6 @@ def variables(cell, device, tools, ios, size, verify="both", stats=None):
 def command(section, tools, jobs=JOBS):
     # not --output=: it would mix fio's messages into the JSON
     return [tools.fio, f"--section={section}", "--output-format=json+", "--eta=never", jobs]
-
-
-def die_with_parent():
-    """In a child: SIGTERM when this process is gone, whatever ended it."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def end(process):

@@ -10,6 +10,7 @@ import sys
 import time
 
 from . import fio, results, session
+from .command import die_with_parent
 from .errors import Failure
 
 GUEST = fio.REPO / "scripts" / "guest"
@@ -61,7 +62,7 @@ class Boot:
         argv = command(spec, disks, out, options)
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(argv, cwd=writable(out), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            preexec_fn=fio.die_with_parent)  # fmt: skip
+                                            preexec_fn=die_with_parent)  # fmt: skip
 
     @property
     def going(self):
