@@ -7,7 +7,6 @@ this tree as it stands. What was downloaded is kept there, and for a week the sy
 --shell RELEASE is a look around: a new Debian with git and make, the tree in /root, nothing installed or built.
 """
 import argparse
-import ctypes
 import json
 import os
 import re
@@ -24,6 +23,8 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib.tap import ROOT  # noqa: E402
+from pibench.command import die_with_parent  # noqa: E402
+from pibench.errors import Failure  # noqa: E402
 from pibench.progress import Progress, clock  # noqa: E402
 
 DISTROS = ROOT / 'build/distros'
@@ -54,23 +55,11 @@ exec chroot "$root" /usr/bin/env -C "$here" "$@"
 ISOLATED = ['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--']
 
 
-class Failure(Exception):
-    pass
-
-
 def ask(*words):
     done = subprocess.run(words, capture_output=True, text=True)
     if done.returncode:
         raise Failure(f'{words[0]}: {done.stderr.strip() or "failed"}')
     return done.stdout
-
-
-def mirror():
-    for line in ask('apt-get', 'indextargets', '--format', '$(REPO_URI)|$(CODENAME)', 'Origin: Debian').split():
-        uri, _, codename = line.partition('|')
-        if '-' not in codename:
-            return uri
-    raise Failure('no lists of a Debian archive here; this takes a Debian system where apt-get update was run')
 
 
 def settings():
@@ -79,8 +68,8 @@ def settings():
     return ''.join(f'{line}\n' for line in lines if not re.match(r'Acquire::(IndexTargets|Changelogs|CompressionTypes)', line))
 
 
-def die_with_parent():
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)      # PR_SET_PDEATHSIG
+def killed_with_parent():
+    die_with_parent(signal.SIGKILL)
 
 
 class Release:
@@ -94,7 +83,7 @@ class Release:
 
     def run(self, words, **options):
         return subprocess.run(words, stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT, timeout=LIMIT,
-                              preexec_fn=die_with_parent, **options).returncode
+                              preexec_fn=killed_with_parent, **options).returncode
 
     def inside(self, command, **options):
         environment = {'HOME': '/root', 'PATH': PATH, 'LANG': 'C.UTF-8',
@@ -111,7 +100,7 @@ class Release:
         stamp.unlink(missing_ok=True)
         for self.suite in (self.name, 'sid') if self.name == 'testing' else (self.name,):
             remove(self.base)
-            uri = mirror()
+            uri = ask(ROOT / 'scripts/debian', 'mirror').strip()
             script = SCRIPTS / self.suite
             extra = ',ca-certificates' if uri.startswith('https') else ''
             words = [*ISOLATED, 'debootstrap', '--variant=minbase', f'--include=git,make{extra}', f'--keyring={KEYRING}',
@@ -260,7 +249,7 @@ def shell(release, command):
         if not release.start():
             raise Failure(f'{release.name}: debootstrap failed')
     print(f'a new {release.suite}, in {release.root.relative_to(ROOT)} when you leave it', file=sys.stderr)
-    return release.inside(command, run=lambda words, env: subprocess.run(words, env=env, preexec_fn=die_with_parent).returncode)
+    return release.inside(command, run=lambda words, env: subprocess.run(words, env=env, preexec_fn=killed_with_parent).returncode)
 
 
 def interrupt(number, _):
@@ -293,7 +282,7 @@ def main():
 
 
 if __name__ == '__main__':
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)      # PR_SET_PDEATHSIG: prove was ended
+    die_with_parent()       # prove was ended
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, interrupt)
     try:

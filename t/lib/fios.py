@@ -5,6 +5,9 @@ import re
 import subprocess
 from pathlib import Path
 
+from pibench import command
+from pibench.errors import Failure
+
 from .tap import BUILD, FIO, ROOT, ok, skip
 
 WORK = BUILD / 'abi'
@@ -33,8 +36,10 @@ class Version:
 
 
 def debian(*words):
-    got = subprocess.run([ROOT / 'scripts/debian', *words], stdout=subprocess.PIPE, text=True)
-    return Path(got.stdout.strip()) if got.returncode == 0 else None
+    try:
+        return command.debian(*words)
+    except Failure:
+        return None
 
 
 def distribution():
