@@ -174,9 +174,10 @@ $(B)/unit-san/%: t/unit/%.c $(LIB_SRC) $(HEADERS) | deps $(filter $(B)/%,$(ISAL_
 	$(call RUN,CC)$(CC) $(LIB_FLAGS) $(SAN) -o $@ $< $(LIB_SRC) $(WRAP) -lcmocka $(LIBS)
 
 vpath %.c t/tools t/bench t/guest
-$(B)/t/%: %.c t/bench/measure.h $(LIB_OBJ) | deps
+$(B)/t/%: %.c $(wildcard t/bench/*.h t/guest/*.h) $(LIB_OBJ) | deps
 	@mkdir -p $(@D)
-	$(call RUN,CC)$(CC) $(LIB_FLAGS) -It/bench $(CFLAGS) -o $@ $< $(LIB_OBJ) $(LIBS)
+	$(call RUN,CC)$(CC) $(LIB_FLAGS) -It/bench $(CFLAGS) -o $@ $(filter %.c,$^) $(LIB_OBJ) $(LIBS)
+$(B)/t/layout-refuse: t/guest/layout-io.c
 
 kernel:
 	@mkdir -p $(B)
