@@ -178,6 +178,7 @@ $(B)/t/%: %.c $(wildcard t/bench/*.h t/guest/*.h) $(LIB_OBJ) | deps
 	@mkdir -p $(@D)
 	$(call RUN,CC)$(CC) $(LIB_FLAGS) -It/bench $(CFLAGS) -o $@ $(filter %.c,$^) $(LIB_OBJ) $(LIBS)
 $(B)/t/layout-refuse: t/guest/layout-io.c
+$(B)/t/attr-cost $(B)/t/tuple-cost: t/bench/measure.c
 
 kernel:
 	@mkdir -p $(B)

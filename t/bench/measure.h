@@ -2,63 +2,63 @@
 #ifndef PI_MEASURE_H
 #define PI_MEASURE_H
 
-#include <errno.h>
-#include <sched.h>
-#include <stdarg.h>
+#include <argp.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
-/* for programs that measure: their errors, samples and orders */
+/* for programs that measure: their options, errors, samples and orders */
 
-static inline void __attribute__((noreturn, format(printf, 2, 3)))
-fail(int status, const char *fmt, ...)
-{
-	va_list ap;
+/**
+ * struct measure_options - what they have in common
+ * @most:	repetitions
+ * @seed:	of the orders
+ */
+struct measure_options {
+	unsigned long repetitions;
+	unsigned long most;
+	unsigned long seed;
+	bool json;
+	bool samples;
+};
 
-	fprintf(stderr, "%s: ", program_invocation_short_name);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fprintf(stderr, "\n");
-	exit(status);
-}
+/* for .children of struct argp; ARGP_KEY_INIT sets child_inputs[0] to a struct measure_options with the defaults */
+extern const struct argp_child measure_children[];
 
-static inline void *allocate(size_t nr, size_t size)
-{
-	void *p = calloc(nr, size);
+/**
+ * measure_parse() - argp_parse(); it ends the program on --help and, with
+ *		     status 2, on what it does not know
+ */
+void measure_parse(const struct argp *argp, int argc, char **argv, void *input);
 
-	if (!p)
-		fail(1, "no memory; give fewer --repetitions");
-	return p;
-}
+/**
+ * measure_end() - see to it that all that was printed has arrived
+ */
+void measure_end(void);
 
-static inline unsigned long number(const char *option, const char *text,
-				   unsigned long min, unsigned long max)
-{
-	char *end;
-	unsigned long value;
+/**
+ * fail() - say why in one line, and end
+ */
+void fail(int status, const char *fmt, ...)
+	__attribute__((noreturn, format(printf, 2, 3)));
 
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (errno || !*text || *end || *text == '-' || value < min || value > max)
-		fail(2, "--%s: '%s' is not a number from %lu to %lu", option,
-		     text, min, max);
-	return value;
-}
+/**
+ * allocate() - calloc(), or fail()
+ */
+void *allocate(size_t nr, size_t size);
 
-/* a migration in the middle would cost more than what is measured */
-static inline void stay(void)
-{
-	cpu_set_t here;
+/**
+ * number() - the number that @text is, or fail() with status 2
+ * @what:	it is given for
+ */
+unsigned long number(const char *what, const char *text, unsigned long min,
+		     unsigned long max);
 
-	CPU_ZERO(&here);
-	CPU_SET(sched_getcpu(), &here);
-	sched_setaffinity(0, sizeof(here), &here);
-}
+/**
+ * stay() - on this CPU: a migration in the middle would cost more than what
+ *	    is measured
+ */
+void stay(void);
 
 static inline uint64_t now(void)
 {
@@ -77,81 +77,26 @@ static inline uint64_t random_next(uint64_t *state)
 	return z ^ z >> 31;
 }
 
-static inline void shuffle(unsigned int *order, unsigned int nr,
-			   uint64_t *state)
-{
-	for (unsigned int i = 0; i < nr; i++) {
-		unsigned int j = random_next(state) % (i + 1);
+/**
+ * shuffle() - the numbers from 0 to @nr - 1, in an order that @state says
+ */
+void shuffle(unsigned int *order, unsigned int nr, uint64_t *state);
 
-		order[i] = order[j];
-		order[j] = i;
-	}
-}
-
-/* to a person who waits */
-static inline void progress(unsigned long done, unsigned long of, uint64_t start)
-{
-	double took = (now() - start) / 1e9;
-
-	if (!isatty(STDERR_FILENO))
-		return;
-	if (done == of)
-		fprintf(stderr, "\r\033[K");
-	else
-		fprintf(stderr, "\rrepetition %lu of %lu, %.0f s elapsed, %.0f s left  ",
-			done, of, took, took / done * (of - done));
-}
+/**
+ * progress() - show a person who waits how far it is
+ */
+void progress(unsigned long done, unsigned long of, uint64_t start);
 
 struct stats {
 	double min, q1, median, q3, max;
 };
 
-static inline int compare(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
+/**
+ * summarise() - what @n samples are like; puts @sample into order
+ */
+struct stats summarise(double *sample, unsigned long n);
 
-	return (*x > *y) - (*x < *y);
-}
-
-static inline double quantile(const double *sorted, unsigned long n, double p)
-{
-	double at = p * (n - 1);
-	unsigned long low = at;
-
-	if (low + 1 >= n)
-		return sorted[n - 1];
-	return sorted[low] + (at - low) * (sorted[low + 1] - sorted[low]);
-}
-
-/* puts @sample into order */
-static inline struct stats summarise(double *sample, unsigned long n)
-{
-	qsort(sample, n, sizeof(*sample), compare);
-	return (struct stats) {
-		.min	= sample[0],
-		.q1	= quantile(sample, n, 0.25),
-		.median	= quantile(sample, n, 0.5),
-		.q3	= quantile(sample, n, 0.75),
-		.max	= sample[n - 1],
-	};
-}
-
-static inline void json_stats(const char *name, struct stats s, bool max)
-{
-	printf("\"%s\": {\"min\": %.3f, \"q1\": %.3f, \"median\": %.3f, \"q3\": %.3f",
-	       name, s.min, s.q1, s.median, s.q3);
-	if (max)
-		printf(", \"max\": %.3f", s.max);
-	printf("}");
-}
-
-static inline void json_samples(const char *name, const double *sample,
-				unsigned long n)
-{
-	printf("\"%s\": [", name);
-	for (unsigned long i = 0; i < n; i++)
-		printf("%s%.3f", i ? ", " : "", sample[i]);
-	printf("]");
-}
+void json_stats(const char *name, struct stats s, bool max);
+void json_samples(const char *name, const double *sample, unsigned long n);
 
 #endif

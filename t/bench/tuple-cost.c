@@ -5,7 +5,8 @@
  * Both sides go over the same blocks, warm, one right after the other: the
  * bare calls that compute the guards, and pi_tuple's generate and verify.
  */
-#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <isa-l/crc.h>
@@ -44,15 +45,12 @@ struct cell {
 };
 
 struct options {
-	unsigned long repetitions;
+	struct measure_options common;
 	unsigned long kib;
-	unsigned long seed;
 	const char *only;
 	bool apart;
 	bool sse;
 	bool varied;
-	bool json;
-	bool samples;
 };
 
 /* what is computed and not kept */
@@ -157,7 +155,7 @@ static void cell_init(struct cell *cell, const struct row *row, bool extended,
 		cell->data[i] = random_next(&state);
 	cell->md_room = map(cell->blocks * row->md_size + PAGE);
 	for (enum side side = 0; side < NR_SIDES; side++)
-		cell->sample[side] = allocate(o->repetitions, sizeof(double));
+		cell->sample[side] = allocate(o->common.repetitions, sizeof(double));
 }
 
 static unsigned int list_cells(struct cell *cells, const struct options *o)
@@ -240,25 +238,25 @@ static void measure(struct cell *cell, unsigned long repetition,
 static void measure_all(struct cell *cells, unsigned int nr,
 			const struct options *o)
 {
-	uint64_t state = o->seed, start = now();
+	uint64_t state = o->common.seed, start = now();
 	unsigned int order[MAX_CELLS];
 
-	for (unsigned long r = 0; r < o->repetitions; r++) {
+	for (unsigned long r = 0; r < o->common.repetitions; r++) {
 		shuffle(order, nr, &state);
 		for (unsigned int i = 0; i < nr; i++)
 			measure(&cells[order[i]], r, &state, o);
-		progress(r + 1, o->repetitions, start);
+		progress(r + 1, o->common.repetitions, start);
 	}
 }
 
 static struct stats time_of(const struct cell *cell, enum side side,
 			    const struct options *o)
 {
-	double *sample = allocate(o->repetitions, sizeof(*sample));
+	double *sample = allocate(o->common.repetitions, sizeof(*sample));
 	struct stats s;
 
-	memcpy(sample, cell->sample[side], o->repetitions * sizeof(*sample));
-	s = summarise(sample, o->repetitions);
+	memcpy(sample, cell->sample[side], o->common.repetitions * sizeof(*sample));
+	s = summarise(sample, o->common.repetitions);
 	free(sample);
 	return s;
 }
@@ -267,12 +265,12 @@ static struct stats time_of(const struct cell *cell, enum side side,
 static struct stats ratio_of(const struct cell *cell, enum side side,
 			     const struct options *o)
 {
-	double *ratio = allocate(o->repetitions, sizeof(*ratio));
+	double *ratio = allocate(o->common.repetitions, sizeof(*ratio));
 	struct stats s;
 
-	for (unsigned long r = 0; r < o->repetitions; r++)
+	for (unsigned long r = 0; r < o->common.repetitions; r++)
 		ratio[r] = cell->sample[side][r] / cell->sample[BARE][r];
-	s = summarise(ratio, o->repetitions);
+	s = summarise(ratio, o->common.repetitions);
 	/* the least ratio would be one of bad luck for the bare calls */
 	s.min = time_of(cell, side, o).min / time_of(cell, BARE, o).min;
 	free(ratio);
@@ -318,11 +316,11 @@ static void json_cell(const struct cell *cell, const struct options *o)
 		json_stats(side_name[side], ratio_of(cell, side, o), false);
 		printf(side + 1 < NR_SIDES ? ", " : "}");
 	}
-	if (o->samples) {
+	if (o->common.samples) {
 		printf(", \"samples\": {");
 		for (enum side side = 0; side < NR_SIDES; side++) {
 			json_samples(side_name[side], cell->sample[side],
-				     o->repetitions);
+				     o->common.repetitions);
 			printf(side + 1 < NR_SIDES ? ", " : "}");
 		}
 	}
@@ -335,8 +333,8 @@ static void json_run(const struct options *o)
 
 	printf("{\"kind\": \"run\", \"schema\": 1, \"cpu\": %s, \"unit\": \"ns\", \"repetitions\": %lu, \"kib\": %lu, \"apart\": %s, \"sse\": %s, \"varied\": %s, \"seed\": %lu}\n",
 	       pi_json_string(text, sizeof(text), cpu(name, sizeof(name))),
-	       o->repetitions, o->kib, o->apart ? "true" : "false",
-	       o->sse ? "true" : "false", o->varied ? "true" : "false", o->seed);
+	       o->common.repetitions, o->kib, o->apart ? "true" : "false",
+	       o->sse ? "true" : "false", o->varied ? "true" : "false", o->common.seed);
 }
 
 static void print_run(const struct options *o)
@@ -345,7 +343,7 @@ static void print_run(const struct options *o)
 
 	printf("%s: %lu repetitions of %lu KiB, shuffled by seed %lu; application tag %s%s%s\n"
 	       "bare: the guards alone, ns per I/O; generate, verify: how many times that\n",
-	       cpu(name, sizeof(name)), o->repetitions, o->kib, o->seed,
+	       cpu(name, sizeof(name)), o->common.repetitions, o->kib, o->common.seed,
 	       o->varied ? "random, other bytes a pattern" : "constant",
 	       o->apart ? "; I/Os do not overlap" : "",
 	       o->sse ? "; 16 bytes copied before each" : "");
@@ -374,118 +372,81 @@ static void print_cells(const struct cell *cells, unsigned int nr,
 	}
 }
 
-static void usage(FILE *out)
-{
-	fprintf(out,
-		"usage: tuple-cost [OPTION]...\n"
-		"What it costs to generate and to verify protection information, against the bare\n"
-		"calls that compute the guards of the same blocks: ISA-L's for CRC16 and CRC64, for\n"
-		"the IP checksum that of this build.  All in the caches, on one CPU.\n"
-		"\n"
-		"  --repetitions N  measure everything so often, each time in another order (201)\n"
-		"  --kib N          of data in one measurement (1024)\n"
-		"  --only TEXT      formats with TEXT in their names\n"
-		"  --apart          an I/O begins only when the one before has left the CPU's pipeline;\n"
-		"                   else they overlap there, on both sides\n"
-		"  --sse            copies 16 bytes before each, on both sides, as programs do that were\n"
-		"                   built for any x86-64\n"
-		"  --varied         application tags that change from block to block, and a pattern\n"
-		"                   in the bytes outside the tuple\n"
-		"  --seed N         of the orders (1)\n"
-		"  --json           a line of JSON for each figure\n"
-		"  --samples        in it, what each repetition measured\n"
-		"  --help\n"
-		"\n"
-		"A format with metadata before its tuple ('last') has guards over these too: in a\n"
-		"buffer of their own that is a second call, which the bare side makes as well.\n"
-		"Median and quartiles are those of the ratios within a repetition; in JSON, the\n"
-		"least ratio is that between the fastest repetitions of either side.\n"
-		"Exit status: 0 measured, 1 not, 2 usage.\n");
-}
+enum { KIB = 1, ONLY, APART, SSE, VARIED };
 
-static struct options parse(int argc, char **argv)
-{
-	static const struct option options[] = {
-		{ "repetitions",	required_argument,	NULL, 'r' },
-		{ "kib",		required_argument,	NULL, 'k' },
-		{ "only",		required_argument,	NULL, 'o' },
-		{ "apart",		no_argument,		NULL, 'p' },
-		{ "sse",		no_argument,		NULL, 'e' },
-		{ "varied",		no_argument,		NULL, 'v' },
-		{ "seed",		required_argument,	NULL, 's' },
-		{ "json",		no_argument,		NULL, 'j' },
-		{ "samples",		no_argument,		NULL, 'a' },
-		{ "help",		no_argument,		NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	struct options o = {
-		.repetitions	= 201,
-		.kib		= 1024,
-		.seed		= 1,
-	};
-	int c;
+static const struct argp_option options[] = {
+	{ "kib", KIB, "N", 0, "of data in one measurement (1024)", 0 },
+	{ "only", ONLY, "TEXT", 0, "formats with TEXT in their names", 0 },
+	{ "apart", APART, NULL, 0,
+	  "an I/O begins only when the one before has left the CPU's pipeline; else they overlap there, on both sides", 0 },
+	{ "sse", SSE, NULL, 0,
+	  "copies 16 bytes before each, on both sides, as programs do that were built for any x86-64", 0 },
+	{ "varied", VARIED, NULL, 0,
+	  "application tags that change from block to block, and a pattern in the bytes outside the tuple", 0 },
+	{ 0 },
+};
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (c) {
-		case 'r':
-			o.repetitions = number("repetitions", optarg, 1, 1000000);
-			break;
-		case 'k':
-			o.kib = number("kib", optarg, 1, 1000000);
-			break;
-		case 'o':
-			o.only = optarg;
-			break;
-		case 'p':
-			o.apart = true;
-			break;
-		case 'e':
-			o.sse = true;
-			break;
-		case 'v':
-			o.varied = true;
-			break;
-		case 's':
-			o.seed = number("seed", optarg, 0, UINT32_MAX);
-			break;
-		case 'j':
-			o.json = true;
-			break;
-		case 'a':
-			o.samples = true;
-			break;
-		case 'h':
-			usage(stdout);
-			exit(0);
-		default:
-			usage(stderr);
-			exit(2);
-		}
+static const char about[] =
+	"What it costs to generate and to verify protection information, against the "
+	"bare calls that compute the guards of the same blocks: ISA-L's for CRC16 and "
+	"CRC64, for the IP checksum that of this build.  All in the caches, on one CPU."
+	"\vA format with metadata before its tuple ('last') has guards over these too: in "
+	"a buffer of their own that is a second call, which the bare side makes as "
+	"well.\n"
+	"Median and quartiles are those of the ratios within a repetition; in JSON, the "
+	"least ratio is that between the fastest repetitions of either side.\n"
+	"Exit status: 0 measured, 1 not, 2 usage.";
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->common;
+		return 0;
+	case KIB:
+		o->kib = number("--kib", arg, 1, 1000000);
+		return 0;
+	case ONLY:
+		o->only = arg;
+		return 0;
+	case APART:
+		o->apart = true;
+		return 0;
+	case SSE:
+		o->sse = true;
+		return 0;
+	case VARIED:
+		o->varied = true;
+		return 0;
 	}
-	if (optind != argc)
-		fail(2, "'%s' is no option; see --help", argv[optind]);
-	return o;
+	return ARGP_ERR_UNKNOWN;
 }
 
 int main(int argc, char **argv)
 {
+	static const struct argp argp = { options, parse, NULL, about, measure_children, NULL, NULL };
 	static struct cell cells[MAX_CELLS];
-	const struct options o = parse(argc, argv);
+	struct options o = {
+		.common	= { .repetitions = 201, .most = 1000000, .seed = 1 },
+		.kib	= 1024,
+	};
 	unsigned int nr;
 
+	measure_parse(&argp, argc, argv, &o);
 	stay();
 	nr = list_cells(cells, &o);
 	measure_all(cells, nr, &o);
 
-	if (o.json)
+	if (o.common.json)
 		json_run(&o);
 	else
 		print_run(&o);
-	for (unsigned int i = 0; o.json && i < nr; i++)
+	for (unsigned int i = 0; o.common.json && i < nr; i++)
 		json_cell(&cells[i], &o);
-	for (unsigned int i = 0; !o.json && i < ARRAY_SIZE(io_bytes); i++)
+	for (unsigned int i = 0; !o.common.json && i < ARRAY_SIZE(io_bytes); i++)
 		print_cells(cells, nr, io_bytes[i], &o);
-	if (ferror(stdout) || fflush(stdout))
-		fail(1, "the result could not be written");
+	measure_end();
 	return 0;
 }

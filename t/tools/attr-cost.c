@@ -7,10 +7,13 @@
  * So any kernel with the attribute can be measured, without a device and
  * without a driver's cost.
  */
-#include <getopt.h>
+#include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "io.h"
 #include "json.h"
@@ -77,15 +80,12 @@ struct list {
 };
 
 struct options {
-	unsigned long repetitions;
+	struct measure_options common;
 	unsigned long requests;
-	unsigned long seed;
 	struct list batch;
 	struct list mix;
 	bool wanted[PI_NR_LAYOUTS];
 	bool named;
-	bool json;
-	bool samples;
 	const char *unit;
 };
 
@@ -317,15 +317,15 @@ static void measure_all(struct cell *cells, unsigned int nr,
 {
 	unsigned int *order = allocate(nr, sizeof(*order));
 	struct pending pending = { 0 };
-	uint64_t state = o->seed, start = now();
+	uint64_t state = o->common.seed, start = now();
 
 	open_pending(&pending);
-	for (unsigned long r = 0; r < o->repetitions; r++) {
+	for (unsigned long r = 0; r < o->common.repetitions; r++) {
 		shuffle(order, nr, &state);
 		move_slabs(&pending);
 		for (unsigned int i = 0; i < nr; i++)
 			measure(&cells[order[i]], r, o->requests);
-		progress(r + 1, o->repetitions, start);
+		progress(r + 1, o->common.repetitions, start);
 	}
 	free(order);
 }
@@ -347,7 +347,7 @@ static struct stats differences(const double *sample, const double *plain,
 static struct stats absolute(const struct cell *cell, enum part part,
 			     const struct options *o)
 {
-	return differences(cell->sample[part], NULL, o->repetitions);
+	return differences(cell->sample[part], NULL, o->common.repetitions);
 }
 
 static struct stats over(const struct cell *cell, enum part part,
@@ -355,7 +355,7 @@ static struct stats over(const struct cell *cell, enum part part,
 {
 	struct stats s = differences(cell->sample[part],
 				     cell->plain->sample[part],
-				     o->repetitions);
+				     o->common.repetitions);
 
 	/* the least of the differences would be one of bad luck for plain */
 	s.min = absolute(cell, part, o).min - absolute(cell->plain, part, o).min;
@@ -376,11 +376,11 @@ static void json_cell(const struct cell *cell, const struct options *o)
 		json_stats(part_name[p], over(cell, p, o), false);
 		printf(p + 1 < NR_PARTS ? ", " : "}");
 	}
-	if (o->samples) {
+	if (o->common.samples) {
 		printf(", \"samples\": {");
 		for (enum part p = 0; p < NR_PARTS; p++) {
 			json_samples(part_name[p], cell->sample[p],
-				     o->repetitions);
+				     o->common.repetitions);
 			printf(p + 1 < NR_PARTS ? ", " : "}");
 		}
 	}
@@ -395,7 +395,7 @@ static void json_run(const struct options *o)
 	uname(&uts);
 	printf("{\"kind\": \"run\", \"schema\": 1, \"kernel\": %s, \"unit\": \"%s\", \"repetitions\": %lu, \"requests\": %lu, \"seed\": %lu}\n",
 	       pi_json_string(kernel, sizeof(kernel), uts.release), o->unit,
-	       o->repetitions, o->requests, o->seed);
+	       o->common.repetitions, o->requests, o->common.seed);
 }
 
 static void print_run(const struct options *o)
@@ -405,7 +405,7 @@ static void print_run(const struct options *o)
 	uname(&uts);
 	printf("Linux %s: %s per request, %lu repetitions of %lu or a few more, shuffled by seed %lu\n"
 	       "user: the application fills SQE and attribute and reads the completion; kernel: io_uring_enter()\n",
-	       uts.release, o->unit, o->repetitions, o->requests, o->seed);
+	       uts.release, o->unit, o->common.repetitions, o->requests, o->common.seed);
 }
 
 static void print_batch(const struct cell *cells, unsigned int nr,
@@ -478,108 +478,70 @@ static void want(struct options *o, const char *name)
 	fail(2, "--layout: '%s' is none of%s", name, known);
 }
 
-static void usage(FILE *out)
-{
-	fprintf(out,
-		"usage: attr-cost [OPTION]...\n"
-		"What it costs to hand the protection information (PI) attribute of a read to the\n"
-		"kernel, for every layout of the attribute that the running kernel takes.  It needs\n"
-		"no device: it reads from an invalid descriptor, so that the kernel takes the\n"
-		"request and its attribute in and then fails it, and compares with the same\n"
-		"requests without PI.  Linux 6.14 and newer have a layout to measure.\n"
-		"\n"
-		"  --batch N        requests per io_uring_enter(), 1 to %u (1, 8 and 32; repeat for more)\n"
-		"  --layout NAME    measure this one, and plain (all; repeat for more)\n"
-		"  --mix N          per cent of requests with PI (0, 1, 10, 50, and always 100; repeat\n"
-		"                   for more)\n"
-		"  --repetitions N  measure everything so often, each time in another order (101)\n"
-		"  --requests N     of one measurement (800)\n"
-		"  --seed N         of the orders (1)\n"
-		"  --instructions   for a guest in which a nanosecond is an instruction\n"
-		"                   (scripts/guest run --icount): say so\n"
-		"  --json           a line of JSON for each figure\n"
-		"  --samples        in it, what each repetition measured\n"
-		"  --help\n"
-		"\n"
-		"SQE: bytes of a submission queue entry; '128 zeroed': the application zeroes the\n"
-		"second half of each; 'mixed': a ring of both sizes.\n"
-		"user: filling SQE and attribute and reading the completion, measured without\n"
-		"entering the kernel; kernel: the rest, io_uring_enter().\n"
-		"min over plain is between the fastest repetitions of either; median and quartiles\n"
-		"are those of the differences within a repetition. What a repetition measures is the\n"
-		"lesser of two windows in a row.\n"
-		"Exit status: 0 measured, 1 not, 2 usage.\n", RING_DEPTH);
-}
+enum { BATCH = 1, LAYOUT, MIX, REQUESTS, INSTRUCTIONS };
 
-static struct options parse(int argc, char **argv)
-{
-	static const struct option options[] = {
-		{ "batch",		required_argument,	NULL, 'b' },
-		{ "layout",		required_argument,	NULL, 'l' },
-		{ "mix",		required_argument,	NULL, 'm' },
-		{ "repetitions",	required_argument,	NULL, 'r' },
-		{ "requests",		required_argument,	NULL, 'n' },
-		{ "seed",		required_argument,	NULL, 's' },
-		{ "instructions",	no_argument,		NULL, 'i' },
-		{ "json",		no_argument,		NULL, 'j' },
-		{ "samples",		no_argument,		NULL, 'a' },
-		{ "help",		no_argument,		NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	struct options o = {
-		.repetitions	= 101,
-		.requests	= 800,
-		.seed		= 1,
-		.unit		= "ns",
-	};
-	int c, index;
+#define TEXT(number)	TEXT_OF(number)
+#define TEXT_OF(number)	#number
 
-	while ((c = getopt_long(argc, argv, "", options, &index)) != -1) {
-		switch (c) {
-		case 'b':
-			add(&o.batch, "batch", number("batch", optarg, 1, RING_DEPTH));
-			break;
-		case 'l':
-			want(&o, optarg);
-			break;
-		case 'm':
-			add(&o.mix, "mix", number("mix", optarg, 0, ALL_PI));
-			break;
-		case 'r':
-			o.repetitions = number("repetitions", optarg, 1,
-					       MAX_REPETITIONS);
-			break;
-		case 'n':
-			o.requests = number("requests", optarg, 1, 100000000);
-			break;
-		case 's':
-			o.seed = number("seed", optarg, 0, UINT32_MAX);
-			break;
-		case 'i':
-			o.unit = "instructions";
-			break;
-		case 'j':
-			o.json = true;
-			break;
-		case 'a':
-			o.samples = true;
-			break;
-		case 'h':
-			usage(stdout);
-			exit(0);
-		default:
-			usage(stderr);
-			exit(2);
-		}
+static const struct argp_option options[] = {
+	{ "batch", BATCH, "N", 0,
+	  "requests per io_uring_enter(), 1 to " TEXT(RING_DEPTH) " (1, 8 and 32; repeat for more)", 0 },
+	{ "layout", LAYOUT, "NAME", 0, "measure this one, and plain (all; repeat for more)", 0 },
+	{ "mix", MIX, "N", 0,
+	  "per cent of requests with PI (0, 1, 10, 50, and always " TEXT(ALL_PI) "; repeat for more)", 0 },
+	{ "requests", REQUESTS, "N", 0, "of one measurement (800)", 0 },
+	{ "instructions", INSTRUCTIONS, NULL, 0,
+	  "for a guest in which a nanosecond is an instruction (scripts/guest run --icount): say so", 0 },
+	{ 0 },
+};
+
+static const char about[] =
+	"What it costs to hand the protection information (PI) attribute of a read to "
+	"the kernel, for every layout of the attribute that the running kernel takes.  "
+	"It needs no device: it reads from an invalid descriptor, so that the kernel "
+	"takes the request and its attribute in and then fails it, and compares with "
+	"the same requests without PI.  Linux 6.14 and newer have a layout to measure."
+	"\vSQE: bytes of a submission queue entry; '128 zeroed': the application zeroes "
+	"the second half of each; 'mixed': a ring of both sizes.\n"
+	"user: filling SQE and attribute and reading the completion, measured without "
+	"entering the kernel; kernel: the rest, io_uring_enter().\n"
+	"min over plain is between the fastest repetitions of either; median and "
+	"quartiles are those of the differences within a repetition.  What a "
+	"repetition measures is the lesser of two windows in a row.\n"
+	"Exit status: 0 measured, 1 not, 2 usage.";
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->common;
+		return 0;
+	case BATCH:
+		add(&o->batch, "batch", number("--batch", arg, 1, RING_DEPTH));
+		return 0;
+	case LAYOUT:
+		want(o, arg);
+		return 0;
+	case MIX:
+		add(&o->mix, "mix", number("--mix", arg, 0, ALL_PI));
+		return 0;
+	case REQUESTS:
+		o->requests = number("--requests", arg, 1, 100000000);
+		return 0;
+	case INSTRUCTIONS:
+		o->unit = "instructions";
+		return 0;
+	case ARGP_KEY_END:
+		if (!o->batch.nr)
+			o->batch = (struct list) { { 1, 8, 32 }, 3 };
+		if (!o->mix.nr)
+			o->mix = (struct list) { { 0, 1, 10, 50 }, 4 };
+		add(&o->mix, "mix", ALL_PI);
+		return 0;
 	}
-	if (optind != argc)
-		fail(2, "'%s' is no option; see --help", argv[optind]);
-	if (!o.batch.nr)
-		o.batch = (struct list) { { 1, 8, 32 }, 3 };
-	if (!o.mix.nr)
-		o.mix = (struct list) { { 0, 1, 10, 50 }, 4 };
-	add(&o.mix, "mix", ALL_PI);
-	return o;
+	return ARGP_ERR_UNKNOWN;
 }
 
 static void json_skip(const struct way *way, const struct pi_reason *reason)
@@ -638,7 +600,7 @@ static unsigned int open_ways(struct way (*open)[PLACES], const struct way *ways
 			nr_open++;
 		} else if (!i || (o->named && ways[i].layout->pi)) {
 			fail(1, "%s", reason.text);
-		} else if (o->json) {
+		} else if (o->common.json) {
 			json_skip(&ways[i], &reason);
 		} else if (!ways[i].zeroed) {
 			printf("not measured: %s, SQE %s: %s\n",
@@ -669,7 +631,7 @@ static unsigned int list_cells(struct cell *cells, struct way (*ways)[PLACES],
 				cell->batch = o->batch.value[b];
 				cell->mix = pi ? o->mix.value[m] : 0;
 				for (enum part p = 0; p < NR_PARTS; p++)
-					cell->sample[p] = allocate(o->repetitions,
+					cell->sample[p] = allocate(o->common.repetitions,
 								   sizeof(double));
 			}
 		}
@@ -679,13 +641,19 @@ static unsigned int list_cells(struct cell *cells, struct way (*ways)[PLACES],
 
 int main(int argc, char **argv)
 {
+	static const struct argp argp = { options, parse, NULL, about, measure_children, NULL, NULL };
 	static struct way ways[MAX_WAYS], open[MAX_WAYS][PLACES];
-	const struct options o = parse(argc, argv);
+	struct options o = {
+		.common		= { .repetitions = 101, .most = MAX_REPETITIONS, .seed = 1 },
+		.requests	= 800,
+		.unit		= "ns",
+	};
 	unsigned int nr_ways, nr_cells;
 	struct cell *cells;
 
+	measure_parse(&argp, argc, argv, &o);
 	stay();
-	if (o.json)
+	if (o.common.json)
 		json_run(&o);
 	else
 		print_run(&o);
@@ -695,13 +663,12 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	measure_all(cells, nr_cells, &o);
 
-	for (unsigned int i = 0; o.json && i < nr_cells; i++)
+	for (unsigned int i = 0; o.common.json && i < nr_cells; i++)
 		json_cell(&cells[i], &o);
-	for (unsigned int b = 0; !o.json && b < o.batch.nr; b++) {
+	for (unsigned int b = 0; !o.common.json && b < o.batch.nr; b++) {
 		print_batch(cells, nr_cells, o.batch.value[b], &o);
 		print_mix(cells, nr_cells, o.batch.value[b], &o);
 	}
-	if (ferror(stdout) || fflush(stdout))
-		fail(1, "the result could not be written");
+	measure_end();
 	return 0;
 }
