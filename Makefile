@@ -81,7 +81,7 @@ UNIT_SRC := $(wildcard t/unit/test_*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
 ENGINE_OBJ := $(ENGINE_SRC:%.c=$(E)/obj/%.o)
 # small programs for users
-TOOLS := $(patsubst t/tools/%.c,$(B)/t/%,$(wildcard t/tools/*.c))
+TOOLS := $(B)/t/pi-info $(B)/t/attr-cost
 UNIT := $(UNIT_SRC:t/unit/%.c=$(B)/unit/%)
 UNIT_SAN := $(UNIT_SRC:t/unit/%.c=$(B)/unit-san/%)
 SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -174,11 +174,12 @@ $(B)/unit-san/%: t/unit/%.c $(LIB_SRC) $(HEADERS) | deps $(filter $(B)/%,$(ISAL_
 	$(call RUN,CC)$(CC) $(LIB_FLAGS) $(SAN) -o $@ $< $(LIB_SRC) $(WRAP) -lcmocka $(LIBS)
 
 vpath %.c t/tools t/bench t/guest
-$(B)/t/%: %.c $(wildcard t/bench/*.h t/guest/*.h) $(LIB_OBJ) | deps
+$(B)/t/%: %.c $(wildcard t/tools/*.h t/bench/*.h t/guest/*.h) $(LIB_OBJ) | deps
 	@mkdir -p $(@D)
 	$(call RUN,CC)$(CC) $(LIB_FLAGS) -It/bench $(CFLAGS) -o $@ $(filter %.c,$^) $(LIB_OBJ) $(LIBS)
 $(B)/t/layout-refuse: t/guest/layout-io.c
-$(B)/t/attr-cost $(B)/t/tuple-cost: t/bench/measure.c
+$(B)/t/attr-cost: t/tools/attr-way.c
+$(B)/t/attr-cost $(B)/t/tuple-cost $(B)/t/floor: t/bench/measure.c
 
 kernel:
 	@mkdir -p $(B)

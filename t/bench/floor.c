@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 #include "device.h"
 #include "io.h"
 #include "layout.h"
+#include "measure.h"
 #include "ring.h"
 #include "tuple.h"
 
@@ -41,29 +41,6 @@ struct floor {
 	unsigned int *idle;
 };
 
-static void __attribute__((noreturn, format(printf, 1, 2)))
-fail(const char *fmt, ...)
-{
-	va_list ap;
-
-	fprintf(stderr, "floor: ");
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fprintf(stderr, "\n");
-	exit(1);
-}
-
-static unsigned long number(const char *text, unsigned long max)
-{
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
-
-	if (*end || !value || value > max)
-		fail("'%s' is not a number from 1 to %lu", text, max);
-	return value;
-}
-
 /* one block, and a tuple whose reference tag counts blocks */
 static void probe(struct floor *f, int fd, const char *name)
 {
@@ -72,11 +49,11 @@ static void probe(struct floor *f, int fd, const char *name)
 	struct pi_device dev;
 
 	if (pi_device_probe(fd, &dev, &reason))
-		fail("%s: %s", name, reason.text);
+		fail(1, "%s: %s", name, reason.text);
 	if (dev.nsid || dev.format.interval != BLOCK_BYTES ||
 	    dev.format.md_size != TUPLE_BYTES || dev.format.type != 1 ||
 	    pi_tuple_init(&f->tuple, &dev.format, &tags))
-		fail("%s: not a block device of 4096+8 with type 1", name);
+		fail(1, "%s: not a block device of 4096+8 with type 1", name);
 	f->blocks = dev.intervals;
 }
 
@@ -88,13 +65,13 @@ static void open_ring(struct floor *f)
 
 	if (pi_layout_probe(layout, &reason) ||
 	    pi_ring_init(&f->ring, &options, &reason))
-		fail("%s", reason.text);
+		fail(1, "%s", reason.text);
 	if (pi_io_set_init(&f->set, f->depth, TUPLE_BYTES))
-		fail("no memory for a depth of %u", f->depth);
+		fail(1, "no memory for a depth of %u", f->depth);
 	pi_io_mode_init(&f->mode, false, true);
 	f->mode.sqe_flags = IOSQE_FIXED_FILE;
 	if (pi_layout_open(layout, &f->ring, &f->set, &reason))
-		fail("%s", reason.text);
+		fail(1, "%s", reason.text);
 }
 
 /* every block alike, so that one guard fits all of them */
@@ -106,7 +83,7 @@ static void open_buffers(struct floor *f)
 	f->data = aligned_alloc(BLOCK_BYTES, (size_t)f->depth * BLOCK_BYTES);
 	f->idle = calloc(f->depth, sizeof(*f->idle));
 	if (!iov || !f->data || !f->idle)
-		fail("no memory for a depth of %u", f->depth);
+		fail(1, "no memory for a depth of %u", f->depth);
 	memset(f->data, 0xa5, (size_t)f->depth * BLOCK_BYTES);
 	for (unsigned int i = 0; i < f->depth; i++) {
 		iov[i].iov_base = f->data + (size_t)i * BLOCK_BYTES;
@@ -117,7 +94,7 @@ static void open_buffers(struct floor *f)
 	}
 	ret = io_uring_register_buffers(&f->ring.uring, iov, f->depth);
 	if (ret)
-		fail("buffers of a depth of %u: %s", f->depth, strerror(-ret));
+		fail(1, "buffers of a depth of %u: %s", f->depth, strerror(-ret));
 	free(iov);
 }
 
@@ -150,12 +127,12 @@ static void run(struct floor *f, unsigned long nr)
 		if (fresh) {
 			ret = pi_ring_submit(&f->ring, fresh);
 			if (ret != (int)fresh)
-				fail("submission of %u: %s", fresh, ret < 0 ? strerror(-ret) : "not all taken");
+				fail(1, "submission of %u: %s", fresh, ret < 0 ? strerror(-ret) : "not all taken");
 		}
 		while (!(ready = pi_ring_ready(&f->ring))) {
 			ret = pi_ring_wait(&f->ring, 1);
 			if (ret && ret != -EINTR)
-				fail("io_uring_enter: %s", strerror(-ret));
+				fail(1, "io_uring_enter: %s", strerror(-ret));
 		}
 		first = pi_ring_take(&f->ring, ready);
 		for (unsigned int i = 0; i < ready; i++) {
@@ -163,7 +140,7 @@ static void run(struct floor *f, unsigned long nr)
 				pi_ring_cqe(&f->ring, first + i);
 
 			if (cqe->res != BLOCK_BYTES)
-				fail("I/O %lu: %s", done + i, cqe->res < 0 ?
+				fail(1, "I/O %lu: %s", done + i, cqe->res < 0 ?
 				     strerror(-cqe->res) : "cut short");
 			f->idle[nr_idle++] = cqe->user_data;
 		}
@@ -179,24 +156,24 @@ int main(int argc, char **argv)
 
 	if (argc != 6 || (strcmp(argv[2], "randread") &&
 			  strcmp(argv[2], "randwrite")))
-		fail("usage: floor DEVICE randread|randwrite DEPTH NUMBER BLOCKS; a write overwrites the first BLOCKS of DEVICE");
+		fail(2, "usage: floor DEVICE randread|randwrite DEPTH NUMBER BLOCKS; a write overwrites the first BLOCKS of DEVICE");
 	f.dir = !strcmp(argv[2], "randwrite");
-	f.depth = number(argv[3], 4096);
-	nr = number(argv[4], UINT32_MAX);
-	blocks = number(argv[5], UINT32_MAX);
+	f.depth = number("DEPTH", argv[3], 1, 4096);
+	nr = number("NUMBER", argv[4], 1, UINT32_MAX);
+	blocks = number("BLOCKS", argv[5], 1, UINT32_MAX);
 
 	fd = open(argv[1], (f.dir ? O_RDWR : O_RDONLY) | O_DIRECT);
 	if (fd < 0)
-		fail("%s: %s", argv[1], strerror(errno));
+		fail(1, "%s: %s", argv[1], strerror(errno));
 	probe(&f, fd, argv[1]);
 	if (blocks > f.blocks)
-		fail("%s: has only %" PRIu64 " blocks", argv[1], f.blocks);
+		fail(1, "%s: has only %" PRIu64 " blocks", argv[1], f.blocks);
 	f.blocks = blocks;
 	open_ring(&f);
 	open_buffers(&f);
 	ret = io_uring_register_files(&f.ring.uring, &fd, 1);
 	if (ret)
-		fail("%s: %s", argv[1], strerror(-ret));
+		fail(1, "%s: %s", argv[1], strerror(-ret));
 	run(&f, nr);
 	pi_ring_exit(&f.ring);
 	pi_io_set_exit(&f.set);

@@ -113,12 +113,17 @@ void json_stats(const char *name, struct stats s, bool max)
 	printf("}");
 }
 
-void json_samples(const char *name, const double *sample, unsigned long n)
+void json_samples(const char *const *name, double *const *sample,
+		  unsigned int nr, unsigned long n)
 {
-	printf("\"%s\": [", name);
-	for (unsigned long i = 0; i < n; i++)
-		printf("%s%.3f", i ? ", " : "", sample[i]);
-	printf("]");
+	printf(", \"samples\": {");
+	for (unsigned int i = 0; i < nr; i++) {
+		printf("%s\"%s\": [", i ? ", " : "", name[i]);
+		for (unsigned long j = 0; j < n; j++)
+			printf("%s%.3f", j ? ", " : "", sample[i][j]);
+		printf("]");
+	}
+	printf("}");
 }
 
 enum { REPETITIONS = 0x100, SEED, JSON, SAMPLES };

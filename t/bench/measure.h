@@ -97,6 +97,11 @@ struct stats {
 struct stats summarise(double *sample, unsigned long n);
 
 void json_stats(const char *name, struct stats s, bool max);
-void json_samples(const char *name, const double *sample, unsigned long n);
+
+/**
+ * json_samples() - @nr series of @n samples, after something else of the object
+ */
+void json_samples(const char *const *name, double *const *sample,
+		  unsigned int nr, unsigned long n);
 
 #endif

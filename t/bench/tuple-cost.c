@@ -316,14 +316,8 @@ static void json_cell(const struct cell *cell, const struct options *o)
 		json_stats(side_name[side], ratio_of(cell, side, o), false);
 		printf(side + 1 < NR_SIDES ? ", " : "}");
 	}
-	if (o->common.samples) {
-		printf(", \"samples\": {");
-		for (enum side side = 0; side < NR_SIDES; side++) {
-			json_samples(side_name[side], cell->sample[side],
-				     o->common.repetitions);
-			printf(side + 1 < NR_SIDES ? ", " : "}");
-		}
-	}
+	if (o->common.samples)
+		json_samples(side_name, cell->sample, NR_SIDES, o->common.repetitions);
 	printf("}\n");
 }
 

@@ -2,58 +2,24 @@
 /*
  * attr-cost - what it costs to hand the PI attribute to the kernel
  *
- * Reads on an invalid descriptor: the kernel prepares the request, which takes
- * the attribute in, and only then finds that there is nothing to read from.
- * So any kernel with the attribute can be measured, without a device and
- * without a driver's cost.
+ * Ways to submit are in attr-way.c; here is what is measured of them, in which
+ * order, and how it is told.
  */
-#include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
-#include "io.h"
+#include "attr-way.h"
 #include "json.h"
-#include "layout.h"
 #include "measure.h"
-#include "reason.h"
-#include "ring.h"
 
-/* as an application that keeps a few batches in flight */
-#define RING_DEPTH	128
-#define BAD_FD		-1
-#define READ_BYTES	4096
-#define MD_BYTES	8
-#define ALL_PI		100
 #define MAX_LIST	16
 /* each layout in its ring, again with tails zeroed, and plain in other rings */
 #define MAX_WAYS	(2 * PI_NR_LAYOUTS + 3)
 /* repetitions take turns: where memory happens to lie makes 2 ns */
 #define PLACES		4
-/* objects by which each repetition moves the slab caches on, for good; they keep stocks of 28 and 60 */
-#define SLAB_STEP	11
 #define MAX_REPETITIONS	10000
-
-/**
- * struct way - a layout in a ring
- * @zeroed:	the application zeroes the second half of every SQE
- * @mode:	without PI, with PI
- * @next:	I/O of the ring whose turn it is
- * @pad:	what moves the I/Os of one place against those of another
- */
-struct way {
-	const struct pi_layout *layout;
-	unsigned int ring_flags;
-	bool zeroed;
-	struct pi_ring ring;
-	struct pi_io_set set;
-	struct pi_io_mode mode[2];
-	unsigned int next;
-	void *pad;
-};
 
 enum part { TOTAL, USER, KERNEL, NR_PARTS };
 
@@ -66,12 +32,6 @@ struct cell {
 	unsigned int mix;
 	unsigned int batch;
 	double *sample[NR_PARTS];
-};
-
-/* reads of an empty pipe that never end */
-struct pending {
-	struct way way;
-	int pipe[2];
 };
 
 struct list {
@@ -88,143 +48,6 @@ struct options {
 	bool named;
 	const char *unit;
 };
-
-static char buffer[READ_BYTES];
-
-static const char *sqe_name(const struct way *way)
-{
-	if (way->ring_flags & PI_IORING_SETUP_SQE_MIXED)
-		return "mixed";
-	if (!(way->ring_flags & IORING_SETUP_SQE128))
-		return "64";
-	return way->zeroed ? "128 zeroed" : "128";
-}
-
-static int open_way(struct way *way, unsigned int place,
-		    struct pi_reason *reason)
-{
-	const struct pi_ring_options options = {
-		.depth	= RING_DEPTH,
-		.flags	= way->ring_flags,
-	};
-	int ret;
-
-	if (way->layout->passthru)
-		return pi_reason_set(reason, -EOPNOTSUPP,
-			"layout '%s' has the metadata in an NVMe command, and only the driver of a namespace takes that in: see pi-bench lab --dut",
-			way->layout->name);
-	ret = pi_layout_probe(way->layout, reason);
-	if (ret)
-		return ret;
-	ret = pi_ring_init(&way->ring, &options, reason);
-	if (ret)
-		return ret;
-	way->pad = allocate(1 + place, 1088);
-	if (pi_io_set_init(&way->set, RING_DEPTH, MD_BYTES))
-		return pi_reason_set(reason, -ENOMEM, "no memory for its metadata");
-	pi_io_mode_init(&way->mode[0], false, false);
-	pi_io_mode_init(&way->mode[1], false, false);
-	return way->layout->mode(&way->mode[1], reason) ?:
-		pi_layout_open(way->layout, &way->ring, &way->set, reason);
-}
-
-/*
- * Stores of 16 bytes, whatever the compiler makes of a memset() here: for 128
- * bytes gcc takes rep stos, which costs more than all that is measured.
- */
-static inline void zero_tail(struct io_uring_sqe *sqe)
-{
-	typedef uint64_t half __attribute__((vector_size(16), may_alias));
-	volatile half *tail = (void *)(sqe + 1);
-
-	tail[0] = (half) { 0 };
-	tail[1] = (half) { 0 };
-	tail[2] = (half) { 0 };
-	tail[3] = (half) { 0 };
-}
-
-static inline void fill(struct way *way, struct pi_io *io, bool pi)
-{
-	const struct pi_layout *layout =
-		pi ? way->layout : &pi_layouts[PI_LAYOUT_NONE];
-
-	/* all of the first half: there is nothing left to zero */
-	pi_io_rw(io, &way->mode[pi], 0, BAD_FD, 0, buffer, READ_BYTES, 0, 0, 0,
-		 false);
-	if (way->zeroed) {
-		zero_tail(io->sqe);
-		if (pi)
-			io->attr->addr = (uintptr_t)io->md;
-	}
-	layout->fill(io, PI_IO_INTEGRITY_CHK_GUARD | PI_IO_INTEGRITY_CHK_REFTAG,
-		     0, MD_BYTES, 0);
-}
-
-static void __attribute__((noreturn))
-wrong(const struct way *way, const char *what, int res)
-{
-	fail(1, "layout %s, SQE %s: %s %s, not 'Bad file descriptor'; this kernel prepares requests otherwise than attr-cost assumes",
-	     way->layout->name, sqe_name(way), what,
-	     res < 0 ? strerror(-res) : "done");
-}
-
-/* fill, submit and reap; each share of 100 requests is spread evenly */
-static uint64_t run(struct way *way, unsigned int mix, unsigned int batch,
-		    unsigned long batches)
-{
-	struct pi_ring *ring = &way->ring;
-	uint64_t start = now();
-	unsigned int share = 0;
-
-	while (batches--) {
-		unsigned int slots = 0, first;
-		int ret;
-
-		for (unsigned int i = 0; i < batch; i++) {
-			struct pi_io *io = &way->set.io[way->next];
-
-			share += mix;
-			fill(way, io, share >= ALL_PI);
-			share -= share >= ALL_PI ? ALL_PI : 0;
-			pi_ring_queue(ring, way->next, io->slots);
-			slots += io->slots;
-			way->next = (way->next + 1) % RING_DEPTH;
-		}
-		ret = pi_ring_submit(ring, slots);
-		if (ret != (int)slots)
-			wrong(way, "io_uring_enter() said", ret);
-		first = pi_ring_take(ring, batch);
-		for (unsigned int i = 0; i < batch; i++) {
-			int res = pi_ring_cqe(ring, first + i)->res;
-
-			if (res != -EBADF)
-				wrong(way, "a read ended with", res);
-		}
-	}
-	return now() - start;
-}
-
-static int submit_nothing(struct pi_ring *ring, unsigned int nr)
-{
-	(void)ring;
-	return nr;
-}
-
-/* the same without the kernel, which finds the ring as it has left it */
-static uint64_t run_user(struct way *way, unsigned int mix, unsigned int batch,
-			 unsigned long batches)
-{
-	const struct pi_ring saved = way->ring;
-	const unsigned int tail = *saved.uring.sq.ktail;
-	uint64_t took;
-
-	way->ring.submit = submit_nothing;
-	took = run(way, mix, batch, batches);
-	way->ring = saved;
-	io_uring_smp_store_release(saved.uring.sq.ktail, tail);
-	io_uring_smp_store_release(saved.uring.cq.khead, saved.cq_head);
-	return took;
-}
 
 /* whole batches that hold whole hundreds of requests */
 static unsigned long whole(unsigned long requests, unsigned int batch)
@@ -267,49 +90,15 @@ static void measure(struct cell *cell, unsigned long repetition,
 	 * first: at the last the kernel looks anew for room, which is to be as
 	 * often in one window as in another.
 	 */
-	run(way, cell->mix, cell->batch,
+	way_run(way, cell->mix, cell->batch,
 	    (2 * places - way->ring.cq_head % places) / cell->batch);
-	total = least(run, cell, way, batches);
+	total = least(way_run, cell, way, batches);
 	if (pi_ring_ready(&way->ring))
-		wrong(way, "reads were left that", 0);
-	user = least(run_user, cell, way, batches);
+		way_wrong(way, "reads were left that", 0);
+	user = least(way_run_user, cell, way, batches);
 	cell->sample[TOTAL][repetition] = total / n;
 	cell->sample[USER][repetition] = user / n;
 	cell->sample[KERNEL][repetition] = ((double)total - user) / n;
-}
-
-static void open_pending(struct pending *pending)
-{
-	struct pi_reason reason;
-
-	pending->way.layout = &pi_layouts[PI_LAYOUT_NONE];
-	if (open_way(&pending->way, 0, &reason))
-		fail(1, "%s", reason.text);
-	if (pipe(pending->pipe))
-		fail(1, "no pipe: %s", strerror(errno));
-}
-
-/*
- * The kernel allocates and frees memory for each read that fails.  Where the
- * slab cache's stock at hand ends within a batch, every batch exchanges it for
- * another and pays for that, for as long as nobody else takes anything: the
- * whole run is 1 % dearer, or is not.  Reads that keep such memory move the
- * place, so that the median has none of that.
- */
-static void move_slabs(struct pending *pending)
-{
-	struct way *way = &pending->way;
-	struct pi_io *io = &way->set.io[0];
-
-	for (unsigned int i = 0; i < SLAB_STEP; i++) {
-		pi_io_rw(io, &way->mode[0], 0, pending->pipe[0], 0, buffer,
-			 READ_BYTES, 0, 0, 0, false);
-		way->layout->fill(io, 0, 0, 0, 0);
-		pi_ring_queue(&way->ring, 0, io->slots);
-		if (pi_ring_submit(&way->ring, io->slots) != (int)io->slots ||
-		    pi_ring_ready(&way->ring))
-			fail(1, "a read of an empty pipe did not wait; this kernel treats pipes otherwise than attr-cost assumes");
-	}
 }
 
 static void measure_all(struct cell *cells, unsigned int nr,
@@ -319,10 +108,10 @@ static void measure_all(struct cell *cells, unsigned int nr,
 	struct pending pending = { 0 };
 	uint64_t state = o->common.seed, start = now();
 
-	open_pending(&pending);
+	pending_open(&pending);
 	for (unsigned long r = 0; r < o->common.repetitions; r++) {
 		shuffle(order, nr, &state);
-		move_slabs(&pending);
+		pending_add(&pending);
 		for (unsigned int i = 0; i < nr; i++)
 			measure(&cells[order[i]], r, o->requests);
 		progress(r + 1, o->common.repetitions, start);
@@ -365,7 +154,7 @@ static struct stats over(const struct cell *cell, enum part part,
 static void json_cell(const struct cell *cell, const struct options *o)
 {
 	printf("{\"kind\": \"cell\", \"layout\": \"%s\", \"sqe\": \"%s\", \"mix\": %u, \"batch\": %u, \"unit\": \"%s\"",
-	       cell->way->layout->name, sqe_name(cell->way), cell->mix,
+	       cell->way->layout->name, way_sqe(cell->way), cell->mix,
 	       cell->batch, o->unit);
 	for (enum part p = 0; p < NR_PARTS; p++) {
 		printf(", ");
@@ -376,14 +165,8 @@ static void json_cell(const struct cell *cell, const struct options *o)
 		json_stats(part_name[p], over(cell, p, o), false);
 		printf(p + 1 < NR_PARTS ? ", " : "}");
 	}
-	if (o->common.samples) {
-		printf(", \"samples\": {");
-		for (enum part p = 0; p < NR_PARTS; p++) {
-			json_samples(part_name[p], cell->sample[p],
-				     o->common.repetitions);
-			printf(p + 1 < NR_PARTS ? ", " : "}");
-		}
-	}
+	if (o->common.samples)
+		json_samples(part_name, cell->sample, NR_PARTS, o->common.repetitions);
 	printf("}\n");
 }
 
@@ -421,7 +204,7 @@ static void print_batch(const struct cell *cells, unsigned int nr,
 		if (c->batch != batch || (c->way->layout->pi && c->mix != ALL_PI))
 			continue;
 		printf("%-10s%-11s%9.1f%9.1f", c->way->layout->name,
-		       sqe_name(c->way), total.min, total.median);
+		       way_sqe(c->way), total.min, total.median);
 		snprintf(quartiles, sizeof(quartiles), "%+.1f..%+.1f", more.q1,
 			 more.q3);
 		if (c != c->plain)
@@ -446,7 +229,7 @@ static void print_mix(const struct cell *cells, unsigned int nr,
 			continue;
 		if (c->way != way)
 			printf("\n%-10s%-11s", c->way->layout->name,
-			       sqe_name(c->way));
+			       way_sqe(c->way));
 		way = c->way;
 		printf("%+9.1f", over(c, TOTAL, o).median);
 	}
@@ -549,7 +332,7 @@ static void json_skip(const struct way *way, const struct pi_reason *reason)
 	char text[sizeof(reason->text) * 2];
 
 	printf("{\"kind\": \"skip\", \"layout\": \"%s\", \"sqe\": \"%s\", \"reason\": %s}\n",
-	       way->layout->name, sqe_name(way),
+	       way->layout->name, way_sqe(way),
 	       pi_json_string(text, sizeof(text), reason->text));
 }
 
@@ -594,7 +377,7 @@ static unsigned int open_ways(struct way (*open)[PLACES], const struct way *ways
 
 		for (unsigned int p = 0; !ret && p < PLACES; p++) {
 			open[nr_open][p] = ways[i];
-			ret = open_way(&open[nr_open][p], p, &reason);
+			ret = way_open(&open[nr_open][p], p, &reason);
 		}
 		if (!ret) {
 			nr_open++;
@@ -604,7 +387,7 @@ static unsigned int open_ways(struct way (*open)[PLACES], const struct way *ways
 			json_skip(&ways[i], &reason);
 		} else if (!ways[i].zeroed) {
 			printf("not measured: %s, SQE %s: %s\n",
-			       ways[i].layout->name, sqe_name(&ways[i]),
+			       ways[i].layout->name, way_sqe(&ways[i]),
 			       reason.text);
 		}
 	}
