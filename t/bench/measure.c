@@ -137,11 +137,20 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
+struct inputs {
+	struct measure_options *common;
+	void *own;
+};
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	struct measure_options *o = state->input;
+	const struct inputs *inputs = state->input;
+	struct measure_options *o = inputs->common;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = inputs->own;
+		return 0;
 	case REPETITIONS:
 		o->repetitions = number("--repetitions", arg, 1, o->most);
 		return 0;
@@ -162,29 +171,32 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static char *with_default(int key, const char *text, void *input)
 {
-	const struct measure_options *o = input;
+	const struct inputs *inputs = input;
 	char *with = NULL;
 
 	if (key != REPETITIONS && key != SEED)
 		return (char *)text;
 	if (asprintf(&with, "%s (%lu)", text,
-		     key == SEED ? o->seed : o->repetitions) < 0)
+		     key == SEED ? inputs->common->seed :
+		     inputs->common->repetitions) < 0)
 		fail(1, "no memory");
 	return with;
 }
 
-static const struct argp measure_argp = {
-	.options	= options,
-	.parser		= parse,
-	.help_filter	= with_default,
-};
-
-const struct argp_child measure_children[] = { { &measure_argp, 0, NULL, 0 }, { 0 } };
-
-void measure_parse(const struct argp *argp, int argc, char **argv, void *input)
+void measure_parse(const struct argp *argp, int argc, char **argv, void *input,
+		   struct measure_options *common)
 {
+	const struct argp_child children[] = { { argp, 0, NULL, 0 }, { 0 } };
+	const struct argp all = {
+		.options	= options,
+		.parser		= parse,
+		.children	= children,
+		.help_filter	= with_default,
+	};
+	struct inputs inputs = { common, input };
+
 	argp_err_exit_status = 2;
-	argp_parse(argp, argc, argv, 0, NULL, input);
+	argp_parse(&all, argc, argv, 0, NULL, &inputs);
 }
 
 void measure_end(void)

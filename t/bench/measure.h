@@ -22,14 +22,15 @@ struct measure_options {
 	bool samples;
 };
 
-/* for .children of struct argp; ARGP_KEY_INIT sets child_inputs[0] to a struct measure_options with the defaults */
-extern const struct argp_child measure_children[];
-
 /**
- * measure_parse() - argp_parse(); it ends the program on --help and, with
- *		     status 2, on what it does not know
+ * measure_parse() - argp_parse() of @argp's options and of the common ones
+ * @input:	of @argp's parser
+ * @common:	has the defaults
+ *
+ * Ends the program on --help and, with status 2, on what it does not know.
  */
-void measure_parse(const struct argp *argp, int argc, char **argv, void *input);
+void measure_parse(const struct argp *argp, int argc, char **argv, void *input,
+		   struct measure_options *common);
 
 /**
  * measure_end() - see to it that all that was printed has arrived

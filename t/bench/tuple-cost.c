@@ -396,9 +396,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct options *o = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &o->common;
-		return 0;
 	case KIB:
 		o->kib = number("--kib", arg, 1, 1000000);
 		return 0;
@@ -420,7 +417,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 int main(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, NULL, about, measure_children, NULL, NULL };
+	static const struct argp argp = { options, parse, NULL, about, NULL, NULL, NULL };
 	static struct cell cells[MAX_CELLS];
 	struct options o = {
 		.common	= { .repetitions = 201, .most = 1000000, .seed = 1 },
@@ -428,7 +425,7 @@ int main(int argc, char **argv)
 	};
 	unsigned int nr;
 
-	measure_parse(&argp, argc, argv, &o);
+	measure_parse(&argp, argc, argv, &o, &o.common);
 	stay();
 	nr = list_cells(cells, &o);
 	measure_all(cells, nr, &o);

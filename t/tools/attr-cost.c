@@ -298,9 +298,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct options *o = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &o->common;
-		return 0;
 	case BATCH:
 		add(&o->batch, "batch", number("--batch", arg, 1, RING_DEPTH));
 		return 0;
@@ -424,7 +421,7 @@ static unsigned int list_cells(struct cell *cells, struct way (*ways)[PLACES],
 
 int main(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, NULL, about, measure_children, NULL, NULL };
+	static const struct argp argp = { options, parse, NULL, about, NULL, NULL, NULL };
 	static struct way ways[MAX_WAYS], open[MAX_WAYS][PLACES];
 	struct options o = {
 		.common		= { .repetitions = 101, .most = MAX_REPETITIONS, .seed = 1 },
@@ -434,7 +431,7 @@ int main(int argc, char **argv)
 	unsigned int nr_ways, nr_cells;
 	struct cell *cells;
 
-	measure_parse(&argp, argc, argv, &o);
+	measure_parse(&argp, argc, argv, &o, &o.common);
 	stay();
 	if (o.common.json)
 		json_run(&o);
