@@ -24,56 +24,62 @@ def job(device, **options):
     return pi(device, rw='read', bs='32k', size=SIZE, **options)
 
 
-def test(*devices):
-    for name, device in zip(FORMATS, devices):
-        interval = 512 if name.startswith('512') else 4096
-        at = PLACE.get(name, 0)
-        fields = CRC64 if 'crc64' in name else CRC16
-        tags = {tag: [('md', at + first + 1, 0x10)]
-                for tag, (first, _) in fields.items()}
-        if 'type=3' in name:
-            del tags['reference tag']
-        tags['guard '] = [('data', interval - 1, 0x80)]
-        if at:
-            tags['guard  '] = [('md', 5, 0x02)]
+def damaged(name, device, tag, flips, at, fields):
+    """One block, as each verifies it."""
+    before = poke(device, BLOCK)
+    poke(device, BLOCK, *flips)
+    after = poke(device, BLOCK)
+    what = f'{name}, {tag}, {flips}'
+    words = [device, f'block {BLOCK} ', tag, 'expected 0x']
+    if flips[0][0] == 'md' and flips[0][1] >= at:
+        first, end = fields[tag]
+        good = int.from_bytes(before[at + first:at + end], 'big')
+        bad = int.from_bytes(after[at + first:at + end], 'big')
+        words.append(f'expected 0x{good:x}, found 0x{bad:x}')
+    for verify in ('host', 'device', 'both'):
+        run = job(device, pi_verify=verify)
+        refuses(run, f'{what}: pi_verify={verify} names it', *words,
+                'by the host' if verify == 'host' else 'by the device')
+        ok(run.jobs and run.jobs[0]['error'] == 84,
+           f'{what}: pi_verify={verify} ends in EILSEQ', run)
+    passes(job(device, pi_verify='none'),
+           f'{what}: pi_verify=none does not look', read=SIZE >> 15)
+    run = job(device, continue_on_error='verify')
+    ok(run.status == 0 and run.jobs[0]['total_err'] == 1 and
+       run.jobs[0]['first_error'] == 84 and
+       run.ios('read') == SIZE >> 15,
+       f'{what}: continue_on_error=verify counts one and goes on', run)
+    poke(device, BLOCK, *flips)
+    passes(job(device), f'{what}: mended, it reads', read=SIZE >> 15)
 
-        passes(pi(device, rw='write', bs='64k', size=SIZE), f'{name}: write')
-        for tag, flips in tags.items():
-            tag = tag.strip()
-            before = poke(device, BLOCK)
-            poke(device, BLOCK, *flips)
-            after = poke(device, BLOCK)
-            what = f'{name}, {tag}, {flips}'
-            words = [device, f'block {BLOCK} ', tag, 'expected 0x']
-            if flips[0][0] == 'md' and flips[0][1] >= at:
-                first, end = fields[tag]
-                good = int.from_bytes(before[at + first:at + end], 'big')
-                bad = int.from_bytes(after[at + first:at + end], 'big')
-                words.append(f'expected 0x{good:x}, found 0x{bad:x}')
-            for verify in ('host', 'device', 'both'):
-                run = job(device, pi_verify=verify)
-                refuses(run, f'{what}: pi_verify={verify} names it', *words,
-                        'by the host' if verify == 'host' else 'by the device')
-                ok(run.jobs and run.jobs[0]['error'] == 84,
-                   f'{what}: pi_verify={verify} ends in EILSEQ', run)
-            passes(job(device, pi_verify='none'),
-                   f'{what}: pi_verify=none does not look', read=SIZE >> 15)
-            run = job(device, continue_on_error='verify')
-            ok(run.status == 0 and run.jobs[0]['total_err'] == 1 and
-               run.jobs[0]['first_error'] == 84 and
-               run.ios('read') == SIZE >> 15,
-               f'{what}: continue_on_error=verify counts one and goes on', run)
-            poke(device, BLOCK, *flips)
-            passes(job(device), f'{what}: mended, it reads', read=SIZE >> 15)
 
-    device = devices[0]
-    passes(pi(devices[2], rw='write', bs='64k', size=SIZE,
+def each_tag(name, device):
+    interval = 512 if name.startswith('512') else 4096
+    at = PLACE.get(name, 0)
+    fields = CRC64 if 'crc64' in name else CRC16
+    tags = {tag: [('md', at + first + 1, 0x10)]
+            for tag, (first, _) in fields.items()}
+    if 'type=3' in name:
+        del tags['reference tag']
+    tags['guard '] = [('data', interval - 1, 0x80)]
+    if at:
+        tags['guard  '] = [('md', 5, 0x02)]
+
+    passes(pi(device, rw='write', bs='64k', size=SIZE), f'{name}: write')
+    for tag, flips in tags.items():
+        damaged(name, device, tag.strip(), flips, at, fields)
+
+
+def opaque(device):
+    passes(pi(device, rw='write', bs='64k', size=SIZE,
               pi_opaque='pattern'), 'opaque bytes: write')
-    poke(devices[2], BLOCK, ('md', 20, 0x08))
-    passes(job(devices[2]), 'opaque bytes: not looked at', read=SIZE >> 15)
-    refuses(job(devices[2], pi_opaque='pattern'), 'opaque bytes: looked at',
+    poke(device, BLOCK, ('md', 20, 0x08))
+    passes(job(device), 'opaque bytes: not looked at', read=SIZE >> 15)
+    refuses(job(device, pi_opaque='pattern'), 'opaque bytes: looked at',
             f'block {BLOCK} ', 'opaque byte 20', 'by the host')
 
+
+def chosen_checks(device):
     refuses(job(device, pi_verify='host', apptag=0x4321),
             'another application tag than was written', 'application tag',
             'expected 0x4321, found 0x1234')
@@ -97,6 +103,8 @@ def test(*devices):
             'apptag_mask with only the flipped bit', 'application tag')
     poke(device, BLOCK, ('md', 2, 0x01))
 
+
+def escape(device):
     # 0x1234 -> 0xffff: the escape; the guard of that block may then be anything
     poke(device, BLOCK, ('md', 2, 0xed), ('md', 3, 0xcb), ('md', 0, 0xff))
     passes(job(device), 'a block with the escape is not checked',
@@ -104,38 +112,48 @@ def test(*devices):
     poke(device, BLOCK + 1, ('md', 0, 0xff))
     refuses(job(device), 'the block after it is', f'block {BLOCK + 1} ', 'guard')
 
+
+def told(device, wrong, verify):
+    """In lines, records and dumps."""
+    os.makedirs('dump', exist_ok=True)
+    run = job(device, continue_on_error='verify', pi_verify=verify,
+              pi_errors='errors', pi_dump='dump')
+    lines = run.lines()
+    ok(run.jobs[0]['total_err'] == 3 and len(lines) == 3 and
+       'and 1 more block' in lines[1] and
+       all(any(f'block {block} ' in line for line in lines)
+           for block in (1, 100, 200)),
+       f'pi_verify={verify}: four wrong blocks in three reads: three lines',
+       run)
+    with open('errors', encoding='utf-8') as file:
+        records = [json.loads(line) for line in file]
+    ok({(r['block'], r['tag']) for r in records} == set(wrong.items()) and
+       len(records) == 4 and
+       all(r['finder'] == verify and r['file'] == device and
+           r['job'] == 'job' and r['direction'] == 'read' and
+           r['offset'] // 4096 + r['block_in_io'] == r['block'] and
+           int(r['expected'], 16) ^ int(r['actual'], 16) for r in records),
+       f'pi_verify={verify}: four records in pi_errors', records)
+    for block in wrong:
+        name = f'dump/{os.path.basename(device)}-{block}'
+        ok(os.path.getsize(f'{name}.data') == 4096 and
+           Path(f'{name}.md').read_bytes() == poke(device, block),
+           f'pi_verify={verify}: pi_dump keeps block {block}')
+    shutil.rmtree('dump')
+    os.remove('errors')
+
+
+def several(device):
     passes(pi(device, rw='write', bs='64k', size=SIZE), 'write once more')
     wrong = {1: 'guard', 100: 'application tag', 103: 'reference tag',
              200: 'guard'}
     for block, tag in wrong.items():
         poke(device, block, ('md', 2 * list(CRC16).index(tag), 0xf0))
-    for verify, finder in (('host', 'host'), ('device', 'device')):
-        os.makedirs('dump', exist_ok=True)
-        run = job(device, continue_on_error='verify', pi_verify=verify,
-                  pi_errors='errors', pi_dump='dump')
-        lines = run.lines()
-        ok(run.jobs[0]['total_err'] == 3 and len(lines) == 3 and
-           'and 1 more block' in lines[1] and
-           all(any(f'block {block} ' in line for line in lines)
-               for block in (1, 100, 200)),
-           f'pi_verify={verify}: four wrong blocks in three reads: three lines',
-           run)
-        with open('errors', encoding='utf-8') as file:
-            records = [json.loads(line) for line in file]
-        ok({(r['block'], r['tag']) for r in records} == set(wrong.items()) and
-           len(records) == 4 and
-           all(r['finder'] == finder and r['file'] == device and
-               r['job'] == 'job' and r['direction'] == 'read' and
-               r['offset'] // 4096 + r['block_in_io'] == r['block'] and
-               int(r['expected'], 16) ^ int(r['actual'], 16) for r in records),
-           f'pi_verify={verify}: four records in pi_errors', records)
-        for block in wrong:
-            name = f'dump/{os.path.basename(device)}-{block}'
-            ok(os.path.getsize(f'{name}.data') == 4096 and
-               Path(f'{name}.md').read_bytes() == poke(device, block),
-               f'pi_verify={verify}: pi_dump keeps block {block}')
-        shutil.rmtree('dump')
-        os.remove('errors')
+    for verify in ('host', 'device'):
+        told(device, wrong, verify)
+
+
+def nowhere_and_many(device):
     for option in ('pi_errors', 'pi_dump'):
         refuses(job(device, **{option: '/dev/null/x'}), f'{option} nowhere',
                 option, '/dev/null/x', 'Not a directory')
@@ -145,6 +163,14 @@ def test(*devices):
              continue_on_error='verify', pi_verify='host')
     ok(run.jobs[0]['total_err'] == 33 and len(run.lines()) == 10 and
        'counted' in run.lines()[-1], 'many errors: ten lines, all counted', run)
+
+
+def test(*devices):
+    for name, device in zip(FORMATS, devices):
+        each_tag(name, device)
+    opaque(devices[2])
+    for part in (chosen_checks, escape, several, nowhere_and_many):
+        part(devices[0])
 
 
 main(test, [word for name in FORMATS for word in ('--disk', name)])

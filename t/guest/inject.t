@@ -63,37 +63,37 @@ def fill(name, device, apptag, options):
     ok(run.status == 0 and not run.lines(), f'{name}: fill', run)
 
 
-def test(*devices):
-    for (name, special), device in zip(FORMATS.items(), devices):
-        options = {'pi_opaque': 'pattern'} if '+64' in name or special == 'no tuple' else {}
-        if special == 'type 3':
-            options.update(pi_apptag='random', pi_reftag='0x12345678')
-        fill(name, device, 1, options)
-        run, faults, records = inject(device, pi_verify='host', apptag=2, **options)
-        all_found(f'{name}, stored', run, faults, records, ['host'])
-        kinds = {fault['kind'] for fault in faults}
-        wanted = {'opaque', 'misplace'} if special == 'no tuple' else set(SHOWS)
-        if not options.get('pi_opaque'):
-            wanted.discard('opaque')
-        ok(kinds == wanted, f'{name}: every kind that shows was injected', kinds ^ wanted)
-        # with the same seed the faults are the same, which is also to say: on the same blocks as before
-        run, again, records = inject(device, pi_verify='host', apptag=3, iodepth=1, **options)
-        differ = {(f['block'], f['kind']) for f in again} ^ {(f['block'], f['kind']) for f in faults}
-        ok(not differ, f'{name}: the same seed, the same faults', sorted(differ), run)
-        other = inject(device, pi_verify='host', apptag=4, pi_inject_seed=99, **options)[1]
-        ok({fault['block'] for fault in other} != {fault['block'] for fault in faults},
-           f'{name}: another seed, others')
-        fill(name, device, 6, options)
-        all_found(f'{name}, back', *inject(device, rw='randread', pi_verify='host', pi_inject_at='back', verify='0',
-                                           apptag=6, **options), ['host'])
-        if special != 'no tuple':
-            run, faults, records = inject(device, apptag=5, **options)
-            all_found(f'{name}, refused or stored', run, faults, records)
-            ok(any(fault['outcome'] == 'found by the device' for fault in faults) and
-               {fault['outcome'] for fault in faults if fault['kind'] == 'data'} == {'found by the device'},
-               f'{name}: the device finds what hits the guard', faults[:5])
+def every_kind(name, special, device):
+    options = {'pi_opaque': 'pattern'} if '+64' in name or special == 'no tuple' else {}
+    if special == 'type 3':
+        options.update(pi_apptag='random', pi_reftag='0x12345678')
+    fill(name, device, 1, options)
+    run, faults, records = inject(device, pi_verify='host', apptag=2, **options)
+    all_found(f'{name}, stored', run, faults, records, ['host'])
+    kinds = {fault['kind'] for fault in faults}
+    wanted = {'opaque', 'misplace'} if special == 'no tuple' else set(SHOWS)
+    if not options.get('pi_opaque'):
+        wanted.discard('opaque')
+    ok(kinds == wanted, f'{name}: every kind that shows was injected', kinds ^ wanted)
+    # with the same seed the faults are the same, which is also to say: on the same blocks as before
+    run, again, records = inject(device, pi_verify='host', apptag=3, iodepth=1, **options)
+    differ = {(f['block'], f['kind']) for f in again} ^ {(f['block'], f['kind']) for f in faults}
+    ok(not differ, f'{name}: the same seed, the same faults', sorted(differ), run)
+    other = inject(device, pi_verify='host', apptag=4, pi_inject_seed=99, **options)[1]
+    ok({fault['block'] for fault in other} != {fault['block'] for fault in faults},
+       f'{name}: another seed, others')
+    fill(name, device, 6, options)
+    all_found(f'{name}, back', *inject(device, rw='randread', pi_verify='host', pi_inject_at='back', verify='0',
+                                       apptag=6, **options), ['host'])
+    if special != 'no tuple':
+        run, faults, records = inject(device, apptag=5, **options)
+        all_found(f'{name}, refused or stored', run, faults, records)
+        ok(any(fault['outcome'] == 'found by the device' for fault in faults) and
+           {fault['outcome'] for fault in faults if fault['kind'] == 'data'} == {'found by the device'},
+           f'{name}: the device finds what hits the guard', faults[:5])
 
-    device = devices[0]
+
+def outcomes(device):
     # what protection information cannot find is said to be missed, and the job fails
     run, faults, records = inject(device, pi_inject='data', pi_inject_at='before')
     ok(run.status != 0 and len(run.lines()) == 1 and 'missed' in run.lines()[0] and not records and
@@ -108,6 +108,8 @@ def test(*devices):
     ok(run.status != 0 and {fault['outcome'] for fault in faults} == {'overwritten', 'not read back'} and
        len(faults) % 2 == 0, 'written twice: overwritten', run)
 
+
+def chosen_blocks(device):
     # expected faults do not hide what fio's own verify finds
     pi(device, rw='write', bs='16k', size=SIZE)
     run, faults, records = inject(device, rw='read', pi_inject_at='back', pi_inject='guard', pi_inject_blocks='7',
@@ -134,6 +136,8 @@ def test(*devices):
     refuses(run, 'without pi_inject_expect a found fault ends the job', 'block 9 ', 'guard', 'by the host')
     pi(device, rw='write', bs='16k', size=SIZE)
 
+
+def refused(device, type3):
     base = {'rw': 'read', 'bs': '16k', 'size': SIZE}
     for options, words in (
             ({'pi_inject': 'data,gard'}, ["'gard'", 'data,guard,apptag']),
@@ -151,8 +155,16 @@ def test(*devices):
             refuses(run, f'refused: {options}', *words)
         else:
             ok(run.status != 0 and not run.ios('read'), f'refused: {options}', run)
-    refuses(pi(devices[5], **base, pi_inject='reftag'), 'refused: no reference tag on type 3', 'reftag', 'type 3',
+    refuses(pi(type3, **base, pi_inject='reftag'), 'refused: no reference tag on type 3', 'reftag', 'type 3',
             'pi_reftag')
+
+
+def test(*devices):
+    for (name, special), device in zip(FORMATS.items(), devices):
+        every_kind(name, special, device)
+    outcomes(devices[0])
+    chosen_blocks(devices[0])
+    refused(devices[0], devices[5])
 
 
 main(test, [word for name in FORMATS for word in ('--disk', name)])

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +27,24 @@ static void dump(const char *what, const uint8_t *buf, size_t len)
 	printf("\n");
 }
 
-int main(int argc, char **argv)
+static int open_device(const char *name, bool write, struct pi_device *dev)
 {
 	struct pi_reason reason;
+	struct stat st;
+	int direct = !stat(name, &st) && S_ISCHR(st.st_mode) ? 0 : O_DIRECT;
+	int fd = open(name, (write ? O_RDWR : O_RDONLY) | direct);
+
+	if (fd < 0) {
+		fprintf(stderr, "pi-poke: %s: %s\n", name, strerror(errno));
+	} else if (pi_device_probe(fd, dev, &reason)) {
+		fprintf(stderr, "pi-poke: %s: %s\n", name, reason.text);
+		fd = -1;
+	}
+	return fd;
+}
+
+int main(int argc, char **argv)
+{
 	struct pi_format *f;
 	struct pi_device dev;
 	struct pi_unchecked unchecked = { 0 };
@@ -36,8 +52,7 @@ int main(int argc, char **argv)
 	uint64_t block, offset;
 	uint8_t *data, *md;
 	uint32_t stride;
-	struct stat st;
-	int fd, ret, direct;
+	int fd, ret;
 
 	if (argc < 3 || argc % 3) {
 		fprintf(stderr, "usage: pi-poke DEVICE BLOCK [data|md BYTE MASK]...\n"
@@ -46,16 +61,9 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	block = strtoull(argv[2], NULL, 0);
-	direct = !stat(argv[1], &st) && S_ISCHR(st.st_mode) ? 0 : O_DIRECT;
-	fd = open(argv[1], (argc > 3 ? O_RDWR : O_RDONLY) | direct);
-	if (fd < 0) {
-		fprintf(stderr, "pi-poke: %s: %s\n", argv[1], strerror(errno));
+	fd = open_device(argv[1], argc > 3, &dev);
+	if (fd < 0)
 		return 1;
-	}
-	if (pi_device_probe(fd, &dev, &reason)) {
-		fprintf(stderr, "pi-poke: %s: %s\n", argv[1], reason.text);
-		return 1;
-	}
 	f = &dev.format;
 	stride = pi_format_stride(f);
 	offset = block * stride;
