@@ -11,7 +11,8 @@ import signal
 import sys
 import tempfile
 
-from . import cells, compare, device, document, environment, fio, formats, gate, guest, lab, measure, perf, report, results, selftest, session
+from . import cells, compare, device, document, environment, fio, formats, gate, guest, lab
+from . import measure, perf, report, results, selftest, session
 from .errors import ENVIRONMENT, IO, OK, REGRESSED, UNDECIDED, Failure, Interrupted
 from .host import Host
 

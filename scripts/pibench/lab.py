@@ -211,8 +211,9 @@ class Session:
     def fio(self, cell, ios, block=BLOCK):
         argv = [self.tools.fio, f"--section={cell.method}", "--output-format=json", "--eta=never", JOBS]
         values = {
-            "ENGINE": self.tools.engine, "DUT": fio.node(cell, self.target.path), "RW": cell.rw, "BS": str(block), "IODEPTH": str(cell.iodepth),
-            "SIZE": str(self.region), "NUMBER_IOS": str(ios), "PI_LAYOUT": cell.layout, "PI_MIX": str(cell.mix),
+            "ENGINE": self.tools.engine, "DUT": fio.node(cell, self.target.path), "RW": cell.rw, "BS": str(block),
+            "IODEPTH": str(cell.iodepth), "SIZE": str(self.region),
+            "NUMBER_IOS": str(ios), "PI_LAYOUT": cell.layout, "PI_MIX": str(cell.mix),
         }  # fmt: skip
         started = time.time()
         done = fio.run(argv, values, 36000 if self.spec.icount else 600)

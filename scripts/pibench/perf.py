@@ -241,7 +241,8 @@ def on_host(spec, emit):
                     took = time.monotonic_ns() - begun
                     _, measured = fio.result(done, cell.direction, ios)
                     where, count = (START, took) if ios == 1 else (HOST, measured["thread_ns"])
-                    emit({"kind": "run", "session": where, "cell": cell.name, "round": number, "seed": spec.seed, "ios": ios, "count": count})
+                    emit({"kind": "run", "session": where, "cell": cell.name, "round": number, "seed": spec.seed,
+                          "ios": ios, "count": count})  # fmt: skip
 
 
 def add_parsers(commands):

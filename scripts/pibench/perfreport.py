@@ -125,7 +125,8 @@ def floor(counts):
         ours, least = (counts.summary(PI, workload, way) for way in ("indirect", FLOOR))
         if ours:
             rows.append([title(workload), figure(ours), figure(least), f"{ours.median - least.median:,.0f}"])
-    return Heading("Above what a program without fio and checksums takes (t/bench/floor.c)"), Table(["4 KiB", "indirect", "floor", "above"], rows)
+    heading = Heading("Above what a program without fio and checksums takes (t/bench/floor.c)")
+    return heading, Table(["4 KiB", "indirect", "floor", "above"], rows)
 
 
 def memory(counts):

@@ -111,8 +111,8 @@ def merge(runs):
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir()
         run.corpus.mkdir(parents=True, exist_ok=True)
-        subprocess.run([run.build / run.target, '-set_cover_merge=1', '-use_counters=0', *OPTIONS[run.target], fresh, run.corpus, run.found],
-                       stdin=subprocess.DEVNULL, capture_output=True, check=True)
+        subprocess.run([run.build / run.target, '-set_cover_merge=1', '-use_counters=0', *OPTIONS[run.target], fresh, run.corpus,
+                        run.found], stdin=subprocess.DEVNULL, capture_output=True, check=True)
         shutil.rmtree(run.corpus, ignore_errors=True)
         run.corpus.mkdir(parents=True)
         for path in fresh.iterdir():

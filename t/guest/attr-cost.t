@@ -13,8 +13,8 @@ from lib.tap import BUILD, for_anybody, main, ok  # noqa: E402
 def measure(seed, **more):
     # the slab cache's stock is at its end in 8 of 31
     done = subprocess.run([for_anybody(BUILD / 't/attr-cost'), '--json', '--instructions', '--layout', 'indirect',
-                           '--mix', '50', '--batch', '1', '--batch', '8', '--batch', '32', '--repetitions', '31', '--requests', '400', '--seed', str(seed)],
-                          capture_output=True, text=True, **more)
+                           '--mix', '50', '--batch', '1', '--batch', '8', '--batch', '32', '--repetitions', '31',
+                           '--requests', '400', '--seed', str(seed)], capture_output=True, text=True, **more)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     cells = {(r['layout'], r['sqe'], r['mix'], r['batch']): r for r in rows if r['kind'] == 'cell'}
     return done, cells

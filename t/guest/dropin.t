@@ -11,7 +11,7 @@ import types
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from lib.tap import ENGINE, FIO, Fio, main, ok, passes, pi, poke, refuses, skip  # noqa: E402
+from lib.tap import ENGINE, FIO, main, ok, passes, pi, poke, refuses, skip  # noqa: E402
 
 SIZE = 1 << 20
 IOS = SIZE >> 12
@@ -175,7 +175,8 @@ def outputs(device):
             except ValueError:
                 parsed = None
             ok(parsed and (form != 'terse' or len([line for line in lines if line]) == 1) and 'block 7 ' in done.stderr and
-               not re.search('^io_uring_pi:', done.stdout, re.M) and bool(done.returncode) == ends, f'{form} {words}, with an error', say(done))
+               not re.search('^io_uring_pi:', done.stdout, re.M) and bool(done.returncode) == ends,
+               f'{form} {words}, with an error', say(done))
     pi(device, rw='write', bs='64k', size=SIZE)
 
 

@@ -55,4 +55,4 @@ def test(*devices):
 
 
 main(test, ['--kernel', 'lab', '--smp', '2', *(word for name in [*FORMATS, '512+16,guard=crc64,size=2200G']
-                                 for word in ('--disk', name))])
+                                               for word in ('--disk', name))])

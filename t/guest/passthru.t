@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """NVMe commands on the character device: every format, mode and option."""
-import os
 import re
 import subprocess
 import sys

@@ -39,7 +39,8 @@ REFUSED = {
 }
 # fio would cut these, or read a minus sign as one between two numbers
 NUMBERS = {'apptag': (-1, 0x80000000, (1 << 32) + 5), 'apptag_mask': (-1, 1 << 32), 'pi_mix': (-1, 1 << 32),
-           'pi_reftag': (-1, 1 << 32), 'pi_inject_rate': (-1, 0), 'pi_errors_max': (0, -1), 'pi_dump_max': (0, -1), 'pi_inject_seed': (-1,), 'md_per_io_size': (-1,),
+           'pi_reftag': (-1, 1 << 32), 'pi_inject_rate': (-1, 0), 'pi_errors_max': (0, -1), 'pi_dump_max': (0, -1),
+           'pi_inject_seed': (-1,), 'md_per_io_size': (-1,),
            'nonvectored': (-2, 2, 1 << 32), 'pi_iovec': (-1, 1 << 32), 'force_async': (-1,), 'uncached': (-1, 1 << 32),
            'sqthread_poll_cpu': (-2, 1 << 32), 'readfua': (-1,), 'writefua': (-1,)}
 BAD_VALUES = {'pi_layout': 'inlin', 'pi_verify': 'maybe', 'apptag': 0x10000,

@@ -62,8 +62,8 @@ def who_did_what(device, char):
 def output_formats(device):
     for form, shown in (('normal', True), ('normal,json', True), ('terse,normal', True), ('json', False), ('json+', False)):
         done = subprocess.run([FIO, '--name=j', f'--ioengine={ENGINE}', f'--filename={device}', '--direct=1', '--rw=write', '--bs=16k',
-                               f'--size={SIZE}', '--verify=null', '--pi_inject=guard', '--pi_inject_blocks=5', '--pi_inject_expect=1', '--eta=never',
-                               f'--output-format={form}'], capture_output=True, text=True)
+                               f'--size={SIZE}', '--verify=null', '--pi_inject=guard', '--pi_inject_blocks=5', '--pi_inject_expect=1',
+                               '--eta=never', f'--output-format={form}'], capture_output=True, text=True)
         ok(done.returncode == 0 and ('io_uring_pi: j: layout indirect: ' in done.stdout) == shown and
            (' faults injected, seed 1: ' in done.stdout) == shown and (shown or json.loads(done.stdout)),
            f'--output-format={form}: {"the lines of the engine" if shown else "JSON alone"}', done)

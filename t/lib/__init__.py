@@ -3,4 +3,5 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(1, str(Path(__file__).resolve().parents[2] / 'scripts'))
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(1, str(ROOT / 'scripts'))

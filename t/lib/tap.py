@@ -12,7 +12,8 @@ import time
 import traceback
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from . import ROOT
+
 BUILD = ROOT / 'build'
 FIO = os.environ.get('PI_FIO', BUILD / 'fio/fio')
 ENGINE = f'external:{BUILD}/io_uring_pi.so'

@@ -26,7 +26,6 @@ HERE = Path('/tmp')
 KNOWN = (3, 40), (3, 41), (3, 42)
 
 
-
 def disk(layout, blocks):
     """One that ends with the largest I/O of the programs."""
     block, metadata = map(int, layout.split(',')[0].split('+'))

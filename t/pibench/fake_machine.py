@@ -14,11 +14,12 @@ import sys
 import textwrap
 
 sys.dont_write_bytecode = True
-HERE = pathlib.Path(__file__).resolve()
-sys.path.insert(0, str(HERE.parents[1]))
-import lib  # noqa: E402,F401
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from lib import ROOT  # noqa: E402
 import test_device  # noqa: E402
 from pibench import cells, cli, guest, measure, session  # noqa: E402
+
+HERE = ROOT / "t/pibench/fake_machine.py"
 
 # does what it is asked, after ROOT/delay seconds, and notes the settings it runs under; new.so takes ROOT/slower
 # milliseconds, everything else 100; reads with PI fail where there is ROOT/broken, all with PI where there is ROOT/lacks

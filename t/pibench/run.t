@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import lib  # noqa: E402,F401
+from lib import ROOT  # noqa: E402
 
 
 class Tap(unittest.TextTestResult):
@@ -38,6 +38,6 @@ class Tap(unittest.TextTestResult):
 
 
 loader, result = unittest.defaultTestLoader, Tap()
-(loader.loadTestsFromNames(sys.argv[1:]) if sys.argv[1:] else loader.discover(str(Path(__file__).resolve().parent))).run(result)
+(loader.loadTestsFromNames(sys.argv[1:]) if sys.argv[1:] else loader.discover(str(ROOT / 't/pibench'))).run(result)
 print(f'1..{result.testsRun}')
 sys.exit(not result.wasSuccessful() or not result.testsRun)

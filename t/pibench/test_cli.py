@@ -11,14 +11,14 @@ import tempfile
 import unittest
 import unittest.mock
 
-SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
+from lib import ROOT
 from pibench import cli, environment, fio, guest, session
 from pibench.host import Host
 
 
 def pi_bench(*arguments, **more):
     return subprocess.run(
-        [sys.executable, SCRIPTS / "pi-bench", *arguments], capture_output=True, text=True, timeout=60, check=False, **more
+        [sys.executable, ROOT / "scripts/pi-bench", *arguments], capture_output=True, text=True, timeout=60, check=False, **more
     )
 
 
@@ -88,7 +88,7 @@ class Look(unittest.TestCase):
         reader = subprocess.Popen(["true"], stdin=subprocess.PIPE)
         reader.wait()
         done = subprocess.run(
-            [sys.executable, SCRIPTS / "pi-bench", "list"], stdout=reader.stdin, stderr=subprocess.PIPE, text=True, check=False
+            [sys.executable, ROOT / "scripts/pi-bench", "list"], stdout=reader.stdin, stderr=subprocess.PIPE, text=True, check=False
         )
         reader.stdin.close()
         self.assertNotIn("Traceback", done.stderr)
@@ -118,8 +118,10 @@ class Look(unittest.TestCase):
             self.assertEqual(list(pathlib.Path(directory).iterdir()), [])
         lines = done.stdout.splitlines()
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        self.assertEqual(sum("--section=" in line and not line.startswith("#") for line in lines), 2 * (8 + 2) * 3 + 4, "cells and the reference, each round, each guest; ours with clocks")
-        self.assertEqual(sum(shlex.split(line[2:])[:3] == [str(guest.GUEST), "run", "--icount"] for line in lines if " --icount " in line), 2)
+        runs = [line for line in lines if "--section=" in line and not line.startswith("#")]
+        self.assertEqual(len(runs), 2 * (8 + 2) * 3 + 4, "cells and the reference, each round, each guest; ours with clocks")
+        counted = [shlex.split(line[2:])[:3] for line in lines if " --icount " in line]
+        self.assertEqual(counted.count([str(guest.GUEST), "run", "--icount"]), 2)
         self.assertRegex(lines[-1], r"^# expected: about \d+:\d\d")
 
 
@@ -141,7 +143,7 @@ class Guests(unittest.TestCase):
         options, inner = argv[2 : argv.index("--")], argv[argv.index("--") + 1 :]
         self.assertEqual(options, ["--icount", "--kernel", "lab", "--disk", "4096+8", "--disk", "4096"])
         self.assertNotIn("--icount", guest.command(*self.specs(True)["nvme"], "/x/out"))
-        self.assertEqual(inner[1:3], [str(SCRIPTS / "pi-bench"), "session"])
+        self.assertEqual(inner[1:3], [str(ROOT / "scripts/pi-bench"), "session"])
         self.assertEqual(session.encode(session.decode(inner[3])), session.encode(spec))
         self.assertEqual(inner[4:], ["/x/out"])
 

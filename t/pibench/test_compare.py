@@ -97,7 +97,8 @@ class Outputs(Files):
         self.assertNotIn(GATED[0].name, {row["cell"] for row in self.rows()})
 
     def test_unbounded_limits_are_no_numbers(self):
-        line = unittest.mock.Mock(cell="x", old=None, new=None, verdict=gate.Verdict(gate.INCONCLUSIVE, None, -float("inf"), float("inf"), 0, ""))
+        verdict = gate.Verdict(gate.INCONCLUSIVE, None, -float("inf"), float("inf"), 0, "")
+        line = unittest.mock.Mock(cell="x", old=None, new=None, verdict=verdict)
         line.metric.title = line.metric.unit = "y"
         found = json.loads(formats.json_lines(unittest.mock.Mock(lines=[line])))
         self.assertEqual((found["low"], found["high"]), (None, None))

@@ -36,7 +36,8 @@ addEventListener("load", () => {
         }));
         const frame = svg.getBoundingClientRect();
         for (const [name, box] of list)
-            if (box.left < frame.left - 1 || box.right > frame.right + 1) found.push(`${svg.getAttribute("aria-label")}: ${name} is cut off`);
+            if (box.left < frame.left - 1 || box.right > frame.right + 1)
+                found.push(`${svg.getAttribute("aria-label")}: ${name} is cut off`);
     }
     parent.postMessage(found, "*");
 });

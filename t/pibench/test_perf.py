@@ -32,13 +32,15 @@ class Report(test_device.Machine):
             {"kind": "run", "session": perf.START, "cell": f"randread-4k-qd1 {way}", "round": 1, "ios": 1, "count": ms * 1e6}
             for way, ms in zip(perf.PLAIN_WAYS, took, strict=True)
         ]
-        records += [{"kind": "memory", "way": "indirect", "iodepth": depth, "block": 4096, "bytes": MB + 5000 * depth} for depth in (1, 1024)]
+        records += [{"kind": "memory", "way": "indirect", "iodepth": depth, "block": 4096, "bytes": MB + 5000 * depth}
+                    for depth in (1, 1024)]  # fmt: skip
         for record in (*records, *also):
             results.append(self.root / results.NAME, record)
         return perfreport.write(str(self.root))
 
     def ratios(self, text):
-        return {tuple(row[name] for name in ("4 KiB", "ours", "to")): (row["ratio"], row["at most"], row[""]) for row in rows(text, "## Ratios")}
+        return {tuple(row[name] for name in ("4 KiB", "ours", "to")): (row["ratio"], row["at most"], row[""])
+                for row in rows(text, "## Ratios")}  # fmt: skip
 
     def test_all_met(self):
         text, missed = self.write()
@@ -63,7 +65,8 @@ class Report(test_device.Machine):
         def change(where, cell, cost):
             return 12600 if (where, cell.way, cell.direction) == ("pi", "indirect", "write") else cost
 
-        self.miss([("random write, depth 32", "indirect", way) for way in (perf.AUTOPI, "io_uring-md")], "1.050 (1.050 to 1.050)", change=change)
+        missed = [("random write, depth 32", "indirect", way) for way in (perf.AUTOPI, "io_uring-md")]
+        self.miss(missed, "1.050 (1.050 to 1.050)", change=change)
 
     def test_what_grows_with_the_depth_is_missed(self):
         def change(where, cell, cost):
@@ -149,7 +152,8 @@ class Sessions(test_device.Machine):
         for way in (perf.AUTOPI, "indirect", "io_uring_cmd"):
             made.once(perf.Cell(way, "randread", 32), 64)
         self.assertEqual([(section, path, knob) for section, path, _, knob in self.log],
-                         [("io_uring", "/dev/nvme0n1", "1"), ("indirect", "/dev/nvme0n1", "0"), ("io_uring_cmd", "/dev/ng0n1", "0")])  # fmt: skip
+                         [("io_uring", "/dev/nvme0n1", "1"), ("indirect", "/dev/nvme0n1", "0"),
+                          ("io_uring_cmd", "/dev/ng0n1", "0")])  # fmt: skip
 
     def test_as_many_names_as_files(self):
         names = self.make().names(perf.Cell("none", "randread", 32, files=3)).split(":")

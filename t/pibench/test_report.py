@@ -305,7 +305,9 @@ class Written(unittest.TestCase):
         self.assertEqual(names[1:], [*cells.BASELINES, "io_uring with PI", "io_uring_pi indirect with PI"])
         self.assertEqual([line.split("|")[1].strip() for line in lines[2:4]], [f"4 KiB random {rw}, depth 32" for rw in ("read", "write")])
         self.assertIn(lines[2].split("|")[5].strip(), self.shown)
-        self.assertRegex(lines[5], "scsi_debug, total instructions.*Linux 7.3.4.*fio-3.41; commit 0123456789ab; 3 rounds.*scripts/pi-bench run")
+        self.assertRegex(
+            lines[5], "scsi_debug, total instructions.*Linux 7.3.4.*fio-3.41; commit 0123456789ab; 3 rounds.*scripts/pi-bench run"
+        )
         with contextlib.redirect_stderr(io.StringIO()) as said:
             self.assertEqual(cli.main(["report", str(self.out), "--table", "qd99"]), 2)
         self.assertIn("--table qd99: no such workload", said.getvalue())

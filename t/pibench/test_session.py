@@ -3,13 +3,13 @@ import collections
 import json
 import shutil
 import subprocess
-import unittest
 
 import fake_machine
 import test_device
 import synthetic
 from pibench import cells, fio, results, session
 from pibench.errors import Failure
+
 
 def names(pattern):
     return tuple(cell.name for cell in cells.select(synthetic.CELLS, [pattern]))

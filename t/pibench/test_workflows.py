@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What configs/ci/ names is there: commands and their options, targets, files, the release that is tested."""
-import pathlib
 import re
 import shlex
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from lib import ROOT
 from pibench import cli
 
 WORKFLOWS = sorted((ROOT / "configs/ci").glob("*.yml"))
