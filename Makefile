@@ -25,8 +25,8 @@
 # ISAL=DIR      ... with the ISA-L whose source is in DIR, for systems whose own is old
 # E=DIR         put the engine into DIR, build/ if not given
 # V=1           show the commands
-# EXPECT_SKIP="chromium fio-3.42"   what may go untested for want of these; anything else that
-#               cannot be tested here is a failure
+# EXPECT_SKIP="chromium fio-3.42 pyflakes pycodestyle shellcheck checkpatch"   what may go untested
+#               for want of these; anything else that cannot be tested here is a failure
 # WERROR=1      a warning of the compiler is an error
 
 CC ?= cc
@@ -186,11 +186,11 @@ kernel:
 	@scripts/deps kernel
 	@scripts/lab-kernel
 
-EXPECT_SKIP ?= chromium fio-3.42
+EXPECT_SKIP ?= chromium fio-3.42 pyflakes pycodestyle shellcheck checkpatch
 check test test-long: export PI_EXPECT_SKIP = $(EXPECT_SKIP)
 
-CHECKS := $(UNIT) $(UNIT_SAN) t/pibench/run.t $(addprefix t/host/,options.t attr-cost.t tuple-cost.t) \
-	t/kernel-doc/run.t
+CHECKS := $(UNIT) $(UNIT_SAN) t/pibench/run.t \
+	$(addprefix t/host/,options.t lint.t kernel-doc.t attr-cost.t tuple-cost.t)
 CHECKS_NEED := $(UNIT) $(UNIT_SAN) $(B)/san/io_uring_pi.so $(B)/t/attr-cost $(B)/t/tuple-cost
 
 check test faults: export PI_FIO = $(FIO_DIR)/fio

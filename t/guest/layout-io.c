@@ -217,4 +217,3 @@ bool intact(struct ring *ring, const struct pi_layout *layout)
 	memset(io.md, 0xa5, MD_BYTES);
 	return run(&io) == (int)io_bytes && as_stored(&io, seed);
 }
-
