@@ -109,32 +109,28 @@ static void print_string(const char *name, const char *text, const char *end)
 	printf("\"%s\": %s%s", name, pi_json_string(buf, sizeof(buf), text), end);
 }
 
-static void print_json(const struct info *info)
+static void print_pi(const struct info *info)
 {
 	const struct pi_format *f = &info->dev.format;
 	char name[64];
 
-	printf("{");
-	print_string("device", info->path, ", ");
-	print_string("kernel", info->uts.release, ", ");
 	if (info->probe) {
 		printf("\"pi\": null, ");
 		print_string("reason", info->reason.text, ", ");
-	} else {
-		pi_format_name(f, name, sizeof(name));
-		printf("\"pi\": {");
-		print_string("format", name, ", ");
-		print_string("guard", f->guard->name, ", ");
-		printf("\"type\": %u, \"interval\": %u, \"metadata\": %u, \"pi_size\": %u, \"pi_offset\": %u, \"guard_size\": %u, \"ref_size\": %u, \"start\": %" PRIu64 "}, ",
-		       f->type, f->interval, f->md_size, f->guard->pi_size,
-		       f->pi_offset, f->guard->guard_size, f->guard->ref_size,
-		       info->dev.start);
+		return;
 	}
-	printf("\"layouts\": {");
-	for (unsigned int i = 0; i < PI_NR_LAYOUTS; i++)
-		print_string(pi_layouts[i].name, info->layout_works[i] ? "" :
-			     info->layout[i].text,
-			     i + 1 < PI_NR_LAYOUTS ? ", " : "}, ");
+	pi_format_name(f, name, sizeof(name));
+	printf("\"pi\": {");
+	print_string("format", name, ", ");
+	print_string("guard", f->guard->name, ", ");
+	printf("\"type\": %u, \"interval\": %u, \"metadata\": %u, \"pi_size\": %u, \"pi_offset\": %u, \"guard_size\": %u, \"ref_size\": %u, \"start\": %" PRIu64 "}, ",
+	       f->type, f->interval, f->md_size, f->guard->pi_size,
+	       f->pi_offset, f->guard->guard_size, f->guard->ref_size,
+	       info->dev.start);
+}
+
+static void print_lba_formats(const struct info *info)
+{
 	printf("\"lba_formats\": [");
 	for (int i = 0; i < info->nr_formats; i++) {
 		const struct pi_lba_format *l = &info->formats[i];
@@ -144,17 +140,85 @@ static void print_json(const struct info *info)
 		       l->in_use ? "true" : "false");
 		print_string("guard", l->guard ? l->guard->name : "", "}");
 	}
-	printf("]}\n");
+	printf("], ");
+}
+
+static const char *sqe_of(const struct pi_layout *layout)
+{
+	if (layout->ring_flags & PI_IORING_SETUP_SQE_MIXED)
+		return "mixed";
+	return layout->ring_flags & IORING_SETUP_SQE128 ? "128" : "64";
+}
+
+static bool has_mode(const struct pi_layout *layout, bool vectored, bool fixed)
+{
+	struct pi_reason reason;
+	struct pi_io_mode mode;
+
+	pi_io_mode_init(&mode, vectored, fixed);
+	return !layout->mode(&mode, &reason);
+}
+
+/* what the rows of the tables in layout.c and guard.c say: whoever needs a list of them takes it from here */
+static void print_tables(void)
+{
+	const char *comma = "";
+
+	printf("\"tables\": {\"layouts\": [");
+	for (const struct pi_layout *l = pi_layouts; l < pi_layouts + PI_NR_LAYOUTS; l++) {
+		printf("%s{", l > pi_layouts ? ", " : "");
+		print_string("name", l->name, ", ");
+		print_string("help", l->help, ", ");
+		print_string("sqe", sqe_of(l), ", ");
+		printf("\"pi\": %s, \"command\": %s, \"vectored\": %s, \"fixed\": %s}",
+		       l->pi ? "true" : "false", l->passthru ? "true" : "false",
+		       has_mode(l, true, false) ? "true" : "false",
+		       has_mode(l, false, true) ? "true" : "false");
+	}
+	printf("], \"guards\": [");
+	for (unsigned int csum = 0; csum <= UINT8_MAX; csum++) {
+		const struct pi_guard *g = pi_guard_by_csum(csum);
+
+		if (!g)
+			continue;
+		printf("%s{", comma);
+		comma = ", ";
+		print_string("name", g->name, ", ");
+		print_string("profile", g->profile, ", ");
+		printf("\"pi_size\": %u, \"guard_size\": %u, \"ref_size\": %u}",
+		       g->pi_size, g->guard_size, g->ref_size);
+	}
+	printf("]}");
+}
+
+static void print_json(const struct info *info)
+{
+	printf("{");
+	if (info->path) {
+		print_string("device", info->path, ", ");
+		print_pi(info);
+		print_lba_formats(info);
+	}
+	print_string("kernel", info->uts.release, ", ");
+	printf("\"layouts\": {");
+	for (unsigned int i = 0; i < PI_NR_LAYOUTS; i++)
+		print_string(pi_layouts[i].name, info->layout_works[i] ? "" :
+			     info->layout[i].text,
+			     i + 1 < PI_NR_LAYOUTS ? ", " : "}, ");
+	print_tables();
+	printf("}\n");
 }
 
 static void usage(FILE *out)
 {
 	fprintf(out,
 		"usage: pi-info [--json] DEVICE\n"
+		"       pi-info --json\n"
 		"What protection information a block device has, which attribute layouts the\n"
 		"running kernel takes, and what is missing.  It changes nothing.\n"
 		"Exit status: 0 the device has PI, 1 it has none, 2 usage or no such block device.\n"
-		"In JSON a layout that works has an empty reason.\n");
+		"In JSON a layout that works has an empty reason; without DEVICE it has the layouts\n"
+		"and the tables of layouts and guards, and exit status 0.\n");
 }
 
 int main(int argc, char **argv)
@@ -179,22 +243,24 @@ int main(int argc, char **argv)
 		}
 		json = true;
 	}
-	if (optind + 1 != argc) {
+	if (optind + 1 != argc && !(json && optind == argc)) {
 		usage(stderr);
 		return 2;
 	}
 	info.path = argv[optind];
-	fd = open(info.path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		fprintf(stderr, "pi-info: %s: %s; name a block device that can be read\n",
-			info.path, strerror(errno));
-		return 2;
+	if (info.path) {
+		fd = open(info.path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0) {
+			fprintf(stderr, "pi-info: %s: %s; name a block device that can be read\n",
+				info.path, strerror(errno));
+			return 2;
+		}
+		info.probe = pi_device_probe(fd, &info.dev, &info.reason);
+		info.nr_formats = pi_namespace_lba_formats(fd, info.formats);
+		close(fd);
 	}
 	uname(&info.uts);
-	info.probe = pi_device_probe(fd, &info.dev, &info.reason);
-	info.nr_formats = pi_namespace_lba_formats(fd, info.formats);
 	probe_layouts(&info);
-	close(fd);
 	if (json)
 		print_json(&info);
 	else
