@@ -191,7 +191,7 @@ check test test-long: export PI_EXPECT_SKIP = $(EXPECT_SKIP)
 
 CHECKS := $(UNIT) $(UNIT_SAN) t/pibench/run.t \
 	$(addprefix t/host/,options.t lint.t kernel-doc.t attr-cost.t tuple-cost.t)
-CHECKS_NEED := $(UNIT) $(UNIT_SAN) $(B)/san/io_uring_pi.so $(B)/t/attr-cost $(B)/t/tuple-cost
+CHECKS_NEED := $(UNIT) $(UNIT_SAN) $(B)/san/io_uring_pi.so $(TOOLS) $(B)/t/tuple-cost
 
 check test faults: export PI_FIO = $(FIO_DIR)/fio
 check: $(CHECKS_NEED)
@@ -200,7 +200,7 @@ check: $(CHECKS_NEED)
 
 # for each of the five that draw at random, and of the five guided by coverage: a minute each
 test: export PI_FUZZ_SECONDS ?= 12
-test: $(CHECKS_NEED) $(B)/io_uring_pi.so $(B)/t/pi-poke $(B)/t/pi-info \
+test: $(CHECKS_NEED) $(B)/io_uring_pi.so $(B)/t/pi-poke \
 		$(B)/t/layout-refuse kernel fuzzers
 	@scripts/guest fetch
 	@PYTHONDONTWRITEBYTECODE=1 CMOCKA_MESSAGE_OUTPUT=TAP \
@@ -295,12 +295,12 @@ fuzz: SECONDS = 3600
 fuzz: fuzzers
 	@nice -n 19 t/fuzz/run.py --seconds $(SECONDS) --seed=$(SEED)
 
-bench: $(B)/io_uring_pi.so
+bench: $(B)/io_uring_pi.so $(TOOLS)
 	@scripts/pi-bench run --fio $(FIO)/fio --engine $(B)/io_uring_pi.so \
 		--out $(B)/report --history $(B)/bench-history.jsonl $(if $(DEV),--dut $(DEV) \
 		$(if $(ALLOW_WRITE),--allow-write $(ALLOW_WRITE)),--guest)
 
-lab: $(B)/io_uring_pi.so $(B)/t/attr-cost $(if $(DEV),,kernel)
+lab: $(B)/io_uring_pi.so $(TOOLS) $(if $(DEV),,kernel)
 	@scripts/pi-bench lab --fio $(FIO)/fio --engine $(B)/io_uring_pi.so --out $(B)/lab $(if $(DEV),--dut $(DEV) \
 		$(if $(ALLOW_WRITE),--allow-write $(ALLOW_WRITE)))
 
@@ -314,7 +314,7 @@ $(B)/perf/fio-isal/fio: $(FIO)/fio $(filter $(B)/%,$(ISAL_LIB))
 		$(MAKE) -j$(JOBS) LDFLAGS=-L../lib fio; } >build.log 2>&1 || \
 		{ tail -n 3 build.log >&2; echo "fio with ISA-L: building it failed; see $(@D)/build.log" >&2; exit 1; }
 
-perf: perf-host $(ENGINE) $(B)/t/floor $(B)/perf/fio-isal/fio
+perf: perf-host $(ENGINE) $(TOOLS) $(B)/t/floor $(B)/perf/fio-isal/fio
 	@scripts/pi-bench perf --fio $(FIO)/fio --engine $(ENGINE)
 
 perf-host: $(B)/t/tuple-cost

@@ -9,6 +9,7 @@ import pathlib
 import random
 import re
 
+from . import catalog
 from .errors import Failure
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
@@ -23,8 +24,6 @@ BASELINES = {
     NOPI: "namespace without PI",
 }
 STATES = (*BASELINES, PI)
-# the order of those that are known; others come after them
-LAYOUTS = ("indirect", "sqe128", "passthru", "inline", "mixed", "opcode", "vec", "flat", "region")
 DIRECTIONS = ("randread", "randwrite", "read", "write")
 ALL_PI = 100
 
@@ -92,8 +91,7 @@ class Arm:
 
     @property
     def rank(self):
-        known = LAYOUTS.index(self.layout) if self.layout in LAYOUTS else len(LAYOUTS)
-        return STATES.index(self.state), self.engine != FIO, known, self.layout
+        return STATES.index(self.state), self.engine != FIO, catalog.rank(self.layout), self.layout
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,17 +9,8 @@ import re
 import signal
 import socket
 
+from . import catalog
 from .errors import Failure
-
-# format in sysfs -> bytes of the tuple, and whether its reference tag counts blocks
-PROFILES = {
-    "T10-DIF-TYPE1-CRC": (8, True),
-    "T10-DIF-TYPE1-IP": (8, True),
-    "T10-DIF-TYPE3-CRC": (8, False),
-    "T10-DIF-TYPE3-IP": (8, False),
-    "EXT-DIF-TYPE1-CRC64": (16, True),
-    "EXT-DIF-TYPE3-CRC64": (16, False),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,9 +54,10 @@ def number(host, path):
 def find_pi(host, disk):
     base = f"/sys/class/block/{disk}"
     name = host.read(f"{base}/integrity/format")
-    if name not in PROFILES:
+    known = catalog.profiles()
+    if name not in known:
         return None
-    tuple_size, counts_blocks = PROFILES[name]
+    tuple_size, counts_blocks = known[name]
     interval = number(host, f"{base}/integrity/protection_interval_bytes")
     if not interval:
         interval = number(host, f"{base}/queue/logical_block_size")

@@ -7,14 +7,14 @@ import os
 import re
 import subprocess
 
-from . import cells
+from . import catalog, cells
 from .cells import REPO
 from .command import die_with_parent
 from .errors import Failure, IoFailure
 
 JOBS = str(REPO / "configs" / "bench.fio")
 # what the engine chooses by itself is no layout of its own
-AUTO, PASSTHRU = "auto", "passthru"
+AUTO = "auto"
 PERCENTILES = ("50.000000", "90.000000", "99.000000", "99.900000")
 
 
@@ -59,7 +59,7 @@ def section(cell, timed):
 
 def node(arm, path):
     """The device's name for an arm: NVMe commands go to the character device of the namespace."""
-    return re.sub(r"/nvme(\d+n\d+)$", r"/ng\1", path) if arm.layout == PASSTHRU else path
+    return re.sub(r"/nvme(\d+n\d+)$", r"/ng\1", path) if arm.layout in catalog.commands() else path
 
 
 def variables(cell, device, tools, ios, size, verify="both", stats=None):

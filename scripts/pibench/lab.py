@@ -14,7 +14,7 @@ import tempfile
 import time
 import typing
 
-from . import accounting, cells, device, environment, fio, guest, labreport, results
+from . import accounting, catalog, cells, device, environment, fio, guest, labreport, results
 from .errors import IO, Failure, IoFailure
 from .progress import Progress
 
@@ -25,8 +25,6 @@ ATTR_COST = BUILT if os.path.exists(BUILT) else shutil.which("attr-cost") or BUI
 BLOCK, FILL_BLOCK = 4096, 128 << 10
 PLAIN = "none"
 SHARES = (0, 1, 5, 10, 25, 50, 75)
-# those that a ring of SQEs of 64 bytes, of 128 or of both sizes is compared with
-RINGS = ("indirect", "sqe128", "inline", "mixed")
 METHODS = ("vectored", "fixed")
 # what a run has beyond the first ones is what is counted: neither fio's start nor the set-up of a ring
 LEAD, COUNTED = 512, 15872
@@ -69,9 +67,7 @@ def matrix(layouts):
     """Every cell for the layouts with PI that are taken."""
     every = (PLAIN, *layouts)
     found = [Cell(rw, depth, layout) for rw in ("randread", "randwrite") for depth in (1, 32) for layout in every]
-    # where a ring has its attribute in its SQEs, the pointer to the same place tells nothing more
-    rings = [layout for layout in layouts if layout in RINGS and not (layout == "sqe128" and "inline" in layouts)]
-    found += [Cell("randread", 32, layout, mix) for layout in rings for mix in SHARES]
+    found += [Cell("randread", 32, layout, mix) for layout in catalog.rings(layouts) for mix in SHARES]
     found += [Cell("randread", 32, layout, method=method) for method in METHODS for layout in every]
     return found
 
@@ -154,12 +150,15 @@ class Session:
         return tuple(taken)
 
     def commands(self):
-        """The layout whose I/Os are NVMe commands, if the device takes them."""
-        node = fio.node(Cell("randread", 1, fio.PASSTHRU), self.target.path)
-        if node != self.target.path and self.host.exists(node):
-            return (fio.PASSTHRU,)
-        self.emit("skip", cell=fio.PASSTHRU, reason=f"{self.target.path} has no character device for NVMe commands")
-        return ()
+        """The layouts whose I/Os are NVMe commands, if the device takes them."""
+        taken = []
+        for layout in catalog.commands():
+            node = fio.node(Cell("randread", 1, layout), self.target.path)
+            if node != self.target.path and self.host.exists(node):
+                taken.append(layout)
+            else:
+                self.emit("skip", cell=layout, reason=f"{self.target.path} has no character device for NVMe commands")
+        return tuple(taken)
 
     def whole(self, layouts):
         spec = self.spec

@@ -6,7 +6,7 @@ import json
 import os
 import re
 
-from . import cells, metrics, report, results, stats
+from . import catalog, cells, metrics, report, results, stats
 from .document import Table, markdown
 from .errors import Failure
 
@@ -21,11 +21,6 @@ DIRECTIONS, DEPTHS = {"randread": "Random read", "randwrite": "Random write"}, (
 SWEEP = "randread-4k-qd32"
 METHODS = {"single": "read", "vectored": "vectored", "fixed": "fixed buffer"}
 ALL_PI = 100
-# what is drawn of rings, in this order everywhere
-RINGS = (
-    ("indirect", "64"), ("inline", "128"), ("inline", "128 zeroed"), ("mixed", "mixed"), ("sqe128", "128"), ("sqe128", "128 zeroed"),
-)  # fmt: skip
-RING = {"indirect": "64", "inline": "128", "sqe128": "128", "mixed": "mixed"}
 
 
 METRICS = {
@@ -199,7 +194,8 @@ def sweep_table(session, title, metric, tables):
     rows = []
     for layout in layouts:
         known = dict(sweep_points(session, layout, metric))
-        rows.append([plain(layout), plain(RING[layout]), *(number(known[s].median) if s in known else (None, report.NONE) for s in shares)])
+        figures = (number(known[s].median) if s in known else (None, report.NONE) for s in shares)
+        rows.append([plain(layout), plain(catalog.sqe(layout)), *figures])
     return tables.add(session, f"{title} by share of PI", ["layout", "SQE", *(f"{s} %" for s in shares)], rows)
 
 
@@ -246,9 +242,9 @@ def attr_curves(session, batch):
     """{way: [(share, over plain, q1, q3)]} of the rings there are."""
     curves = {}
     present = session.ways(batch)
-    for way in RINGS:
-        # where the attribute can lie in the SQE, a pointer to the same place tells nothing more
-        if way in present and not (way[0] == "sqe128" and ("inline", "128") in present):
+    chosen = catalog.rings(layout for layout, _ in present)
+    for way in catalog.ways():
+        if way in present and way[0] in chosen:
             rows = [(mix, session.row(way, batch, mix)["over_plain"]["total"]) for mix in session.shares(way)]
             curves[way] = [(mix, over["median"], over["q1"], over["q3"]) for mix, over in rows]
     return curves
@@ -257,10 +253,10 @@ def attr_curves(session, batch):
 def io_curves(session, metric):
     base = session.summary(f"{SWEEP} none", metric)
     curves = {}
-    for layout in RING if base else ():
+    for layout in catalog.rings(session.layouts) if base else ():
         points = sweep_points(session, layout, metric)
         if len(points) > 1:
-            curves[layout, RING[layout]] = [(share, *(v - base.median for v in (s.median, s.low, s.high))) for share, s in points]
+            curves[layout, catalog.sqe(layout)] = [(share, *(v - base.median for v in (s.median, s.low, s.high))) for share, s in points]
     return curves
 
 
@@ -333,7 +329,7 @@ def plot_crossover(host, out, stem, curves, title, subtitle, unit):
     if REFERENCE not in curves or len(curves) < 2:
         return None
     blocks, marks = [], []
-    numbers = [str(RINGS.index(way) + 1) for way in curves]
+    numbers = [str(catalog.ways().index(way) + 1) for way in curves]
     for way, points in curves.items():
         differences = {share: f"{difference} {noise}" for share, difference, noise in against(curves, way)}
         lines = [f'"{title_of(way)}"']
@@ -414,7 +410,8 @@ def notes(sessions, env):
             "- Instructions are not time: caches, memory latency, the price of entering user memory (SMAP) and what overlaps do "
             "not show. A copy from user memory is dearer, and a second cache line is not free, on a real processor."
         )
-    if not any(s.mode == cells.TIME and s.attr and ("inline", "128") in s.ways(s.batches[0]) for s in sessions):
+    timed = {layout for s in sessions if s.mode == cells.TIME for layout, *_ in s.attr}
+    if not timed & set(catalog.of_the_lab()):
         lines.append(
             "- The lab kernel's layouts were not measured in time: that takes a machine with KVM, where the same command adds it. "
             "Stock layouts on a drive with PI: make lab DEV=/dev/nvme0n1."

@@ -25,7 +25,7 @@ REGION = 64 << 20
 # what a run has beyond the first I/Os is what is counted: neither fio's start nor the set-up of a ring
 LEAD, COUNTED = 1024, 8192
 ROUNDS = 3
-AUTOPI, NOVERIFY, ISAL, FLOOR = "plain-autopi", "plain-noverify", "-isal", "floor"
+AUTOPI, NOVERIFY, ISAL, FLOOR = cells.AUTOPI, cells.NOVERIFY, "-isal", "floor"
 # of a run on this machine: a file that the page cache holds, and an I/O or a quarter of a second of them
 HOST_BYTES, HOST_COUNTED, HOST_ROUNDS = 16 << 20, 1 << 17, 9
 # large enough for pi-bench itself, whose size its children start with, not to count

@@ -5,11 +5,11 @@ import dataclasses
 import os
 import re
 
-from . import results, stats
+from . import cells, results, stats
 from .document import Heading, Items, Table, markdown
 from .errors import Failure
 
-AUTOPI, NOVERIFY, FLOOR = "plain-autopi", "plain-noverify", "floor"
+AUTOPI, NOVERIFY, FLOOR = cells.AUTOPI, cells.NOVERIFY, "floor"
 MD, ISAL, CMD, CMD_ISAL = "io_uring-md", "io_uring-md-isal", "io_uring_cmd", "io_uring_cmd-isal"
 DIRECTIONS = {"randread": "random read", "randwrite": "random write"}
 

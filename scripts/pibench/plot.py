@@ -6,7 +6,7 @@ import json
 import os
 import statistics
 
-from . import cells, document, gate, metrics, results
+from . import catalog, cells, document, gate, metrics, results
 from .errors import Failure
 
 SCRIPTS = cells.REPO / "scripts" / "plots"
@@ -232,10 +232,10 @@ def curve(points):
 
 
 def look(arm):
-    """The number of its colour and shape in style.gp; those that nobody knows share one."""
+    """The number of its colour and shape in style.gp: a layout's from 1 on by their order, a baseline's from -1 on."""
     if not arm.has_pi:
-        return len(cells.LAYOUTS) + 2 + list(cells.BASELINES).index(arm.state)
-    return 1 + (cells.LAYOUTS.index(arm.layout) if arm.layout in cells.LAYOUTS else len(cells.LAYOUTS))
+        return -1 - list(cells.BASELINES).index(arm.state)
+    return 1 + catalog.rank(arm.layout)
 
 
 def lines(name, title, caption, kind, axes, series):
@@ -316,7 +316,7 @@ def mix(session, rw, size, depth):
     all_pi = next((w for w in chosen if w.mix == cells.ALL_PI), None)
     if all_pi and (found := session.summary(all_pi, plain, metric)):
         flat = (found.median, found.low, found.high)
-        series.append(("plain-noverify", look(plain), curve([(chosen[0].mix, flat), (chosen[-1].mix, flat)])))
+        series.append((plain.state, look(plain), curve([(chosen[0].mix, flat), (chosen[-1].mix, flat)])))
     told = [crossings(session, chosen, arms[0], other, metric) for other in arms[1:]]
     title = dataclasses.replace(chosen[0], mix=cells.ALL_PI).title
     return lines(

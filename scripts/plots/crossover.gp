@@ -13,8 +13,9 @@ n = words(ARG7)
 data = ARG9
 colours = '#0072B2 #D55E00 #E69F00 #009E73 #56B4E9 #CC79A7'
 points = '7 5 4 9 13 12'
-colour(i) = word(colours, int(word(ARG7, i)))
-point(i) = int(word(points, int(word(ARG7, i))))
+number(i) = (int(word(ARG7, i)) - 1) % words(colours) + 1
+colour(i) = word(colours, number(i))
+point(i) = int(word(points, number(i)))
 
 set key noenhanced
 set ylabel noenhanced

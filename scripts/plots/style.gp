@@ -12,13 +12,14 @@ set bars 0
 # headings lie over the grid
 set style textbox opaque noborder margins 0.5, 0
 
-# by number: one look for a layout, or a baseline, in every plot
-colours = '#0072B2 #56B4E9 #009E73 #D55E00 #CC79A7 #E69F00 #0072B2 #D55E00 #009E73 #999999 #404040 #404040 #404040'
-points = '7 5 9 13 11 15 6 4 8 3 1 2 12'
-dashes = '1 1 1 1 1 1 2 2 2 1 1 2 3'
-colour(i) = word(colours, i)
-point(i) = int(word(points, i))
-dash(i) = int(word(dashes, i))
+# by number, and round again: one look for a layout, from 1 on, or a baseline, from -1 on, in every plot
+colours = '#0072B2 #56B4E9 #009E73 #D55E00 #CC79A7 #E69F00 #0072B2 #D55E00 #009E73 #999999'
+points = '7 5 9 13 11 15 6 4 8 3'
+dashes = '1 1 1 1 1 1 2 2 2 1'
+turn(i) = (i - 1) % words(colours) + 1
+colour(i) = i < 0 ? '#404040' : word(colours, turn(i))
+point(i) = i < 0 ? int(word('1 2 12', (-i - 1) % 3 + 1)) : int(word(points, turn(i)))
+dash(i) = i < 0 ? -i : int(word(dashes, turn(i)))
 
 open(name, width, height) = name[strlen(name) - 3:*] eq '.svg' ? \
 	sprintf("set terminal svg size %d,%d dynamic font 'DejaVu Sans,Arial,sans-serif,13'", width, height) : \

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Results as pi-bench run would leave them, of any size, without running anything."""
 
+import itertools
 import json
 import pathlib
 import random
 
-from pibench import cells, results
+from pibench import catalog, cells, results
 
-LAYOUTS = ("indirect", "sqe128", "passthru", "inline", "mixed", "opcode", "vec", "flat", "region")
+LAYOUTS = catalog.layouts()
 # instructions per I/O beyond plain, generation and verification apart
-ATTRIBUTE = dict(zip(LAYOUTS, (118, 112, 300, 70, 75, 60, 263, 178, 82)))
+ATTRIBUTE = dict(zip(LAYOUTS, itertools.cycle((118, 112, 300, 70, 75, 60, 263, 178, 82))))
 KERNEL = {cells.AUTOPI: 24000, cells.NOVERIFY: 8200, cells.NOPI: 8000, cells.PI: 14500}
 
 
@@ -24,7 +25,7 @@ def cost(cell):
     total = KERNEL[cell.arm.state] + 2600 + 700 * kib
     if cell.arm.has_pi:
         share = cell.workload.mix / 100
-        ring = 900 if cell.arm.layout in ("inline", "passthru") else 0
+        ring = 900 if catalog.sqe(cell.arm.layout) == "128" else 0
         total += (ATTRIBUTE.get(cell.arm.layout, 500) * 10 + 500 * kib) * share + ring
     return total
 
