@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The matrix: workloads x arms, how many I/Os each takes, and in which order."""
 
+import collections.abc
 import configparser
 import dataclasses
 import functools
@@ -9,7 +10,7 @@ import pathlib
 import random
 import re
 
-from . import catalog
+from . import catalog, device
 from .errors import Failure
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
@@ -18,10 +19,25 @@ GATE = str(REPO / "configs" / "gate.cells")
 CORE = "core"
 
 AUTOPI, NOVERIFY, NOPI, PI = "plain-autopi", "plain-noverify", "plain-nopi", "pi"
+
+
+@dataclasses.dataclass(frozen=True)
+class Baseline:
+    """Plain I/O to compare with: on which device, and under which of its settings."""
+
+    name: str
+    words: str
+    device: str = "pi"
+    settings: collections.abc.Callable = lambda target: {}
+
+
 BASELINES = {
-    AUTOPI: "PI namespace, default settings: the kernel generates and verifies PI itself",
-    NOVERIFY: "PI namespace, integrity/read_verify and write_generate set to 0",
-    NOPI: "namespace without PI",
+    row.name: row
+    for row in (
+        Baseline(AUTOPI, "PI namespace, default settings: the kernel generates and verifies PI itself"),
+        Baseline(NOVERIFY, "PI namespace, integrity/read_verify and write_generate set to 0", settings=device.no_integrity),
+        Baseline(NOPI, "namespace without PI", "nopi"),
+    )
 }
 STATES = (*BASELINES, PI)
 DIRECTIONS = ("randread", "randwrite", "read", "write")
@@ -87,7 +103,11 @@ class Arm:
 
     @property
     def device(self):
-        return "nopi" if self.state == NOPI else "pi"
+        return "pi" if self.has_pi else BASELINES[self.state].device
+
+    def settings(self, target):
+        """Of the device, while this is measured on it."""
+        return {} if self.has_pi else BASELINES[self.state].settings(target)
 
     @property
     def rank(self):

@@ -323,7 +323,7 @@ def notes(sessions, environment):
     fio_versions = sorted({run["fio"] for s in sessions for runs in s.runs.values() for run in runs})
     ios = {s.name: sorted({run["ios"] for runs in s.runs.values() for run in runs}) for s in sessions}
     lines = [f"{', '.join(fio_versions)}; the same job file (configs/bench.fio) and options for every arm."]
-    lines += [f"Baseline {name}: {what}." for name, what in cells.BASELINES.items()]
+    lines += [f"Baseline {row.name}: {row.words}." for row in cells.BASELINES.values()]
     lines.append("A ratio to a baseline compares with the same engine there, × io_uring with fio's own in the same state.")
     if "fio-3.41" in fio_versions:
         lines.append("fio 3.41's own engine does not verify PI on the host when it reads (mended in 3.42): it does less there.")

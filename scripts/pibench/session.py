@@ -329,8 +329,8 @@ class Session:
             stats = None
             if step.build == TIMED:
                 stats = os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "stats")
-            if cell.arm.state == cells.NOVERIFY:
-                stack.enter_context(device.Settings(self.host, device.no_integrity(target)))
+            if settings := cell.arm.settings(target):
+                stack.enter_context(device.Settings(self.host, settings))
 
             def run():
                 parsed, measured = self.fio(cell, target, ios, self.engine(step), stats)
