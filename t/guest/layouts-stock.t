@@ -10,9 +10,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib.layouts import FORMATS, all_of  # noqa: E402
 from lib.tap import BUILD, FIO, ENGINE, main, ok, passes, pi, refuses  # noqa: E402
+from pibench import catalog  # noqa: E402
 
-LAB = ['inline', 'mixed', 'opcode', 'vec', 'flat', 'region']
-STOCK = ['none', 'indirect', 'sqe128']
+LAB = catalog.of_the_lab()
+STOCK = ['none', *(layout for layout in catalog.layouts() if layout not in (*LAB, *catalog.commands()))]
 JOB = {'bs': '4k', 'size': '1m'}
 
 
@@ -80,8 +81,8 @@ def test(device, *others):
     info = [BUILD / 't/pi-info', device]
     done = subprocess.run([*info, '--json'], capture_output=True, text=True)
     layouts = json.loads(done.stdout)['layouts']
-    ok(done.returncode == 0 and list(layouts) == [*STOCK, 'passthru', *LAB] and
-       not any(layouts[name] for name in (*STOCK, 'passthru')) and
+    ok(done.returncode == 0 and set(layouts) == {*STOCK, *catalog.commands(), *LAB} and
+       not any(layouts[name] for name in (*STOCK, *catalog.commands())) and LAB and
        all(f"layout '{name}' needs the lab kernel" in layouts[name] for name in LAB),
        'pi-info --json says what works and what is missing', done.stdout)
     text = subprocess.run(info, capture_output=True, text=True).stdout

@@ -8,7 +8,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib.measures import Program, close, five, same  # noqa: E402
-from lib.tap import ROOT, ok, run, skip  # noqa: E402
+from lib.tap import ok, run, skip  # noqa: E402
+from pibench import catalog  # noqa: E402
 
 ATTR_COST = Program('attr-cost')
 FEW = ['--repetitions', '6', '--requests', '100']
@@ -46,8 +47,7 @@ def figures(rows):
 
 
 def layouts(rows):
-    with open(ROOT / 'lib/layout.c') as file:
-        known = {line.split('"')[1] for line in file if line.strip().startswith('.name')}
+    known = {'none', *catalog.layouts()}
     taken = {row['layout'] for row in rows if row['kind'] == 'cell'}
     lacking = {row['layout'] for row in rows if row['kind'] == 'skip'}
     ok(known and known == taken | lacking, 'every layout of the table is measured or said not to be', known, taken, lacking)

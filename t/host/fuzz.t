@@ -8,6 +8,7 @@ run.
 """
 import os
 import random
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -16,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from fuzz import run  # noqa: E402
 from lib import tap  # noqa: E402
 
-LAYOUTS = 'indirect sqe128 inline vec flat region passthru opcode'
+ARMS = set(re.findall(r'\.arm\s*= (arm_\w+)', (tap.ROOT / 'lib/layout.c').read_text())) - {'arm_none'}
 MUST_REACH = {
     'inject': 'pi_inject_kinds pi_inject_blocks parse_number pi_inject_choose',
     'json': 'pi_json_string',
@@ -25,7 +26,7 @@ MUST_REACH = {
         verify_8_last_check verify_16_first verify_16_last_extended verify_0_check wrong_tag''',
     'device': '''pi_device_probe_at pi_sibling_at pi_namespace_lba_formats pi_format_from_cap
         pi_format_from_profile pi_guard_by_profile check_lower pi_sysfs_text pi_sysfs_name''',
-    'job': ' '.join(f'arm_{name}' for name in LAYOUTS.split()) + '''
+    'job': ' '.join(ARMS) + '''
         chk_cb reftag_cb pi_options_check check_act pi_target_probe check_whole pi_device_probe_at
         pi_faults_check pi_inject_kinds pi_inject_blocks get_file_size init post_init prep_with_pi_single
         prep_with_pi_vectored prep_mixed_single prep_passthru_single prep_plain_single prep_other queue commit getevents

@@ -5,6 +5,8 @@ import json
 import subprocess
 from pathlib import Path
 
+from pibench import catalog
+
 from .tap import ENGINE, FIO, ok, passes, pi, poke, refuses
 
 FORMATS = ['4096+8', '512+8']
@@ -23,9 +25,10 @@ BLOCKS = 128
 
 
 def modes(layout):
-    """opcode has READ_META and WRITE_META, and no other kind of them."""
-    return [mode for mode in MODES
-            if layout != 'opcode' or mode in ('single', 'files', 'sqpoll')]
+    """Not every layout has opcodes for vectors and for fixed buffers."""
+    row = catalog.rows()[layout]
+    lacking = [option for option, has in (('nonvectored=0', row['vectored']), ('fixedbufs', row['fixed'])) if not has]
+    return [mode for mode, options in MODES.items() if not set(options) & set(lacking)]
 
 
 def fio(device, jobs):
