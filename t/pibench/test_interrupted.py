@@ -11,12 +11,13 @@ import time
 
 import fake_machine
 import test_device
-from pibench import results
+from pibench import cells, results
 
 
 class Interrupted(test_device.Machine):
     ROUNDS = 2
-    STEPS = (8 + 2) * (ROUNDS + 1)
+    ARMS = 2 * len(cells.STATES)
+    STEPS = (ARMS + 2) * (ROUNDS + 1)
 
     def setUp(self):
         super().setUp()
@@ -88,7 +89,7 @@ class Interrupted(test_device.Machine):
         self.assertLessEqual(again, self.STEPS + timed - before + 2, "no more than what was left and filling the device")
 
     # four of the cells are ours: each has a run with clocks on a device
-    TIMED = 4
+    TIMED = ARMS // 2
 
     def test_undisturbed(self):
         self.assertEqual(self.run_all().returncode, 0)
