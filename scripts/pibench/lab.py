@@ -7,14 +7,13 @@ import json
 import os
 import pathlib
 import re
-import shlex
 import shutil
 import subprocess
 import tempfile
 import time
 import typing
 
-from . import accounting, catalog, cells, device, environment, fio, guest, labreport, results
+from . import accounting, catalog, cells, device, environment, fio, guest, labreport, results, sessions
 from .errors import IO, Failure, IoFailure
 from .progress import Progress
 
@@ -40,7 +39,7 @@ DISK, DISK_NAME = "null_blk:4096+8", "PI_DISK0"
 
 
 @dataclasses.dataclass(frozen=True)
-class Cell:
+class Cell(sessions.Cell):
     """Plain or a layout, and the I/O that is done with it."""
 
     rw: str
@@ -55,12 +54,8 @@ class Cell:
         return f"{self.rw}-4k-qd{self.iodepth}{part}{'' if self.method == 'single' else f'-{self.method}'}"
 
     @property
-    def name(self):
-        return f"{self.workload} {self.layout}"
-
-    @property
-    def direction(self):
-        return "write" if self.rw.endswith("write") else "read"
+    def by(self):
+        return self.layout
 
 
 def matrix(layouts):
@@ -232,20 +227,13 @@ def add_parsers(commands):
     lab.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the orders (%(default)s)")
     lab.add_argument("--scale", type=float, default=1.0, metavar="X", help="multiply the I/Os of every run for time (%(default)s)")
     lab.add_argument("--kernel", metavar="KERNEL", default="lab", help="guest kernel, as scripts/guest takes it (%(default)s)")
-    lab.add_argument("--fio", default=fio.Tools.fio, metavar="FILE", help="fio to run (build/fio/fio)")
-    lab.add_argument("--engine", default=fio.Tools.engine, metavar="FILE", help="engine (build/io_uring_pi.so)")
-
-    again = commands.add_parser("lab-report", help="write the report of lab again from raw results")
-    again.add_argument("dir", metavar="DIR")
-
-    inner = commands.add_parser("lab-session", help="run one session of lab in this machine (used in guests)")
-    inner.add_argument("spec", metavar="JSON")
-    inner.add_argument("out", metavar="DIR")
+    sessions.add_tools(lab)
+    sessions.add_parsers(commands, "lab")
 
 
 def specs(options, kvm):
     """{spec: disks} in the order in which they run, one at a time."""
-    tools = fio.Tools(os.path.abspath(options.fio), os.path.abspath(options.engine))
+    tools = sessions.tools_of(options)
 
     def spec(name, mode, icount, path=None):
         return Spec(name, mode, icount, options.rounds or ROUNDS, options.seed, path,
@@ -298,34 +286,14 @@ def describe(spec):
     return "every layout in a guest that counts instructions" if spec.icount else "every layout in a KVM guest, in time"
 
 
-def run_lab(host, options):
-    if options.rounds is not None and options.rounds < 1:
-        raise Failure("--rounds: at least 1")
-    if options.scale <= 0:
-        raise Failure("--scale: more than 0")
-    check_device(host, options)
-    boot = ["--kernel", options.kernel]
-    what = None if options.dut else guest.ready(boot)
-    sessions = specs(options, kvm=bool(what) and what.startswith("KVM"))
-    for spec in sessions:
-        spec.require()
-    out = results.prepare(options.out, "lab", ("report.md", "tables.jsonl", "*.svg", "*.png", "*.dat"))
-    tools = next(iter(sessions)).tools
-    env = {
-        "schema": results.SCHEMA,
-        "command": shlex.join(["scripts/pi-bench", *options.arguments]),
-        "host": environment.machine(host) | environment.software(host, tools),
-        "guest": what,
-        "lab": True,
-    }
-    results.save_json(out / "env.json", env)
+def run_each(host, options, plan, out, boot):
     follower = Follower(out)
     try:
-        for number, (spec, disks) in enumerate(sessions.items(), 1):
-            print(f"pi-bench: {number} of {len(sessions)}: {describe(spec)}", flush=True)
+        for number, (spec, disks) in enumerate(plan.items(), 1):
+            print(f"pi-bench: {number} of {len(plan)}: {describe(spec)}", flush=True)
             if disks is None:
                 with held(host, spec.device):
-                    Session(host, spec, follower.emit, str(out), tools).run()
+                    Session(host, spec, follower.emit, str(out), spec.tools).run()
             else:
                 guest.run({spec: disks}, str(out), follower.emit, boot)
     except Failure:
@@ -334,8 +302,22 @@ def run_lab(host, options):
         raise
     finally:
         follower.end()
-        env["sessions"] = {spec.name: results.load_json(results.parts(out, spec.name).environment) for spec in sessions}
-        results.save_json(out / "env.json", env)
+
+
+def run_lab(host, options):
+    if options.rounds is not None and options.rounds < 1:
+        raise Failure("--rounds: at least 1")
+    if options.scale <= 0:
+        raise Failure("--scale: more than 0")
+    check_device(host, options)
+    boot = ["--kernel", options.kernel]
+    what = None if options.dut else guest.ready(boot)
+    plan = specs(options, kvm=bool(what) and what.startswith("KVM"))
+    for spec in plan:
+        spec.require()
+    out = results.prepare(options.out, "lab", ("report.md", "tables.jsonl", "*.svg", "*.png", "*.dat"))
+    with sessions.recorded(host, options, out, plan, guest=what, lab=True):
+        run_each(host, options, plan, out, boot)
     shutil.rmtree(out / "parts", ignore_errors=True)
     return show(host, out)
 
@@ -365,10 +347,7 @@ def in_guest(host, options):
 
 
 def show(host, out):
-    text, failed = labreport.write(host, out)
-    print(text, end="")
-    print(f"\nReport: {os.path.relpath(out)}/report.md")
-    return IO if failed else 0
+    return sessions.show(out, labreport.write(host, out), IO)
 
 
 COMMANDS = {

@@ -7,14 +7,13 @@ import json
 import os
 import pathlib
 import resource
-import shlex
 import shutil
 import subprocess
 import tempfile
 import time
 import typing
 
-from . import accounting, cells, device, environment, fio, guest, perfreport, results
+from . import accounting, cells, device, environment, fio, guest, perfreport, results, sessions
 from .errors import REGRESSED, Failure, IoFailure
 from .progress import Progress
 
@@ -36,7 +35,7 @@ HOST, START = "host", "start"
 
 
 @dataclasses.dataclass(frozen=True)
-class Cell:
+class Cell(sessions.Cell):
     """Who does the I/O, and which: a section of configs/perf.fio, where the kernel adds PI, or with ISA-L in fio."""
 
     way: str
@@ -54,17 +53,13 @@ class Cell:
         return f"{self.rw}-4k-qd{self.iodepth}{bare}{more}"
 
     @property
-    def name(self):
-        return f"{self.workload} {self.way}"
+    def by(self):
+        return self.way
 
     @property
     def section(self):
         name = "io_uring" if self.way in (AUTOPI, NOVERIFY) else self.way.removesuffix(ISAL)
         return name if self.registered else f"{name}-bare"
-
-    @property
-    def direction(self):
-        return "write" if self.rw.endswith("write") else "read"
 
 
 RW = ("randread", "randwrite")
@@ -251,22 +246,14 @@ def add_parsers(commands):
     perf.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="rounds after the warm-up (%(default)s)")
     perf.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the orders (%(default)s)")
     perf.add_argument("--only", action="append", default=[], metavar="WORDS", help="cells whose name has all these words (repeatable)")
-    perf.add_argument("--fio", default=fio.Tools.fio, metavar="FILE", help="fio to run (build/fio/fio)")
-    perf.add_argument("--engine", default=fio.Tools.engine, metavar="FILE", help="engine (build/io_uring_pi.so)")
     perf.add_argument("--isal", default=str(BUILD / "perf" / "fio-isal" / "fio"), metavar="FILE", help="fio built with ISA-L")
-
-    again = commands.add_parser("perf-report", help="write the report of perf again from raw results")
-    again.add_argument("dir", metavar="DIR")
-
-    inner = commands.add_parser("perf-session", help="run one session of perf in this machine (used in guests)")
-    inner.add_argument("spec", metavar="JSON")
-    inner.add_argument("out", metavar="DIR")
+    sessions.add_tools(perf)
+    sessions.add_parsers(commands, "perf")
 
 
-def sessions(options):
+def specs(options):
     """{spec: disks}: a boot each, all of what is compared in the same one."""
-    tools = fio.Tools(os.path.abspath(options.fio), os.path.abspath(options.engine))
-    rest = {"tools": tools, "isal": os.path.abspath(options.isal), "floor": str(BUILD / "t" / "floor")}
+    rest = {"tools": sessions.tools_of(options), "isal": os.path.abspath(options.isal), "floor": str(BUILD / "t" / "floor")}
     found = {}
     every = (
         ("pi", False, pi_cells(), "4096+8"),
@@ -282,24 +269,7 @@ def sessions(options):
     return found
 
 
-def run_perf(host, options):
-    if options.rounds < 1:
-        raise Failure("--rounds: at least 1")
-    plan = sessions(options)
-    for path in {path for spec in plan for path in (spec.tools.fio, spec.tools.engine, spec.isal, spec.floor)}:
-        if not os.path.exists(path):
-            raise Failure(f"{path}: not built; run make perf")
-    what = guest.ready()
-    out = results.prepare(options.out, "perf", ("report.md",))
-    tools = next(iter(plan)).tools
-    env = {
-        "schema": results.SCHEMA,
-        "command": shlex.join(["scripts/pi-bench", *options.arguments]),
-        "host": environment.machine(host) | environment.software(host, tools),
-        "guest": what,
-        "perf": True,
-    }
-    results.save_json(out / "env.json", env)
+def run_each(options, plan, out):
     weights = {spec.name: [cell.times * cell.numjobs + 0.5 for _, cell in spec.plan()] for spec in plan}
     progress = Progress(weights)
 
@@ -318,8 +288,19 @@ def run_perf(host, options):
         guest.run(plan, str(out), emit, at_once=os.cpu_count())
     finally:
         progress.end()
-        env["sessions"] = {spec.name: results.load_json(results.parts(out, spec.name).environment) for spec in plan}
-        results.save_json(out / "env.json", env)
+
+
+def run_perf(host, options):
+    if options.rounds < 1:
+        raise Failure("--rounds: at least 1")
+    plan = specs(options)
+    for path in {path for spec in plan for path in (spec.tools.fio, spec.tools.engine, spec.isal, spec.floor)}:
+        if not os.path.exists(path):
+            raise Failure(f"{path}: not built; run make perf")
+    what = guest.ready()
+    out = results.prepare(options.out, "perf", ("report.md",))
+    with sessions.recorded(host, options, out, plan, guest=what, perf=True):
+        run_each(options, plan, out)
     shutil.rmtree(out / "parts", ignore_errors=True)
     return show(out)
 
@@ -340,10 +321,7 @@ def in_guest(host, options):
 
 
 def show(out):
-    text, missed = perfreport.write(out)
-    print(text, end="")
-    print(f"\nReport: {os.path.relpath(out)}/report.md")
-    return REGRESSED if missed else 0
+    return sessions.show(out, perfreport.write(out), REGRESSED)
 
 
 COMMANDS = {

@@ -163,7 +163,7 @@ class Sessions(test_device.Machine):
 
 class CommandLine(unittest.TestCase):
     def specs(self, *words):
-        return perf.sessions(cli.parser().parse_args(["perf", *words]))
+        return perf.specs(cli.parser().parse_args(["perf", *words]))
 
     def test_sessions(self):
         self.assertEqual([spec.name for spec in self.specs()], ["pi", "plain", "grown"])
