@@ -28,10 +28,10 @@ MUST_REACH = {
         pi_format_from_profile pi_guard_by_profile check_lower pi_sysfs_text pi_sysfs_name''',
     'job': ' '.join(ARMS) + '''
         chk_cb reftag_cb pi_options_check check_act pi_target_probe check_whole pi_device_probe_at
-        pi_faults_check pi_inject_kinds pi_inject_blocks get_file_size init post_init prep_with_pi_single
-        prep_with_pi_vectored prep_mixed_single prep_passthru_single prep_plain_single prep_other queue commit getevents
-        event event_passthru event_other verify verify_faults generate pi_errors_scan pi_errors_device dump_file
-        pi_faults_damage pi_unchecked_rw pi_stats_write register_files cleanup''',
+        pi_faults_check pi_inject_kinds pi_inject_blocks pi_get_file_size pi_init pi_post_init prep_with_pi_single
+        prep_with_pi_vectored prep_mixed_single prep_rw_single prep_plain_single prep_other queue commit getevents
+        event event_other pi_failed verify verify_faults generate pi_errors_scan pi_errors_device dump_file
+        pi_faults_damage pi_unchecked_rw pi_stats_write register_files pi_cleanup''',
 }
 
 
