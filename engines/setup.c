@@ -371,4 +371,3 @@ int pi_close_file(struct thread_data *td, struct fio_file *f)
 	f->fd = -1;
 	return 0;
 }
-

@@ -29,93 +29,93 @@ static const struct pi_tuple_options every[] = {
 	for (const struct pi_tuple_options *o = every; \
 	     o < every + ARRAY_SIZE(every); o++)
 
+static const struct {
+	uint8_t csum, md_size, pi_offset, type;
+	struct pi_tuple_options options;
+	const char *kinds;
+} visible[] = {
+	/* type 1: the reference tag is always checked */
+	{ CRC16, 8, 0, 1, { .app_mask = 0xffff },
+	  "data,guard,apptag,reftag,misplace,drop,tear" },
+	{ CRC64, 16, 0, 1, { .app_mask = 0xffff },
+	  "data,guard,apptag,reftag,misplace,drop,tear" },
+	{ IP, 8, 0, 1, { .app_mask = 1 },
+	  "data,guard,apptag,reftag,misplace,drop,tear" },
+	{ CRC16, 8, 0, 1, { .app_mask = 0 },
+	  "data,guard,reftag,misplace,tear" },
+	/* type 3: on request */
+	{ CRC16, 8, 0, 3, { .app_mask = 0xffff },
+	  "data,guard,apptag,drop,tear" },
+	{ CRC64, 16, 0, 3, { .app_mask = 0xffff, .ref_check = true },
+	  "data,guard,apptag,reftag,drop,tear" },
+	{ IP, 8, 0, 3, { .app_mask = 0 }, "data,guard,tear" },
+	{ CRC16, 8, 0, 3, { .ref_check = true },
+	  "data,guard,reftag,tear" },
+	/* type 3, but each block has its own application tag */
+	{ CRC16, 8, 0, 3, { .app_mask = 0xffff, .app_mode = PI_APP_LBA },
+	  "data,guard,apptag,misplace,drop,tear" },
+	{ CRC64, 16, 0, 3, { .app_mask = 2, .app_mode = PI_APP_RANDOM },
+	  "data,guard,apptag,misplace,drop,tear" },
+	{ CRC16, 8, 0, 3, { .app_mode = PI_APP_RANDOM },
+	  "data,guard,tear" },
+	/* the guard covers what is before it */
+	{ CRC16, 64, 0, 3, { .app_mask = 0 }, "data,guard,tear" },
+	{ CRC16, 64, 56, 3, { .app_mask = 0 }, "data,guard,opaque,tear" },
+	{ CRC64, 64, 48, 3, { .app_mask = 0 }, "data,guard,opaque,tear" },
+	{ CRC64, 64, 24, 3, { .app_mask = 0 }, "data,guard,opaque,tear" },
+	{ IP, 64, 0, 1, { .app_mask = 0 },
+	  "data,guard,reftag,misplace,tear" },
+	/* a pattern shows where it is, and whose it is */
+	{ CRC16, 64, 0, 3, { .opaque = true },
+	  "data,guard,opaque,misplace,tear" },
+	{ IP, 9, 0, 3, { .opaque = true },
+	  "data,guard,opaque,misplace,tear" },
+	{ CRC64, 64, 48, 3, { .opaque = true },
+	  "data,guard,opaque,misplace,tear" },
+	{ CRC16, 8, 0, 1, { .opaque = true },
+	  "data,guard,reftag,misplace,tear" },
+	{ CRC64, 128, 112, 1, { .app_mask = 0x8000, .opaque = true },
+	  "all" },
+	/* what is not compared shows nothing */
+	{ CRC16, 8, 0, 1, { .app_mask = 0xffff,
+			    .unchecked = 1 << PI_TAG_GUARD },
+	  "apptag,reftag,misplace,drop" },
+	{ CRC64, 16, 0, 1, { .app_mask = 0xffff,
+			     .unchecked = 1 << PI_TAG_APP },
+	  "data,guard,reftag,misplace,tear" },
+	{ IP, 8, 0, 1, { .app_mask = 0xffff,
+			 .unchecked = 1 << PI_TAG_REF },
+	  "data,guard,apptag,drop,tear" },
+	{ CRC16, 8, 0, 1, { .app_mask = 0xffff, .app_mode = PI_APP_RANDOM,
+			    .unchecked = 1 << PI_TAG_REF },
+	  "data,guard,apptag,misplace,drop,tear" },
+	{ CRC16, 64, 56, 1, { .app_mask = 0xffff,
+			      .unchecked = 1 << PI_TAG_GUARD },
+	  "apptag,reftag,misplace,drop" },
+	/* without a tuple there is only that */
+	{ NONE, 8, 0, 3, { .opaque = true, .app_mask = 0xffff },
+	  "opaque,misplace" },
+	{ NONE, 1, 0, 3, { .opaque = true, .ref_check = true,
+			   .app_mode = PI_APP_LBA, .app_mask = 0xffff },
+	  "opaque,misplace" },
+	{ NONE, 8, 0, 3, { .app_mask = 0xffff, .ref_check = true,
+			   .app_mode = PI_APP_RANDOM }, NULL },
+};
+
 static void test_visible(void **state)
 {
-	static const struct {
-		uint8_t csum, md_size, pi_offset, type;
-		struct pi_tuple_options options;
-		const char *kinds;
-	} row[] = {
-		/* type 1: the reference tag is always checked */
-		{ CRC16, 8, 0, 1, { .app_mask = 0xffff },
-		  "data,guard,apptag,reftag,misplace,drop,tear" },
-		{ CRC64, 16, 0, 1, { .app_mask = 0xffff },
-		  "data,guard,apptag,reftag,misplace,drop,tear" },
-		{ IP, 8, 0, 1, { .app_mask = 1 },
-		  "data,guard,apptag,reftag,misplace,drop,tear" },
-		{ CRC16, 8, 0, 1, { .app_mask = 0 },
-		  "data,guard,reftag,misplace,tear" },
-		/* type 3: on request */
-		{ CRC16, 8, 0, 3, { .app_mask = 0xffff },
-		  "data,guard,apptag,drop,tear" },
-		{ CRC64, 16, 0, 3, { .app_mask = 0xffff, .ref_check = true },
-		  "data,guard,apptag,reftag,drop,tear" },
-		{ IP, 8, 0, 3, { .app_mask = 0 }, "data,guard,tear" },
-		{ CRC16, 8, 0, 3, { .ref_check = true },
-		  "data,guard,reftag,tear" },
-		/* type 3, but each block has its own application tag */
-		{ CRC16, 8, 0, 3, { .app_mask = 0xffff, .app_mode = PI_APP_LBA },
-		  "data,guard,apptag,misplace,drop,tear" },
-		{ CRC64, 16, 0, 3, { .app_mask = 2, .app_mode = PI_APP_RANDOM },
-		  "data,guard,apptag,misplace,drop,tear" },
-		{ CRC16, 8, 0, 3, { .app_mode = PI_APP_RANDOM },
-		  "data,guard,tear" },
-		/* the guard covers what is before it */
-		{ CRC16, 64, 0, 3, { .app_mask = 0 }, "data,guard,tear" },
-		{ CRC16, 64, 56, 3, { .app_mask = 0 }, "data,guard,opaque,tear" },
-		{ CRC64, 64, 48, 3, { .app_mask = 0 }, "data,guard,opaque,tear" },
-		{ CRC64, 64, 24, 3, { .app_mask = 0 }, "data,guard,opaque,tear" },
-		{ IP, 64, 0, 1, { .app_mask = 0 },
-		  "data,guard,reftag,misplace,tear" },
-		/* a pattern shows where it is, and whose it is */
-		{ CRC16, 64, 0, 3, { .opaque = true },
-		  "data,guard,opaque,misplace,tear" },
-		{ IP, 9, 0, 3, { .opaque = true },
-		  "data,guard,opaque,misplace,tear" },
-		{ CRC64, 64, 48, 3, { .opaque = true },
-		  "data,guard,opaque,misplace,tear" },
-		{ CRC16, 8, 0, 1, { .opaque = true },
-		  "data,guard,reftag,misplace,tear" },
-		{ CRC64, 128, 112, 1, { .app_mask = 0x8000, .opaque = true },
-		  "all" },
-		/* what is not compared shows nothing */
-		{ CRC16, 8, 0, 1, { .app_mask = 0xffff,
-				    .unchecked = 1 << PI_TAG_GUARD },
-		  "apptag,reftag,misplace,drop" },
-		{ CRC64, 16, 0, 1, { .app_mask = 0xffff,
-				     .unchecked = 1 << PI_TAG_APP },
-		  "data,guard,reftag,misplace,tear" },
-		{ IP, 8, 0, 1, { .app_mask = 0xffff,
-				 .unchecked = 1 << PI_TAG_REF },
-		  "data,guard,apptag,drop,tear" },
-		{ CRC16, 8, 0, 1, { .app_mask = 0xffff, .app_mode = PI_APP_RANDOM,
-				    .unchecked = 1 << PI_TAG_REF },
-		  "data,guard,apptag,misplace,drop,tear" },
-		{ CRC16, 64, 56, 1, { .app_mask = 0xffff,
-				      .unchecked = 1 << PI_TAG_GUARD },
-		  "apptag,reftag,misplace,drop" },
-		/* without a tuple there is only that */
-		{ NONE, 8, 0, 3, { .opaque = true, .app_mask = 0xffff },
-		  "opaque,misplace" },
-		{ NONE, 1, 0, 3, { .opaque = true, .ref_check = true,
-				   .app_mode = PI_APP_LBA, .app_mask = 0xffff },
-		  "opaque,misplace" },
-		{ NONE, 8, 0, 3, { .app_mask = 0xffff, .ref_check = true,
-				   .app_mode = PI_APP_RANDOM }, NULL },
-	};
-
 	(void)state;
 	for (uint32_t interval = 512; interval <= 4096; interval <<= 3)
-		for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		for (size_t i = 0; i < ARRAY_SIZE(visible); i++) {
 			const struct pi_format f =
-				pi_test_format(row[i].csum, interval,
-					       row[i].md_size, row[i].pi_offset,
-					       row[i].type);
+				pi_test_format(visible[i].csum, interval,
+					       visible[i].md_size, visible[i].pi_offset,
+					       visible[i].type);
 			struct pi_tuple t;
 
-			assert_int_equal(pi_tuple_init(&t, &f, &row[i].options), 0);
+			assert_int_equal(pi_tuple_init(&t, &f, &visible[i].options), 0);
 			assert_int_equal(pi_fault_visible(&f, &t),
-					 row[i].kinds ? pi_test_kinds(row[i].kinds) : 0);
+					 visible[i].kinds ? pi_test_kinds(visible[i].kinds) : 0);
 		}
 }
 

@@ -42,67 +42,67 @@ static void expect_format(const struct pi_format *f, const char *name,
 	assert_int_equal(1U << f->shift, f->interval);
 }
 
+static const struct {
+	uint32_t flags;
+	uint16_t interval;
+	uint8_t size, csum, pi_size, pi_offset, type;
+	const char *name;
+} formats[] = {
+	/* NVMe type 1 and 2, SCSI DIF 1 and 2 with DIX */
+	{ 3, 512, 8, 2, 8, 0, 1, "512+8 type 1 CRC16" },
+	{ 3, 4096, 8, 2, 8, 0, 1, "4096+8 type 1 CRC16" },
+	{ 3, 512, 16, 2, 8, 0, 1, "512+16 type 1 CRC16 first" },
+	{ 3, 512, 16, 2, 8, 8, 1, "512+16 type 1 CRC16 last" },
+	{ 3, 4096, 16, 2, 8, 0, 1, "4096+16 type 1 CRC16 first" },
+	{ 3, 4096, 16, 2, 8, 8, 1, "4096+16 type 1 CRC16 last" },
+	{ 3, 512, 64, 2, 8, 0, 1, "512+64 type 1 CRC16 first" },
+	{ 3, 512, 64, 2, 8, 56, 1, "512+64 type 1 CRC16 last" },
+	{ 3, 4096, 64, 2, 8, 0, 1, "4096+64 type 1 CRC16 first" },
+	{ 3, 4096, 64, 2, 8, 56, 1, "4096+64 type 1 CRC16 last" },
+	{ 3, 4096, 64, 2, 8, 24, 1, "4096+64 type 1 CRC16 inside" },
+	{ 3, 4096, 128, 2, 8, 0, 1, "4096+128 type 1 CRC16 first" },
+	{ 3, 4096, 128, 2, 8, 120, 1, "4096+128 type 1 CRC16 last" },
+	{ 3, 32768, 255, 2, 8, 247, 1, "32768+255 type 1 CRC16 last" },
+	/* type 3 has no reference tag to report */
+	{ 1, 512, 8, 2, 8, 0, 3, "512+8 type 3 CRC16" },
+	{ 1, 4096, 16, 2, 8, 0, 3, "4096+16 type 3 CRC16 first" },
+	{ 1, 4096, 64, 2, 8, 56, 3, "4096+64 type 3 CRC16 last" },
+	/* SCSI DIF 0 with DIX 1: no INTEGRITY, and still a profile */
+	{ 2, 512, 8, 2, 8, 0, 1, "512+8 type 1 CRC16" },
+	{ 2, 4096, 8, 2, 8, 0, 1, "4096+8 type 1 CRC16" },
+	/* SCSI DIX with an IP guard, types 1, 3 and DIF 0 */
+	{ 3, 512, 8, 1, 8, 0, 1, "512+8 type 1 IP checksum" },
+	{ 1, 4096, 8, 1, 8, 0, 3, "4096+8 type 3 IP checksum" },
+	{ 2, 512, 8, 1, 8, 0, 1, "512+8 type 1 IP checksum" },
+	{ 3, 4096, 64, 1, 8, 0, 1, "4096+64 type 1 IP checksum first" },
+	/* NVMe 64b guard */
+	{ 3, 4096, 16, 4, 16, 0, 1, "4096+16 type 1 CRC64" },
+	{ 1, 4096, 16, 4, 16, 0, 3, "4096+16 type 3 CRC64" },
+	{ 3, 512, 16, 4, 16, 0, 1, "512+16 type 1 CRC64" },
+	{ 3, 4096, 64, 4, 16, 0, 1, "4096+64 type 1 CRC64 first" },
+	{ 3, 4096, 64, 4, 16, 48, 1, "4096+64 type 1 CRC64 last" },
+	{ 1, 512, 64, 4, 16, 48, 3, "512+64 type 3 CRC64 last" },
+	{ 3, 4096, 64, 4, 16, 20, 1, "4096+64 type 1 CRC64 inside" },
+	/* nop: metadata without PI */
+	{ 0, 4096, 1, 0, 0, 0, 3, "4096+1 without PI" },
+	{ 0, 512, 8, 0, 0, 0, 3, "512+8 without PI" },
+	{ 0, 4096, 64, 0, 0, 0, 3, "4096+64 without PI" },
+};
+
 static void test_cap_formats(void **state)
 {
-	static const struct {
-		uint32_t flags;
-		uint16_t interval;
-		uint8_t size, csum, pi_size, pi_offset, type;
-		const char *name;
-	} row[] = {
-		/* NVMe type 1 and 2, SCSI DIF 1 and 2 with DIX */
-		{ 3, 512, 8, 2, 8, 0, 1, "512+8 type 1 CRC16" },
-		{ 3, 4096, 8, 2, 8, 0, 1, "4096+8 type 1 CRC16" },
-		{ 3, 512, 16, 2, 8, 0, 1, "512+16 type 1 CRC16 first" },
-		{ 3, 512, 16, 2, 8, 8, 1, "512+16 type 1 CRC16 last" },
-		{ 3, 4096, 16, 2, 8, 0, 1, "4096+16 type 1 CRC16 first" },
-		{ 3, 4096, 16, 2, 8, 8, 1, "4096+16 type 1 CRC16 last" },
-		{ 3, 512, 64, 2, 8, 0, 1, "512+64 type 1 CRC16 first" },
-		{ 3, 512, 64, 2, 8, 56, 1, "512+64 type 1 CRC16 last" },
-		{ 3, 4096, 64, 2, 8, 0, 1, "4096+64 type 1 CRC16 first" },
-		{ 3, 4096, 64, 2, 8, 56, 1, "4096+64 type 1 CRC16 last" },
-		{ 3, 4096, 64, 2, 8, 24, 1, "4096+64 type 1 CRC16 inside" },
-		{ 3, 4096, 128, 2, 8, 0, 1, "4096+128 type 1 CRC16 first" },
-		{ 3, 4096, 128, 2, 8, 120, 1, "4096+128 type 1 CRC16 last" },
-		{ 3, 32768, 255, 2, 8, 247, 1, "32768+255 type 1 CRC16 last" },
-		/* type 3 has no reference tag to report */
-		{ 1, 512, 8, 2, 8, 0, 3, "512+8 type 3 CRC16" },
-		{ 1, 4096, 16, 2, 8, 0, 3, "4096+16 type 3 CRC16 first" },
-		{ 1, 4096, 64, 2, 8, 56, 3, "4096+64 type 3 CRC16 last" },
-		/* SCSI DIF 0 with DIX 1: no INTEGRITY, and still a profile */
-		{ 2, 512, 8, 2, 8, 0, 1, "512+8 type 1 CRC16" },
-		{ 2, 4096, 8, 2, 8, 0, 1, "4096+8 type 1 CRC16" },
-		/* SCSI DIX with an IP guard, types 1, 3 and DIF 0 */
-		{ 3, 512, 8, 1, 8, 0, 1, "512+8 type 1 IP checksum" },
-		{ 1, 4096, 8, 1, 8, 0, 3, "4096+8 type 3 IP checksum" },
-		{ 2, 512, 8, 1, 8, 0, 1, "512+8 type 1 IP checksum" },
-		{ 3, 4096, 64, 1, 8, 0, 1, "4096+64 type 1 IP checksum first" },
-		/* NVMe 64b guard */
-		{ 3, 4096, 16, 4, 16, 0, 1, "4096+16 type 1 CRC64" },
-		{ 1, 4096, 16, 4, 16, 0, 3, "4096+16 type 3 CRC64" },
-		{ 3, 512, 16, 4, 16, 0, 1, "512+16 type 1 CRC64" },
-		{ 3, 4096, 64, 4, 16, 0, 1, "4096+64 type 1 CRC64 first" },
-		{ 3, 4096, 64, 4, 16, 48, 1, "4096+64 type 1 CRC64 last" },
-		{ 1, 512, 64, 4, 16, 48, 3, "512+64 type 3 CRC64 last" },
-		{ 3, 4096, 64, 4, 16, 20, 1, "4096+64 type 1 CRC64 inside" },
-		/* nop: metadata without PI */
-		{ 0, 4096, 1, 0, 0, 0, 3, "4096+1 without PI" },
-		{ 0, 512, 8, 0, 0, 0, 3, "512+8 without PI" },
-		{ 0, 4096, 64, 0, 0, 0, 3, "4096+64 without PI" },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
-		struct pi_uapi_cap c = cap(row[i].flags, row[i].interval,
-					   row[i].size, row[i].csum,
-					   row[i].pi_size, row[i].pi_offset);
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
+		struct pi_uapi_cap c = cap(formats[i].flags, formats[i].interval,
+					   formats[i].size, formats[i].csum,
+					   formats[i].pi_size, formats[i].pi_offset);
 		struct pi_format f;
 
 		memset(&f, PI_TEST_CANARY, sizeof(f));
 		assert_int_equal(pi_format_from_cap(&f, &c, NULL), 0);
-		expect_format(&f, row[i].name, row[i].csum, row[i].size,
-			      row[i].pi_offset, row[i].type);
-		assert_int_equal(f.interval, row[i].interval);
+		expect_format(&f, formats[i].name, formats[i].csum, formats[i].size,
+			      formats[i].pi_offset, formats[i].type);
+		assert_int_equal(f.interval, formats[i].interval);
 	}
 }
 
