@@ -1,13 +1,51 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import contextlib
+import importlib.machinery
+import importlib.util
 import os
 import pathlib
 import tempfile
 import unittest
 import unittest.mock
 
-from pibench import guest, session
+from pibench import fio, guest, session
 from pibench.errors import Failure
+
+
+class Starts(unittest.TestCase):
+    """scripts/guest itself, with a machine that does not start so many times."""
+
+    def boot(self, failures):
+        loader = importlib.machinery.SourceFileLoader("guest_program", str(fio.REPO / "scripts/guest"))
+        program = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+        loader.exec_module(program)
+        limits, said = [], []
+
+        class Machine:
+            def __init__(self, *_, limit):
+                limits.append(limit)
+
+            def run(self):
+                if len(limits) <= failures:
+                    raise program.NoStart("the guest did not start")
+                return 7
+
+        with tempfile.TemporaryDirectory() as directory, \
+                unittest.mock.patch.multiple(program, GUEST=pathlib.Path(directory), Machine=Machine, say=said.append):
+            try:
+                return program.boot_again("of what"), limits, said
+            except program.NoStart:
+                return None, limits, said
+
+    def test_one_that_starts_is_started_once(self):
+        self.assertEqual(self.boot(0), (7, [90], []))
+
+    def test_one_that_does_not_start_is_started_again_and_that_is_said(self):
+        self.assertEqual(self.boot(1), (7, [90, 180], ["the guest did not start; starting it once more"]))
+
+    def test_it_is_not_started_for_ever(self):
+        status, limits, _ = self.boot(2)
+        self.assertEqual((status, limits), (None, [90, 180]))
 
 
 class Guests(unittest.TestCase):
