@@ -45,6 +45,7 @@ ATTR_COST = 'build/t/attr-cost --json --repetitions 6 --requests 100'
 # mounts of one step, seen by nobody else and gone with it
 ENTER = '''set -e
 root=$1 debs=$2 here=$3; shift 3
+mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"
 mount --rbind /dev "$root/dev"
