@@ -124,6 +124,9 @@ def test(device):
         same(lines()[0], {'wrong': {finder: {**TAGS, 'application': 1}, other: TAGS},
                           'device_ios': int(verify == 'device')},
              f'a wrong tag found by the {finder}')
+    job(device, 'read', pi_verify='host', pi_time=1, continue_on_error='verify')
+    found = lines()[0]
+    ok(found.get('calls', {}).get('verify') == IOS, 'explaining it is not timed', found)
 
     refuses(pi(device, rw='read', bs='16k', size=SIZE, pi_time=1), 'pi_time alone is refused', 'pi_stats=FILE')
     refuses(pi(device, rw='read', bs='16k', size=SIZE, pi_stats='/nowhere-at-all/x'), 'a file that cannot be',
