@@ -22,16 +22,6 @@
 #endif
 
 /**
- * typedef pi_queue_fn - hand an I/O over, to be submitted with the next commit
- * @td:		of the job
- * @io_u:	the I/O
- *
- * Return: as fio has it.
- */
-typedef enum fio_q_status pi_queue_fn(struct thread_data *td,
-				      struct io_u *io_u);
-
-/**
  * struct pi_engine - one job
  * @ring:	io_us are handed to the kernel through it
  * @ios:	what an I/O has beside its io_u, by io_u->index
@@ -77,10 +67,11 @@ struct pi_engine {
 	struct pi_io_mode plain;
 	const struct pi_layout *layout;
 	const struct pi_way *way;
-	pi_prep_fn *prep;
-	pi_prep_fn *prep_now;
-	pi_queue_fn *queue;
-	pi_queue_fn *queue_next;
+	int (*prep)(struct thread_data *td, struct io_u *io_u);
+	int (*prep_now)(struct thread_data *td, struct io_u *io_u);
+	enum fio_q_status (*queue)(struct thread_data *td, struct io_u *io_u);
+	enum fio_q_status (*queue_next)(struct thread_data *td,
+					struct io_u *io_u);
 	int (*submit)(struct pi_ring *ring, unsigned int nr);
 	int (*wait)(struct pi_ring *ring, unsigned int min);
 	void (*generate)(struct thread_data *td, struct io_u *io_u);

@@ -6,25 +6,6 @@
 #include "target.h"
 
 /**
- * typedef pi_prep_fn - fill the SQE of an I/O
- * @td:		of the job
- * @io_u:	the I/O
- *
- * Return: 0, or -errno after one line on standard error.
- */
-typedef int pi_prep_fn(struct thread_data *td, struct io_u *io_u);
-/**
- * typedef pi_event_fn - see to an I/O that has ended
- * @td:		of the job
- * @io_u:	the I/O
- * @res:	of its completion
- *
- * Return: @io_u.
- */
-typedef struct io_u *pi_event_fn(struct thread_data *td, struct io_u *io_u,
-				 int res);
-
-/**
  * struct pi_way - what is not the same through the block layer and in commands
  *		   to an NVMe namespace
  * @masks_app:	the device compares the bits in apptag_mask= alone
@@ -49,9 +30,11 @@ struct pi_way {
 			  const struct pi_device *dev,
 			  const struct pi_options *o);
 	int (*init)(struct thread_data *td);
-	pi_prep_fn *prep[2];
-	pi_event_fn *event;
-	pi_event_fn *event_other;
+	int (*prep[2])(struct thread_data *td, struct io_u *io_u);
+	struct io_u *(*event)(struct thread_data *td, struct io_u *io_u,
+			      int res);
+	struct io_u *(*event_other)(struct thread_data *td, struct io_u *io_u,
+				    int res);
 };
 
 extern const struct pi_way pi_way_block;
