@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 from . import cells, compare, device, document, environment, fio, formats, gate, guest, lab
-from . import measure, perf, report, results, selftest, session
+from . import measure, perf, report, results, screen, selftest, session
 from .errors import ENVIRONMENT, IO, OK, REGRESSED, UNDECIDED, Failure, Interrupted
 from .host import Host
 
@@ -308,9 +308,9 @@ def show_environment(host, options):
 
 
 def show_report(host, out, history, name):
-    shown, failed = report.write(host, out, history, say)
-    print(shown, end="")
-    print(f"\nReport: {os.path.join(name, 'index.html')}, report.md")
+    failed = report.write(host, out, history, say)
+    print(screen.run(*measure.load(out)), end="")
+    print(f"\nAll of it: {os.path.join(name, 'index.html')}, report.md")
     return IO if failed else OK
 
 

@@ -429,7 +429,6 @@ def summary(sessions, left):
 
 
 def blocks(records, env, figures=()):
-    """(what a terminal shows, the whole report)"""
     sessions = group(records)
     parts = [Heading(TITLE, 1), summary(sessions, left_over(records, env))]
     for session in sessions:
@@ -442,16 +441,14 @@ def blocks(records, env, figures=()):
     every = [Heading("Every workload"), *details(sessions)]
     told = [Heading("Notes"), Items(notes(sessions, env))]
     again = [Heading("To reproduce"), Command(env["command"])] if env.get("command") else []
-    shown = [*parts, *tables, *left, *every, *told, *again]
     lists = environment_lists(env)
     surroundings = [Heading("Environment"), *lists] if lists else []
     controlled = [Heading("Controlled, and not"), Items(checklist(sessions, env))]
-    whole = [*parts, *figures, *tables, *left, *every, *told, *controlled, *again, *surroundings]
-    return shown, whole
+    return [*parts, *figures, *tables, *left, *every, *told, *controlled, *again, *surroundings]
 
 
 def markdown(records, env):
-    return tuple(map(document.markdown, blocks(records, env or {})))
+    return document.markdown(blocks(records, env or {}))
 
 
 def write_csv(sessions, path):
@@ -471,17 +468,17 @@ def save(out, name, text):
 
 
 def write(host, out, history, say):
-    """report.md, index.html, results.csv and the figures; returns (text for a terminal, whether anything failed)."""
+    """report.md, index.html, results.csv and the figures; returns whether anything failed."""
     records = results.load(out)
     env = results.load_json(os.path.join(out, "env.json")) or {}
     sessions = group(records)
     trends = read_history(history) if history else []
     figures = plot.draw(host, plot.figures(sessions, env, str(out), trends), str(out), say)
-    shown, whole = blocks(records, env, figures)
+    whole = blocks(records, env, figures)
     save(out, "report.md", document.markdown(whole))
     save(out, "index.html", document.page(TITLE, whole))
     write_csv(sessions, os.path.join(out, "results.csv"))
-    return document.markdown(shown), any(s.failures for s in sessions)
+    return any(s.failures for s in sessions)
 
 
 def remember(path, records, env):

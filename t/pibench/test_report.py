@@ -14,7 +14,7 @@ import unittest
 import unittest.mock
 
 import synthetic
-from pibench import cells, cli, plot, report, results
+from pibench import cells, cli, measure, plot, report, results, screen
 from pibench.host import Host
 
 COSTS = {
@@ -62,7 +62,7 @@ def rows(markdown, heading):
 
 class Instructions(unittest.TestCase):
     def setUp(self):
-        self.shown, _ = report.markdown(records(), {})
+        self.shown = report.markdown(records(), {})
         self.rows = {(r["state"], r["engine"]): r for r in rows(self.shown, "### 4 KiB random read, depth 1")}
 
     def test_every_arm_has_its_median_without_the_warm_up(self):
@@ -86,7 +86,7 @@ class Instructions(unittest.TestCase):
         self.assertIn("takes 0.72 × plain-autopi, 1.81 × plain-noverify, 2.00 × plain-nopi, 1.30 × fio's own PI", first)
         cheap, dear = synthetic.WORKLOADS[0], synthetic.WORKLOADS[2]
         both = records(workloads=[cheap]) + records(workloads=[dear], arms={**COSTS, "plain-autopi/none": 10400})
-        self.assertIn("takes 1.20 (0.72 to 2.00) × plain-autopi", report.markdown(both, {})[0].split("\n\n")[2])
+        self.assertIn("takes 1.20 (0.72 to 2.00) × plain-autopi", report.markdown(both, {}).split("\n\n")[2])
 
     def test_notes(self):
         for part in ("does not verify PI on the host", "seed 3", "3 rounds", "1,000 I/Os", "not time", "fio-3.41"):
@@ -94,7 +94,7 @@ class Instructions(unittest.TestCase):
 
     def test_a_fio_without_isa_l_is_named(self):
         configured = {"host": {"fio_configure": "./configure --disable-native --disable-isal"}}
-        self.assertIn("without ISA-L", report.markdown(records(), configured)[0])
+        self.assertIn("without ISA-L", report.markdown(records(), configured))
         self.assertNotIn("without ISA-L", self.shown)
 
     def test_no_time_is_claimed(self):
@@ -108,16 +108,16 @@ class Instructions(unittest.TestCase):
 
 class Modes(unittest.TestCase):
     def test_cpu_counts_thread_and_kernel(self):
-        shown, _ = report.markdown(records(cells.CPU), {})
+        shown = report.markdown(records(cells.CPU), {})
         self.assertEqual(rows(shown, "### 4 KiB")[-1]["instructions"], "15,600")
         self.assertNotRegex(shown, r"MB/s|\bµs\b")
 
     def test_cpu_without_icount_is_time(self):
-        shown, _ = report.markdown(records(cells.CPU, icount=False), {})
+        shown = report.markdown(records(cells.CPU, icount=False), {})
         self.assertEqual(rows(shown, "### 4 KiB")[-1]["ns"], "15,600")
 
     def test_time_shows_throughput_latency_and_cpu(self):
-        shown, _ = report.markdown(records(cells.TIME, icount=False, rounds=(1.0, 1.0, 1.1)), {})
+        shown = report.markdown(records(cells.TIME, icount=False, rounds=(1.0, 1.0, 1.1)), {})
         last = rows(shown, "### 4 KiB")[-1]
         self.assertEqual(last["IOPS"], "48,077 ±9.1 %")
         self.assertEqual(last["MB/s"], "196.9 ±9.1 %")
@@ -139,20 +139,20 @@ class Gaps(unittest.TestCase):
     def test_failure_is_shown_with_its_reason(self):
         found = [r for r in records() if "pi/indirect" not in r["cell"]]
         found.append(self.record("failure", "randread-4k-qd1 pi/indirect", round=1, reason="fio exited with 1: guard"))
-        shown, _ = report.markdown(found, {})
+        shown = report.markdown(found, {})
         self.assertIn("failed: randread-4k-qd1 pi/indirect: fio exited with 1: guard", shown)
         self.assertEqual(rows(shown, "### 4 KiB")[-1]["instructions"], "failed")
 
     def test_failures_of_a_medium_not_written_say_what_may_help(self):
         failure = self.record("failure", "randread-4k-qd1 pi/indirect", round=1, reason="guard")
-        self.assertNotIn("--allow-write", report.markdown([failure], {})[0])
-        self.assertIn("--allow-write", report.markdown([{**failure, "read_only": True}], {})[0])
+        self.assertNotIn("--allow-write", report.markdown([failure], {}))
+        self.assertIn("--allow-write", report.markdown([{**failure, "read_only": True}], {}))
 
     def test_skipped_arms_have_no_row_but_a_reason(self):
         found = records(arms={k: v for k, v in COSTS.items() if k.startswith("plain-nopi")})
         found.append(self.record("skip", "randread-4k-qd1 pi/indirect", reason="the format has no PI"))
         found.append(self.record("skip", "randwrite-4k-qd1 pi/indirect", reason="writes need --allow-write"))
-        shown, _ = report.markdown(found, {})
+        shown = report.markdown(found, {})
         self.assertIn("skipped: randread-4k-qd1 pi/indirect: the format has no PI", shown)
         self.assertEqual([r["state"] for r in rows(shown, "### 4 KiB")], ["plain-nopi"] * 2)
         self.assertEqual(rows(shown, "### 4 KiB")[0]["× plain-autopi"], "–")
@@ -160,18 +160,17 @@ class Gaps(unittest.TestCase):
 
     def test_reads_alone_are_said_to_meet_escapes(self):
         found = [{**r, "read_only": True} for r in records(cells.TIME, icount=False)]
-        self.assertIn("escape tag", report.markdown(found, {})[0])
-        self.assertNotIn("escape tag", report.markdown(records(), {})[0])
+        self.assertIn("escape tag", report.markdown(found, {}))
+        self.assertNotIn("escape tag", report.markdown(records(), {}))
 
     def test_one_round_has_no_spread(self):
-        shown, _ = report.markdown(records(rounds=(1.0,)), {})
+        shown = report.markdown(records(rounds=(1.0,)), {})
         self.assertEqual(rows(shown, "### 4 KiB")[0]["spread"], "–")
 
     def test_environment_is_in_the_file_and_says_what_is_missing(self):
-        shown, whole = report.markdown(records(), {"host": {"kernel": "Linux 6.1", "governor": "not recorded"}})
+        whole = report.markdown(records(), {"host": {"kernel": "Linux 6.1", "governor": "not recorded"}})
         self.assertIn("- kernel: Linux 6.1", whole)
         self.assertIn("- governor: not recorded", whole)
-        self.assertNotIn("governor", shown)
 
 
 class Page(html.parser.HTMLParser):
@@ -213,7 +212,8 @@ class Written(unittest.TestCase):
         self.addCleanup(scratch.cleanup)
         self.out = synthetic.write(pathlib.Path(scratch.name, "out"), chosen, **more)
         self.said = []
-        self.shown, self.failed = report.write(Host(), str(self.out), history, self.said.append)
+        self.failed = report.write(Host(), str(self.out), history, self.said.append)
+        self.screen = screen.run(*measure.load(str(self.out)))
         self.page = Page((self.out / "index.html").read_text())
         self.markdown = (self.out / "report.md").read_text()
         self.figures = {path.stem for path in self.out.glob("plots/*.svg")}
@@ -251,8 +251,42 @@ class Written(unittest.TestCase):
         self.assertEqual(self.markdown.count("!["), self.page.tags["svg"])
         for name in re.findall(r"\]\((plots/.*?)\)", self.markdown):
             self.assertTrue((self.out / name).read_bytes().startswith(b"\x89PNG"), name)
-        absolute = re.findall(r"\d+,\d{3}", self.shown)
+        absolute = re.findall(r"\d+,\d{3}", self.markdown)
         self.assertLessEqual(set(absolute), set(re.findall(r"\d+,\d{3}", "".join(self.page.text))))
+
+    def fits(self):
+        lines = self.screen.splitlines()
+        self.assertLessEqual(len(lines), 22, self.screen)
+        self.assertLessEqual(max(map(len, lines)), 100, self.screen)
+        return lines
+
+    def test_a_run_ends_on_one_screen(self):
+        self.report(synthetic.matrix(("all",)), rounds=2)
+        lines = self.fits()
+        self.assertRegex(lines[0], r"^COMPLETE: \d+ cells measured")
+        found = [line for line in lines if "█" in line]
+        self.assertTrue(3 <= len(found) <= 8, self.screen)
+        for line in found:
+            self.assertIn(line.split()[-3], self.markdown)
+        widths = [(float(line.split()[-2]), line.count("█")) for line in found]
+        self.assertEqual(sorted(widths), sorted(widths, key=lambda each: (each[1], each[0])))
+        self.assertNotIn("**", self.screen)
+
+    def test_one_cell_ends_on_one_screen(self):
+        self.report([cells.parse("randread-4k-qd32 pi/indirect")])
+        self.assertRegex(self.fits()[0], "^COMPLETE: 1 cell measured")
+
+    def test_a_screen_names_what_failed_and_how_many_more(self):
+        self.report(synthetic.CELLS)
+        records, env = measure.load(str(self.out))
+        one = records[0]
+        failed = [{**one, "kind": "failure", "cell": f"randread-{size}k-qd1 pi/indirect", "reason": "fio exited with 1: " + "guard " * 40}
+                  for size in (8, 16, 32, 64, 128, 256, 512)]  # fmt: skip
+        self.screen = screen.run([*records, *failed], env)
+        lines = self.fits()
+        self.assertTrue(lines[0].startswith("FAILED: 7 of"), self.screen)
+        self.assertEqual(sum("fio exited with 1" in line for line in lines), 4)
+        self.assertIn("  and 3 more", lines)
 
     def test_verdict_and_headline_come_first(self):
         self.report(synthetic.CELLS)
@@ -305,7 +339,7 @@ class Written(unittest.TestCase):
         names = [field.strip() for field in lines[0].strip("|").split("|")]
         self.assertEqual(names[1:], [*cells.BASELINES, "io_uring with PI", "io_uring_pi indirect with PI"])
         self.assertEqual([line.split("|")[1].strip() for line in lines[2:4]], [f"4 KiB random {rw}, depth 32" for rw in ("read", "write")])
-        self.assertIn(lines[2].split("|")[5].strip(), self.shown)
+        self.assertIn(lines[2].split("|")[5].strip(), self.markdown)
         self.assertRegex(
             lines[5], "scsi_debug, total instructions.*Linux 7.3.4.*fio-3.41; commit 0123456789ab; 3 rounds.*scripts/pi-bench run"
         )
