@@ -19,7 +19,7 @@ from .host import Host
 ROUNDS = 3
 STATUS = f"""\
 Exit status: {OK} done, or no regression; {REGRESSED} a regression; {ENVIRONMENT} wrong usage or environment;
-{UNDECIDED} the gate could not decide (with --strict); {IO} an I/O or PI error."""
+{UNDECIDED} the gate could not decide (with --strict); {IO} an I/O or PI error, or NEW refuses what OLD does."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -219,12 +219,15 @@ def compare_builds(host, options, old, new):
         raise Failure(f"{tools.fio}: fio is not built; run make first")
     engines = [compare.engine(side, tools) for side in (old, new)]
     tools = dataclasses.replace(tools, engine=engines[1])
-    found, skips = compare.cell_list(options.cells, (gated,), tools, engines)
+    found, skips, lacks = compare.cell_list(options.cells, (gated,), tools, engines)
     found = cells.select(found, options.only)
+    skips = {cell.name: skips[cell.name] for cell in cells.select(map(cells.parse, skips), options.only)}
     if not found:
+        if skips:
+            raise Failure(nothing_left(skips.values()))
         raise Failure(f"--only {' '.join(options.only)}: no such cell in {options.cells}")
     builds = tuple(zip((cells.OLD, cells.NEW), engines))
-    more = common(options, tools, cells=tuple(cell.name for cell in found), builds=builds, rounds=1)
+    more = common(options, tools, cells=tuple(cell.name for cell in found), builds=builds, lacks=lacks, rounds=1)
     env = {"compare": {"old": old.title, "new": new.title}, "skips": skips}
     if options.dut:
         spec = device_session(host, options, **more)
@@ -253,7 +256,8 @@ def compare_sides(host, options):
         if options.guest or options.dut:
             raise Failure("stored results are compared as they are; leave --guest and --dut out")
         _, env = measure.load(new.where)
-        found = compare.Comparison(old.title, new.title, cells.INSTRUCTIONS, compare.stored(old, new), environment=env)
+        lines, failures = compare.stored(old, new)
+        found = compare.Comparison(old.title, new.title, cells.INSTRUCTIONS, lines, failures=failures, environment=env)
         with measure.prepare(pathlib.Path(options.out).absolute()) as out:
             results.save_json(out / "env.json", {})
             return conclude(host, found, out, options)
@@ -264,7 +268,13 @@ def compare_sides(host, options):
     return OK if out is None else conclude(host, compare.of(*measure.load(out)), out, options)
 
 
+def nothing_left(reasons):
+    return f"nothing to compare: {'; '.join(sorted(set(reasons)))}"
+
+
 def conclude(host, found, out, options):
+    if not found.left and not found.failures:
+        raise Failure(nothing_left(found.skips.values()))
     shown = report.write_comparison(host, found, out, say)
     formats.write(found, out)
     print(shown, end="")

@@ -135,8 +135,12 @@ def same(old, new, what):
             raise Failure(f"{what}: not comparable: {name} is '{one}' and '{other}'; measure both again, or compare the builds")
 
 
+def refused(old, new, why):
+    return f"{new} refuses what {old} does: {why}"
+
+
 def stored(old, new):
-    """Lines of two results that count instructions; anything else is refused."""
+    """Lines of two results that count instructions, and {cell that OLD ran: why NEW did not}; anything else is refused."""
     both = []
     for side in (old, new):
         records, env = measure.load(side.where)
@@ -154,10 +158,13 @@ def stored(old, new):
     if not fingerprint or not other:
         raise Failure(f"{(old if not fingerprint else new).name}: is not complete; finish it with --resume")
     same(fingerprint, other, f"{old.name} and {new.name}")
-    if not before.runs.keys() & after.runs.keys():
+    ran = [cell.name for cell in before.cells if cell.name in before.runs]
+    failures = {name: after.failures[name] for name in ran if name in after.failures}
+    failures |= {name: refused(old.name, new.name, after.skips[name]) for name in ran if name in after.skips}
+    names = [name for name in ran if name in after.runs and name not in failures]
+    if not names and not failures:
         raise Failure(f"{old.name} and {new.name}: have no cell in common")
-    names = [cell.name for cell in before.cells if cell.name in before.runs and cell.name in after.runs]
-    return [verdicts.stored(name, before.runs[name], after.runs[name]) for name in names]
+    return [verdicts.stored(name, before.runs[name], after.runs[name]) for name in names], failures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,6 +178,8 @@ class Comparison:
     skips: dict = dataclasses.field(default_factory=dict)
     failures: dict = dataclasses.field(default_factory=dict)
     environment: dict = dataclasses.field(default_factory=dict)
+    # whether a cell is left that more runs would decide on
+    left: bool = True
 
     @property
     def verdict(self):
@@ -195,7 +204,7 @@ def of(records, env):
     told = env.get("compare")
     if not told:
         return None
-    runs, skips, failures = {}, {}, {}
+    runs, skips, failures, refusals = {}, {}, {}, {}
     mode = None
     for record in records:
         mode = mode or record["mode"]
@@ -205,26 +214,34 @@ def of(records, env):
             failures.setdefault(record["cell"], record["reason"])
         elif record["kind"] == "skip":
             skips.setdefault(record["cell"], record["reason"])
+            if record.get("refuses") == cells.NEW:
+                refusals.setdefault((record["session"], record["cell"]), record["reason"])
+    for (name, cell), why in refusals.items():
+        # what OLD cannot do here either says nothing about NEW
+        if any(run["build"] == cells.OLD for run in runs.get(name, {}).get(cell, ())):
+            failures.setdefault(cell, refused(told["old"], told["new"], why))
     skips = {**(env.get("skips") or {}), **{cell: why for cell, why in skips.items() if cell not in failures}}
     lost = set(skips) | set(failures)
     kept = {name: {cell: each for cell, each in found.items() if cell not in lost} for name, found in runs.items()}
-    return Comparison(told["old"], told["new"], mode, verdicts.decide(mode, kept), skips, failures, env)
+    left = {record["cell"] for record in records} - lost
+    return Comparison(told["old"], told["new"], mode, verdicts.decide(mode, kept), skips, failures, env, bool(left))
 
 
 def cell_list(path, sets, tools, engines):
-    """(cells that both engines offer, {name of another: why not})"""
+    """(cells that the old engine offers, {name of another: why not}, (NEW, layout) of those that the new one does not)"""
     offered = []
     for which in engines:
         offered.append(fio.layouts(dataclasses.replace(tools, engine=which)))
-    both = [name for name in offered[0] if name in offered[1]]
-    chosen, skips = [], {}
-    for cell in cells.load(path, sets, both):
+    chosen, skips, lacks = [], {}, {}
+    for cell in cells.load(path, sets, offered[0]):
         lacking = [which for which, has in zip((cells.OLD, cells.NEW), offered) if cell.arm.engine == cells.OURS and
                    cell.arm.has_pi and cell.arm.layout not in has]  # fmt: skip
-        if lacking:
+        if cells.OLD in lacking:
             skips[cell.name] = f"the {' and the '.join(lacking)} engine {'has' if len(lacking) == 1 else 'have'} no such layout"
-        else:
-            chosen.append(cell)
+            continue
+        chosen.append(cell)
+        if lacking:
+            lacks[cells.NEW, cell.arm.layout] = None
     if len(chosen) > gate.CELLS:
         raise Failure(f"{path}: {len(chosen)} cells; the gate decides on {gate.CELLS} at most, or one of them is wrong too often")
-    return tuple(chosen), skips
+    return tuple(chosen), skips, tuple(lacks)

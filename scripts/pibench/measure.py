@@ -53,6 +53,8 @@ def dry_run(plans, devices, boots=(), at_once=1):
         if spec in boots:
             print("# " + shlex.join(boots[spec]))
         for step in plan:
+            if (step.build, step.cell.arm.layout) in spec.lacks:
+                continue
             cell, target = step.cell, devices[spec][step.cell.arm.device]
             engine = dict(spec.builds).get(step.build, spec.tools.engine)
             tools = fio.Tools(spec.tools.fio, engine)

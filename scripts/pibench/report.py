@@ -555,11 +555,13 @@ def comparison_blocks(comparison, figures=()):
     """(for a terminal and a CI summary, the whole report)"""
     lost = [f"failed: {cell}: {why}" for cell, why in comparison.failures.items()]
     lost += [f"skipped: {cell}: {why}" for cell, why in comparison.skips.items()]
-    head = [Heading(f"{comparison.old} → {comparison.new}", 1), Verdict(comparison.verdict, sentence(comparison))]
+    head = [Heading(f"{comparison.old} → {comparison.new}", 1)]
     if comparison.failures:
         number = len(comparison.failures)
-        text = f"{number} cell{'s' * (number != 1)}: an I/O or its protection information went wrong, see below."
+        text = f"{number} cell{'s' * (number != 1)}: an I/O or its protection information went wrong, or was refused; see below."
         head.append(Verdict("FAILED", text))
+    if comparison.lines or not comparison.failures:
+        head.append(Verdict(comparison.verdict, sentence(comparison)))
     middle = [verdict_table(comparison)] if comparison.lines else []
     middle += [Heading("Not measured"), Items(lost)] if lost else []
     middle.append(Paragraph(RULES[comparison.mode]))

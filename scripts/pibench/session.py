@@ -31,6 +31,8 @@ class Spec:
     cells: tuple = ()
     # (name, engine) of two builds to compare; then rounds go on until the gate has decided where it is by time
     builds: tuple = ()
+    # (name, layout) that a build does not even offer
+    lacks: tuple = ()
     # a run of each cell at the end with the engine's clocks on
     breakdown: bool = False
     # paths of devices that must not be written
@@ -92,8 +94,8 @@ def decode(text):
     try:
         fields = json.loads(text)
         listed = {name: tuple(fields[name]) for name in ("cells", "read_only")}
-        builds = tuple(tuple(pair) for pair in fields["builds"])
-        return Spec(**{**fields, **listed, "builds": builds, "tools": fio.Tools(**fields["tools"])})
+        pairs = {name: tuple(tuple(pair) for pair in fields[name]) for name in ("builds", "lacks")}
+        return Spec(**{**fields, **listed, **pairs, "tools": fio.Tools(**fields["tools"])})
     except (ValueError, KeyError, TypeError):
         raise Failure("session: not what pi-bench run hands to a guest; use pi-bench run") from None
 
@@ -180,8 +182,8 @@ class Session:
         self.spec = spec
         self.targets = ScsiDebug(host) if spec.scsi_debug else Namespaces(host, spec)
         self.failed = set()
-        # arm: why the kernel or the device has no such layout
-        self.lacking = {}
+        # arm: {build: why it, the kernel or the device has no such layout}
+        self.lacking = {cells.Arm(cells.PI, cells.OURS, layout): {build: "no such layout"} for build, layout in spec.lacks}
         self.seen = {}
         self.trace = None
 
@@ -218,7 +220,8 @@ class Session:
         number = cells.WARM_UP
         while number <= self.spec.rounds or self.spec.sequential:
             if self.spec.sequential:
-                left = [cell for cell in runnable if cell not in self.failed and cell.arm not in self.lacking]
+                # while all warms up each build is tried once, whatever the other has said
+                left = [cell for cell in runnable if cell not in self.failed and (number == cells.WARM_UP or cell.arm not in self.lacking)]
                 runnable = [cell for cell in left if verdicts.wanted(self.seen.get(cell.name, ()))]
             if not runnable:
                 return
@@ -256,20 +259,32 @@ class Session:
             elif record["kind"] == "failure":
                 self.failed.add(cells.parse(record["cell"]))
             elif fio.lacking(cell := cells.parse(record["cell"]), record.get("reason", "")):
-                self.lacking[cell.arm] = record["reason"]
+                self.lacking.setdefault(cell.arm, {})[record["refuses"]] = record["reason"]
         return {record["step"] for record in before if "step" in record}
+
+    def refuses(self, step):
+        """The build that rules a step out: its own, or the other, once this one has shown that it can; or None."""
+        lacking = self.lacking.get(step.cell.arm, {})
+        if not lacking or step.build in lacking:
+            return step.build if lacking else None
+        tried = not self.spec.builds or any(run["build"] == step.build for run in self.seen.get(step.cell.name, ()))
+        return next(iter(lacking)) if tried else None
 
     def take(self, step):
         about = {"round": step.round, "step": step.key, "build": step.build, "reference": step.reference}
-        if step.cell in self.failed or step.cell.arm in self.lacking:
-            self.record("skip", step.cell, **about, reason=self.lacking.get(step.cell.arm, "failed before"))
+        refuses = self.refuses(step)
+        if refuses is not None:
+            self.record("skip", step.cell, **about, refuses=refuses, reason=self.lacking[step.cell.arm][refuses])
+            return
+        if step.cell in self.failed:
+            self.record("skip", step.cell, **about, reason="failed before")
             return
         try:
             found = self.measure(step)
         except IoFailure as error:
             if fio.lacking(step.cell, str(error)):
-                self.lacking[step.cell.arm] = str(error)
-                self.record("skip", step.cell, **about, reason=str(error))
+                self.lacking.setdefault(step.cell.arm, {})[step.build] = str(error)
+                self.record("skip", step.cell, **about, refuses=step.build, reason=str(error))
             else:
                 self.failed.add(step.cell)
                 self.record("failure", step.cell, **about, reason=str(error))

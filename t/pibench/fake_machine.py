@@ -22,10 +22,14 @@ from pibench import cells, cli, guest, measure, session  # noqa: E402
 HERE = ROOT / "t/pibench/fake_machine.py"
 
 # does what it is asked, after ROOT/delay seconds, and notes the settings it runs under; new.so takes ROOT/slower
-# milliseconds, everything else 100; reads with PI fail where there is ROOT/broken, all with PI where there is ROOT/lacks
+# milliseconds, everything else 100; reads with PI fail where there is ROOT/broken, all with PI where there is ROOT/lacks,
+# and those of the engine that ROOT/refuses names; with ROOT/poorer new.so offers no layout with PI
 FIO = """\
     #!/bin/sh
     cd {root}
+    case $1 in --enghelp*new.so,pi_layout)
+        [ ! -e poorer ] || {{ printf 'pi_layout: x\\n valid values: none  Plain\\n'; exit; }} ;;
+    esac
     case $1 in --enghelp*,pi_layout)
         printf 'pi_layout: x\\n valid values: none  Plain\\n : indirect  Attribute\\n'
         exit ;;
@@ -38,7 +42,10 @@ FIO = """\
         echo "io_uring_pi: block 7: guard" >&2
         exit 1
     fi
-    if [ $1 = --section=attr ] && [ -e lacks ]; then
+    lacks=
+    [ ! -e lacks ] || lacks=1
+    case $IOENGINE in *"$(cat refuses 2>/dev/null || echo nobody)".so) lacks=1 ;; esac
+    if [ $1 = --section=attr ] && [ $lacks ]; then
         echo "io_uring_pi: pi_layout=indirect needs Linux 6.14" >&2
         exit 1
     fi

@@ -142,6 +142,17 @@ class Stored(Files):
         self.assertIn("**PASS**", shown)
         self.assertEqual(self.compare(self.store("a2"), self.store("b2", scale=1.01))[0], 1)
 
+    def test_what_new_failed_at_or_refused_is_an_error(self):
+        old = self.store("a")
+        for kind, reason in (("failure", "guard"), ("skip", "pi_layout=indirect needs Linux 6.14")):
+            new = self.store(kind, chosen=GATED[1:])
+            about = synthetic.record(kind, GATED[0], 1, cells.INSTRUCTIONS, "scsi_debug", 1, reason=reason)
+            results.append(new / results.NAME, about)
+            status, shown, _ = self.compare(old, new)
+            self.assertEqual(status, 4, shown)
+            self.assertRegex(shown, f"failed: {GATED[0].name}: .*{reason}")
+            self.assertEqual(self.compare(new, old)[0], 0, "of OLD it says nothing about NEW")
+
     def refused(self, old, new, says):
         status, shown, said = self.compare(old, new)
         self.assertEqual((status, shown), (2, ""), said)
@@ -202,6 +213,67 @@ class Engines(test_device.Machine):
         (self.root / "broken").touch()
         self.assertEqual(self.compare(*self.ONE).returncode, 4)
 
+    def errors(self):
+        suite = xml.etree.ElementTree.parse(self.root / "out/junit.xml").getroot().find("testsuite")
+        return {case.get("name"): case.find("error").get("message") for case in suite if case.find("error") is not None}
+
+    READ = "randread-4k-qd1 pi/indirect"
+
+    def both_kinds(self):
+        """A cell with PI and one without."""
+        matrix = "[time]\nrw = randread\nbs = 4k\niodepth = 1\nbaseline = plain-noverify\nlayout = indirect\nengine = io_uring_pi\n"
+        (self.root / "two.cells").write_text(matrix)
+        return ("--cells", str(self.root / "two.cells"))
+
+    def refused(self, done, why):
+        said = f"{self.root}/new.so refuses what {self.root}/old.so does: {why}"
+        self.assertEqual(done.returncode, 4, done.stdout + done.stderr)
+        self.assertIn(f"failed: {self.READ}: {said}", done.stdout)
+        self.assertEqual(self.errors(), {self.READ: said})
+
+    def test_what_old_ran_and_new_refuses_is_an_error(self):
+        (self.root / "refuses").write_text("new")
+        # whichever of them comes first
+        for seed in "123":
+            done = self.compare(*self.ONE, "--seed", seed)
+            self.refused(done, "fio exited with 1: io_uring_pi: pi_layout=indirect needs Linux 6.14")
+            self.assertNotIn("**PASS**", done.stdout)
+            builds = [record["build"] for record in results.load(self.root / "out") if record["kind"] == "run"]
+            self.assertEqual(builds, ["old"], "to see that it does, and no more")
+
+    def test_and_the_other_cells_are_decided_on(self):
+        (self.root / "refuses").write_text("new")
+        done = self.compare(*self.both_kinds())
+        self.refused(done, "fio exited with 1: io_uring_pi: pi_layout=indirect needs Linux 6.14")
+        self.assertLess(done.stdout.index("**FAILED**"), done.stdout.index("**PASS**"))
+        again = subprocess.run([sys.executable, fake_machine.HERE, str(self.root), "report", str(self.root / "out")],
+                               capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
+        self.refused(again, "fio exited with 1: io_uring_pi: pi_layout=indirect needs Linux 6.14")
+
+    def test_a_layout_that_new_does_not_offer_any_more_is_an_error(self):
+        (self.root / "poorer").touch()
+        for chosen in (self.ONE, self.both_kinds()):
+            self.refused(self.compare(*chosen), "no such layout")
+
+    def test_unless_old_cannot_do_it_here_either(self):
+        (self.root / "poorer").touch()
+        (self.root / "refuses").write_text("old")
+        done = self.compare(*self.both_kinds())
+        self.assertEqual((done.returncode, self.errors()), (0, {}), done.stdout)
+        self.assertIn(f"skipped: {self.READ}: ", done.stdout)
+
+    def test_no_cell_left_is_status_2(self):
+        for name, text in (("lacks", ""), ("refuses", "old")):
+            (self.root / name).write_text(text)
+            done = self.compare(*self.ONE)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), name)
+            self.assertRegex(done.stderr, r"(?m)^pi-bench: nothing to compare: .*pi_layout=indirect needs Linux 6.14$")
+            (self.root / name).unlink()
+        (self.root / "lacks").touch()
+        done = self.compare(*self.both_kinds())
+        self.assertEqual(done.returncode, 0, "one is left")
+        self.assertIn(f"skipped: {self.READ}: ", done.stdout)
+
     def test_writes_are_skipped_without_leave(self):
         done = self.compare()
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -225,9 +297,11 @@ class Cells(unittest.TestCase):
         with unittest.mock.patch.object(fio, "layouts", unittest.mock.Mock(side_effect=offered)):
             return compare.cell_list(cells.GATE, ("instructions",), fio.Tools(), ("old", "new"))
 
-    def test_a_layout_that_one_of_them_lacks_is_skipped_with_the_reason(self):
-        found, skips = self.cell_list(("indirect",), ("indirect", "inline"))
+    def test_a_layout_that_old_lacks_is_skipped_with_the_reason(self):
+        found, skips, lacks = self.cell_list(("indirect", "sqe128"), ("indirect", "inline"))
         self.assertIn("randread-4k-qd32 pi/indirect", [cell.name for cell in found])
+        self.assertIn("randread-4k-qd32 pi/sqe128", [cell.name for cell in found], "whether it can be done is seen by running it")
+        self.assertEqual(lacks, (("new", "sqe128"),))
         self.assertEqual(skips["randread-4k-qd32 pi/inline"], "the old engine has no such layout")
         self.assertEqual(skips["randread-4k-qd32 pi/vec"], "the old and the new engine have no such layout")
 
