@@ -37,6 +37,12 @@ class Verdict:
     high: float | None
     count: int
     why: str
+    # the limit that a PASS stays under, in words: whatever tells of the verdict says these
+    below: str = ""
+
+
+def less_than(share):
+    return f"less than {100 * share:.3g} % more"
 
 
 def instructions(pairs, least=BOOTS):
@@ -46,12 +52,17 @@ def instructions(pairs, least=BOOTS):
     ratios = [new / old for old, new in pairs]
     ratio = statistics.median(ratios)
     more = statistics.median(new - old for old, new in pairs)
-    found = Verdict(PASS, ratio, min(ratios), max(ratios), len(pairs), f"{more:+,.0f} instructions")
+    found = Verdict(REGRESSION, ratio, min(ratios), max(ratios), len(pairs), f"{more:+,.0f} instructions")
     if len(pairs) < least:
         return dataclasses.replace(found, verdict=INCONCLUSIVE, why=f"{found.why}, in {len(pairs)} of {least} boots")
     # what is measured as 0.5 is 0.5, whatever the next digit
-    worse = ratio - 1 >= LIMIT - RESOLUTION / 2 and more >= LIMIT_COUNT
-    return dataclasses.replace(found, verdict=REGRESSION) if worse else found
+    if ratio - 1 < LIMIT - RESOLUTION / 2:
+        below = less_than(LIMIT)
+    elif more < LIMIT_COUNT:
+        below = f"fewer than {LIMIT_COUNT} instructions more"
+    else:
+        return found
+    return dataclasses.replace(found, verdict=PASS, why=f"{found.why}, {below}", below=below)
 
 
 def judge(differences, alpha):
@@ -89,7 +100,8 @@ def time(differences):
     if found is None:
         return Verdict(INCONCLUSIVE, None, None, None, len(differences), f"{len(differences)} rounds, {LOOKS[0]} are needed")
     if decision == PASS:
-        return Verdict(PASS, *found.as_ratio, used, f"below +2 % after {used} rounds")
+        below = less_than(math.expm1(CATCH))
+        return Verdict(PASS, *found.as_ratio, used, f"{below} after {used} rounds", below)
     if decision is None:
         return Verdict(INCONCLUSIVE, *found.as_ratio, used, f"too noisy to tell after {used} rounds")
     again, fresh, confirmed = look(differences[used:], ALPHA_AGAIN)

@@ -522,15 +522,16 @@ def sentence(comparison):
         return f"{comparison.new} takes more than {comparison.old}: {names}."
     if comparison.verdict == gate.INCONCLUSIVE:
         return f"cannot tell whether {comparison.new} takes more than {comparison.old}: {names or 'nothing was measured'}."
-    return f"{comparison.new} takes no more than {comparison.old} in {len(worst)} comparison{'s' * (len(worst) != 1)}."
+    below = " or ".join(dict.fromkeys(line.verdict.below for line in worst))
+    return f"{comparison.new} takes {below} than {comparison.old} in {len(worst)} comparison{'s' * (len(worst) != 1)}."
 
 
 RULES = {
     cells.INSTRUCTIONS: f"Total instructions per I/O in {gate.BOOTS} boots, both builds in each; a regression is +{gate.LIMIT:.1%} "
     f"or more (to a tenth of a per cent) and {gate.LIMIT_COUNT} instructions or more in the median. Low and high: of the boots.",
     cells.TIME: f"Old-new-new-old in each round; a regression is +1 % or more with the exact signed-rank limit above 0 (one-sided "
-    f"{gate.ALPHA} at each look after {', '.join(map(str, gate.LOOKS))} rounds), repeated in fresh rounds; PASS is a limit below "
-    "+2 %. Low and high: these limits.",
+    f"{gate.ALPHA} at each look after {', '.join(map(str, gate.LOOKS))} rounds), repeated in fresh rounds; PASS is "
+    f"{gate.less_than(math.expm1(gate.CATCH))} by the upper limit. Low and high: these limits.",
 }
 
 

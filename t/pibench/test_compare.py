@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -70,7 +71,19 @@ class Outputs(Files):
         self.assertEqual({row["verdict"] for row in self.rows()}, {"PASS"})
         self.assertEqual([set(line) for line in self.lines()], [set(formats.FIELDS)] * 4)
         self.assertEqual(len(self.table()), 2 + 4)
-        self.assertRegex((self.out / "summary.md").read_text(), r"\A# a → b\n\n\*\*PASS\*\*: b takes no more than a")
+        self.assertRegex((self.out / "summary.md").read_text(), r"\A# a → b\n\n\*\*PASS\*\*: b takes less than 0.5 % more than a")
+
+    def test_pass_names_its_limit_wherever_it_is_told(self):
+        for limit, words in ((0.005, "less than 0.5 % more"), (0.01, "less than 1 % more")):
+            with unittest.mock.patch.object(gate, "LIMIT", limit):
+                self.assertEqual(self.conclude(slower=0.0044), 0)
+            told = [self.shown, *((self.out / name).read_text() for name in ("summary.md", "report.md", "index.html"))]
+            for text in told:
+                self.assertRegex(text, f"b takes {words} than a in 4 comparisons")
+                self.assertNotIn("no more than", text)
+            for said in (*(case.find("system-out").text for case in self.junit()), *(row["why"] for row in self.rows())):
+                self.assertRegex(said, rf"\+[\d,]+ instructions, {words}$")
+            shutil.rmtree(self.out)
 
     def test_regression(self):
         self.assertEqual(self.conclude(slower=0.02), 1)
@@ -193,7 +206,7 @@ class Engines(test_device.Machine):
     def test_the_same_passes(self):
         done = self.compare(*self.ONE)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertRegex(done.stdout, r"\*\*PASS\*\*: .*new.so takes no more than .*old.so in 2 comparisons")
+        self.assertRegex(done.stdout, r"\*\*PASS\*\*: .*new.so takes less than 2 % more than .*old.so in 2 comparisons")
         runs = [record for record in results.load(self.root / "out") if record["kind"] == "run"]
         self.assertEqual(max(run["round"] for run in runs), gate.LOOKS[0])
 

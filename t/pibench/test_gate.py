@@ -60,6 +60,14 @@ class Instructions(unittest.TestCase):
         self.assertEqual(self.verdict(1019, 1019, 1019, old=1000), gate.PASS)
         self.assertEqual(self.verdict(1020, 1020, 1020, old=1000), gate.REGRESSION)
 
+    def test_pass_says_which_limit_it_is_below(self):
+        for old, new, limit in ((20000, 20088, "less than 0.5 % more"), (20000, 19000, "less than 0.5 % more"),
+                                (1000, 1019, "fewer than 20 instructions more")):  # fmt: skip
+            found = gate.instructions([(old, new)] * 3)
+            self.assertEqual((found.below, found.why), (limit, f"{new - old:+,} instructions, {limit}"))
+        self.assertEqual(gate.instructions([(1000, 1020)] * 3).below, "")
+        self.assertEqual(gate.instructions([(1000, 1000)] * 2).below, "")
+
     def test_one_odd_boot_decides_nothing(self):
         self.assertEqual(self.verdict(20000, 20001, 30000), gate.PASS)
         self.assertEqual(self.verdict(20200, 20201, 10000), gate.REGRESSION)
@@ -78,6 +86,11 @@ class Time(unittest.TestCase):
         self.assertTrue(gate.wants(same[:11]))
         self.assertTrue(gate.wants(slower[:12]), "it must show again")
         self.assertFalse(gate.wants(slower[:24]))
+
+    def test_pass_says_which_limit_it_is_below(self):
+        found = gate.time([0.005, 0.0049] * 6)
+        self.assertEqual((found.verdict, found.below, found.why), (gate.PASS, "less than 2 % more", "less than 2 % more after 12 rounds"))
+        self.assertEqual([gate.time(values).below for values in ([0.03, 0.031] * 60, [0.1, -0.09] * 40)], ["", ""])
 
     def test_a_burst_that_does_not_come_again_is_no_regression(self):
         burst = [0.05] * 12 + [0.0005, -0.0005] * 20
