@@ -239,28 +239,28 @@ class Session:
         results.save_json(results.parts(out, self.spec.name).environment, self.environment())
         if self.spec.mode == cells.INSTRUCTIONS:
             self.trace = accounting.Trace(self.host)
-        done = self.recall(before)
+        done = {record["step"]: record for record in before if "step" in record}
         if not before:
             for cell, reason in self.skips().items():
                 self.record("skip", cell, reason=reason)
         for step in self.steps():
+            # one by one: what came out later must not change which steps a round has
             if step.key in done:
-                continue
-            if why := stop():
+                self.recall(step, done[step.key])
+            elif why := stop():
                 self.record("stop", step.cell, reason=why)
                 return
-            self.take(step)
+            else:
+                self.take(step)
 
-    def recall(self, before):
-        """The keys of steps that an earlier run of this session has done."""
-        for record in before:
-            if record["kind"] == "run":
-                self.seen.setdefault(record["cell"], []).append(record)
-            elif record["kind"] == "failure":
-                self.failed.add(cells.parse(record["cell"]))
-            elif fio.lacking(cell := cells.parse(record["cell"]), record.get("reason", "")):
-                self.lacking.setdefault(cell.arm, {})[record["refuses"]] = record["reason"]
-        return {record["step"] for record in before if "step" in record}
+    def recall(self, step, record):
+        """A step that an earlier run of this session has done."""
+        if record["kind"] == "run":
+            self.seen.setdefault(record["cell"], []).append(record)
+        elif record["kind"] == "failure":
+            self.failed.add(step.cell)
+        elif "refuses" in record:
+            self.lacking.setdefault(step.cell.arm, {})[record["refuses"]] = record["reason"]
 
     def refuses(self, step):
         """The build that rules a step out: its own, or the other, once this one has shown that it can; or None."""

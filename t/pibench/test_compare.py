@@ -222,6 +222,21 @@ class Engines(test_device.Machine):
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("INCONCLUSIVE", done.stdout)
 
+    def test_resumed_it_takes_the_same_rounds(self):
+        def rounds():
+            kept = [record for record in results.load(self.root / "out") if record["kind"] == "run"]
+            return [(record["step"], record["cell"], record["build"]) for record in kept]
+
+        arguments = ("--only", "qd1", "--allow-write", "/dev/nvme0n1", "--strict")
+        self.assertEqual(self.compare(*arguments).returncode, 0)
+        whole = rounds()
+        # so many minutes are 98 runs of fio: in the last round, one of the cells is decided on and the other is not
+        self.assertEqual(self.compare(*arguments, "--time-budget", "0.1633").returncode, 3)
+        self.assertIn(len(whole) - len(rounds()), (2, 3, 4))
+        done = self.compare(*arguments, "--resume")
+        self.assertEqual(rounds(), whole)
+        self.assertEqual(done.returncode, 0, done.stdout)
+
     def test_an_error_is_status_4(self):
         (self.root / "broken").touch()
         self.assertEqual(self.compare(*self.ONE).returncode, 4)

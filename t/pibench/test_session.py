@@ -3,12 +3,13 @@ import collections
 import json
 import shutil
 import subprocess
+import unittest.mock
 
 import fake_machine
 import test_device
 import synthetic
 from pibench import cells, fio, results, session
-from pibench.errors import Failure
+from pibench.errors import Failure, IoFailure
 
 
 def names(pattern):
@@ -152,6 +153,33 @@ class Sessions(test_device.Machine):
             found = self.run_session(mode=cells.TIME, cells=("randread-4k-qd1 pi/indirect",), builds=builds)
             self.assertEqual({r["variables"]["IOENGINE"] for r in found}, {f"external:{path}" for _, path in builds})
             self.assertEqual(max(r["round"] for r in found), most, "rounds after the warm-up")
+
+    BUILDS = (("old", "/old.so"), ("new", "/new.so"))
+
+    def pretend(self, step):
+        """A run of two builds: reads take twice as many rounds as writes until they are decided on, qd32 fails in round 3."""
+        if step.cell.workload.iodepth == 32 and step.round == 3:
+            raise IoFailure("guard")
+        if step.cell.arm.layout == "sqe128" and step.build == "new":
+            raise IoFailure("pi_layout=sqe128 needs Linux 6.14")
+        slower = step.build == "new" and step.cell.workload.rw == "randread"
+        return {"ios": 1, "runtime_ns": 102 if slower else 100, "thread_ns": 102 if slower else 100, "kernel_ns": 0}
+
+    def test_a_comparison_by_time_that_was_interrupted_takes_the_same_rounds(self):
+        chosen = (
+            "randread-4k-qd1 pi/indirect", "randread-4k-qd32 pi/indirect", "randwrite-4k-qd1 pi/indirect", "randread-4k-qd1 pi/sqe128",
+        )  # fmt: skip
+
+        def measured(before=()):
+            found = self.run_session(before, mode=cells.TIME, cells=chosen, builds=self.BUILDS)
+            return [(r["kind"], r["step"], r["cell"], r["build"], r.get("reason")) for r in found], found
+
+        with unittest.mock.patch.object(session.Session, "measure", lambda _, step: self.pretend(step)):
+            whole, records = measured()
+            self.assertEqual({cell: max(r["round"] for r in records if r["kind"] == "run" and r["cell"] == cell) for cell in chosen},
+                             dict(zip(chosen, (24, 2, 12, 0))))  # fmt: skip
+            for cut in range(len(whole) + 1):
+                self.assertEqual(whole[:cut] + measured(json.loads(json.dumps(records[:cut])))[0], whole, f"stopped after {cut}")
 
     def test_missing_engine(self):
         with self.assertRaisesRegex(Failure, "run make"):
