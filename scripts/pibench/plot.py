@@ -3,6 +3,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import statistics
 
@@ -186,6 +187,37 @@ def split(record, total, metric):
     return kernel, pi, max(0, total - kernel - pi), 0
 
 
+# by the thousand; what has no units of its own has a letter on the axis instead
+UNITS = {"ns": ("ns", "µs", "ms")}
+LETTERS = ("", "k", "M")
+# up to here figures stay as they are
+PLAIN = 1e4
+# how much longer than the longest bar the axis is, for the figure beside it, and the most ticks of the axis after 0
+ROOM, TICKS = 1.16, 6
+
+
+@dataclasses.dataclass(frozen=True)
+class Ticks:
+    """Of an axis from 0: each step has a label, which is in the unit, so many of the figures' own."""
+
+    unit: str
+    divisor: int
+    step: float
+    labels: tuple
+
+
+def ticks(largest, unit):
+    """Ticks that do not run into each other, for figures up to the largest."""
+    power = 0 if largest < PLAIN else 1 if largest < PLAIN * 1e3 else 2
+    end = largest * ROOM
+    least = end / TICKS
+    ten = 10 ** math.floor(math.log10(least))
+    step = next(many * ten for many in (1, 2, 5, 10) if many * ten >= least)
+    divisor, letter = 1000**power, "" if unit in UNITS else LETTERS[power]
+    labels = tuple(f"{number * step / divisor:,g}{letter * bool(number)}" for number in range(int(end / step) + 1))
+    return Ticks(UNITS[unit][power] if unit in UNITS else unit, divisor, step, labels)
+
+
 def stack(session, size):
     """[What an I/O takes and where, for the workloads of one block size.]"""
     metric = metrics.CPU if session.mode == cells.TIME else session.metrics[0]
@@ -203,14 +235,19 @@ def stack(session, size):
     every = [parts for _, entries in groups for _, parts in entries]
     used = [n for n in range(len(PARTS)) if any(parts[n] for parts in every)]
     names, meanings = zip(*(list(PARTS.items())[n] for n in used)) if used else ((), ())
+    largest = max(map(sum, every), default=0)
+    if not largest:
+        return []
+    marked = ticks(largest, metric.unit)
     drawings = []
     for sheet, entries in sheets(groups):
         rows, headings = rows_of(entries)
         lines = []
         for row, name, parts in rows:
             total = sum(parts)
+            shown = f"{total:,.0f}" if marked.unit == metric.unit else f"{total / marked.divisor:,.1f}"
             ends = [sum(parts[: n + 1]) for n in used]
-            lines.append(f"{row} {name} {quoted(f'{total:,.0f}')} {total} {' '.join(f'{end:.3f}' for end in ends)}")
+            lines.append(f"{row} {name} {quoted(shown)} {total} {' '.join(f'{end:.3f}' for end in ends)}")
         drawing = Drawing(
             f"stack-{session.name}-{size // 1024}k{sheet}",
             f"{session.name}: {metric.title}, {size // 1024} KiB",
@@ -218,8 +255,8 @@ def stack(session, size):
             "stack.gp",
             blocks([lines, headings]),
             height(rows),
-            (margin(groups), f"{metric.unit} per I/O"),
-            f"{max(map(sum, every))} {' '.join(str(n + 1) for n in used)}",
+            (margin(groups), f"{marked.unit} per I/O"),
+            f"{largest * ROOM} {' '.join(str(n + 1) for n in used)} {marked.step} {' '.join(marked.labels)}",
             names,
         )
         drawings.append(drawing)

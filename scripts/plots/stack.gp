@@ -5,7 +5,8 @@
 #
 # DATA: a block of lines 'row "label" "total" total part part ...', each part where
 # it ends, then one of lines 'row "heading"'.
-# AXIS: where the longest ends, then a number for the shade of each part.
+# AXIS: where it ends, a number for the shade of each part, then the distance of
+# its ticks and the label of each, from 0 on.
 # PARTS: their names, each in quotes.
 load ARG1
 eval open(ARG2, int(ARG3), int(ARG4))
@@ -15,14 +16,15 @@ shades = '#0072B2 #D55E00 #E69F00 #999999'
 
 stats ARG7 index 0 using 1 nooutput
 set yrange [STATS_max + 0.7:0.3]
-set xrange [0:real(word(ARG8, 1)) * 1.16]
+set xrange [0:real(word(ARG8, 1))]
 set lmargin int(ARG5)
 set rmargin 3
 set tmargin 3
 set border 1
 set xlabel ARG6
-set xtics format "%'.0f"
-set decimal locale
+step = real(word(ARG8, n + 2))
+set xtics ()
+do for [k = 0:words(ARG8) - n - 3] { set xtics add (word(ARG8, n + 3 + k) k * step) }
 set grid x noy
 set ytics scale 0
 set key at screen 0.01, screen 1 left top horizontal Left reverse samplen 1 height 0.5

@@ -404,6 +404,56 @@ class Figures(unittest.TestCase):
         plain = shlex.split(lines[0])
         self.assertEqual([float(field) for field in plain[4:]], [0, 0, 0, 28000])
 
+    def test_ticks_have_a_unit_that_fits(self):
+        for largest, unit, fits, labels in (
+            (8_000, "ns", "ns", "0 2,000 4,000 6,000 8,000"),
+            (1_600_000, "ns", "µs", "0 500 1,000 1,500"),
+            (25_000_000, "ns", "ms", "0 5 10 15 20 25"),
+            (0.9, "ns", "ns", "0 0.2 0.4 0.6 0.8 1"),
+            (9_000, "instructions", "instructions", "0 2,000 4,000 6,000 8,000 10,000"),
+            (281_229, "instructions", "instructions", "0 100k 200k 300k"),
+            (40_000_000, "instructions", "instructions", "0 10M 20M 30M 40M"),
+        ):
+            found = plot.ticks(largest, unit)
+            self.assertEqual((found.unit, " ".join(found.labels)), (fits, labels))
+
+    def test_ticks_are_few_and_short_whatever_the_figures(self):
+        for unit in ("ns", "instructions"):
+            for power in range(-10, 100):
+                largest = 10 ** (power / 10)
+                found = plot.ticks(largest, unit)
+                self.assertTrue(3 <= len(found.labels) <= 7, found)
+                self.assertLessEqual(sum(len(label) + 2 for label in found.labels), 48, "characters beside the widest margin")
+                self.assertLessEqual(found.step * (len(found.labels) - 1), largest * plot.ROOM)
+
+    # of an SVG of gnuplot: where it is and what it says
+    TEXT = re.compile(r'translate\(([\d.]+),([\d.]+)\)"[^>]*text-anchor="middle">\s*<text><tspan[^>]*>([^<]*)<')
+    DIGIT = 8.3
+
+    def test_ticks_do_not_run_into_each_other(self):
+        with tempfile.TemporaryDirectory() as out:
+            for factor in (1, 73, 110, 3000):
+                session = self.session(mode=cells.TIME, arms={name: cost * factor for name, cost in COSTS.items()})
+                [drawing] = plot.stack(session, 4096)
+                if not (figure := plot.render(Host(), drawing, out)):
+                    return
+                found = self.TEXT.findall(figure.svg)
+                lowest = max(float(y) for _, y, text in found if text[0].isdigit())
+                ends = sorted((float(x), len(text) * self.DIGIT / 2, text) for x, y, text in found if float(y) == lowest)
+                self.assertGreater(len(ends), 2)
+                for (x, half, text), (other_x, other_half, other) in zip(ends, ends[1:]):
+                    self.assertLess(x + half, other_x - other_half, f"{text} and {other}")
+
+    def test_a_bar_has_the_unit_of_the_axis(self):
+        found = self.session(mode=cells.TIME, arms={name: cost * 50 for name, cost in COSTS.items()})
+        [drawing] = plot.stack(found, 4096)
+        # 20,800 * 50 ns of time are 780,000 of CPU
+        self.assertEqual(drawing.before[1], "µs per I/O")
+        self.assertEqual(shlex.split(drawing.data.partition("\n\n\n")[0].splitlines()[-1])[2:4], ["780.0", "780000.0"])
+
+    def test_there_are_no_bars_of_nothing(self):
+        self.assertEqual(plot.stack(self.session(mode=cells.TIME, arms=dict.fromkeys(COSTS, 0)), 4096), [])
+
     def test_a_part_that_is_nowhere_is_not_in_the_legend(self):
         [drawing] = plot.stack(self.session(), 4096)
         self.assertEqual((drawing.series, drawing.caption), (("not split",), "Median of 3 rounds."))
