@@ -93,6 +93,11 @@ class Results:
         spreads = [self.summary(c.workload, c.arm, main) for c in self.cells]
         return max((s.spread[1] - s.spread[0] for s in spreads if s), default=0)
 
+    @property
+    def ended(self):
+        """What has stopped it, a line or none."""
+        return [f"{self.name}: {self.stopped}; {self.rounds()} rounds were begun"] if self.stopped else []
+
     def rounds(self):
         return max((len(runs) for runs in self.runs.values()), default=0)
 
@@ -314,8 +319,7 @@ def missing(sessions):
                 f"{session.name}: a medium that others wrote may carry tags these checks refuse; with --allow-write "
                 "pi-bench fills what it reads first."
             )
-        if session.stopped:
-            lines.append(f"{session.name}: {session.stopped}; {session.rounds()} rounds were begun")
+        lines += session.ended
     return lines
 
 

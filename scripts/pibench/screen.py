@@ -45,7 +45,7 @@ def run(records, env):
     """Verdict, headline, a few figures; at most one session has bars."""
     sessions = report.group(records)
     verdict = report.summary(sessions, report.left_over(records, env))
-    stops = [plain(f"{session.name}: {session.stopped}; {session.rounds()} rounds were begun") for session in sessions if session.stopped]
+    stops = [plain(line) for session in sessions for line in session.ended]
     # of more than two layouts the headline is a table, which is the report's
     heads = [first for session in sessions for first, *table in [report.headline(session) or [None]] if first and not table]
     counted = any(session.icount for session in sessions)
