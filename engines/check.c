@@ -149,7 +149,7 @@ int pi_options_check(struct thread_data *td)
 	settle_layout(td);
 	if (PI_PLACES(td))
 		return pi_refuse("fdp and dataplacement: this engine places no data, the device would choose; drop them or use fio's io_uring_cmd");
-	err = check_numbers(o);
+	err = check_numbers(o) ?: pi_commands_check(td);
 	if (err)
 		return err;
 	if (o->time && !o->stats)

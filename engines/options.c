@@ -343,21 +343,7 @@ struct fio_option pi_fio_options[] = {
 		.help	= "Not needed, the format says it; when given, checked against the largest I/O (bytes)",
 		ENGINE_OPTION,
 	},
-	{
-		.name	= "cmd_type",
-		.lname	= "Uring cmd type",
-		.type	= FIO_OPT_STR,
-		.off1	= offsetof(struct pi_options, cmd_type),
-		.help	= "Not needed, taken for jobs of io_uring_cmd",
-		.def	= "nvme",
-		.posval = {
-			  { .ival = "nvme",
-			    .oval = 1,
-			    .help = "NVMe commands, what pi_layout=passthru sends",
-			  },
-		},
-		ENGINE_OPTION,
-	},
+	PI_COMMAND_OPTIONS(struct pi_options, commands),
 	{
 		.name	= "readfua",
 		.lname	= "Read fua flag support",

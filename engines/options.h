@@ -2,6 +2,7 @@
 #ifndef PI_OPTIONS_H
 #define PI_OPTIONS_H
 
+#include "command_options.h"
 #include "compat.h"
 #include "fault.h"
 #include "inject.h"
@@ -44,7 +45,7 @@ enum {
  * @host_chk:	what that says, PI_IO_INTEGRITY_CHK_*
  * @act:	pi_act=
  * @fua:	readfua= and writefua=
- * @cmd_type:	cmd_type=, which says nothing
+ * @commands:	of NVMe
  * @apptag:	apptag=
  * @apptag_mask: apptag_mask=
  * @app_mode:	pi_apptag=, PI_APP_*
@@ -94,7 +95,7 @@ struct pi_options {
 	unsigned int host_chk;
 	unsigned int act;
 	unsigned int fua[2];
-	unsigned int cmd_type;
+	struct pi_command_options commands;
 	long long apptag;
 	long long apptag_mask;
 	unsigned int app_mode;

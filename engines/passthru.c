@@ -25,6 +25,7 @@ static int check_act(const struct pi_options *o)
 static int check_job(struct thread_data *td)
 {
 	const struct pi_options *o = td->eo;
+	const struct cmdprio_options *prio = &o->cmdprio_options;
 
 	if (o->nowait || o->uncached || td->o.oatomic)
 		return pi_refuse("nowait, uncached and atomic are flags of reads and writes, which a passthrough command is not; drop them or name the block device");
@@ -34,6 +35,8 @@ static int check_job(struct thread_data *td)
 		return pi_refuse("pi_mix below 100: a character device takes no plain I/O to mix with; drop pi_mix or name the block device");
 	if (td->o.ioprio || td->o.ioprio_class)
 		return pi_refuse("prio and prioclass: the kernel takes no priority for a passthrough command; drop them or name the block device");
+	if (prio->percentage[DDIR_READ] || prio->percentage[DDIR_WRITE] || prio->bssplit_str)
+		return pi_refuse("cmdprio_percentage and cmdprio_bssplit, with cmdprio_class, cmdprio_hint and cmdprio: the kernel takes no priority for a passthrough command; drop them or name the block device");
 	return o->act ? check_act(o) : 0;
 }
 
@@ -111,12 +114,6 @@ static int set_target(struct pi_target *target, const struct pi_device *dev,
 
 static int init(struct thread_data *td)
 {
-	struct pi_engine *e = td->io_ops_data;
-
-	if (e->cmdprio.mode != CMDPRIO_MODE_NONE) {
-		log_err("io_uring_pi: cmdprio: the kernel takes no priority for a passthrough command; drop it or name the block device\n");
-		return EINVAL;
-	}
 	/* else the kernel copies what does not begin on a page */
 	if (!td->o.mem_align)
 		td->o.mem_align = page_size;
