@@ -82,11 +82,13 @@ LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
 ENGINE_OBJ := $(ENGINE_SRC:%.c=$(E)/obj/%.o)
 # small programs for users
 TOOLS := $(B)/t/pi-info $(B)/t/attr-cost
+# what counts by function in a guest, which is an x86-64
+INSN := $(if $(filter x86_64,$(shell uname -m)),$(B)/t/insn-plugin.so $(B)/t/insn-mark)
 UNIT := $(UNIT_SRC:t/unit/%.c=$(B)/unit/%)
 UNIT_SAN := $(UNIT_SRC:t/unit/%.c=$(B)/unit-san/%)
 SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 
-all: $(ENGINE) $(TOOLS)
+all: $(ENGINE) $(TOOLS) $(INSN)
 
 # runs each time, takes a few milliseconds when nothing is missing
 deps:
@@ -181,6 +183,14 @@ $(B)/t/layout-refuse: t/guest/layout-io.c
 $(B)/t/attr-cost: t/tools/attr-way.c
 $(B)/t/attr-cost $(B)/t/tuple-cost $(B)/t/floor: t/bench/measure.c
 
+$(B)/t/insn-plugin.so: t/bench/insn-plugin.c t/bench/qemu-plugin.h | deps
+	@mkdir -p $(@D)
+	$(call RUN,CC)$(CC) $(LIB_FLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -shared -o $@ $<
+
+$(B)/t/insn-mark $(B)/t/insn-known: $(B)/t/%: %.c | deps
+	@mkdir -p $(@D)
+	$(call RUN,CC)$(CC) $(WARN) $(CFLAGS) -static -nostdlib -o $@ $<
+
 kernel:
 	@mkdir -p $(B)
 	@scripts/deps kernel
@@ -200,7 +210,7 @@ check: $(CHECKS_NEED)
 
 # for each of the five that draw at random, and of the five guided by coverage: a minute each
 test: export PI_FUZZ_SECONDS ?= 12
-test: $(CHECKS_NEED) $(B)/io_uring_pi.so $(B)/t/pi-poke \
+test: $(CHECKS_NEED) $(B)/io_uring_pi.so $(B)/t/pi-poke $(INSN) $(B)/t/insn-known \
 		$(B)/t/layout-refuse kernel fuzzers
 	@scripts/guest fetch
 	@PYTHONDONTWRITEBYTECODE=1 CMOCKA_MESSAGE_OUTPUT=TAP \

@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""insn-plugin counts what is known, and names who called: a program of known counts, and callgrind's opinion of it."""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import BUILD, ROOT, ok, run  # noqa: E402
+
+sys.path.insert(0, str(ROOT / 'scripts'))
+from pibench import profile, symbols  # noqa: E402
+from pibench.command import debian  # noqa: E402
+
+KNOWN = BUILD / 't/insn-known'
+MARK = BUILD / 't/insn-mark'
+# own instructions, and calls (recursive calls itself, which changes no function), in one run
+OWN = {'thread_main': (8, 1), 'leaf': (4 * 204, 4), 'calls_at_once': (2, 1), 'jumps': (2, 1), 'recursive': (41, 1), 'asks': (46, 1)}
+STACKS = {'', ' leaf', ' calls_at_once', ' calls_at_once leaf', ' jumps', ' jumps leaf', ' recursive', ' asks'}
+
+
+def write_functions(directory):
+    """The list of the program's functions, as it is mapped."""
+    elf = symbols.Elf.read(KNOWN.read_bytes(), KNOWN)
+    start = elf.functions[0][0]
+    offset, address, _ = next(load for load in elf.loads if load[1] <= start < load[1] + load[2])
+    maps = f'{address:x}-{address + 4096:x} r-xp {offset:x} 00:00 1 {KNOWN}\n'
+    ranges, code = symbols.program(maps, lambda path: KNOWN.read_bytes())
+    symbols.save(directory, ranges, code, directory / 'names')
+
+
+def boot(directory, command):
+    return subprocess.run(
+        [ROOT / 'scripts/guest', 'run', '--quiet', '--icount', '--timeout', '300', '--plugin', f'{BUILD}/t/insn-plugin.so,dir={directory}',
+         '--', 'sh', '-c', command, 'sh', MARK, KNOWN], cwd=ROOT, capture_output=True, text=True)
+
+
+def callgrind(directory):
+    """{function: own instructions} as valgrind counts them."""
+    program, environment = shutil.which('valgrind'), dict(os.environ)
+    if not program:
+        tree = debian('package', 'valgrind', '--no-deps')
+        program = tree / 'usr/bin/valgrind'
+        environment['VALGRIND_LIB'] = str(tree / 'usr/libexec/valgrind')
+    out = directory / 'callgrind'
+    subprocess.run([program, '--tool=callgrind', f'--callgrind-out-file={out}', '--compress-strings=no', '--compress-pos=no', KNOWN],
+                   env=environment, check=True, capture_output=True)
+    found, name, skip = {}, None, False
+    for line in out.read_text().splitlines():
+        if line.startswith('fn='):
+            name = line[3:].partition("'")[0]
+        elif line.startswith('calls='):
+            skip = True
+        elif re.match(r'(0x)?[0-9a-f]+ \d+$', line):
+            if not skip:
+                found[name] = found.get(name, 0) + int(line.split()[1])
+            skip = False
+    return found
+
+
+def test():
+    with tempfile.TemporaryDirectory(dir=BUILD) as place:
+        directory = Path(place)
+        write_functions(directory)
+        done = boot(directory, '"$1" && "$2" && "$1" && "$2" && "$2" && "$1"')
+        if not ok(done.returncode == 0 and not (directory / 'functions').exists(), 'a guest with the plugin', done):
+            return
+        names = symbols.load_names(directory / 'names')
+        counts = [profile.read_counts(directory / f'count.{number}') for number in (1, 2)]
+        for what, times, found in (('a run', 1, counts[0]), ('two more', 2, profile.difference(*counts))):
+            root = profile.tree(found, names)
+            ok(root.total == found[0], f'{what}: the functions sum to all that was counted', root.total, found[0])
+            own, stacks = {}, set()
+            for path, node in root.walk():
+                if node.module == KNOWN.name and node.name in OWN:
+                    had = own.get(node.name, (0, 0))
+                    own[node.name] = (had[0] + node.instructions, had[1] + node.calls)
+                    stacks.add(' '.join(each.name for each in path if each.module == KNOWN.name))
+            ok(own == {name: (one * times, calls * times) for name, (one, calls) in OWN.items()},
+               f'{what}: each function to the instruction, and its calls', own)
+            ok(stacks == {f'thread_main{stack}' for stack in STACKS}, f'{what}: who called', stacks)
+            inside = [node for path, node in root.walk() if [each.name for each in path[-2:]] == ['asks', 'no symbol']]
+            ok(len(inside) == 1 and inside[0].total > times * 10 * 20, f'{what}: the kernel is below who called it',
+               [(node.name, node.module, node.total) for _, node in root.walk()])
+        known = callgrind(directory)
+        ok({name: known.get(name) for name in OWN} == {name: one for name, (one, _) in OWN.items()}, 'callgrind counts the same', known)
+
+        done = boot(directory, '"$1"')
+        ok(done.returncode == 125 and 'qemu-insn-plugin: ' in done.stderr and 'functions: No such file' in done.stderr,
+           'without a list of functions: one line', done)
+    done = subprocess.run([ROOT / 'scripts/guest', 'run', '--plugin', 'x.so', '--', 'true'], capture_output=True, text=True)
+    ok(done.returncode == 2 and '--plugin' in done.stderr and '--icount' in done.stderr, 'a plugin without --icount is refused', done)
+
+
+run(test)

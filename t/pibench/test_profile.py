@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Names for addresses, and the tree of calls."""
+
+import pathlib
+import tempfile
+import unittest
+
+from pibench import catalog, profile, symbols
+from pibench.errors import Failure
+
+KALLSYMS = """\
+ffffffff81000000 T _stext
+ffffffff81000000 T startup_64
+ffffffff81000100 t foo.cold
+ffffffff81000180 T foo
+ffffffff81000200 T __do_it
+ffffffff81000200 t do_it
+ffffffff81000300 D data
+ffffffff81000400 T __switch_to_asm
+ffffffff81000500 T asm_sysvec_apic_timer_interrupt
+ffffffff81000600 T __x86_indirect_thunk_rax
+ffffffffa0000000 t queue.isra.0\t[scsi_debug]
+ffffffffa0100000 t last\t[scsi_debug]
+"""
+
+
+class Symbols(unittest.TestCase):
+    def ranges(self):
+        return {each.start & 0xfffffff: each for each in symbols.kernel(KALLSYMS)}
+
+    def test_a_name_for_each_address(self):
+        found = self.ranges()
+        self.assertEqual((found[0x1000200].name, found[0x1000200].module), ("__do_it", "kernel"))
+        self.assertEqual((found[0].name, found[0].module), ("queue", "scsi_debug"))
+        self.assertNotIn(0x1000300, found)
+        self.assertEqual(found[0x1000200].end, 0xffffffff81000400)
+
+    def test_an_end_where_none_is_told(self):
+        self.assertEqual(self.ranges()[0].end, 0xffffffffa0010000)
+        self.assertEqual(self.ranges()[0x100000].end, 0xffffffffa0110000)
+
+    def test_what_the_compiler_has_put_elsewhere(self):
+        found = self.ranges()
+        self.assertEqual([found[at].name for at in (0x1000100, 0x1000180)], ["foo", "foo"])
+        self.assertEqual([found[at].flags & symbols.ENTRY for at in (0x1000100, 0x1000180)], [0, symbols.ENTRY])
+
+    def test_what_is_no_call(self):
+        found = self.ranges()
+        for at, flag in ((0x1000400, symbols.SWITCH), (0x1000500, symbols.INTERRUPT), (0x1000600, symbols.THUNK)):
+            self.assertTrue(found[at].flags & flag)
+
+    def test_addresses_are_hidden(self):
+        with self.assertRaisesRegex(Failure, "kallsyms"):
+            symbols.kernel("0000000000000000 T _stext\n0000000000000000 T do_it\n")
+
+    def test_a_library(self):
+        elf = symbols.Elf.read(pathlib.Path(catalog.PLACES[0]).read_bytes(), "pi-info")
+        self.assertIn("main", [name for _, _, name, _ in elf.functions])
+        self.assertTrue(all(before[1] <= after[0] for before, after in zip(elf.functions, elf.functions[1:])))
+        with self.assertRaisesRegex(Failure, "no program"):
+            symbols.Elf.read(b"#!/bin/sh\n", "x")
+
+    def test_what_the_plugin_takes(self):
+        with tempfile.TemporaryDirectory() as place:
+            found = symbols.kernel(KALLSYMS)
+            symbols.save(place, found, b"code", f"{place}/names")
+            names = symbols.load_names(f"{place}/names")
+            lines = pathlib.Path(place, "functions").read_text().splitlines()
+        self.assertEqual(len(lines), len(found))
+        for line, each in zip(lines, found):
+            start, end, number, flags = line.split()
+            self.assertEqual((int(start, 16), int(end, 16), int(flags)), (each.start, each.end, each.flags))
+            self.assertEqual(names[int(number)], (each.name, each.module, bool(each.flags & symbols.THUNK)))
+
+
+NAMES = [(*name, False) for name in symbols.NAMES] + [("a", "m", False), ("b", "m", False), ("thunk", "m", True)]
+A, B, THUNK = range(len(symbols.NAMES), len(symbols.NAMES) + 3)
+# numbers of nodes begin with the root's
+FIRST = symbols.ROOT + 4
+FIXED = [(symbols.ROOT, number, 0, 0) for number in range(symbols.ROOT, FIRST)]
+
+
+class Tree(unittest.TestCase):
+    def test_sums_and_thunks(self):
+        rows = [*FIXED, (symbols.PROGRAMS, A, 10, 1), (FIRST, THUNK, 2, 5), (FIRST + 1, B, 7, 2), (symbols.INTERRUPTS, B, 1, 1)]
+        root = profile.tree((20, rows), NAMES)
+        self.assertEqual(root.total, 20)
+        programs = root.children[symbols.NAMES[symbols.PROGRAMS]]
+        self.assertEqual((programs.total, programs.children["a", "m"].instructions, programs.children["a", "m"].calls), (19, 12, 1))
+        self.assertEqual(programs.children["a", "m"].children["b", "m"].calls, 2)
+
+    def test_what_is_lost_has_a_row(self):
+        root = profile.tree((25, [*FIXED, (symbols.PROGRAMS, A, 10, 1)]), NAMES)
+        self.assertEqual((root.total, root.children[symbols.LOST].instructions), (25, 15))
+
+    def test_difference(self):
+        before = (10, [*FIXED, (symbols.PROGRAMS, A, 10, 1)])
+        after = (40, [*FIXED, (symbols.PROGRAMS, A, 25, 2), (FIRST, B, 15, 1)])
+        self.assertEqual(profile.difference(before, after), (30, [*FIXED, (symbols.PROGRAMS, A, 15, 1), (FIRST, B, 15, 1)]))
+
+    def test_merge_keeps_what_only_one_has(self):
+        def of(*rows):
+            return profile.tree((sum(row[2] for row in rows), [*FIXED, *rows]), NAMES)
+
+        found = profile.merge(of((symbols.PROGRAMS, A, 5, 1)), of((symbols.PROGRAMS, B, 3, 1)))
+        self.assertEqual({node.name: node.instructions for _, node in found.walk() if node.module}, {"a": 5, "b": -3})
+        self.assertEqual(found.total, 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
