@@ -7,6 +7,8 @@
 
 #include "io.h"
 
+#define LARGE_PAGE	(2UL << 20)
+
 static size_t md_stride(size_t bytes)
 {
 	size_t page = sysconf(_SC_PAGESIZE), stride = 64;
@@ -18,6 +20,34 @@ static size_t md_stride(size_t bytes)
 	while (stride < bytes)
 		stride <<= 1;
 	return stride;
+}
+
+static void *map_pages(size_t bytes)
+{
+	void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	return map == MAP_FAILED ? NULL : map;
+}
+
+/* @bytes: of whole large pages; where the system gives none, of small ones */
+static void *map_large_pages(size_t bytes)
+{
+	size_t head;
+	char *map;
+
+	map = mmap(NULL, bytes + LARGE_PAGE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (map == MAP_FAILED)
+		return NULL;
+	head = -(uintptr_t)map & (LARGE_PAGE - 1);
+	if (head)
+		munmap(map, head);
+	map += head;
+	munmap(map + bytes, LARGE_PAGE - head);
+	madvise(map, bytes, MADV_HUGEPAGE);
+	memset(map, 0, bytes);
+	return map;
 }
 
 int pi_io_set_init(struct pi_io_set *set, unsigned int depth, size_t md_bytes)
@@ -33,10 +63,14 @@ int pi_io_set_init(struct pi_io_set *set, unsigned int depth, size_t md_bytes)
 
 	if (!md_bytes)
 		return 0;
-	set->md = mmap(NULL, depth * set->md_stride, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (set->md == MAP_FAILED) {
-		set->md = NULL;
+	set->md_bytes = depth * set->md_stride;
+	if (set->md_bytes < LARGE_PAGE) {
+		set->md = map_pages(set->md_bytes);
+	} else {
+		set->md_bytes = (set->md_bytes + LARGE_PAGE - 1) & -LARGE_PAGE;
+		set->md = map_large_pages(set->md_bytes);
+	}
+	if (!set->md) {
 		pi_io_set_exit(set);
 		return -ENOMEM;
 	}
@@ -48,7 +82,7 @@ int pi_io_set_init(struct pi_io_set *set, unsigned int depth, size_t md_bytes)
 void pi_io_set_exit(struct pi_io_set *set)
 {
 	if (set->md)
-		munmap(set->md, set->depth * set->md_stride);
+		munmap(set->md, set->md_bytes);
 	if (set->region)
 		munmap(set->region, set->region_bytes);
 	free(set->iov);

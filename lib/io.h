@@ -34,6 +34,7 @@ union pi_io_attr {
  * @ref:	reference tag of the first interval, as the host sends it
  * @blocks:	protection intervals; 0 when it carries no PI
  * @slots:	of the ring that its SQE takes, see pi_ring_queue()
+ * @attr_flags:	of the attribute, beside what the device checks
  * @attr:	where the layout has put the attribute
  * @sqe_attr:	what the SQE says about it, always the same
  * @attr_mem:	room for it outside the ring
@@ -47,6 +48,7 @@ struct pi_io {
 	uint64_t ref;
 	uint32_t blocks;
 	uint8_t slots;
+	uint16_t attr_flags;
 	struct pi_uapi_attr *attr;
 	struct pi_uapi_sqe_attr sqe_attr;
 	union pi_io_attr attr_mem __attribute__((aligned(64)));
@@ -75,7 +77,11 @@ struct pi_io_mode {
  * @io:		@depth of them
  * @depth:	how many I/Os
  * @md_stride:	bytes from one I/O's metadata to the next
- * @md:		metadata of all of them
+ * @md_bytes:	metadata of all of them
+ * @md:		where it is
+ * @md_fixed:	set it before pi_layout_open() when @md is registered with the
+ *		ring as buffer @md_index
+ * @md_index:	of that buffer
  * @region:	attributes, where the layout has them in memory that the ring
  *		knows; @region_bytes long
  * @region_bytes: how long @region is
@@ -85,7 +91,10 @@ struct pi_io_set {
 	struct pi_io *io;
 	unsigned int depth;
 	size_t md_stride;
+	size_t md_bytes;
 	void *md;
+	bool md_fixed;
+	uint16_t md_index;
 	void *region;
 	size_t region_bytes;
 	struct iovec *iov;
@@ -99,7 +108,8 @@ struct pi_io_set {
  *
  * Metadata begins on a 64-byte boundary and crosses a page only when it is
  * larger than one: the kernel bounces what crosses (bio_integrity_map_user()
- * on a device of one integrity segment).  It is faulted in here.
+ * on a device of one integrity segment).  It is faulted in here, in large
+ * pages when it fills one: registered, they are one segment each.
  *
  * Return: 0 or -ENOMEM.
  */

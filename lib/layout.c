@@ -29,10 +29,27 @@ static int probe_rw_attr(const struct pi_layout *layout, struct pi_ring *ring,
 }
 
 /*
+ * Not at index 0: that could be taken for a reserved field that is clear, and
+ * the flag is not looked at before the descriptor.
+ */
+static int register_md(struct pi_ring *ring, struct pi_io_set *set)
+{
+	const struct iovec iov[] = {
+		{ NULL, 0 },
+		{ set->md, set->md_bytes },
+	};
+
+	set->md_fixed = true;
+	set->md_index = 1;
+	return io_uring_register_buffers(&ring->uring, iov, 2);
+}
+
+/*
  * The kernel takes the attribute in before it looks at the descriptor: where
  * it knows the layout, an invalid one is all there is to complain about.
  */
-static int read_nothing(const struct pi_layout *layout, struct pi_ring *ring)
+static int read_nothing(const struct pi_layout *layout, struct pi_ring *ring,
+			bool fixed_md)
 {
 	struct pi_io_mode mode;
 	struct pi_io_set set;
@@ -44,6 +61,8 @@ static int read_nothing(const struct pi_layout *layout, struct pi_ring *ring)
 		return ret;
 	pi_io_mode_init(&mode, false, false);
 	ret = layout->mode(&mode, NULL);
+	if (fixed_md)
+		ret = ret ?: register_md(ring, &set);
 	ret = ret ?: pi_layout_open(layout, ring, &set, NULL);
 	if (!ret) {
 		pi_io_rw(set.io, &mode, 0, -1, 0, &buf, sizeof(buf), 0, 0, 0,
@@ -55,22 +74,29 @@ static int read_nothing(const struct pi_layout *layout, struct pi_ring *ring)
 	return ret;
 }
 
+/* @what is to be had when nothing but the descriptor was refused */
+static int needs_lab(int ret, const char *what, const char *name,
+		     struct pi_reason *reason)
+{
+	if (ret == -EBADF)
+		return 0;
+	if (ret == -EINVAL)
+		return pi_reason_set(reason, -EOPNOTSUPP,
+			"%s'%s' needs the lab kernel: see scripts/kernel/",
+			what, name);
+	return pi_reason_set(reason, ret < 0 ? ret : -EIO,
+		"%s'%s' could not be tried: %s", what, name,
+		strerror(ret < 0 ? -ret : EIO));
+}
+
 static int probe_lab(const struct pi_layout *layout, struct pi_ring *ring,
 		     struct pi_reason *reason)
 {
 	int ret = -EINVAL;
 
 	if (ring->features & PI_IORING_FEAT_RW_ATTR)
-		ret = read_nothing(layout, ring);
-	if (ret == -EBADF)
-		return 0;
-	if (ret == -EINVAL)
-		return pi_reason_set(reason, -EOPNOTSUPP,
-			"layout '%s' needs the lab kernel: see scripts/kernel/",
-			layout->name);
-	return pi_reason_set(reason, ret < 0 ? ret : -EIO,
-		"layout '%s' could not be tried: %s", layout->name,
-		strerror(ret < 0 ? -ret : EIO));
+		ret = read_nothing(layout, ring, false);
+	return needs_lab(ret, "layout ", layout->name, reason);
 }
 
 /* where these numbers are not the last they mean something else */
@@ -181,10 +207,15 @@ static void arm_none(struct pi_io_set *set, struct pi_io *io)
 	(void)set, (void)io;
 }
 
-static void arm(struct pi_io *io, struct pi_uapi_attr *attr, uint64_t ptr,
-		uint64_t selector)
+static void arm(const struct pi_io_set *set, struct pi_io *io,
+		struct pi_uapi_attr *attr, uint64_t ptr, uint64_t selector)
 {
 	*attr = (struct pi_uapi_attr) { .addr = (uintptr_t)io->md };
+	io->attr_flags = 0;
+	if (set->md_fixed) {
+		attr->rsvd = set->md_index;
+		io->attr_flags = PI_LAB_FIXED_MD;
+	}
 	io->attr = attr;
 	io->sqe_attr = (struct pi_uapi_sqe_attr) {
 		.attr_ptr	= ptr,
@@ -194,22 +225,19 @@ static void arm(struct pi_io *io, struct pi_uapi_attr *attr, uint64_t ptr,
 
 static void arm_indirect(struct pi_io_set *set, struct pi_io *io)
 {
-	(void)set;
-	arm(io, &io->attr_mem.pi, (uintptr_t)&io->attr_mem.pi, 0);
+	arm(set, io, &io->attr_mem.pi, (uintptr_t)&io->attr_mem.pi, 0);
 }
 
 static void arm_sqe128(struct pi_io_set *set, struct pi_io *io)
 {
 	struct pi_uapi_attr *attr = (void *)(io->sqe + 1);
 
-	(void)set;
-	arm(io, attr, (uintptr_t)attr, 0);
+	arm(set, io, attr, (uintptr_t)attr, 0);
 }
 
 static void arm_inline(struct pi_io_set *set, struct pi_io *io)
 {
-	(void)set;
-	arm(io, (void *)(io->sqe + 1), 0, PI_LAB_ATTR_INLINE);
+	arm(set, io, (void *)(io->sqe + 1), 0, PI_LAB_ATTR_INLINE);
 }
 
 static void arm_opcode(struct pi_io_set *set, struct pi_io *io)
@@ -219,12 +247,11 @@ static void arm_opcode(struct pi_io_set *set, struct pi_io *io)
 
 static void arm_vec(struct pi_io_set *set, struct pi_io *io)
 {
-	(void)set;
 	io->attr_mem.vec.vec = (struct pi_lab_attr_vec) {
 		.type	= PI_LAB_ATTR_TYPE_PI,
 		.addr	= (uintptr_t)&io->attr_mem.vec.pi,
 	};
-	arm(io, &io->attr_mem.vec.pi, (uintptr_t)&io->attr_mem.vec.vec,
+	arm(set, io, &io->attr_mem.vec.pi, (uintptr_t)&io->attr_mem.vec.vec,
 	    PI_LAB_ATTR_VEC | 1 << PI_LAB_ATTR_VEC_NR_SHIFT);
 }
 
@@ -232,12 +259,11 @@ static void arm_flat(struct pi_io_set *set, struct pi_io *io)
 {
 	struct pi_lab_attr_flat *flat = &io->attr_mem.flat;
 
-	(void)set;
 	*flat = (struct pi_lab_attr_flat) {
 		.map	= PI_IORING_RW_ATTR_FLAG_PI,
 		.type	= PI_LAB_ATTR_TYPE_PI,
 	};
-	arm(io, &flat->pi, (uintptr_t)flat, PI_LAB_ATTR_FLAT |
+	arm(set, io, &flat->pi, (uintptr_t)flat, PI_LAB_ATTR_FLAT |
 	    sizeof(*flat) << PI_LAB_ATTR_FLAT_SIZE_SHIFT);
 }
 
@@ -245,7 +271,7 @@ static void arm_region(struct pi_io_set *set, struct pi_io *io)
 {
 	uint64_t offset = (io - set->io) * REGION_STRIDE;
 
-	arm(io, (void *)((char *)set->region + offset), offset,
+	arm(set, io, (void *)((char *)set->region + offset), offset,
 	    PI_LAB_ATTR_REGION);
 }
 
@@ -268,7 +294,7 @@ static void fill_none(struct pi_io *io, uint16_t chk, uint16_t app_tag,
 static void fill_attr(struct pi_io *io, uint16_t chk, uint16_t app_tag,
 		      uint32_t len, uint64_t seed)
 {
-	io->attr->flags = chk;
+	io->attr->flags = chk | io->attr_flags;
 	io->attr->app_tag = app_tag;
 	io->attr->len = len;
 	io->attr->seed = seed;
@@ -308,6 +334,7 @@ const struct pi_layout pi_layouts[PI_NR_LAYOUTS] = {
 		.name	= "indirect",
 		.help	= "Attribute pointed to from the SQE (Linux 6.14)",
 		.pi	= true,
+		.fixed_md = true,
 		.probe	= probe_rw_attr,
 		.mode	= mode_plain,
 		.open	= open_plain,
@@ -318,6 +345,7 @@ const struct pi_layout pi_layouts[PI_NR_LAYOUTS] = {
 		.name	= "sqe128",
 		.help	= "The same, to an attribute in the second half of a 128-byte SQE (Linux 6.14)",
 		.pi	= true,
+		.fixed_md = true,
 		.ring_flags = IORING_SETUP_SQE128,
 		.probe	= probe_rw_attr,
 		.mode	= mode_plain,
@@ -341,6 +369,7 @@ const struct pi_layout pi_layouts[PI_NR_LAYOUTS] = {
 		.name	= "inline",
 		.help	= "Attribute is the second half of a 128-byte SQE (lab kernel)",
 		.pi	= true,
+		.fixed_md = true,
 		.ring_flags = IORING_SETUP_SQE128,
 		.probe	= probe_lab,
 		.mode	= mode_plain,
@@ -352,6 +381,7 @@ const struct pi_layout pi_layouts[PI_NR_LAYOUTS] = {
 		.name	= "mixed",
 		.help	= "Opcodes of 128 bytes in a ring of mixed SQE sizes, attribute in the second half (lab kernel)",
 		.pi	= true,
+		.fixed_md = true,
 		.ring_flags = PI_IORING_SETUP_SQE_MIXED,
 		.probe	= probe_lab_opcode,
 		.mode	= mode_mixed,
@@ -374,6 +404,7 @@ const struct pi_layout pi_layouts[PI_NR_LAYOUTS] = {
 		.name	= "vec",
 		.help	= "Array of types and addresses pointed to from the SQE (lab kernel)",
 		.pi	= true,
+		.fixed_md = true,
 		.probe	= probe_lab,
 		.mode	= mode_plain,
 		.open	= open_plain,
@@ -384,6 +415,7 @@ const struct pi_layout pi_layouts[PI_NR_LAYOUTS] = {
 		.name	= "flat",
 		.help	= "Type map, type and attribute in one piece pointed to from the SQE (lab kernel)",
 		.pi	= true,
+		.fixed_md = true,
 		.probe	= probe_lab,
 		.mode	= mode_plain,
 		.open	= open_plain,
@@ -394,6 +426,7 @@ const struct pi_layout pi_layouts[PI_NR_LAYOUTS] = {
 		.name	= "region",
 		.help	= "Attribute in memory registered with the ring (lab kernel)",
 		.pi	= true,
+		.fixed_md = true,
 		.probe	= probe_lab,
 		.mode	= mode_plain,
 		.open	= open_region,
@@ -402,23 +435,44 @@ const struct pi_layout pi_layouts[PI_NR_LAYOUTS] = {
 	},
 };
 
-int pi_layout_probe(const struct pi_layout *layout, struct pi_reason *reason)
+static int ring_of(const struct pi_layout *layout, struct pi_ring *ring,
+		   struct pi_reason *reason)
 {
 	const struct pi_ring_options options = {
 		.depth	= 1,
 		.flags	= layout->ring_flags,
 	};
 	struct pi_reason why;
-	struct pi_ring ring;
-	int ret;
+	int ret = pi_ring_init(ring, &options, &why);
 
-	ret = pi_ring_init(&ring, &options, &why);
+	return ret ? pi_reason_set(reason, ret, "pi_layout=%s: %s",
+				   layout->name, why.text) : 0;
+}
+
+int pi_layout_probe(const struct pi_layout *layout, struct pi_reason *reason)
+{
+	struct pi_ring ring;
+	int ret = ring_of(layout, &ring, reason);
+
 	if (ret)
-		return pi_reason_set(reason, ret, "pi_layout=%s: %s",
-				     layout->name, why.text);
+		return ret;
 	ret = layout->probe(layout, &ring, reason);
 	pi_ring_exit(&ring);
 	return ret;
+}
+
+int pi_layout_probe_fixed_md(const struct pi_layout *layout,
+			     struct pi_reason *reason)
+{
+	struct pi_ring ring;
+	int ret = ring_of(layout, &ring, reason);
+
+	if (ret)
+		return ret;
+	ret = read_nothing(layout, &ring, true);
+	pi_ring_exit(&ring);
+	return needs_lab(ret, "fixedmd with layout ",
+			 layout->name, reason);
 }
 
 int pi_layout_open(const struct pi_layout *layout, struct pi_ring *ring,

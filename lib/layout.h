@@ -19,6 +19,7 @@
  * @passthru:	I/Os are commands for the character device of an NVMe namespace,
  *		which @fill takes from @io->ns (lib/nvme.h), and complete with
  *		an NVMe status
+ * @fixed_md:	can say that metadata lies in a registered buffer
  * @ring_flags:	IORING_SETUP_* flags that the ring must have
  * @probe:	see pi_layout_probe(), with a ring that is thrown away after it
  * @mode:	change a mode of plain SQEs (pi_io_mode_init()) for I/Os with
@@ -43,6 +44,7 @@ struct pi_layout {
 	bool pi;
 	bool no_seed;
 	bool passthru;
+	bool fixed_md;
 	unsigned int ring_flags;
 	int (*probe)(const struct pi_layout *layout, struct pi_ring *ring,
 		     struct pi_reason *reason);
@@ -95,6 +97,19 @@ extern const struct pi_layout pi_layouts[PI_NR_LAYOUTS];
  * Return: 0, or -errno with a @reason that says what is missing.
  */
 int pi_layout_probe(const struct pi_layout *layout, struct pi_reason *reason);
+
+/**
+ * pi_layout_probe_fixed_md() - whether the running kernel takes metadata from
+ *				a registered buffer
+ * @layout:	one with fixed_md that the kernel takes
+ * @reason:	says what is missing
+ *
+ * Asks with a ring of its own, and does no I/O.
+ *
+ * Return: 0, or -errno with a @reason that says what is missing.
+ */
+int pi_layout_probe_fixed_md(const struct pi_layout *layout,
+			     struct pi_reason *reason);
 
 /**
  * pi_layout_open() - give each I/O of a set its SQE, ready for @layout->fill()

@@ -19,12 +19,12 @@
 
 /**
  * struct pi_uapi_attr - Linux's struct io_uring_attr_pi
- * @flags:	PI_IO_INTEGRITY_CHK_*
+ * @flags:	PI_IO_INTEGRITY_CHK_*, and on the lab kernel PI_LAB_FIXED_MD
  * @app_tag:	what the device compares with, host order
  * @len:	of the metadata buffer, bytes
  * @addr:	of the metadata buffer
  * @seed:	reference tag of the first interval
- * @rsvd:	zero
+ * @rsvd:	zero; with PI_LAB_FIXED_MD the index of the registered buffer
  */
 struct pi_uapi_attr {
 	__u16	flags;
@@ -62,6 +62,9 @@ struct pi_uapi_sqe_attr {
 #define PI_LAB_ATTR_REGION		(1ULL << 60)	/* attr_ptr: offset in the registered region */
 #define PI_LAB_ATTR_VEC_NR_SHIFT	8		/* number of elements, 8 bits */
 #define PI_LAB_ATTR_FLAT_SIZE_SHIFT	16		/* size of all of it, 16 bits */
+
+/* in struct pi_uapi_attr's flags: addr lies in the registered buffer @rsvd */
+#define PI_LAB_FIXED_MD			(1U << 15)
 
 #define PI_LAB_ATTR_TYPE_PI		0		/* ATTR_TYPE_PI of v9 */
 

@@ -37,14 +37,26 @@ static void check_slots(const struct pi_io_set *set, size_t md_bytes)
 	}
 }
 
+static void check_size(const struct pi_io_set *set)
+{
+	const size_t bytes = set->depth * set->md_stride, large = 2 << 20;
+
+	if (bytes < large) {
+		assert_int_equal(set->md_bytes, bytes);
+		return;
+	}
+	assert_int_equal((uintptr_t)set->md % large, 0);
+	assert_int_equal(set->md_bytes % large, 0);
+	pi_test_in_range(set->md_bytes, bytes, bytes + large - 1);
+}
+
 static void check_resident(const struct pi_io_set *set)
 {
-	size_t nr = pages(0, set->depth * set->md_stride);
+	size_t nr = pages(0, set->md_bytes);
 	unsigned char *resident = malloc(nr);
 
 	assert_non_null(resident);
-	assert_return_code(mincore(set->md, set->depth * set->md_stride,
-				   resident), errno);
+	assert_return_code(mincore(set->md, set->md_bytes, resident), errno);
 	for (size_t i = 0; i < nr; i++)
 		assert_true(resident[i] & 1);
 	free(resident);
@@ -68,6 +80,7 @@ static void test_slots(void **state)
 			assert_int_equal(pi_io_set_init(&set, depth[d],
 							bytes[b]), 0);
 			assert_int_equal(set.depth, depth[d]);
+			check_size(&set);
 			check_resident(&set);
 			check_slots(&set, bytes[b]);
 			pi_io_set_exit(&set);

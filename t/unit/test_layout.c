@@ -24,6 +24,7 @@
 #define VEC		(1ULL << 62)
 #define FLAT		(1ULL << 61)
 #define REGION		(1ULL << 60)
+#define FIXED_MD	0x8000
 
 /* what a ring was asked to register, instead of asking the kernel */
 static struct {
@@ -87,6 +88,9 @@ int __wrap_pi_ring_run(struct pi_ring *ring, unsigned int index,
 	return kernel.result;
 }
 
+/* whose md_index samples have, where their metadata is registered */
+static const struct pi_io_set *fixed_md;
+
 /*
  * I/Os of a ring that the kernel knows nothing of; SQEs, attributes and I/Os
  * hold what earlier ones have left there.
@@ -115,6 +119,10 @@ static void sample_init(struct sample *s, const struct pi_layout *layout)
 		memset(&s->set.io[i].sqe_attr, PI_TEST_CANARY,
 		       sizeof(s->set.io[i].sqe_attr));
 	}
+	if (fixed_md) {
+		s->set.md_fixed = true;
+		s->set.md_index = fixed_md->md_index;
+	}
 	registered.wrapped = true;
 	registered.error = 0;
 	assert_int_equal(pi_layout_open(layout, &s->ring, &s->set, NULL), 0);
@@ -139,6 +147,10 @@ static void put_attr(uint8_t *attr, const struct pi_io *io, uint16_t chk,
 	pi_test_put(attr, 4, uint32_t, len);
 	pi_test_put(attr, 8, uint64_t, (uintptr_t)io->md);
 	pi_test_put(attr, 16, uint64_t, seed);
+	if (fixed_md) {
+		pi_test_put(attr, 0, uint16_t, chk | FIXED_MD);
+		pi_test_put(attr, 24, uint16_t, fixed_md->md_index);
+	}
 }
 
 static void put_sqe(uint8_t *sqe, uint64_t attr_ptr, uint64_t attr_type_mask)
@@ -408,6 +420,32 @@ static void test_region_refused(void **state)
 	pi_io_set_exit(&set);
 }
 
+static void test_fixed_md(void **state)
+{
+	static const uint16_t index[] = { 0, 1, 0x3fff, 0xffff };
+	static check_fn * const check[PI_NR_LAYOUTS] = {
+		[PI_LAYOUT_INDIRECT]	= check_indirect,
+		[PI_LAYOUT_SQE128]	= check_sqe128,
+		[PI_LAYOUT_INLINE]	= check_inline,
+		[PI_LAYOUT_MIXED]	= check_inline,
+		[PI_LAYOUT_VEC]		= check_vec,
+		[PI_LAYOUT_FLAT]	= check_flat,
+		[PI_LAYOUT_REGION]	= check_region,
+	};
+
+	(void)state;
+	for (int i = 0; i < PI_NR_LAYOUTS; i++) {
+		assert_int_equal(pi_layouts[i].fixed_md, !!check[i]);
+		for (size_t n = 0; check[i] && n < ARRAY_SIZE(index); n++) {
+			const struct pi_io_set set = { .md_index = index[n] };
+
+			fixed_md = &set;
+			run(i, check[i]);
+			fixed_md = NULL;
+		}
+	}
+}
+
 /* in a ring with 128-byte SQEs too */
 static void test_plain_in_any_ring(void **state)
 {
@@ -644,6 +682,46 @@ static bool probe_here(enum pi_layout_id id)
 	return false;
 }
 
+static int probe_fixed_md(int result, struct pi_reason *reason)
+{
+	int ret;
+
+	memset(reason, 0, sizeof(*reason));
+	memset(&kernel, 0, sizeof(kernel));
+	kernel.result = result;
+	kernel.wrapped = true;
+	ret = pi_layout_probe_fixed_md(&pi_layouts[PI_LAYOUT_INDIRECT], reason);
+	kernel.wrapped = false;
+	return ret;
+}
+
+static void test_probe_fixed_md(void **state)
+{
+	const char *needs = "fixedmd with layout 'indirect' needs the lab kernel: see scripts/kernel/";
+	const int next = pi_test_next_fd();
+	struct pi_reason reason;
+	int ret;
+
+	(void)state;
+	if (!probe_here(PI_LAYOUT_INDIRECT))
+		return;
+	assert_int_equal(probe_fixed_md(-EBADF, &reason), 0);
+	assert_int_equal(kernel.runs, 1);
+	assert_int_equal(kernel.sqe.fd, -1);
+	assert_int_equal(probe_fixed_md(-EINVAL, &reason), -EOPNOTSUPP);
+	pi_test_says(&reason, needs);
+	assert_int_equal(probe_fixed_md(-EFAULT, &reason), -EFAULT);
+	pi_test_says(&reason, "fixedmd with layout 'indirect' could not be tried: Bad address");
+
+	/* here it says EINVAL because of the index, not of the descriptor */
+	ret = pi_layout_probe_fixed_md(&pi_layouts[PI_LAYOUT_INDIRECT], &reason);
+	if (ret) {
+		assert_int_equal(ret, -EOPNOTSUPP);
+		pi_test_says(&reason, needs);
+	}
+	assert_int_equal(pi_test_next_fd(), next);
+}
+
 static int submit(const struct pi_layout *layout, struct pi_ring *ring,
 		  struct pi_io *io)
 {
@@ -709,12 +787,14 @@ int main(void)
 		cmocka_unit_test(test_region),
 		cmocka_unit_test(test_region_size),
 		cmocka_unit_test(test_region_refused),
+		cmocka_unit_test(test_fixed_md),
 		cmocka_unit_test(test_plain_in_any_ring),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_probe_features),
 		cmocka_unit_test(test_probe_lab),
 		cmocka_unit_test(test_probe_opcodes),
+		cmocka_unit_test(test_probe_fixed_md),
 		cmocka_unit_test(test_running_kernel),
 		cmocka_unit_test(test_probe_leaves_nothing),
 	};
