@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib.tap import BUILD, main, ok, passes, pi, plain_read  # noqa: E402
 
 FORMATS = ['4096+8', '512+8']
-AT_LEAST = 350
+AT_LEAST = 650
 
 
 def refuse(name, device):

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,6 @@
 #include "layout-io.h"
 #include "tuple.h"
 
-#define PAGE		4096
 #define APP_TAG		0x1234
 /* each I/O beside a place that is free: in a small ring, what is too large for it lies there */
 #define DEPTH		(2 * IOS)
@@ -22,6 +22,21 @@ static uint8_t buffers[IOS * BLOCKS * PAGE] __attribute__((aligned(PAGE)));
 static uint8_t stored[BLOCKS * PAGE];
 
 uint32_t io_bytes;
+uint8_t other_md[2 * PAGE] __attribute__((aligned(PAGE)));
+unsigned int checks, failures;
+
+bool ok(bool passed, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	printf("%sok %u - ", passed ? "" : "not ", ++checks);
+	vprintf(fmt, ap);
+	printf("\n");
+	va_end(ap);
+	failures += !passed;
+	return passed;
+}
 
 void die(const char *what, const char *why)
 {
@@ -46,20 +61,36 @@ void open_device(const char *name)
 	io_bytes = BLOCKS << dev.format.shift;
 }
 
+void register_buffers(struct ring *ring, const __u64 *tags)
+{
+	const struct iovec iov[NR_BUFFERS] = {
+		[DATA]		= { buffers, sizeof(buffers) },
+		[MD]		= { ring->set.md, ring->set.md_bytes },
+		[OTHER_MD]	= { other_md + MARGIN, sizeof(other_md) - 2 * MARGIN },
+	};
+	static const __u64 none[NR_BUFFERS];
+	int ret = io_uring_register_buffers_tags(&ring->pi.uring, iov, tags ?: none,
+						 NR_BUFFERS);
+
+	if (ret)
+		die("registered buffers", strerror(-ret));
+}
+
 void open_ring(struct ring *ring, bool with_region)
 {
 	const struct pi_ring_options options = { .depth = DEPTH, .flags = ring->flags };
-	const struct iovec iov = { buffers, sizeof(buffers) };
 	struct pi_reason reason;
 	int ret;
 
 	if (pi_ring_init(&ring->pi, &options, &reason))
 		die(ring->name, reason.text);
 	ret = pi_io_set_init(&ring->set, DEPTH, MD_BYTES) ?:
-	      pi_io_set_vectors(&ring->set, 2) ?:
-	      io_uring_register_buffers(&ring->pi.uring, &iov, 1);
+	      pi_io_set_vectors(&ring->set, 2);
 	if (ret)
 		die(ring->name, strerror(-ret));
+	register_buffers(ring, NULL);
+	ring->set.md_fixed = ring->fixed_md;
+	ring->set.md_index = MD;
 	if (with_region && pi_layout_open(&pi_layouts[PI_LAYOUT_REGION], &ring->pi, &ring->set, &reason))
 		die(ring->name, reason.text);
 	if (with_region && ring->set.region_bytes != REGION_BYTES)
@@ -130,7 +161,7 @@ struct io make(struct ring *ring, const struct pi_layout *layout,
 	io.pi->sqe = pi_ring_sqe(&ring->pi, 2 * nr);
 	memset(io.pi->sqe, 0, sizeof(*io.pi->sqe) << ring->pi.sqe_shift);
 	layout->arm(&ring->set, io.pi);
-	pi_io_rw(io.pi, &mode, dir, fd, 0, io.data, io_bytes, 0, 0, nr,
+	pi_io_rw(io.pi, &mode, dir, fd, 0, io.data, io_bytes, 0, DATA, nr,
 		 way == VECTORED);
 	if (!ring->pi.slot_shift)
 		io.pi->slots = 1;

@@ -15,19 +15,34 @@
 #define MD_BYTES	(BLOCKS * 8)
 #define NR_ELEMENTS	16
 #define REGION_BYTES	4096
+#define PAGE		4096
+/* bytes at both ends of other_md that are not registered */
+#define MARGIN		64
 #define CHK_ALL		(PI_IO_INTEGRITY_CHK_GUARD | PI_IO_INTEGRITY_CHK_REFTAG | \
 			 PI_IO_INTEGRITY_CHK_APPTAG)
+
+/**
+ * enum buffer - what is registered with each ring
+ * @DATA:	of all I/Os
+ * @MD:		the metadata of the ring's set
+ * @HOLE:	nothing
+ * @OTHER_MD:	other_md, but for a MARGIN at both ends
+ * @NR_BUFFERS:	how many places
+ */
+enum buffer { DATA, MD, HOLE, OTHER_MD, NR_BUFFERS };
 
 enum way { PLAIN, VECTORED, FIXED, NR_WAYS };
 
 /**
  * struct ring - a ring in which I/Os of any layout take turns
  * @flags:	IORING_SETUP_*
+ * @fixed_md:	attributes say that metadata is in registered buffers
  * @set:	its I/Os, armed for each use
  */
 struct ring {
 	const char *name;
 	unsigned int flags;
+	bool fixed_md;
 	struct pi_ring pi;
 	struct pi_io_set set;
 };
@@ -48,6 +63,16 @@ struct io {
 
 /* of data in an I/O */
 extern uint32_t io_bytes;
+extern uint8_t other_md[2 * PAGE];
+/* of ok() */
+extern unsigned int checks, failures;
+
+/**
+ * ok() - one line of TAP
+ *
+ * Return: @passed.
+ */
+bool ok(bool passed, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /**
  * die() - end, since nothing can be tested
@@ -63,6 +88,12 @@ void open_device(const char *name);
  * open_ring() - set a ring up, with its fixed buffers and its attribute region
  */
 void open_ring(struct ring *ring, bool with_region);
+
+/**
+ * register_buffers() - as enum buffer has it, which open_ring() does too
+ * @tags:	for each of them, or NULL
+ */
+void register_buffers(struct ring *ring, const __u64 *tags);
 
 /**
  * has_way() - whether a layout has opcodes for a way to submit
@@ -124,5 +155,11 @@ bool store(struct ring *ring, const struct pi_layout *layout);
  * intact() - whether well-formed I/O finds the blocks as they were stored
  */
 bool intact(struct ring *ring, const struct pi_layout *layout);
+
+/**
+ * registered_md() - what only metadata in registered buffers can do
+ * @ring:	of 64-byte SQEs, with fixed_md
+ */
+void registered_md(struct ring *ring);
 
 #endif

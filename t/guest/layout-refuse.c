@@ -8,7 +8,6 @@
  * nothing.  Speaks TAP; the exit status is 77 on another kernel.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +16,6 @@
 
 #include "layout-io.h"
 
-#define PAGE		4096
 #define KERNEL_ADDRESS	0xffff888000000000ULL
 #define VEC(nr)		(PI_IORING_RW_ATTR_FLAG_PI | PI_LAB_ATTR_VEC | \
 			 (uint64_t)(nr) << PI_LAB_ATTR_VEC_NR_SHIFT)
@@ -39,22 +37,14 @@ static struct ring without_region = { .name = "ring without a region" };
 static struct ring large = { .name = "128-byte ring", .flags = IORING_SETUP_SQE128 };
 static struct ring both = { .name = "mixed ring", .flags = PI_IORING_SETUP_SQE_MIXED };
 
-static unsigned int checks, failures;
+/* the same with metadata in registered buffers */
+static struct ring small_md = { .name = "64-byte ring, registered metadata", .fixed_md = true };
+static struct ring large_md = { .name = "128-byte ring, registered metadata", .fixed_md = true,
+				.flags = IORING_SETUP_SQE128 };
+static struct ring both_md = { .name = "mixed ring, registered metadata", .fixed_md = true,
+			       .flags = PI_IORING_SETUP_SQE_MIXED };
+
 static uint8_t edge[2 * PAGE] __attribute__((aligned(PAGE)));
-
-static __attribute__((format(printf, 2, 3))) bool ok(bool passed,
-						     const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	printf("%sok %u - ", passed ? "" : "not ", ++checks);
-	vprintf(fmt, ap);
-	printf("\n");
-	va_end(ap);
-	failures += !passed;
-	return passed;
-}
 
 /* well-formed I/O */
 
@@ -187,9 +177,35 @@ static const struct bad bad_attr[] = {
 	{ "reserved field", EINVAL, { PI(rsvd, 1) } },
 	{ "reserved field, its last bit", EINVAL, { PI(rsvd, 1ULL << 63) } },
 	{ "unknown flag", EINVAL, { PI(flags, CHK_ALL | 8) } },
-	{ "unknown flag, the last one", EINVAL, { PI(flags, 0x8000) } },
+	{ "unknown flag, the last one", EINVAL, { PI(flags, 0x4000) } },
 	{ "metadata at NULL", EIO, { PI(addr, 0) } },
 	{ "metadata in the kernel", EFAULT, { PI(addr, KERNEL_ADDRESS) } },
+};
+
+static const struct bad bad_md[] = {
+	{ "metadata a byte short", EINVAL, { PI(len, MD_BYTES - 1) } },
+	{ "no metadata", EINVAL, { PI(len, 0) } },
+	{ "longer than the buffer", EFAULT, { PI(len, 0x7fffffff) } },
+	{ "index of no buffer", EFAULT, { PI(rsvd, HOLE) } },
+	{ "index behind the table", EFAULT, { PI(rsvd, NR_BUFFERS) } },
+	{ "the last index", EFAULT, { PI(rsvd, 0xffff) } },
+	{ "index of another buffer", EFAULT, { PI(rsvd, DATA) } },
+	{ "reserved field", EINVAL, { PI(rsvd, MD | 1 << 16) } },
+	{ "reserved field, its middle", EINVAL, { PI(rsvd, MD | 1ULL << 32) } },
+	{ "reserved field, its last bit", EINVAL, { PI(rsvd, MD | 1ULL << 63) } },
+	{ "an index without the flag", EINVAL, { PI(flags, CHK_ALL) } },
+	{ "unknown flag", EINVAL, { PI(flags, PI_LAB_FIXED_MD | CHK_ALL | 8) } },
+	{ "unknown flag, the last one", EINVAL, { PI(flags, PI_LAB_FIXED_MD | 0x4000) } },
+	{ "a byte before the buffer", EFAULT,
+	  { PI(rsvd, OTHER_MD), PI(addr, (uintptr_t)other_md + MARGIN - 1) } },
+	{ "a byte beyond the buffer", EFAULT,
+	  { PI(rsvd, OTHER_MD),
+	    PI(addr, (uintptr_t)other_md + sizeof(other_md) - MARGIN - MD_BYTES + 1) } },
+	{ "behind the buffer", EFAULT,
+	  { PI(rsvd, OTHER_MD), PI(addr, (uintptr_t)other_md + sizeof(other_md) - MARGIN) } },
+	{ "metadata at NULL", EFAULT, { PI(addr, 0) } },
+	{ "metadata in the kernel", EFAULT, { PI(addr, KERNEL_ADDRESS) } },
+	{ "address that overflows", EFAULT, { PI(addr, -8ULL) } },
 };
 
 static const struct bad bad_pointer[] = {
@@ -421,6 +437,16 @@ static void good_ones(void)
 	good(&small, opcode);
 	good(&large, opcode);
 	good(&both, opcode);
+
+	good(&small_md, indirect);
+	good(&large_md, indirect);
+	good(&both_md, indirect);
+	good(&large_md, in_sqe);
+	good(&both_md, mixed);
+	good(&small_md, vec);
+	good(&small_md, flat);
+	good(&small_md, region);
+	registered_md(&small_md);
 }
 
 static void bad_ones(void)
@@ -440,6 +466,12 @@ static void bad_ones(void)
 	BAD(&small, region, bad_attr);
 	BAD(&small, region, bad_region);
 	BAD(&small, opcode, bad_opcode);
+	BAD(&small_md, indirect, bad_md);
+	BAD(&large_md, in_sqe, bad_md);
+	BAD(&both_md, mixed, bad_md);
+	BAD(&small_md, vec, bad_md);
+	BAD(&small_md, flat, bad_md);
+	BAD(&small_md, region, bad_md);
 
 	bad_masks(&small, indirect, 0);
 	bad_masks(&large, in_sqe, 0);
@@ -475,6 +507,9 @@ int main(int argc, char **argv)
 	open_ring(&small, true);
 	open_ring(&large, true);
 	open_ring(&both, true);
+	open_ring(&small_md, true);
+	open_ring(&large_md, true);
+	open_ring(&both_md, true);
 
 	good_ones();
 	bad_ones();
