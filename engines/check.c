@@ -161,6 +161,11 @@ int pi_options_check(struct thread_data *td)
 	err = check_transfers(td);
 	if (err)
 		return err;
+	if (o->fixedmd && !pi_layouts[o->layout].fixed_md) {
+		log_err("io_uring_pi: fixedmd: pi_layout=%s has no room for a registered buffer with metadata; drop fixedmd or use pi_layout=indirect\n",
+			pi_layouts[o->layout].name);
+		return EINVAL;
+	}
 	if (registered && td->o.nr_files != td->o.open_files)
 		return pi_refuse("registerfiles and sqthread_poll keep every file open; set openfiles to nrfiles or leave it out");
 	if (!pi_layouts[o->layout].pi)

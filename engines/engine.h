@@ -51,7 +51,7 @@
  * @ring_up:	the ring is to be released
  * @cmdprio:	of fio
  * @io_us:	by index
- * @iovecs:	of registered buffers
+ * @iovecs:	of registered buffers: data of each I/O, and all metadata
  * @fds:	of registered files
  * @nr_fds:	how many are open
  * @targets:	list of the job's files

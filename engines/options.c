@@ -379,6 +379,14 @@ struct fio_option pi_fio_options[] = {
 		ENGINE_OPTION,
 	},
 	{
+		.name	= "fixedmd",
+		.lname	= "Fixed (pre-mapped) metadata buffers",
+		.type	= FIO_OPT_STR_SET,
+		.off1	= offsetof(struct pi_options, fixedmd),
+		.help	= "Pre map metadata, with or without fixedbufs (lab kernel; not with pi_layout=none, opcode and passthru)",
+		ENGINE_OPTION,
+	},
+	{
 		.name	= "registerfiles",
 		.lname	= "Register file set",
 		.type	= FIO_OPT_STR_SET,

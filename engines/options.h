@@ -71,6 +71,7 @@ enum {
  * @md_per_io_size: md_per_io_size=
  * @hipri:	hipri
  * @fixedbufs:	fixedbufs
+ * @fixedmd:	fixedmd
  * @registerfiles: registerfiles
  * @sqpoll:	sqthread_poll
  * @sqpoll_cpu:	sqthread_poll_cpu=; -1: any
@@ -121,6 +122,7 @@ struct pi_options {
 	long long md_per_io_size;
 	unsigned int hipri;
 	unsigned int fixedbufs;
+	unsigned int fixedmd;
 	unsigned int registerfiles;
 	unsigned int sqpoll;
 	long long sqpoll_cpu;

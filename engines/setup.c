@@ -112,7 +112,7 @@ int pi_init(struct thread_data *td)
 	e->registered = o->registerfiles || o->sqpoll;
 	e->async_every = o->force_async;
 	e->io_us = calloc(td->o.iodepth, sizeof(*e->io_us));
-	e->iovecs = calloc(td->o.iodepth, sizeof(*e->iovecs));
+	e->iovecs = calloc(td->o.iodepth + 1, sizeof(*e->iovecs));
 	e->fds = calloc(td->o.nr_files, sizeof(*e->fds));
 	if (!e->io_us || !e->iovecs || !e->fds) {
 		pi_fail(td, ENOMEM);
@@ -172,21 +172,31 @@ static int register_files(struct thread_data *td)
 	return ret;
 }
 
+/* those of the data first: an I/O finds its own by its index */
 static int register_buffers(struct thread_data *td)
 {
 	struct pi_engine *e = td->io_ops_data;
+	const struct pi_options *o = td->eo;
+	unsigned int nr = 0;
 	int ret;
 
-	for (unsigned int i = 0; i < td->o.iodepth; i++)
-		e->iovecs[i] = (struct iovec) {
-			.iov_base	= e->io_us[i]->buf,
+	for (; o->fixedbufs && nr < td->o.iodepth; nr++)
+		e->iovecs[nr] = (struct iovec) {
+			.iov_base	= e->io_us[nr]->buf,
 			.iov_len	= td_max_bs(td),
 		};
-	ret = io_uring_register_buffers(&e->ring.uring, e->iovecs,
-					td->o.iodepth);
+	if (o->fixedmd) {
+		e->ios.md_fixed = true;
+		e->ios.md_index = nr;
+		e->iovecs[nr++] = (struct iovec) {
+			.iov_base	= e->ios.md,
+			.iov_len	= e->ios.md_bytes,
+		};
+	}
+	ret = nr ? io_uring_register_buffers(&e->ring.uring, e->iovecs, nr) : 0;
 	if (ret) {
-		log_err("io_uring_pi: fixedbufs: %s; lower iodepth or bs, or raise ulimit -l\n",
-			strerror(-ret));
+		log_err("io_uring_pi: %s: %s; lower iodepth or bs, or raise ulimit -l\n",
+			o->fixedbufs ? "fixedbufs" : "fixedmd", strerror(-ret));
 		pi_fail(td, -ret);
 	}
 	return ret;
@@ -215,6 +225,8 @@ static int ring_up(struct thread_data *td)
 	int ret;
 
 	ret = pi_layout_probe(e->layout, &reason);
+	if (o->fixedmd)
+		ret = ret ?: pi_layout_probe_fixed_md(e->layout, &reason);
 	ret = ret ?: pi_ring_init(&e->ring, &options, &reason);
 	if (ret)
 		return refuse(td, ret, &reason);
@@ -257,11 +269,9 @@ static int choose_mode(struct thread_data *td)
 static int ios_up(struct thread_data *td)
 {
 	struct pi_engine *e = td->io_ops_data;
-	struct pi_reason reason;
 	uint64_t md_bytes = 0;
 	struct fio_file *f;
 	unsigned int i;
-	int ret;
 
 	for_each_file(td, f, i) {
 		const struct pi_target *t = target_get(td, f);
@@ -279,7 +289,15 @@ static int ios_up(struct thread_data *td)
 		pi_fail(td, ENOMEM);
 		return 1;
 	}
-	ret = pi_layout_open(e->layout, &e->ring, &e->ios, &reason);
+	return 0;
+}
+
+static int layout_up(struct thread_data *td)
+{
+	struct pi_engine *e = td->io_ops_data;
+	struct pi_reason reason;
+	int ret = pi_layout_open(e->layout, &e->ring, &e->ios, &reason);
+
 	return ret ? refuse(td, ret, &reason) : 0;
 }
 
@@ -289,9 +307,8 @@ int pi_post_init(struct thread_data *td)
 	struct pi_engine *e = td->io_ops_data;
 	const struct pi_options *o = td->eo;
 
-	if (ring_up(td) || choose_mode(td) || ios_up(td))
-		return 1;
-	if (o->fixedbufs && register_buffers(td))
+	if (ring_up(td) || choose_mode(td) || ios_up(td) ||
+	    register_buffers(td) || layout_up(td))
 		return 1;
 	if (e->registered && register_files(td))
 		return 1;

@@ -34,6 +34,33 @@ def stats(device, **options):
             if line.startswith('io_uring_pi:')]
 
 
+def fixedmd(device):
+    for layout in ('indirect', 'sqe128'):
+        refuses(pi(device, rw='read', **JOB, pi_layout=layout, fixedmd=True), f'{layout}, fixedmd',
+                f"fixedmd with layout '{layout}' needs the lab kernel: see scripts/kernel/")
+    for layout in ('none', 'opcode'):
+        refuses(pi(device, rw='read', **JOB, pi_layout=layout, fixedmd=True), f'{layout}, fixedmd',
+                f'fixedmd: pi_layout={layout} has no room', 'drop fixedmd')
+
+
+def said_by_pi_info(device):
+    info = [BUILD / 't/pi-info', device]
+    done = subprocess.run([*info, '--json'], capture_output=True, text=True)
+    report = json.loads(done.stdout)
+    layouts = report['layouts']
+    ok(done.returncode == 0 and set(layouts) == {*STOCK, *catalog.commands(), *LAB} and
+       not any(layouts[name] for name in (*STOCK, *catalog.commands())) and LAB and
+       all(f"layout '{name}' needs the lab kernel" in layouts[name] for name in LAB) and
+       'needs the lab kernel' in report['fixed_md'],
+       'pi-info --json says what works and what is missing', done.stdout)
+    text = subprocess.run(info, capture_output=True, text=True).stdout
+    said = [line for line in text.splitlines() for name in STOCK
+            if line.split()[-3:] == [name, 'works', 'here']]
+    ok(len(said) == len(STOCK) and text.count("layout '") == text.count('needs the lab kernel') == len(LAB) + 1 and
+       "metadata  registered: fixedmd with layout 'indirect' needs the lab kernel" in text,
+       'pi-info says so to a person', text)
+
+
 def test(device, *others):
     before = ios(device)
     for layout in LAB:
@@ -41,6 +68,7 @@ def test(device, *others):
             refuses(pi(device, rw=rw, **JOB, pi_layout=layout),
                     f'{layout}, {rw}',
                     f"layout '{layout}' needs the lab kernel: see scripts/kernel/")
+    fixedmd(device)
     lines = stats(device, rw='read', **JOB, pi_layout='inline')
     ok(len(lines) == 1 and 'lab kernel' in lines[0],
        'nothing is said about I/Os that were never done', lines)
@@ -78,18 +106,7 @@ def test(device, *others):
     passes(pi(device, rw='randrw', **JOB, pi_mix=50, apptag_mask=0),
            'pi_mix and writes, no application tag compared')
 
-    info = [BUILD / 't/pi-info', device]
-    done = subprocess.run([*info, '--json'], capture_output=True, text=True)
-    layouts = json.loads(done.stdout)['layouts']
-    ok(done.returncode == 0 and set(layouts) == {*STOCK, *catalog.commands(), *LAB} and
-       not any(layouts[name] for name in (*STOCK, *catalog.commands())) and LAB and
-       all(f"layout '{name}' needs the lab kernel" in layouts[name] for name in LAB),
-       'pi-info --json says what works and what is missing', done.stdout)
-    text = subprocess.run(info, capture_output=True, text=True).stdout
-    said = [line for line in text.splitlines() for name in STOCK
-            if line.split()[-3:] == [name, 'works', 'here']]
-    ok(len(said) == len(STOCK) and text.count('needs the lab kernel') == len(LAB),
-       'pi-info says so to a person', text)
+    said_by_pi_info(device)
 
     all_of('sqe128', device, *others)
 

@@ -5,13 +5,9 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.formats import KINDS  # noqa: E402
 from lib.tap import main, ok, passes, pi, plain_read  # noqa: E402
 
-FORMATS = ['512+8', '512+8,type=3', '4096+8', '4096+8,type=3',
-           '4096+64,pos=first', '4096+64,pos=last', '4096+64,type=3,pos=first',
-           '4096+64,type=3,pos=last', '512+64,pos=last', '4096+16,guard=crc64',
-           '512+64,guard=crc64,pos=first', '4096+64,guard=crc64,type=3',
-           '4096+64,type=0']
 TAGS = {
     'pattern': {'pi_opaque': 'pattern'},
     'tag lba': {'pi_apptag': 'lba'},
@@ -41,7 +37,7 @@ SIZE = 4 << 20
 
 
 def test(*devices):
-    for name, device in zip(FORMATS, devices):
+    for name, device in zip(KINDS, devices):
         common = {'size': SIZE, 'iodepth': 16}
         passes(pi(device, rw='write', bs='64k', **common),
                f'{name}: write', write=SIZE >> 16)
@@ -63,7 +59,7 @@ def test(*devices):
                   runtime=1, serialize_overlap=1, **common),
                f'{name}: mixed reads and writes')
 
-    device = devices[FORMATS.index('4096+8')]
+    device = devices[KINDS.index('4096+8')]
     for mode, options in MODES.items():
         common = {'size': SIZE, 'iodepth': 16, 'bs': '8k', **options}
         passes(pi(device, rw='randwrite', verify='crc32c', **common),
@@ -98,4 +94,4 @@ def test(*devices):
 
 
 main(test, ['--append', 'nvme.poll_queues=1',
-            *(word for name in FORMATS for word in ('--disk', name))])
+            *(word for name in KINDS for word in ('--disk', name))])

@@ -17,6 +17,8 @@ MODES = {
     'files': ['registerfiles'],
     'both': ['fixedbufs', 'registerfiles'],
     'sqpoll': ['sqthread_poll'],
+    'metadata': ['fixedmd'],
+    'all': ['fixedbufs', 'registerfiles', 'fixedmd'],
 }
 DEPTHS = [1, 32, 256]
 TAGS = {'GUARD': ('md', 1, 0x40), 'APPTAG': ('md', 3, 0x02),
@@ -25,9 +27,10 @@ BLOCKS = 128
 
 
 def modes(layout):
-    """Not every layout has opcodes for vectors and for fixed buffers."""
+    """Not every layout has opcodes for vectors and for fixed buffers, or room for registered metadata; not every kernel either."""
     row = catalog.rows()[layout]
-    lacking = [option for option, has in (('nonvectored=0', row['vectored']), ('fixedbufs', row['fixed'])) if not has]
+    lacking = [option for option, has in (('nonvectored=0', row['vectored']), ('fixedbufs', row['fixed']),
+                                          ('fixedmd', row['fixed_md'] and not catalog.ask()['fixed_md'])) if not has]
     return [mode for mode, options in MODES.items() if not set(options) & set(lacking)]
 
 

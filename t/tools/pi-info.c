@@ -30,6 +30,8 @@ struct info {
 	int nr_formats;
 	struct pi_reason layout[PI_NR_LAYOUTS];
 	bool layout_works[PI_NR_LAYOUTS];
+	struct pi_reason fixed_md;
+	bool fixed_md_works;
 };
 
 static void probe_layouts(struct info *info)
@@ -37,6 +39,10 @@ static void probe_layouts(struct info *info)
 	for (unsigned int i = 0; i < PI_NR_LAYOUTS; i++)
 		info->layout_works[i] = !pi_layout_probe(&pi_layouts[i],
 							 &info->layout[i]);
+	info->fixed_md = info->layout[PI_LAYOUT_INDIRECT];
+	info->fixed_md_works = info->layout_works[PI_LAYOUT_INDIRECT] &&
+		!pi_layout_probe_fixed_md(&pi_layouts[PI_LAYOUT_INDIRECT],
+					  &info->fixed_md);
 }
 
 /* to go on with the block size that is in use, if that can have PI */
@@ -86,6 +92,8 @@ static void print_person(const struct info *info)
 		printf("%s%-10s%s\n", i ? "          " : "layouts   ",
 		       pi_layouts[i].name, info->layout_works[i] ? "works here" :
 		       info->layout[i].text);
+	printf("metadata  registered: %s\n", info->fixed_md_works ? "works here" :
+	       info->fixed_md.text);
 	if (!info->probe)
 		return;
 	for (int i = 0; i < info->nr_formats; i++) {
@@ -170,10 +178,11 @@ static void print_tables(void)
 		print_string("name", l->name, ", ");
 		print_string("help", l->help, ", ");
 		print_string("sqe", sqe_of(l), ", ");
-		printf("\"pi\": %s, \"command\": %s, \"vectored\": %s, \"fixed\": %s}",
+		printf("\"pi\": %s, \"command\": %s, \"vectored\": %s, \"fixed\": %s, \"fixed_md\": %s}",
 		       l->pi ? "true" : "false", l->passthru ? "true" : "false",
 		       has_mode(l, true, false) ? "true" : "false",
-		       has_mode(l, false, true) ? "true" : "false");
+		       has_mode(l, false, true) ? "true" : "false",
+		       l->fixed_md ? "true" : "false");
 	}
 	printf("], \"guards\": [");
 	for (unsigned int csum = 0; csum <= UINT8_MAX; csum++) {
@@ -205,6 +214,7 @@ static void print_json(const struct info *info)
 		print_string(pi_layouts[i].name, info->layout_works[i] ? "" :
 			     info->layout[i].text,
 			     i + 1 < PI_NR_LAYOUTS ? ", " : "}, ");
+	print_string("fixed_md", info->fixed_md_works ? "" : info->fixed_md.text, ", ");
 	print_tables();
 	printf("}\n");
 }
