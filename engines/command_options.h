@@ -3,7 +3,11 @@
 #ifndef PI_COMMAND_OPTIONS_H
 #define PI_COMMAND_OPTIONS_H
 
+#include "command.h"
+
 struct thread_data;
+
+#define PI_COMMAND_SHARES	8
 
 /* cmd_type= */
 enum {
@@ -18,9 +22,21 @@ enum {
 };
 
 /**
+ * struct pi_command_share - a part of write_mode=
+ * @command:	what is sent for a write
+ * @percent:	of the writes; 0: none was given
+ */
+struct pi_command_share {
+	enum pi_command command;
+	unsigned int percent;
+};
+
+/**
  * struct pi_command_options - which commands a job asks for
  * @type:	cmd_type=, PI_CMD_TYPE_*
  * @write_mode:	write_mode=
+ * @shares:	what that says, @nr of them; none: all writes are writes
+ * @nr:		how many
  * @verify_mode: verify_mode=, PI_VERIFY_MODE_*
  * @deac:	deac=
  * @cdb_len:	cdb_len=
@@ -30,6 +46,8 @@ enum {
 struct pi_command_options {
 	unsigned int type;
 	char *write_mode;
+	struct pi_command_share shares[PI_COMMAND_SHARES];
+	unsigned int nr;
 	unsigned int verify_mode;
 	unsigned int deac;
 	char *cdb_len;
@@ -66,13 +84,14 @@ struct pi_command_options {
 	{								\
 		PI_COMMAND_OPTION("write_mode", "Commands for writes",	\
 			FIO_OPT_STR_STORE, data, at.write_mode,		\
-			"What is sent for a write: write, which alone this engine does"), \
+			"What is sent for a write: write, uncor, zeroes or verify, or shares of them, write/60:zeroes/40; a share without a number gets what is left (pi_layout=passthru only)"), \
+		.cb	= pi_write_mode_cb,				\
 		.def	= "write",					\
 	},								\
 	{								\
 		PI_COMMAND_OPTION("verify_mode", "Commands to verify by", \
 			FIO_OPT_STR, data, at.verify_mode,		\
-			"What is sent for a read of fio's verify=: Read, which alone this engine does"), \
+			"What is sent to verify what fio's verify= has written (pi_layout=passthru only)"), \
 		.def	= "read",					\
 		.posval	= {						\
 			{ .ival = "read",				\
@@ -88,7 +107,7 @@ struct pi_command_options {
 	{								\
 		PI_COMMAND_OPTION("deac", "Deallocate bit of Write Zeroes", \
 			FIO_OPT_BOOL, data, at.deac,			\
-			"Set DEAC in Write Zeroes commands"),		\
+			"Set DEAC in the commands of write_mode=zeroes: the device may deallocate"), \
 		.def	= "0",						\
 	},								\
 	{								\
@@ -108,11 +127,37 @@ struct pi_command_options {
 	}
 
 /**
+ * pi_write_mode_cb() - read write_mode=, for fio's parser
+ * @data:	struct pi_options of the job
+ * @str:	what was given
+ *
+ * Return: 0, or 1 after one line on standard error.
+ */
+int pi_write_mode_cb(void *data, const char *str);
+
+/**
+ * pi_commands_sent() - what a job sends beside reads and writes
+ * @c:		of the job
+ *
+ * Return: 1 << enum pi_command, PI_COMMAND_RW included where some of its writes
+ * are that.
+ */
+unsigned int pi_commands_sent(const struct pi_command_options *c);
+
+/**
+ * pi_commands_write() - whether a job changes what is on a device
+ * @td:		of the job
+ *
+ * Return: false where it reads only, or all that it sends is Verify.
+ */
+bool pi_commands_write(const struct thread_data *td);
+
+/**
  * pi_commands_check() - refuse commands that a job cannot have
  * @td:		of the job, its layout settled
  *
  * Return: 0, or an errno after one line on standard error.
  */
-int pi_commands_check(const struct thread_data *td);
+int pi_commands_check(struct thread_data *td);
 
 #endif

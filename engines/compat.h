@@ -20,6 +20,22 @@
 #define PI_PLACES(td)	false
 #endif
 
+/* came with fio 3.38; before, fio looks at each read of verify= itself */
+#if FIO_IOOPS_VERSION < 36
+#define PI_IO_U_F_VER_IN_DEV	0
+#else
+#define PI_IO_U_F_VER_IN_DEV	IO_U_F_VER_IN_DEV
+#endif
+
+/* flags that say what verify= is to find, shortly before this header (June 2026) */
+#if __has_include("engines/bsg.h")
+#define PI_IO_U_F_ZEROED	IO_U_F_ZEROED
+#define PI_IO_U_F_ERRORED	IO_U_F_ERRORED
+#else
+#define PI_IO_U_F_ZEROED	0
+#define PI_IO_U_F_ERRORED	0
+#endif
+
 /* came with fio 3.36, and with it cmdprio_hint */
 #ifndef CMDPRIO_OPTIONS
 #define CMDPRIO_BOTH_WAYS(data, opt_group, opt, text, member, low, high) {	\

@@ -39,6 +39,7 @@
  * @generate_now: what pi_inject= puts itself around
  * @verify_now:	likewise, the tuples of a read
  * @done:	with reads and with writes
+ * @command_debt: by share of write_mode=, what it has to come
  * @mix:	percent of I/Os with PI
  * @mix_carry:	what is left of it
  * @vectors:	iovecs of the largest I/O
@@ -80,6 +81,7 @@ struct pi_engine {
 			   uint32_t blocks);
 	void (*done[2])(struct thread_data *td, struct io_u *io_u,
 			uint32_t blocks);
+	int command_debt[PI_COMMAND_SHARES];
 	unsigned int mix;
 	unsigned int mix_carry;
 	unsigned int vectors;
@@ -193,12 +195,15 @@ static inline struct pi_where pi_describe(struct thread_data *td,
 					      uint32_t blocks)
 {
 	struct pi_engine *e = td->io_ops_data;
+	struct pi_target *t = FILE_ENG_DATA(io_u->file);
+	struct pi_io *io = &e->ios.io[io_u->index];
 
 	return (struct pi_where) {
 		.td	= td,
 		.io_u	= io_u,
-		.target	= FILE_ENG_DATA(io_u->file),
-		.io	= &e->ios.io[io_u->index],
+		.target	= t,
+		.io	= io,
+		.command = t->ns.nsid ? pi_command_of(io) : PI_COMMAND_RW,
 		.finder	= finder,
 		.blocks	= blocks,
 	};
@@ -232,6 +237,16 @@ void pi_wrong(struct thread_data *td, struct io_u *io_u, uint32_t blocks);
  */
 void pi_failed(struct thread_data *td, struct io_u *io_u, int err,
 	       unsigned int status);
+
+/**
+ * pi_read_again() - read what an I/O was about, without the device's checks
+ * @td:		of the job
+ * @io_u:	the I/O, whose buffers get data and metadata as the media has
+ *		them
+ *
+ * Return: false when that fails too.
+ */
+bool pi_read_again(struct thread_data *td, struct io_u *io_u);
 
 /* setup.c: what comes before the first I/O and after the last */
 

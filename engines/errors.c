@@ -40,7 +40,7 @@ void pi_errors_exit(struct pi_errors *errors)
 }
 
 static void record(struct pi_errors *errors, const struct pi_where *where,
-		   const struct pi_mismatch *bad)
+		   const struct pi_mismatch *bad, const char *tag)
 {
 	const struct pi_options *o = where->td->eo;
 	const struct io_u *io_u = where->io_u;
@@ -52,9 +52,9 @@ static void record(struct pi_errors *errors, const struct pi_where *where,
 		"{\"file\": %s, \"job\": %s, \"direction\": \"%s\", \"offset\": %llu, \"block\": %" PRIu64 ", \"block_in_io\": %u, \"tag\": \"%s\", \"byte\": %u, \"expected\": \"0x%" PRIx64 "\", \"actual\": \"0x%" PRIx64 "\", \"finder\": \"%s\"}\n",
 		pi_json_string(file, sizeof(file), io_u->file->file_name),
 		pi_json_string(job, sizeof(job), where->td->o.name),
-		io_ddir_name(io_u->ddir), io_u->offset,
+		pi_what(where), io_u->offset,
 		pi_first_block(where) + bad->block, bad->block,
-		pi_tag_name(bad->tag), bad->offset, bad->expected, bad->actual,
+		tag, bad->offset, bad->expected, bad->actual,
 		finders[where->finder]);
 	if (--errors->records_left)
 		return;
@@ -163,7 +163,7 @@ static void print(struct pi_errors *errors, const struct pi_where *where,
 			 more > 1 ? "s" : "");
 	log_err("io_uring_pi: %s: block %" PRIu64 " (%u of %u in the %s at offset %llu): %s expected 0x%" PRIx64 ", found 0x%" PRIx64 " by the %s%s%s%s\n",
 		io_u->file->file_name, pi_first_block(where) + bad->block,
-		bad->block + 1, where->io->blocks, io_ddir_name(io_u->ddir),
+		bad->block + 1, where->io->blocks, pi_what(where),
 		io_u->offset, tag, bad->expected, bad->actual,
 		finders[where->finder],
 		status_words(where, status, sizeof(status)), others,
@@ -216,7 +216,7 @@ static uint32_t scan(struct pi_errors *errors, const struct pi_where *where,
 			first = bad;
 		errors->tags[bad.tag]++;
 		errors->by_device[bad.tag] += where->finder == PI_BY_DEVICE;
-		record(errors, where, &bad);
+		record(errors, where, &bad, pi_tag_name(bad.tag));
 		dump(errors, where, bad.block);
 	}
 	if (shown)
@@ -252,7 +252,7 @@ void pi_errors_device(struct pi_errors *errors,
 	log_err("io_uring_pi: %s: blocks %" PRIu64 " to %" PRIu64 " (%s at offset %llu): the device found wrong protection information%s, %s%s\n",
 		io_u->file->file_name, pi_first_block(where),
 		pi_first_block(where) + where->blocks - 1,
-		io_ddir_name(io_u->ddir), io_u->offset,
+		pi_what(where), io_u->offset,
 		status_words(where, status, sizeof(status)), why,
 		last_words(errors));
 }
@@ -265,8 +265,81 @@ void pi_errors_command(struct pi_errors *errors,
 	if (++errors->lines > MAX_LINES)
 		return;
 	log_err("io_uring_pi: %s: %s at offset %llu: NVMe status 0x%x: %s%s\n",
-		io_u->file->file_name, io_ddir_name(io_u->ddir), io_u->offset,
+		io_u->file->file_name, pi_what(where), io_u->offset,
 		where->status, nvme_status_to_string(where->status, false),
+		last_words(errors));
+}
+
+/* the first byte of a block that is not as it was sent: -1, all are */
+static int first_difference(const uint8_t *sent, const uint8_t *media,
+			    uint32_t len, uint32_t block, uint32_t stride,
+			    struct pi_mismatch *bad)
+{
+	const size_t at = (size_t)block * stride;
+
+	for (uint32_t i = 0; i < len; i++) {
+		if (sent[at + i] == media[at + i])
+			continue;
+		*bad = (struct pi_mismatch) {
+			.block		= block,
+			.offset		= i,
+			.expected	= sent[at + i],
+			.actual		= media[at + i],
+		};
+		return i;
+	}
+	return -1;
+}
+
+/* in the data or, then @tag says so, in metadata of its own */
+static bool block_differs(const struct pi_where *where, const char *sent,
+			  uint32_t block, struct pi_mismatch *bad,
+			  const char **tag)
+{
+	const struct pi_target *t = where->target;
+	const struct io_u *io_u = where->io_u;
+	const uint32_t stride = t->ns.stride;
+
+	*tag = "data";
+	if (first_difference((const uint8_t *)sent, io_u->xfer_buf, stride,
+			     block, stride, bad) >= 0)
+		return true;
+	*tag = "metadata";
+	return t->md_size &&
+	       first_difference((const uint8_t *)sent + io_u->xfer_buflen,
+				where->io->md, t->md_size, block, t->md_size,
+				bad) >= 0;
+}
+
+void pi_errors_differ(struct pi_errors *errors, const struct pi_where *where,
+		      const void *sent)
+{
+	const struct io_u *io_u = where->io_u;
+	struct pi_mismatch bad, first = { 0 };
+	const char *tag, *what = NULL;
+
+	for (uint32_t block = 0; block < where->blocks; block++) {
+		if (!block_differs(where, sent, block, &bad, &tag))
+			continue;
+		record(errors, where, &bad, tag);
+		dump(errors, where, block);
+		if (what)
+			continue;
+		what = tag;
+		first = bad;
+	}
+	if (++errors->lines > MAX_LINES)
+		return;
+	if (!what) {
+		log_err("io_uring_pi: %s: compare at offset %llu: NVMe status 0x%x, but not when read again; was it being written meanwhile?%s\n",
+			io_u->file->file_name, io_u->offset, where->status,
+			last_words(errors));
+		return;
+	}
+	log_err("io_uring_pi: %s: block %" PRIu64 " (%u of %u in the compare at offset %llu): byte %u of the %s expected 0x%" PRIx64 ", found 0x%" PRIx64 " by the device (NVMe status 0x%x)%s\n",
+		io_u->file->file_name, pi_first_block(where) + first.block,
+		first.block + 1, where->io->blocks, io_u->offset, first.offset,
+		what, first.expected, first.actual, where->status,
 		last_words(errors));
 }
 

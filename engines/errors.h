@@ -81,6 +81,15 @@ void pi_errors_command(struct pi_errors *errors,
 		       const struct pi_where *where);
 
 /**
+ * pi_errors_differ() - report what a Compare found to differ
+ * @errors:	of the job
+ * @where:	the I/O, whose buffers have what is on the media
+ * @sent:	data and, behind it, metadata that it was compared with
+ */
+void pi_errors_differ(struct pi_errors *errors, const struct pi_where *where,
+		      const void *sent);
+
+/**
  * pi_errors_gone() - report the first I/O for which there was no disk any more
  * @errors:	of the job
  * @io_u:	the I/O

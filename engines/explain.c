@@ -5,21 +5,33 @@
 #include "engine.h"
 
 /* metadata as it is on the media, and nothing that the device has stripped */
-static bool read_again(struct thread_data *td, struct io_u *io_u)
+bool pi_read_again(struct thread_data *td, struct io_u *io_u)
 {
 	struct pi_engine *e = td->io_ops_data;
 	struct pi_target *t = FILE_ENG_DATA(io_u->file);
 	struct pi_io *io = &e->ios.io[io_u->index];
 
-	return !pi_unchecked_rw(&e->unchecked, t->ns.nsid ? &t->ns : NULL, 0,
-				io_u->file->fd, io_u->offset, io_u->xfer_buf,
-				io_u->xfer_buflen, io->md,
-				io->blocks * t->md_size, io->ref);
+	/* a command that moves no data may name more than one that does */
+	const uint32_t most = t->ns.nsid && t->reach ? t->reach : io->blocks;
+
+	for (uint32_t done = 0; done < io->blocks; done += most) {
+		const uint32_t blocks = min(most, io->blocks - done);
+		const uint64_t stride = io_u->xfer_buflen / io->blocks;
+
+		if (pi_unchecked_rw(&e->unchecked, t->ns.nsid ? &t->ns : NULL, 0,
+				    io_u->file->fd, io_u->offset + done * stride,
+				    (char *)io_u->xfer_buf + done * stride,
+				    blocks * stride,
+				    (char *)io->md + (uint64_t)done * t->md_size,
+				    blocks * t->md_size, io->ref + done))
+			return false;
+	}
+	return true;
 }
 
 static const char *nothing_found(const struct pi_where *where)
 {
-	if (where->io_u->ddir == DDIR_READ)
+	if (pi_on_media(where))
 		return "but not when asked again; was it being written meanwhile?";
 	if (where->target->stacked)
 		return "but what the host sent is right, apart from reference tags, in whose place the kernel has put its own";
@@ -47,7 +59,7 @@ static bool explain(struct thread_data *td, struct io_u *io_u,
 				 "and with pi_act=1 keeps it to itself; read with pi_act=0 to see it");
 		return false;
 	}
-	if (io_u->ddir == DDIR_READ && !read_again(td, io_u)) {
+	if (pi_on_media(&where) && !pi_read_again(td, io_u)) {
 		pi_errors_device(&e->errors, &where, status ?
 				 "and does not say of which block" :
 				 "and does not say which tag of which block");

@@ -44,9 +44,10 @@ struct blocks {
 	uint64_t device_verified;
 };
 
-static struct blocks count_blocks(const struct pi_target *targets, bool act)
+static struct blocks count_blocks(const struct pi_target *targets, bool act,
+				  const uint64_t *commands)
 {
-	struct blocks b = { 0 };
+	struct blocks b = { .device_generated = commands[PI_COMMAND_ZEROES] };
 
 	for (const struct pi_target *t = targets; t; t = t->next) {
 		const uint64_t reads = pi_target_blocks(t, t->bytes[DDIR_READ]);
@@ -63,7 +64,35 @@ static struct blocks count_blocks(const struct pi_target *targets, bool act)
 		if (t->chk)
 			b.device_verified += reads + (act ? 0 : writes);
 	}
+	if (targets && targets->chk)
+		b.device_verified += commands[PI_COMMAND_VERIFY] +
+				     commands[PI_COMMAND_COMPARE];
 	return b;
+}
+
+/* of what a job sent beside reads and writes, or nothing */
+static const char *commands(char *buf, size_t size, const uint64_t *nr,
+			    bool json)
+{
+	static const char * const words[PI_NR_COMMANDS] = {
+		[PI_COMMAND_UNCOR]	= "marked uncorrectable",
+		[PI_COMMAND_ZEROES]	= "zeroed",
+		[PI_COMMAND_VERIFY]	= "verified",
+		[PI_COMMAND_COMPARE]	= "compared",
+	};
+	int len = 0;
+
+	buf[0] = '\0';
+	for (int i = PI_COMMAND_RW + 1; i < PI_NR_COMMANDS; i++)
+		if (json)
+			len += snprintf(buf + len, size - len,
+					"%s\"%s\": %" PRIu64, len ? ", " : "",
+					pi_command_kinds[i].name, nr[i]);
+		else if (nr[i])
+			len += snprintf(buf + len, size - len,
+					", %" PRIu64 " %s by the device", nr[i],
+					words[i]);
+	return buf;
 }
 
 void pi_stats_write(struct pi_stats *stats, const struct thread_data *td,
@@ -71,10 +100,10 @@ void pi_stats_write(struct pi_stats *stats, const struct thread_data *td,
 		    const struct pi_errors *errors)
 {
 	const struct pi_options *o = td->eo;
-	const struct blocks b = count_blocks(targets, o->act);
+	const struct blocks b = count_blocks(targets, o->act, stats->commands);
 	uint64_t by_host[PI_NR_TAGS];
 	char job[PI_JSON_ROOM], host[160], device[160], ns[160], calls[160];
-	char times[400] = "";
+	char times[400] = "", sent[160];
 
 	for (int i = 0; i < PI_NR_TAGS; i++)
 		by_host[i] = errors->tags[i] - errors->by_device[i];
@@ -84,11 +113,12 @@ void pi_stats_write(struct pi_stats *stats, const struct thread_data *td,
 			 stats->clock_ns, parts(ns, sizeof(ns), stats->ns),
 			 parts(calls, sizeof(calls), stats->calls));
 	pi_lines_write(&stats->line,
-		"{\"schema\": 1, \"engine\": \"io_uring_pi\", \"fio\": \"%s\", \"job\": %s, \"group\": %u, \"thread\": %u, \"layout\": \"%s\", \"pi_ios\": %" PRIu64 ", \"plain_ios\": %" PRIu64 ", \"blocks\": {\"generated\": %" PRIu64 ", \"verified\": %" PRIu64 "}, \"device_blocks\": {\"generated\": %" PRIu64 ", \"verified\": %" PRIu64 "}, \"wrong\": {\"host\": %s, \"device\": %s}, \"device_ios\": %" PRIu64 "%s}\n",
+		"{\"schema\": 1, \"engine\": \"io_uring_pi\", \"fio\": \"%s\", \"job\": %s, \"group\": %u, \"thread\": %u, \"layout\": \"%s\", \"pi_ios\": %" PRIu64 ", \"plain_ios\": %" PRIu64 ", \"blocks\": {\"generated\": %" PRIu64 ", \"verified\": %" PRIu64 "}, \"device_blocks\": {\"generated\": %" PRIu64 ", \"verified\": %" PRIu64 "}, \"commands\": {%s}, \"wrong\": {\"host\": %s, \"device\": %s}, \"device_ios\": %" PRIu64 "%s}\n",
 		PI_FIO_VERSION, pi_json_string(job, sizeof(job), td->o.name),
 		td->groupid, td->thread_number, pi_layouts[o->layout].name,
 		stats->pi_ios, stats->plain_ios, b.generated, b.verified,
 		b.device_generated, b.device_verified,
+		commands(sent, sizeof(sent), stats->commands, true),
 		tags(host, sizeof(host), by_host),
 		tags(device, sizeof(device), errors->by_device),
 		errors->device_ios, times);
@@ -99,8 +129,8 @@ void pi_stats_print(const struct thread_data *td, const struct pi_stats *stats,
 		    const struct pi_errors *errors)
 {
 	const struct pi_options *o = td->eo;
-	const struct blocks b = count_blocks(targets, o->act);
-	char opaque[40] = "", mix[80] = "";
+	const struct blocks b = count_blocks(targets, o->act, stats->commands);
+	char opaque[40] = "", mix[80] = "", sent[200];
 
 	if (!(output_format & FIO_OUTPUT_NORMAL) || !pi_layouts[o->layout].pi)
 		return;
@@ -111,11 +141,12 @@ void pi_stats_print(const struct thread_data *td, const struct pi_stats *stats,
 	if (o->mix < 100)
 		snprintf(mix, sizeof(mix), ", %" PRIu64 " I/Os with protection information, %" PRIu64 " without",
 			 stats->pi_ios, stats->plain_ios);
-	log_info("io_uring_pi: %s: layout %s%s: %" PRIu64 " blocks read%s, %" PRIu64 " written with %s tuples; wrong: %" PRIu64 " guard, %" PRIu64 " application tag, %" PRIu64 " reference tag%s; %" PRIu64 " I/Os refused by the device\n",
+	log_info("io_uring_pi: %s: layout %s%s: %" PRIu64 " blocks read%s, %" PRIu64 " written with %s tuples%s; wrong: %" PRIu64 " guard, %" PRIu64 " application tag, %" PRIu64 " reference tag%s; %" PRIu64 " I/Os refused by the device\n",
 		 td->o.name, pi_layouts[o->layout].name, mix, b.by_dir[DDIR_READ],
 		 o->verify & PI_VERIFY_HOST && !o->act &&
 		 b.verified == b.by_dir[DDIR_READ] ? " and verified" : "",
 		 b.by_dir[DDIR_WRITE], o->act ? "the device's" : "generated",
+		 commands(sent, sizeof(sent), stats->commands, false),
 		 errors->tags[PI_TAG_GUARD], errors->tags[PI_TAG_APP],
 		 errors->tags[PI_TAG_REF], opaque, errors->device_ios);
 	log_info_flush();

@@ -29,6 +29,7 @@ enum pi_stats_part {
  * struct pi_stats - what one job has done
  * @pi_ios:	reads and writes with PI that came through
  * @plain_ios:	and those without
+ * @commands:	blocks that commands other than reads and writes were for
  * @line:	of pi_stats=
  * @timed:	pi_time=1
  * @clock_ns:	what a part that takes no time is measured to take
@@ -38,6 +39,7 @@ enum pi_stats_part {
 struct pi_stats {
 	uint64_t pi_ios;
 	uint64_t plain_ios;
+	uint64_t commands[PI_NR_COMMANDS];
 	struct pi_lines line;
 	bool timed;
 	uint64_t clock_ns;

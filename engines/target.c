@@ -181,7 +181,7 @@ static int check_unused(struct thread_data *td, struct fio_file *f, int fd)
 	struct pi_reason reason;
 	char disk[64];
 
-	if (f->filetype != FIO_TYPE_CHAR || !(td_write(td) || td_trim(td)) ||
+	if (f->filetype != FIO_TYPE_CHAR || !pi_commands_write(td) ||
 	    td->o.allow_mounted_write ||
 	    pi_sibling(fd, disk, sizeof(disk)) ||
 	    !pi_usage(strrchr(disk, '/') + 1, &reason))

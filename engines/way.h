@@ -16,6 +16,7 @@
  * @init:	adapt a job to it, or refuse what this way has not: 0, or an errno
  *		after one line on standard error
  * @prep:	for any I/O, reads and writes with PI: of one buffer, vectored
+ * @choose:	put itself before what I/Os go through, once that is settled
  * @event:	of a read or write with PI
  * @event_other: of anything else, and of what did not go well
  */
@@ -31,6 +32,7 @@ struct pi_way {
 			  const struct pi_options *o);
 	int (*init)(struct thread_data *td);
 	int (*prep[2])(struct thread_data *td, struct io_u *io_u);
+	void (*choose)(struct thread_data *td);
 	struct io_u *(*event)(struct thread_data *td, struct io_u *io_u,
 			      int res);
 	struct io_u *(*event_other)(struct thread_data *td, struct io_u *io_u,
@@ -39,17 +41,20 @@ struct pi_way {
 
 extern const struct pi_way pi_way_block;
 extern const struct pi_way pi_way_passthru;
+extern const struct pi_way pi_way_commands;
 
 /**
  * pi_way() - that of a job whose layout is settled
  * @o:		of the job
  *
- * Return: one of the two.
+ * Return: one of the three.
  */
 static inline const struct pi_way *pi_way(const struct pi_options *o)
 {
-	return pi_layouts[o->layout].passthru ? &pi_way_passthru :
-						&pi_way_block;
+	if (!pi_layouts[o->layout].passthru)
+		return &pi_way_block;
+	return pi_commands_sent(&o->commands) != 1 << PI_COMMAND_RW ?
+	       &pi_way_commands : &pi_way_passthru;
 }
 
 #endif

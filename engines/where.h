@@ -2,6 +2,7 @@
 #ifndef PI_WHERE_H
 #define PI_WHERE_H
 
+#include "command.h"
 #include "io.h"
 #include "target.h"
 
@@ -23,6 +24,7 @@ enum pi_finder {
  * @io_u:	what fio calls the I/O
  * @target:	its file
  * @io:		what the engine has of it
+ * @command:	what was sent
  * @finder:	who
  * @blocks:	how many of its intervals have data
  * @status:	of NVMe, where the device gave one; else 0
@@ -32,6 +34,7 @@ struct pi_where {
 	struct io_u *io_u;
 	const struct pi_target *target;
 	const struct pi_io *io;
+	enum pi_command command;
 	enum pi_finder finder;
 	uint32_t blocks;
 	unsigned int status;
@@ -46,6 +49,31 @@ struct pi_where {
 static inline uint64_t pi_first_block(const struct pi_where *where)
 {
 	return where->io->number;
+}
+
+/**
+ * pi_what() - what an I/O is called in messages
+ * @where:	the I/O
+ *
+ * Return: a word.
+ */
+static inline const char *pi_what(const struct pi_where *where)
+{
+	return where->command != PI_COMMAND_RW ?
+	       pi_command_kinds[where->command].name :
+	       io_ddir_name(where->io_u->ddir);
+}
+
+/**
+ * pi_on_media() - whether what was wrong is what the device had
+ * @where:	the I/O
+ *
+ * Return: false for a write, whose data and tuples are the host's.
+ */
+static inline bool pi_on_media(const struct pi_where *where)
+{
+	return where->io_u->ddir == DDIR_READ ||
+	       where->command == PI_COMMAND_VERIFY;
 }
 
 #endif

@@ -18,7 +18,9 @@ LESS = {'size=256m': 'size=8m', 'size=768m': 'size=24m', 'offset=768m': 'offset=
         # and what takes its time as many I/Os, however slow they are here
         'time_based=1': 'time_based=0', r'runtime=\$\{RUNTIME\}': 'io_size=2m', 'ramp_time=2': 'ramp_time=0'}
 VARIABLES = {'ENGINE': str(BUILD / 'io_uring_pi.so'), 'ERRORS': 'errors', 'LAYOUT': 'indirect', 'IOS': '500'}
-READ_ONLY = ('random-read', 'verify-drive', 'layouts')
+READ_ONLY = ('random-read', 'verify-drive', 'layouts', 'scrub')
+# what sends commands: for fio these are writes, to a character device
+COMMANDS = ('scrub',)
 
 
 def fio(name, device):
@@ -27,8 +29,10 @@ def fio(name, device):
         text = re.sub(rf'^{long}$', short, text, flags=re.M)
     Path('job.fio').write_text(text)
     Path('errors').unlink(missing_ok=True)
-    words = [FIO, '--output-format=json', '--eta=never', 'job.fio', *(['--readonly'] if name in READ_ONLY else [])]
-    done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, **VARIABLES, 'DUT': device})
+    readonly = name in READ_ONLY and name not in COMMANDS
+    words = [FIO, '--output-format=json', '--eta=never', 'job.fio', *(['--readonly'] if readonly else [])]
+    dut = device.replace('/dev/nvme', '/dev/ng') if name in COMMANDS else device
+    done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, **VARIABLES, 'DUT': dut})
     begin = done.stdout.find('{')
     try:
         jobs = {job['jobname']: job for job in json.loads(done.stdout[begin:])['jobs']}
@@ -54,17 +58,18 @@ def runs(name, device, jobs):
 def test(small, large):
     # all but what pi-bench runs itself
     ours = {path.stem for path in (ROOT / 'configs').glob('*.fio')} - {'bench', 'lab', 'perf'}
-    tried = {'quick-check': 1, 'random-read': 4, 'verify-drive': 1, 'layouts': 1, 'mixed-load': 4, 'faults': 6, 'soak': 4}
+    tried = {'quick-check': 1, 'random-read': 4, 'verify-drive': 1, 'scrub': 1, 'layouts': 1, 'mixed-load': 4, 'faults': 6, 'soak': 4}
     ok(set(tried) == ours, 'each is tried here', set(tried) ^ ours)
     for device in (small, large):
         for name, jobs in tried.items():
             # the faults that the last job leaves are its own business
             runs(name, device, jobs)
         poke(device, 77, ('md', 0, 1))
-        done, ran = fio('verify-drive', device)
-        records = [json.loads(line) for line in Path('errors').read_text().splitlines()]
-        ok([record['block'] for record in records] == [77] and ran['verify']['total_err'] == 1,
-           'verify-drive finds the one block and goes on', records, done)
+        for name, job in (('verify-drive', 'verify'), ('scrub', 'scrub')):
+            done, ran = fio(name, device)
+            records = [json.loads(line) for line in Path('errors').read_text().splitlines()]
+            ok([record['block'] for record in records] == [77] and ran[job]['total_err'] == 1,
+               f'{name} finds the one block and goes on', records, done)
         poke(device, 77, ('md', 0, 1))
 
 

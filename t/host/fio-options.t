@@ -17,7 +17,7 @@ VALUES = {'hipri': True, 'fixedbufs': True, 'registerfiles': True, 'sqthread_pol
           'md_per_io_size': 4096, 'pi_chk': 'GUARD', 'apptag': 7, 'apptag_mask': 0xff, 'cmd_type': 'nvme', 'cmd_type=bsg': 'bsg',
           'nonvectored': 0, 'write_mode': 'zeroes', 'verify_mode': 'compare', 'cdb_len': 16, 'read_mode': 'prefetch'}
 # what an option says nothing without
-WITH = {'sqthread_poll_cpu': {'sqthread_poll': True}, 'uncached': {'direct': 1},
+WITH = {'deac': {'write_mode': 'zeroes'}, 'sqthread_poll_cpu': {'sqthread_poll': True}, 'uncached': {'direct': 1},
         **{name: {'cmdprio_percentage': 50} for name in ('cmdprio_class', 'cmdprio', 'cmdprio_hint')}}
 WAYS = {'block': 'indirect', 'character': 'passthru'}
 MISSING = '/dev/null/disk'
