@@ -187,7 +187,9 @@ $(B)/t/insn-plugin.so: t/bench/insn-plugin.c t/bench/qemu-plugin.h | deps
 	@mkdir -p $(@D)
 	$(call RUN,CC)$(CC) $(LIB_FLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -shared -o $@ $<
 
-$(B)/t/insn-mark $(B)/t/insn-known: $(B)/t/%: %.c | deps
+$(B)/t/insn-mark: t/bench/insn-mark.c | deps
+$(B)/t/insn-known: t/guest/insn-known.S | deps
+$(B)/t/insn-mark $(B)/t/insn-known:
 	@mkdir -p $(@D)
 	$(call RUN,CC)$(CC) $(WARN) $(CFLAGS) -static -nostdlib -o $@ $<
 

@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 
-from . import cells, compare, device, document, environment, fio, formats, gate, guest, lab
+from . import cells, compare, device, document, environment, explain, fio, formats, gate, guest, lab
 from . import measure, perf, report, results, screen, selftest, session
 from .errors import ENVIRONMENT, IO, OK, REGRESSED, UNDECIDED, Failure, Interrupted
 from .host import Host
@@ -104,8 +104,8 @@ def parser():
     inner = commands.add_parser("session", help="run one session in this machine (used in guests)")
     inner.add_argument("spec", metavar="JSON")
     inner.add_argument("out", metavar="DIR")
-    lab.add_parsers(commands)
-    perf.add_parsers(commands)
+    for each in (lab, perf, explain):
+        each.add_parsers(commands)
     return top
 
 
@@ -366,6 +366,7 @@ COMMANDS = {
     "selftest": prove,
     **lab.COMMANDS,
     **perf.COMMANDS,
+    **explain.COMMANDS,
 }
 
 

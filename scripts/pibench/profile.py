@@ -1,9 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What was executed, by function: the tree of calls that t/bench/insn-plugin.c writes."""
+"""What was executed, by function: the tree of calls that t/bench/insn-plugin.c writes, sorted into rooms, and two of them compared."""
 
 import dataclasses
+import re
+import statistics
 
 from . import symbols
+
+FIO, ENGINE, CHECKSUM, URING, BLOCK, INTEGRITY, PINNING, SLAB, DRIVER, DRIVE, ENTRY, OTHERS, UNEXPLAINED = ROOMS = (
+    "fio", "engine", "checksum", "io_uring", "block layer", "integrity", "pinning", "slab", "driver", "emulated drive",
+    "entry and exit", "interrupts and others", "unexplained",
+)  # fmt: skip
+HOST = "host"
+# a smaller difference of a function, in instructions an I/O, is none
+LEAST = 0.5
 
 @dataclasses.dataclass
 class Node:
@@ -14,6 +24,7 @@ class Node:
     instructions: int = 0
     calls: int = 0
     children: dict = dataclasses.field(default_factory=dict)
+    room: str = OTHERS
 
     @property
     def key(self):
@@ -78,3 +89,196 @@ def merge(more, less):
         nothing = Node(*key)
         found.children[key] = merge(more.children.get(key, nothing), less.children.get(key, nothing))
     return found
+
+
+# Whose a function of the kernel is, by its name; the first that fits. Those that none knows (locks, copies, lists) are their caller's.
+KERNEL_ROOMS = (
+    (INTEGRITY, re.compile(r"\w*integrity|t10_pi_|ext_pi_|io_prep_rw_pi|io_uring_attr|io_\w*_(pi|meta)(_|$)")),
+    (PINNING, re.compile(r"iov_iter_extract|pin_user|_*unpin_|_*gup_|_*get_user_pages|try_grab_folio|_*bio_release_pages|bio_iov_iter_")),
+    (SLAB, re.compile(r"_*k[mzv]*alloc|_*kv?free|_*kmem_cache_|_*slab_|mempool_|refill_objects|get_from_partial")),
+    (URING, re.compile(r"_*(x64_sys_|se_sys_|do_sys_)?io_(?!schedule|apic|bitmap)|_*(x64_sys_|se_sys_|do_sys_)io_uring")),
+    (BLOCK, re.compile(r"_*(blk|bio|bdev|blkdev|blkcg|submit_bio|sbitmap|rq_qos|elv|dd_|wbt|disk|part_stat|update_io_ticks|iocb_|kiocb_)")),
+    (DRIVER, re.compile(r"_*(scsi|sd|nvme)_")),
+    (ENTRY, re.compile(r"entry_SYSCALL|do_syscall_64|x64_sys_call|syscall_(enter|exit|return|trace)|swapgs_|(arch_)?exit_to_user_mode")),
+)  # fmt: skip
+CHECKSUMS = re.compile(r"_*(crc|arch_crc|csum|do_csum|ip_compute_csum)|guard_|\w+_(crc|csum)(_|$)")
+# of modules all, and the same functions where they are built in
+MODULES = {"scsi_debug": DRIVE, "null_blk": DRIVE, "scsi_mod": DRIVER, "sd_mod": DRIVER, "nvme": DRIVER, "nvme_core": DRIVER}
+DRIVES = re.compile(r"null_|scsi_debug_|sdebug_|schedule_resp|resp_|do_device_access|dif_(verify|copy)|prot_verify")
+# what is a part of the way of an I/O also where an interrupt or a thread of the kernel does it
+ANYWHERE = (URING, BLOCK, INTEGRITY, DRIVER, DRIVE)
+# what a drive calls of those above it is theirs; all other that it calls is its own
+ABOVE = (URING, BLOCK, INTEGRITY, DRIVER)
+PROGRAM = (FIO, ENGINE, CHECKSUM)
+LIBRARIES = ("vdso",)
+
+
+def kernel_room(node, caller):
+    """Of a function of the kernel that was called from a room."""
+    room = MODULES.get(node.module) or DRIVES.match(node.name) and DRIVE
+    if not room and CHECKSUMS.match(node.name):
+        room = CHECKSUM
+    room = room or next((room for room, names in KERNEL_ROOMS if names.match(node.name)), None)
+    if caller == DRIVE and room not in ABOVE or caller == OTHERS and room not in ANYWHERE:
+        return caller
+    return room or (ENTRY if caller in PROGRAM else caller)
+
+
+def room_of(node, caller, by_program):
+    """Of a node that was called from a room; other programs than the job have none of their own."""
+    if node.key in (symbols.LOST, symbols.NAMES[symbols.UNKNOWN_KERNEL]):
+        return UNEXPLAINED
+    if node.name == symbols.OF_JOB:
+        return FIO
+    if by_program and caller == OTHERS or not node.module:
+        return OTHERS
+    if node.module == "fio":
+        return FIO
+    if node.module == "engine":
+        return CHECKSUM if caller == CHECKSUM or CHECKSUMS.match(node.name) else ENGINE
+    if node.module in LIBRARIES or ".so" in node.module:
+        return caller
+    return kernel_room(node, caller)
+
+
+def settle(root):
+    """Give each node its room, from the root on: who called tells whose it is."""
+
+    def visit(node, caller, by_program):
+        node.room = room_of(node, caller, by_program)
+        for child in node.children.values():
+            visit(child, node.room, by_program)
+
+    root.room = OTHERS
+    for child in root.children.values():
+        visit(child, OTHERS, child.key == symbols.NAMES[symbols.PROGRAMS])
+
+
+@dataclasses.dataclass
+class Profile:
+    """What so many I/Os took."""
+
+    ios: int
+    root: Node
+
+    def per_io(self, instructions):
+        return instructions / self.ios
+
+    @property
+    def total(self):
+        return self.per_io(self.root.total)
+
+    def rooms(self):
+        """{room: instructions an I/O}, of all rooms that have any, in their order."""
+        found = dict.fromkeys(ROOMS, 0)
+        for _, node in self.root.walk():
+            found[node.room] += node.instructions
+        return {room: self.per_io(value) for room, value in found.items() if value}
+
+    def parts(self):
+        """{HOST, DRIVE, OTHERS: instructions an I/O}: what is the system's, and what a drive does that is none."""
+        rooms = self.rooms()
+        apart = {room: rooms.get(room, 0) for room in (DRIVE, OTHERS, UNEXPLAINED)}
+        return {HOST: self.total - sum(apart.values()), **{room: value for room, value in apart.items() if value}}
+
+    def functions(self):
+        """{(room, name, module): (own instructions, calls) an I/O}"""
+        found = {}
+        for _, node in self.root.walk():
+            had = found.get((node.room, *node.key), (0, 0))
+            found[(node.room, *node.key)] = had[0] + node.instructions, had[1] + node.calls
+        return {key: (self.per_io(own), self.per_io(calls)) for key, (own, calls) in found.items() if own or calls}
+
+    def folded(self):
+        """The stacks as flamegraph.pl and others read them, in instructions of all I/Os."""
+        for path, node in self.root.walk():
+            if node.instructions > 0:
+                yield f"{';'.join(each.name.replace(';', ':').replace(' ', '_') for each in path[1:] or path)} {node.instructions}"
+
+    def save(self):
+        """As JSON takes it, without what took nothing."""
+
+        def visit(node):
+            children = [saved for child in node.children.values() if (saved := visit(child))]
+            if node.instructions or node.calls or children:
+                return [node.name, node.module, node.instructions, node.calls, node.room, children]
+            return None
+
+        return {"ios": self.ios, "root": visit(self.root)}
+
+    @classmethod
+    def load(cls, saved):
+        def visit(name, module, instructions, calls, room, children):
+            below = [visit(*child) for child in children]
+            return Node(name, module, instructions, calls, {child.key: child for child in below}, room)
+
+        return cls(saved["ios"], visit(*saved["root"]))
+
+
+def differences(old, new):
+    """[(room, name, module, instructions an I/O in old, in new)], the largest difference first; None where one side has none."""
+    before, after = old.functions(), new.functions()
+    found = [(*key, before.get(key, (None,))[0], after.get(key, (None,))[0]) for key in {**before, **after}]
+    return sorted(found, key=lambda row: (-abs((row[4] or 0) - (row[3] or 0)), row[:3]))
+
+
+def by_name(profile):
+    """{function: own instructions an I/O}, without what is of no I/O."""
+    found = {}
+    for (room, name, _), (own, _) in profile.functions().items():
+        if room not in (OTHERS, UNEXPLAINED):
+            found[name] = found.get(name, 0) + own
+    return found
+
+
+def compare(old, new):
+    """[(function, instructions an I/O more)], the largest difference first: of fio, engine, kernel and drive.
+
+    Both are lists of Profiles, of rounds that did the same: a function counts where no round of one is within those of the other.
+    """
+    before, after = ([by_name(each) for each in rounds] for rounds in (old, new))
+    changed = []
+    for name in {name: None for each in (*before, *after) for name in each}:
+        was, now = (sorted(each.get(name, 0) for each in rounds) for rounds in (before, after))
+        apart = now[0] > was[-1] or now[-1] < was[0]
+        more = statistics.median(now) - statistics.median(was)
+        if apart and abs(more) >= LEAST:
+            changed.append((name, round(more)))
+    return sorted(changed, key=lambda each: (-abs(each[1]), each[0]))
+
+
+def middle(rounds):
+    """The Profile that stands for all."""
+    return sorted(rounds, key=lambda each: each.total)[(len(rounds) - 1) // 2]
+
+
+@dataclasses.dataclass
+class Both:
+    """A function as called from one stack, in two profiles: its own instructions an I/O."""
+
+    name: str
+    module: str
+    room: str
+    before: float
+    after: float
+    children: dict
+
+    @property
+    def totals(self):
+        found = [child.totals for child in self.children.values()]
+        return self.before + sum(each[0] for each in found), self.after + sum(each[1] for each in found)
+
+
+def difference_tree(old, new):
+    """The Both of the root."""
+
+    def visit(before, after):
+        one = before or after
+        children = {}
+        for key in {**(before.children if before else {}), **(after.children if after else {})}:
+            children[key] = visit(before.children.get(key) if before else None, after.children.get(key) if after else None)
+        was = old.per_io(before.instructions) if before else 0
+        now = new.per_io(after.instructions) if after else 0
+        return Both(one.name, one.module, one.room, was, now, children)
+
+    return visit(old.root, new.root)

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Flame graphs of a profile, and of the difference of two: one SVG each, without scripts."""
+
+import html
+
+from . import profile
+
+WIDTH, ROW, MARGIN, HEAD = 1000, 17, 8, 46
+SIZE = 11
+# of a character, and what a frame needs to have a name in it
+CHARACTER, NAMED = 6.6, 24
+# narrower frames are not drawn
+NARROWEST = 0.5
+# Okabe and Ito's, as in the plots; the two steps of a colour are neighbours on the way of an I/O
+COLOURS = {
+    profile.FIO: "#56b4e9", profile.ENGINE: "#4a90c4", profile.CHECKSUM: "#cc79a7", profile.URING: "#3fb597",
+    profile.BLOCK: "#9bd8c6", profile.INTEGRITY: "#e8834a", profile.PINNING: "#e69f00", profile.SLAB: "#f3cf80",
+    profile.DRIVER: "#c3b1dd", profile.DRIVE: "#b0b0b0", profile.ENTRY: "#d9d9d9", profile.OTHERS: "#ececec",
+    profile.UNEXPLAINED: "#f0e442",
+}  # fmt: skip
+MORE, LESS, SAME = (213, 94, 0), (0, 114, 178), (236, 236, 236)
+
+
+def frames(node, width_of, left=0.0, depth=0, scale=None):
+    """(node, left, width, depth) of each that is wide enough to be seen; what a node itself takes is right of what it calls."""
+    scale = scale or (WIDTH - 2 * MARGIN) / width_of(node)
+    width = width_of(node) * scale
+    if width < NARROWEST:
+        return
+    yield node, left, width, depth
+    for child in sorted(node.children.values(), key=lambda child: child.name):
+        yield from frames(child, width_of, left, depth + 1, scale)
+        left += width_of(child) * scale
+
+
+def shortened(text, width):
+    room = int((width - 6) / CHARACTER)
+    return text if len(text) <= room else f"{text[: room - 1]}…" if room > 3 else ""
+
+
+def box(left, top, width, colour, label, tip):
+    text = shortened(label, width) if width >= NAMED else ""
+    shown = f'<text x="{left + 3:.1f}" y="{top + 12.5:.1f}">{html.escape(text)}</text>' if text else ""
+    return (f'<g><title>{html.escape(tip)}</title><rect x="{left:.1f}" y="{top}" width="{max(width - 0.4, 0.3):.1f}" height="{ROW - 1}" '
+            f'fill="{colour}"/>{shown}</g>')  # fmt: skip
+
+
+def page(title, legend, boxes, depth):
+    """The picture; a legend is [(colour, text)]."""
+    lines, left, top = [], MARGIN, 26
+    for colour, text in legend:
+        width = len(text) * CHARACTER + 26
+        if left + width > WIDTH - MARGIN:
+            left, top = MARGIN, top + ROW
+        lines.append(f'<rect x="{left:.1f}" y="{top}" width="11" height="11" fill="{colour}" stroke="#808080" stroke-width=".5"/>'
+                     f'<text x="{left + 15:.1f}" y="{top + 10}" class="plain">{html.escape(text)}</text>')  # fmt: skip
+        left += width
+    below = top + 24
+    height = below + (depth + 1) * ROW + MARGIN
+    style = (f"text{{font:{SIZE}px 'DejaVu Sans',Verdana,Arial,sans-serif;fill:#000}}.plain{{fill:currentColor}}"
+             "svg{color:#000;background:#fff}@media (prefers-color-scheme:dark){svg{color:#e6edf3;background:#0d1117}}"
+             "@media print{svg{color:#000;background:#fff}}")  # fmt: skip
+    return "\n".join([
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">',
+        f"<style>{style}</style>\n<title>{html.escape(title)}</title>",
+        f'<text x="{MARGIN}" y="16" class="plain" font-weight="bold">{html.escape(title)}</text>',
+        *lines, f'<g transform="translate({MARGIN},{below})">', *boxes, "</g>\n</svg>\n",
+    ])  # fmt: skip
+
+
+def one(shown, title):
+    """Of one profile: from the top who calls whom, as wide as what it takes with all that it calls, in the colour of its room."""
+    root = shown.root
+    boxes, deepest = [], 0
+    # what the differences of runs make negative has no width
+    totals = {}
+
+    def width_of(node):
+        if id(node) not in totals:
+            totals[id(node)] = max(node.instructions, 0) + sum(width_of(child) for child in node.children.values())
+        return totals[id(node)]
+
+    for node, left, width, depth in frames(root, width_of):
+        took = shown.per_io(node.total)
+        tip = f"{node.name} ({node.room}): {took:,.0f} instructions an I/O, {shown.per_io(node.instructions):,.0f} of them its own"
+        boxes.append(box(left, depth * ROW, width, COLOURS[node.room], f"{node.name} {took:,.0f}", tip))
+        deepest = max(deepest, depth)
+    legend = [(COLOURS[room], f"{room} {value:,.0f}") for room, value in shown.rooms().items()]
+    return page(f"{title}: {shown.total:,.0f} instructions an I/O", legend, boxes, deepest)
+
+
+def shade(more, most):
+    """Grey for none, towards a colour the larger the difference; small ones are to be seen too."""
+    if abs(more) < profile.LEAST or not most:
+        return "#{:02x}{:02x}{:02x}".format(*SAME)
+    share = 0.25 + 0.75 * min(1, abs(more) / most) ** 0.5
+    return "#{:02x}{:02x}{:02x}".format(*(round(s + (c - s) * share) for s, c in zip(SAME, MORE if more > 0 else LESS)))
+
+
+def two(old, new, title):
+    """Of the difference: as wide as the larger of both, in the colour of what the function itself takes more or less."""
+    root = profile.difference_tree(old, new)
+    widths = {}
+
+    def width_of(node):
+        if id(node) not in widths:
+            widths[id(node)] = max(node.before, node.after, 0) + sum(width_of(child) for child in node.children.values())
+        return widths[id(node)]
+
+    seen = list(frames(root, width_of))
+    most = max((abs(node.after - node.before) for node, *_ in seen), default=0)
+    boxes = []
+    for node, left, width, depth in seen:
+        before, after = node.totals
+        own = node.after - node.before
+        label = f"{node.name} {after - before:+,.0f}" if abs(after - before) >= profile.LEAST else node.name
+        only = " (only here before)" if not after else " (new)" if not before else ""
+        tip = f"{node.name}{only}: {before:,.0f} to {after:,.0f} instructions an I/O, of its own {own:+,.0f}"
+        boxes.append(box(left, depth * ROW, width, shade(own, most), label, tip))
+    legend = [(shade(most, most), "takes more itself"), (shade(-most, most), "takes less itself"),
+              (shade(0, 0), "the same; figures: with all that it calls")]  # fmt: skip
+    more = new.total - old.total
+    return page(f"{title}: {more:+,.0f} instructions an I/O", legend, boxes, max((depth for *_, depth in seen), default=0))

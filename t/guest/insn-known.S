@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * insn-known - functions that take a known number of instructions
+ *
+ * They call each other in every way that insn-plugin has to tell apart.
+ */
+.macro function name
+.globl \name
+.type \name, @function
+\name:
+.endm
+.macro finish name
+.size \name, . - \name
+.endm
+
+function leaf		/* 2 + 2 * 100 + 2 */
+	push %rcx
+	mov $100, %ecx
+1:	dec %ecx
+	jnz 1b
+	pop %rcx
+	ret
+finish leaf
+
+function calls_at_once		/* 2, the stack as it was at its entry */
+	call leaf
+	ret
+finish calls_at_once
+
+function jumps		/* 2 */
+	nop
+	jmp leaf
+finish jumps
+
+function recursive		/* 6 * 6 + 5 */
+	push %rdi
+	dec %edi
+	js 1f
+	call recursive
+1:	pop %rdi
+	nop
+	ret
+finish recursive
+
+function asks		/* 3 + 10 * 4 + 2 */
+	push %rcx
+	push %rbx
+	mov $10, %ebx
+1:	mov $39, %eax		/* getpid */
+	syscall
+	dec %ebx
+	jnz 1b
+	pop %rbx
+	pop %rcx
+	ret
+finish asks
+
+function thread_main		/* 8 */
+	call leaf
+	call calls_at_once
+	call jumps
+	mov $5, %edi
+	call recursive
+	call asks
+	call leaf
+	ret
+finish thread_main
+
+function _start
+	call thread_main
+	mov $60, %eax		/* exit(0) */
+	xor %edi, %edi
+	syscall
+finish _start
+
+/* valgrind reads symbols only of what has data */
+	.data
+	.long 1
+	.section .note.GNU-stack, "", @progbits
