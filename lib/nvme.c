@@ -7,7 +7,9 @@
 #include "nvme.h"
 
 _Static_assert(sizeof(struct nvme_uring_cmd) == 72, "80 bytes of an SQE128");
-_Static_assert(sizeof(struct nvme_dsm_range) <= sizeof(union pi_io_attr),
+_Static_assert(sizeof(struct pi_nvme_range) == sizeof(struct nvme_dsm_range),
+	       "NVM Command Set 1.0, figure 42");
+_Static_assert(sizeof(struct pi_nvme_range) <= sizeof(union pi_io_attr),
 	       "a range has its place where other layouts keep the attribute");
 
 static struct nvme_uring_cmd *command(struct pi_io *io)
@@ -92,20 +94,34 @@ void pi_nvme_flush(struct pi_io *io, uint8_t sqe_flags, int fd,
 	reset(io, sqe_flags, fd, user_data)->opcode = nvme_cmd_flush;
 }
 
+struct pi_nvme_range pi_nvme_range(uint64_t block, uint32_t blocks)
+{
+	return (struct pi_nvme_range) {
+		.blocks	= htole32(blocks),
+		.first	= htole64(block),
+	};
+}
+
+void pi_nvme_deallocate_ranges(struct pi_io *io, uint8_t sqe_flags, int fd,
+			       const struct pi_nvme_range *ranges,
+			       unsigned int nr, uint64_t user_data)
+{
+	struct nvme_uring_cmd *cmd = reset(io, sqe_flags, fd, user_data);
+
+	cmd->opcode = nvme_cmd_dsm;
+	cmd->addr = (uintptr_t)ranges;
+	cmd->data_len = nr * sizeof(*ranges);
+	cmd->cdw10 = nr - 1;
+	cmd->cdw11 = NVME_DSMGMT_AD;
+}
+
 void pi_nvme_deallocate(struct pi_io *io, uint8_t sqe_flags, int fd,
 			uint64_t block, uint64_t user_data)
 {
-	struct nvme_uring_cmd *cmd = reset(io, sqe_flags, fd, user_data);
-	struct nvme_dsm_range *range = (void *)&io->attr_mem;
+	struct pi_nvme_range *range = (void *)&io->attr_mem;
 
-	*range = (struct nvme_dsm_range) {
-		.nlb	= htole32(io->blocks),
-		.slba	= htole64(block),
-	};
-	cmd->opcode = nvme_cmd_dsm;
-	cmd->addr = (uintptr_t)range;
-	cmd->data_len = sizeof(*range);
-	cmd->cdw11 = NVME_DSMGMT_AD;
+	*range = pi_nvme_range(block, io->blocks);
+	pi_nvme_deallocate_ranges(io, sqe_flags, fd, range, 1, user_data);
 }
 
 int pi_nvme_status_tag(unsigned int status)

@@ -30,6 +30,27 @@ struct pi_nvme_ns {
 };
 
 /**
+ * struct pi_nvme_range - a range of Dataset Management, as the drive reads it
+ * @attributes:	zero
+ * @blocks:	how many
+ * @first:	number of the first
+ */
+struct pi_nvme_range {
+	uint32_t attributes;
+	uint32_t blocks;
+	uint64_t first;
+};
+
+/**
+ * pi_nvme_range() - name blocks for pi_nvme_deallocate_ranges()
+ * @block:	number of the first
+ * @blocks:	how many
+ *
+ * Return: the range.
+ */
+struct pi_nvme_range pi_nvme_range(uint64_t block, uint32_t blocks);
+
+/**
  * pi_nvme_arm() - ready an I/O's SQE of 128 bytes for the others
  * @io:		with its SQE
  */
@@ -71,6 +92,19 @@ void pi_nvme_flush(struct pi_io *io, uint8_t sqe_flags, int fd,
  */
 void pi_nvme_deallocate(struct pi_io *io, uint8_t sqe_flags, int fd,
 			uint64_t block, uint64_t user_data);
+
+/**
+ * pi_nvme_deallocate_ranges() - the same for several ranges
+ * @io:		with its SQE and @ns
+ * @sqe_flags:	IOSQE_*
+ * @fd:		or index, with IOSQE_FIXED_FILE
+ * @ranges:	kept until the command is done, see pi_nvme_range()
+ * @nr:		how many, 1 to 256
+ * @user_data:	comes back with the completion
+ */
+void pi_nvme_deallocate_ranges(struct pi_io *io, uint8_t sqe_flags, int fd,
+			       const struct pi_nvme_range *ranges,
+			       unsigned int nr, uint64_t user_data);
 
 /**
  * pi_nvme_status() - the status in a completion, without its retry bits

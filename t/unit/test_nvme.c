@@ -303,6 +303,32 @@ static void test_deallocate(void **state)
 	expect(&s);
 }
 
+/* their number in dword 10 is one less */
+static void test_ranges(void **state)
+{
+	struct pi_nvme_range ranges[256];
+	struct sample s;
+
+	(void)state;
+	for (unsigned int nr = 2; nr <= 256; nr += 254) {
+		for (unsigned int i = 0; i < nr; i++)
+			ranges[i] = pi_nvme_range(0x123456789aULL + i, 0x80000000 + i);
+		sample_init(&s, &ns32);
+		rw(&s, 0, true, false, 7, 64, 0x123456789a);
+		pi_nvme_deallocate_ranges(&s.io, IOSQE_FIXED_FILE, 5, ranges, nr,
+					  USER_DATA);
+		want_sqe(&s, IO);
+		pi_test_put(s.want, OPCODE, uint8_t, 9);
+		pi_test_put(s.want, ADDR, uint64_t, (uintptr_t)ranges);
+		pi_test_put(s.want, DATA_LEN, uint32_t, nr * 16);
+		pi_test_put(s.want, CDW(10), uint32_t, nr - 1);
+		pi_test_put(s.want, CDW(11), uint32_t, 4);
+		expect(&s);
+		assert_memory_equal(&ranges[1],
+				    "\0\0\0\0\x01\0\0\x80\x9b\x78\x56\x34\x12\0\0\0", 16);
+	}
+}
+
 /* the layout's row does the same */
 static void test_layout(void **state)
 {
@@ -353,6 +379,7 @@ int main(void)
 		cmocka_unit_test(test_fixed),
 		cmocka_unit_test(test_flush),
 		cmocka_unit_test(test_deallocate),
+		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_layout),
 		cmocka_unit_test(test_status),
 	};
