@@ -3,6 +3,7 @@
 #include <limits.h>
 
 #include "layout.h"
+#include "places.h"
 #include "way.h"
 
 int pi_refuse(const char *why)
@@ -83,11 +84,17 @@ static int check_numbers(const struct pi_options *o)
 	return o->reftag_negative ? pi_refuse("pi_reftag is negative; give the tag as a positive number") : 0;
 }
 
-/* what fio sends in one read or write, now and later */
+/* what fio sends in one I/O, now and later */
 static int check_transfers(struct thread_data *td)
 {
 	const struct pi_options *o = td->eo;
 	const unsigned long long max = INT_MAX & ~page_mask;
+
+	if (td_trim(td) && PI_NUM_RANGE(td) > 1 &&
+	    !pi_layouts[o->layout].passthru)
+		return pi_refuse("num_range: a block device discards one range at a time; drop it or name the character device /dev/ngXnY");
+	if (td_trim(td) && PI_NUM_RANGE(td) > 1 && o->fixedbufs)
+		return pi_refuse("fixedbufs with num_range: fio has no buffers for data then; drop one of them");
 
 	if (!pi_layouts[o->layout].passthru && pi_max_rw_bs(td) > max) {
 		log_err("io_uring_pi: bs=%llu: the kernel transfers no more than %llu bytes with one read or write; use a smaller bs\n",
@@ -147,9 +154,7 @@ int pi_options_check(struct thread_data *td)
 	int err;
 
 	settle_layout(td);
-	if (PI_PLACES(td))
-		return pi_refuse("fdp and dataplacement: this engine places no data, the device would choose; drop them or use fio's io_uring_cmd");
-	err = check_numbers(o) ?: pi_commands_check(td);
+	err = check_numbers(o) ?: pi_commands_check(td) ?: pi_places_check(td);
 	if (err)
 		return err;
 	if (o->time && !o->stats)

@@ -16,8 +16,28 @@
 #if __has_include("dataplacement.h")
 #include "dataplacement.h"
 #define PI_PLACES(td)	((td)->o.dp_type != FIO_DP_NONE)
+#define PI_PLACEMENT_OPS	.fdp_fetch_ruhs = pi_fetch_ruhs,
 #else
 #define PI_PLACES(td)	false
+#endif
+
+/* came with fio 3.37; before 3.38 fio itself refuses num_range here */
+#if FIO_IOOPS_VERSION < 36
+#define FIO_MULTI_RANGE_TRIM	0
+#define PI_NUM_RANGE(td)	1U
+#define PI_RANGES_OF(io_u)	1U
+#define PI_RANGE(io_u, i)	((struct { unsigned long long start, len; }) { 0 })
+#else
+#define PI_NUM_RANGE(td)	((td)->o.num_range ?: 1U)
+#define PI_RANGES_OF(io_u)	((io_u)->number_trim)
+#define PI_RANGE(io_u, i)	(((struct trim_range *)(io_u)->xfer_buf)[i])
+#endif
+
+/* came with what came with this header */
+#if __has_include("engines/bsg.h")
+#define PI_VERIFIES_FSYNCED(td)	((td)->o.verify_policy & VERIFY_POLICY_FSYNCED)
+#else
+#define PI_VERIFIES_FSYNCED(td)	false
 #endif
 
 /* came with fio 3.38; before, fio looks at each read of verify= itself */

@@ -31,6 +31,7 @@
  * @way:	through the block layer or not
  * @prep:	for any I/O, what fio calls
  * @prep_now:	what force_async= puts itself before
+ * @prep_anywhere: what dataplacement= puts itself before
  * @queue:	for any I/O, what fio calls
  * @queue_next:	what experimental_verify= puts itself before
  * @submit:	what the clock of pi_time= stands before
@@ -48,6 +49,8 @@
  * @async_every: force_async=
  * @async_count: since the last that it was done for
  * @sync_trim:	the kernel has no trims for io_uring
+ * @flush_alone: a flush waits for the writes before it
+ * @ranges:	of trims with several, PI_NUM_RANGE() for each I/O
  * @registered:	files are
  * @ring_up:	the ring is to be released
  * @cmdprio:	of fio
@@ -70,6 +73,7 @@ struct pi_engine {
 	const struct pi_way *way;
 	int (*prep)(struct thread_data *td, struct io_u *io_u);
 	int (*prep_now)(struct thread_data *td, struct io_u *io_u);
+	int (*prep_anywhere)(struct thread_data *td, struct io_u *io_u);
 	enum fio_q_status (*queue)(struct thread_data *td, struct io_u *io_u);
 	enum fio_q_status (*queue_next)(struct thread_data *td,
 					struct io_u *io_u);
@@ -90,6 +94,8 @@ struct pi_engine {
 	uint64_t async_every;
 	uint64_t async_count;
 	bool sync_trim;
+	bool flush_alone;
+	struct pi_nvme_range *ranges;
 	bool registered;
 	bool ring_up;
 	struct cmdprio cmdprio;

@@ -7,6 +7,7 @@
 #include <sched.h>
 
 #include "engine.h"
+#include "places.h"
 
 static PI_NOINLINE int prep_other(struct thread_data *td, struct io_u *io_u)
 {
@@ -143,6 +144,10 @@ static PI_NOINLINE enum fio_q_status queue_more(struct thread_data *td,
 
 	if (io_u->ddir == DDIR_WRITE) {
 		e->generate(td, io_u);
+	} else if (e->flush_alone && ddir_sync(io_u->ddir)) {
+		/* this one counts already */
+		if (td->cur_depth > 1)
+			return FIO_Q_BUSY;
 	} else if (io_u->ddir == DDIR_TRIM && e->sync_trim) {
 		if (e->queued)
 			return FIO_Q_BUSY;
@@ -368,6 +373,8 @@ static void complete_trim(struct thread_data *td, struct io_u *io_u, int res)
 	if (res == -EINVAL || res == -EOPNOTSUPP) {
 		/* no discard by io_uring before Linux 6.12 or on files */
 		e->sync_trim = true;
+		/* else fio takes no note of when such a trim begins */
+		td->flags |= (uint64_t)FIO_ASYNCIO_SYNC_TRIM << TD_ENG_FLAG_SHIFT;
 		do_io_u_trim(td, io_u);
 	} else if (res < 0) {
 		io_u->error = -res;
@@ -498,6 +505,7 @@ void pi_choose_functions(struct thread_data *td, bool vectored)
 	const struct pi_options *o = td->eo;
 
 	choose_prep(e, vectored);
+	pi_places_choose(td);
 	choose_queue(td);
 	e->wait = o->sqpoll ? wait_for_thread :
 		  e->stats.timed ? wait_timed : pi_ring_wait;
@@ -517,7 +525,7 @@ __attribute__((visibility("default"))) struct ioengine_ops ioengine = {
 	.name			= "io_uring_pi",
 	.version		= FIO_IOOPS_VERSION,
 	.flags			= FIO_NO_OFFLOAD | FIO_ASYNCIO_SETS_ISSUE_TIME |
-				  FIO_ATOMICWRITES,
+				  FIO_ATOMICWRITES | FIO_MULTI_RANGE_TRIM,
 	.init			= pi_init,
 	.post_init		= pi_post_init,
 	.io_u_init		= pi_io_u_init,
@@ -530,6 +538,9 @@ __attribute__((visibility("default"))) struct ioengine_ops ioengine = {
 	.open_file		= pi_open_file,
 	.close_file		= pi_close_file,
 	.get_file_size		= pi_get_file_size,
+#ifdef PI_PLACEMENT_OPS
+	PI_PLACEMENT_OPS
+#endif
 	.options		= pi_fio_options,
 	.option_struct_size	= sizeof(struct pi_options),
 };

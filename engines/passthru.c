@@ -29,6 +29,8 @@ static int check_job(struct thread_data *td)
 
 	if (o->nowait || o->uncached || td->o.oatomic)
 		return pi_refuse("nowait, uncached and atomic are flags of reads and writes, which a passthrough command is not; drop them or name the block device");
+	if (PI_VERIFIES_FSYNCED(td) && o->fua[DDIR_WRITE])
+		return pi_refuse("writefua=1 with verify_policy=fsynced: what is written with FUA needs no fsync to be there; drop one of them");
 	if (td->o.sync_file_range)
 		return pi_refuse("sync_file_range is for the page cache, which a character device has not; use fsync, which sends a flush, or name the block device");
 	if (o->mix < 100)
@@ -114,6 +116,10 @@ static int set_target(struct pi_target *target, const struct pi_device *dev,
 
 static int init(struct thread_data *td)
 {
+	struct pi_engine *e = td->io_ops_data;
+
+	/* the drive flushes what it has completed, not what is on its way */
+	e->flush_alone = PI_VERIFIES_FSYNCED(td);
 	/* else the kernel copies what does not begin on a page */
 	if (!td->o.mem_align)
 		td->o.mem_align = page_size;
@@ -121,20 +127,44 @@ static int init(struct thread_data *td)
 }
 
 /* the driver takes a command as it is: nobody else looks at its offset */
-static int check_whole(struct thread_data *td, const struct io_u *io_u,
-		       const struct pi_target *t)
+static PI_ALWAYS_INLINE int check_whole(struct thread_data *td,
+					const struct io_u *io_u,
+					const struct pi_target *t,
+					unsigned long long offset,
+					unsigned long long bytes)
 {
 	const uint64_t stride = t->ns.stride;
 
-	if (!fio_unlikely(pi_target_blocks(t, io_u->offset) * stride !=
-			  io_u->offset ||
-			  pi_target_blocks(t, io_u->xfer_buflen) * stride !=
-			  io_u->xfer_buflen))
+	if (!fio_unlikely(pi_target_blocks(t, offset) * stride != offset ||
+			  pi_target_blocks(t, bytes) * stride != bytes))
 		return 0;
 	log_err("io_uring_pi: %s: %llu bytes at offset %llu are not whole blocks of %" PRIu64 " bytes; change what gives fio such offsets\n",
-		io_u->file->file_name, io_u->xfer_buflen, io_u->offset, stride);
+		io_u->file->file_name, bytes, offset, stride);
 	pi_fail(td, EINVAL);
 	return -EINVAL;
+}
+
+/* num_range=: fio has put them into the buffer */
+static int prep_ranges(struct thread_data *td, struct io_u *io_u)
+{
+	struct pi_engine *e = td->io_ops_data;
+	struct pi_target *t = FILE_ENG_DATA(io_u->file);
+	struct pi_nvme_range *ranges =
+		e->ranges + (size_t)io_u->index * PI_NUM_RANGE(td);
+
+	for (unsigned int i = 0; i < PI_RANGES_OF(io_u); i++) {
+		const typeof(PI_RANGE(io_u, 0)) range = PI_RANGE(io_u, i);
+		const int ret = check_whole(td, io_u, t, range.start, range.len);
+
+		if (ret)
+			return ret;
+		ranges[i] = pi_nvme_range(pi_target_blocks(t, range.start),
+					  pi_target_blocks(t, range.len));
+	}
+	pi_nvme_deallocate_ranges(&e->ios.io[io_u->index], e->mode.sqe_flags,
+				  t->fd, ranges, PI_RANGES_OF(io_u),
+				  (uintptr_t)io_u);
+	return 0;
 }
 
 /* a trim is a deallocation, everything that syncs a flush */
@@ -150,9 +180,11 @@ static PI_NOINLINE int prep_other(struct thread_data *td, struct io_u *io_u)
 		return 0;
 	}
 	io->blocks = pi_target_blocks(t, io_u->xfer_buflen);
+	if (PI_NUM_RANGE(td) > 1)
+		return prep_ranges(td, io_u);
 	pi_nvme_deallocate(io, e->mode.sqe_flags, t->fd,
 			   pi_target_blocks(t, io_u->offset), (uintptr_t)io_u);
-	return check_whole(td, io_u, t);
+	return check_whole(td, io_u, t, io_u->offset, io_u->xfer_buflen);
 }
 
 static PI_ALWAYS_INLINE int prep_rw(struct thread_data *td, struct io_u *io_u,
@@ -160,7 +192,7 @@ static PI_ALWAYS_INLINE int prep_rw(struct thread_data *td, struct io_u *io_u,
 {
 	struct pi_engine *e = td->io_ops_data;
 	struct pi_target *t = FILE_ENG_DATA(io_u->file);
-	int ret = check_whole(td, io_u, t);
+	int ret = check_whole(td, io_u, t, io_u->offset, io_u->xfer_buflen);
 
 	if (fio_unlikely(ret))
 		return ret;

@@ -114,7 +114,9 @@ int pi_init(struct thread_data *td)
 	e->io_us = calloc(td->o.iodepth, sizeof(*e->io_us));
 	e->iovecs = calloc(td->o.iodepth + 1, sizeof(*e->iovecs));
 	e->fds = calloc(td->o.nr_files, sizeof(*e->fds));
-	if (!e->io_us || !e->iovecs || !e->fds) {
+	e->ranges = calloc((size_t)td->o.iodepth * PI_NUM_RANGE(td),
+			   sizeof(*e->ranges));
+	if (!e->io_us || !e->iovecs || !e->fds || !e->ranges) {
 		pi_fail(td, ENOMEM);
 		return 1;
 	}
@@ -347,6 +349,7 @@ void pi_cleanup(struct thread_data *td)
 	free(e->io_us);
 	free(e->iovecs);
 	free(e->fds);
+	free(e->ranges);
 	free(e);
 }
 

@@ -9,6 +9,7 @@
 #include "verify.h"
 
 #include "layout.h"
+#include "places.h"
 #include "sibling.h"
 #include "usage.h"
 #include "way.h"
@@ -204,7 +205,8 @@ static int probe_device(struct thread_data *td, struct fio_file *f,
 			f->file_name, strerror(ret));
 		return ret;
 	}
-	ret = check_kind(f, fd, layout) ?: check_unused(td, f, fd);
+	ret = check_kind(f, fd, layout) ?: check_unused(td, f, fd) ?:
+	      pi_places_check_file(td, f, fd);
 	if (!ret && layout->pi) {
 		ret = -pi_device_probe(fd, dev, &reason);
 		if (ret)
@@ -338,7 +340,7 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 		.on_read	= pi_tuple_none,
 		.inverse	= 1,
 	};
-	if (!layout->pi && f->filetype != FIO_TYPE_CHAR)
+	if (!layout->pi && f->filetype != FIO_TYPE_CHAR && !PI_PLACES(td))
 		return 0;
 	err = probe_device(td, f, layout, &dev);
 	if (err || !layout->pi)

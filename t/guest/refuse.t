@@ -15,8 +15,8 @@ REFUSED = {
     'hipri': ({'hipri': True}, 'hipri', 'pi_layout=none'),
     'atomic': ({'rw': 'write', 'atomic': 1}, 'atomic', 'pi_layout=none'),
     'uncached': ({'uncached': 1, 'direct': 0}, 'direct=1'),
-    'fdp': ({'rw': 'write', 'fdp': 1}, 'fdp', 'drop'),
-    'streams': ({'rw': 'write', 'dataplacement': 'streams', 'plids': '1,2'}, 'dataplacement', 'drop'),
+    'fdp': ({'rw': 'write', 'fdp': 1}, 'fdp', '/dev/ngXnY'),
+    'streams': ({'rw': 'write', 'dataplacement': 'streams', 'plids': '1,2'}, 'plids=1', '0 write streams'),
     'a tag that is none': ({'pi_chk': 'GUARD,RETAG'}, 'RETAG', 'REFTAG'),
     'a tag in small letters': ({'pi_chk': 'guard'}, 'guard', 'GUARD'),
     'a mask the device cannot have': (

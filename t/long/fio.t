@@ -80,8 +80,6 @@ LEFT_OUT = {
 # where only ours fails, io_uring_pi(7) says it; seldom: it takes a coincidence
 Known = collections.namedtuple('Known', 'program ids own ours words where seldom', defaults=['', False])
 KNOWN_CASES = [
-    Known('nvmept_trim.py', '100-109,302', 'passed', 'failed', "can't use multiple ranges with IO engine io_uring_pi"),
-    Known('nvmept_trim.py', '303', 'passed', 'failed', 'zero return code'),
     # an I/O that was prepared as a write: io_uring writes it again and compares what it wrote, fio's posixaio fails alike
     Known('run-fio-tests.py', '26', 'passed', 'failed', 'bad header rand_seed'),
     # what is read is being written
