@@ -21,16 +21,22 @@
 #define PI_PLACES(td)	false
 #endif
 
+/* fio's struct trim_range */
+struct pi_range {
+	unsigned long long start;
+	unsigned long long len;
+};
+
 /* came with fio 3.37; before 3.38 fio itself refuses num_range here */
 #if FIO_IOOPS_VERSION < 36
 #define FIO_MULTI_RANGE_TRIM	0
 #define PI_NUM_RANGE(td)	1U
 #define PI_RANGES_OF(io_u)	1U
-#define PI_RANGE(io_u, i)	((struct { unsigned long long start, len; }) { 0 })
+#define PI_RANGE(io_u, i)	((struct pi_range) { 0 })
 #else
 #define PI_NUM_RANGE(td)	((td)->o.num_range ?: 1U)
 #define PI_RANGES_OF(io_u)	((io_u)->number_trim)
-#define PI_RANGE(io_u, i)	(((struct trim_range *)(io_u)->xfer_buf)[i])
+#define PI_RANGE(io_u, i)	(((struct pi_range *)(io_u)->xfer_buf)[i])
 #endif
 
 /* came with what came with this header */

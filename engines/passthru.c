@@ -153,7 +153,7 @@ static int prep_ranges(struct thread_data *td, struct io_u *io_u)
 		e->ranges + (size_t)io_u->index * PI_NUM_RANGE(td);
 
 	for (unsigned int i = 0; i < PI_RANGES_OF(io_u); i++) {
-		const typeof(PI_RANGE(io_u, 0)) range = PI_RANGE(io_u, i);
+		const struct pi_range range = PI_RANGE(io_u, i);
 		const int ret = check_whole(td, io_u, t, range.start, range.len);
 
 		if (ret)
