@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Time finer than fio's milliseconds, and CPU time that its figures leave out."""
+"""Time finer than fio's milliseconds, CPU time that its figures leave out, and what must hold still for both."""
 
 import contextlib
 import dataclasses
 import os
 import re
-import time
 
 from .errors import Failure, IoFailure
 
@@ -15,19 +14,21 @@ ATTEMPTS = 5
 
 
 def kernel_threads(host):
-    """{pid: nanoseconds run} of the kernel's threads: kworkers verify PI, io-wq retries."""
+    """{pid: (nanoseconds run, name)} of the kernel's threads: kworkers verify PI, io-wq retries."""
     ran = {}
     for entry in host.list("/proc"):
         if not entry.isdigit():
             continue
         stat = host.read(f"/proc/{entry}/stat")
         # the command name may hold blanks and parentheses
-        parent = stat.rpartition(")")[2].split()[1] if stat else None
+        head, _, tail = stat.rpartition(")") if stat else ("", "", "")
+        parent = tail.split()[1] if tail else None
         if parent != str(KTHREADD) and entry != str(KTHREADD):
             continue
         schedstat = host.read(f"/proc/{entry}/schedstat")
         if schedstat:
-            ran[entry] = int(schedstat.split()[0])
+            # a worker's name has its queue's after it, which is another one soon
+            ran[entry] = int(schedstat.split()[0]), re.split("[/-]", head.partition("(")[2])[0]
     return ran
 
 
@@ -37,18 +38,20 @@ class Bracket:
 
     host: object
     kernel_ns: int = 0
-    wall_ns: int = 0
+    # {name: nanoseconds} of those that took part, workers of queues and their like under one name
+    threads: dict = dataclasses.field(default_factory=dict)
 
     def __enter__(self):
         self.before = kernel_threads(self.host)
-        self.started = time.monotonic_ns()
         return self
 
     def __exit__(self, *_):
-        self.wall_ns = time.monotonic_ns() - self.started
-        after = kernel_threads(self.host)
         # a thread that ended meanwhile takes its last slice with it
-        self.kernel_ns = sum(ran - self.before.get(pid, 0) for pid, ran in after.items())
+        for pid, (ran, name) in kernel_threads(self.host).items():
+            took = ran - self.before.get(pid, (0,))[0]
+            if took:
+                self.threads[name] = self.threads.get(name, 0) + took
+        self.kernel_ns = sum(self.threads.values())
 
 
 def empty_slabs(host):

@@ -43,9 +43,20 @@ STATES = (*BASELINES, PI)
 DIRECTIONS = ("randread", "randwrite", "read", "write")
 ALL_PI = 100
 
-FIO = "io_uring"
+FIO, FIO_CMD, FLOOR = "io_uring", "io_uring_cmd", "floor"
 OURS = "io_uring_pi"
+# a fio that takes its checksums from ISA-L
+ISAL = "-isal"
+OTHERS = (FIO, FIO + ISAL, FIO_CMD, FIO_CMD + ISAL, FLOOR)
 MD, NONE = "md", "none"
+# what a ring has registered, and by which opcode it goes: words, and fio's fixedbufs, registerfiles and nonvectored
+FIXED = "fixed"
+BUFFERS = {
+    FIXED: ("", (1, 1, 1)),
+    "single": ("buffers not registered", (0, 1, 1)),
+    "vectored": ("vectored", (0, 1, 0)),
+    "bare": ("nothing registered", (0, 0, 1)),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,17 +65,25 @@ class Workload:
     block_size: int
     iodepth: int
     mix: int = ALL_PI
+    buffers: str = FIXED
+    numjobs: int = 1
+    files: int = 1
+    # so many times as many I/Os
+    times: int = 1
 
     @property
     def name(self):
-        part = "" if self.mix == ALL_PI else f"-mix{self.mix}"
-        return f"{self.rw}-{self.block_size // 1024}k-qd{self.iodepth}{part}"
+        more = [f"mix{self.mix}"] * (self.mix != ALL_PI) + [self.buffers] * (self.buffers != FIXED)
+        more += [f"{word}{value}" for word, value in (("jobs", self.numjobs), ("files", self.files), ("x", self.times)) if value > 1]
+        return "-".join([self.rw, f"{self.block_size // 1024}k", f"qd{self.iodepth}", *more])
 
     @property
     def title(self):
         order = "random" if self.rw.startswith("rand") else "sequential"
-        part = "" if self.mix == ALL_PI else f", PI on {self.mix} %"
-        return f"{self.block_size // 1024} KiB {order} {self.direction}, depth {self.iodepth}{part}"
+        more = [f"PI on {self.mix} %"] * (self.mix != ALL_PI) + [BUFFERS[self.buffers][0]] * (self.buffers != FIXED)
+        counted = ((self.numjobs, "{} jobs"), (self.files, "{} files"), (self.times, "{} times as many"))
+        more += [words.format(value) for value, words in counted if value > 1]
+        return ", ".join([f"{self.block_size // 1024} KiB {order} {self.direction}", f"depth {self.iodepth}", *more])
 
     @property
     def direction(self):
@@ -72,7 +91,8 @@ class Workload:
 
     @property
     def rank(self):
-        return DIRECTIONS.index(self.rw), self.block_size, self.iodepth, self.mix
+        more = (tuple(BUFFERS).index(self.buffers), self.numjobs, self.files, self.times)
+        return DIRECTIONS.index(self.rw), self.block_size, self.iodepth, self.mix, *more
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,11 +105,15 @@ class Arm:
 
     @property
     def name(self):
-        return f"{self.state}/{self.engine if self.engine == FIO else self.layout}"
+        return f"{self.state}/{self.way}"
+
+    @property
+    def way(self):
+        return self.layout if self.engine == OURS else self.engine
 
     @property
     def label(self):
-        return self.engine if self.engine == FIO else f"{self.engine} {self.layout}"
+        return f"{self.engine} {self.layout}" if self.engine == OURS else self.engine
 
     @property
     def has_pi(self):
@@ -97,21 +121,25 @@ class Arm:
 
     @property
     def section(self):
-        if self.engine == FIO:
-            return "md" if self.has_pi else "plain"
-        return "attr" if self.has_pi else "none"
+        """Of the job file."""
+        if self.engine == OURS:
+            return "attr" if self.has_pi else "none"
+        if self.engine.startswith(FIO_CMD):
+            return "cmd"
+        return "md" if self.has_pi else "plain"
 
     @property
     def device(self):
         return "pi" if self.has_pi else BASELINES[self.state].device
 
     def settings(self, target):
-        """Of the device, while this is measured on it."""
-        return {} if self.has_pi else BASELINES[self.state].settings(target)
+        """Of the device, while this is measured on it; None: those of the kernel's own PI say nothing of an I/O that has its own."""
+        return None if self.has_pi else BASELINES[self.state].settings(target)
 
     @property
     def rank(self):
-        return STATES.index(self.state), self.engine != FIO, catalog.rank(self.layout), self.layout
+        others = OTHERS.index(self.engine) if self.engine in OTHERS else len(OTHERS)
+        return STATES.index(self.state), others, catalog.rank(self.layout), self.layout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,18 +159,25 @@ class Cell:
 def arm(name):
     """The Arm of a name."""
     state, _, way = name.partition("/")
-    if way == FIO:
-        return Arm(state, FIO, MD if state == PI else NONE)
+    if way in OTHERS:
+        return Arm(state, way, MD if state == PI else NONE)
     return Arm(state, OURS, way)
+
+
+MORE = {"mix": "mix", "jobs": "numjobs", "files": "files", "x": "times"}
 
 
 @functools.cache
 def parse(name):
     """The Cell of a name in a result."""
-    found = re.fullmatch(r"(\w+)-(\d+)k-qd(\d+)(?:-mix(\d+))? ([\w-]+/\w+)", name)
-    if not found or found[1] not in DIRECTIONS or found[5].partition("/")[0] not in STATES:
+    found = re.fullmatch(r"(\w+)-(\d+)k-qd(\d+)((?:-\w+)*) ([\w-]+/[\w-]+)", name)
+    more = {}
+    for word in found[4].split("-")[1:] if found else ():
+        counted = re.fullmatch(rf"({'|'.join(MORE)})(\d+)", word)
+        more |= {MORE[counted[1]]: int(counted[2])} if counted else {"buffers": word}
+    if not found or found[1] not in DIRECTIONS or found[5].partition("/")[0] not in STATES or more.get("buffers", FIXED) not in BUFFERS:
         raise Failure(f"results: '{name}' is not a cell of pi-bench")
-    return Cell(Workload(found[1], int(found[2]) << 10, int(found[3]), int(found[4] or ALL_PI)), arm(found[5]))
+    return Cell(Workload(found[1], int(found[2]) << 10, int(found[3]), **more), arm(found[5]))
 
 
 KEYS = {
@@ -152,9 +187,13 @@ KEYS = {
     "mix": lambda word: int(word) if re.fullmatch(r"\d+", word) and int(word) <= ALL_PI else None,
     "baseline": lambda word: word if word in BASELINES else None,
     "layout": lambda word: word if re.fullmatch(r"\*|\w+", word) else None,
-    "engine": lambda word: word if word in (FIO, OURS) else None,
+    "engine": lambda word: word if word in (*OTHERS, OURS) else None,
+    "buffers": lambda word: word if word in BUFFERS else None,
+    **dict.fromkeys(("numjobs", "files", "times"), lambda word: int(word) if re.fullmatch(r"[1-9]\d*", word) else None),
 }
-DEFAULTS = {"mix": [ALL_PI], "baseline": list(BASELINES), "engine": [FIO, OURS], "layout": ["*"]}
+DEFAULTS = {"mix": [ALL_PI], "baseline": list(BASELINES), "engine": [FIO, OURS], "layout": ["*"], "buffers": [FIXED]}
+DEFAULTS |= dict.fromkeys(("numjobs", "files", "times"), [1])
+RINGS = "rings"
 
 
 def values(path, section, key):
@@ -173,14 +212,23 @@ def values(path, section, key):
 
 
 def arms(states, engines, layouts):
+    """No layout: no I/O with PI, of nobody."""
     for state in states:
         for engine in engines:
-            yield Arm(state, engine, NONE)
-    if FIO in engines:
-        yield Arm(PI, FIO, MD)
+            if engine in (FIO, OURS):
+                yield Arm(state, engine, NONE)
+    for engine in engines if layouts else ():
+        if engine != OURS:
+            yield Arm(PI, engine, MD)
     if OURS in engines:
         for layout in layouts:
             yield Arm(PI, OURS, layout)
+
+
+def named(given, layouts):
+    """The layouts that the words of a section stand for."""
+    several = {"*": layouts, RINGS: catalog.rings(layouts) if RINGS in given else ()}
+    return [each for word in given for each in several.get(word, (word,))]
 
 
 def load(path=BENCH, sets=(CORE,), layouts=()):
@@ -206,12 +254,12 @@ def load(path=BENCH, sets=(CORE,), layouts=()):
         given = {key: values(path, section, key) for key in KEYS}
         if name.split()[0] not in sets and "all" not in sets:
             continue
-        named = [each for layout in given["layout"] for each in (layouts if layout == "*" else (layout,))]
-        for rw, size, depth, mix in itertools.product(*(given[key] for key in ("rw", "bs", "iodepth", "mix"))):
-            for one in arms(given["baseline"], given["engine"], named):
+        for each in itertools.product(*(given[key] for key in ("rw", "bs", "iodepth", "mix", "buffers", "numjobs", "files", "times"))):
+            workload = Workload(*each)
+            for one in arms(given["baseline"], given["engine"], named(given["layout"], layouts)):
                 # the share says nothing of an I/O without PI
-                if one.engine == OURS and one.has_pi or mix == ALL_PI:
-                    found[Cell(Workload(rw, size, depth, mix), one)] = None
+                if one.engine == OURS and one.has_pi or workload.mix == ALL_PI:
+                    found[Cell(workload, one)] = None
     return tuple(sorted(found, key=lambda cell: cell.rank))
 
 
@@ -225,14 +273,16 @@ AT_MOST = {
 REGION = {INSTRUCTIONS: 64 << 20, CPU: 256 << 20, TIME: 4 << 30}
 WARM_UP = 0
 WARM_UP_SHARE = 1 / 8
+# I/Os of a run beside each, which is taken off: neither fio's start nor the set-up of a ring is what an I/O takes
+LEAD = 512
 OLD, NEW = "old", "new"
 
 
-def number_ios(mode, workload, number, scale=1.0):
-    """How many I/Os a run of that round takes."""
-    most, size = AT_MOST[mode][workload.iodepth > 1]
+def number_ios(mode, workload, number, scale=1.0, most=0):
+    """How many I/Os of a run of that round are counted."""
+    usual, size = AT_MOST[mode][workload.iodepth > 1]
     share = WARM_UP_SHARE if number == WARM_UP else 1
-    return max(64, int(min(most, size // workload.block_size) * share * scale))
+    return max(64, int(min(most or usual, size // workload.block_size) * workload.times * share * scale))
 
 
 def select(cells, only):
@@ -252,8 +302,8 @@ class Step:
     """One run: of which cell, with which build where two are compared, and whether it is there to see the machine drift."""
 
     round: int
-    index: int
-    cell: Cell
+    index: int | str
+    cell: Cell | None
     build: str = ""
     reference: str = ""
 

@@ -7,7 +7,7 @@ import pathlib
 import shutil
 import subprocess
 
-from . import cells, environment, fio, gate, measure, report, results, verdicts
+from . import bench, cells, environment, fio, gate, guest, outcome, results, session, sessions, verdicts
 from .errors import IO, OK, REGRESSED, UNDECIDED, Failure
 
 ENGINE, REVISION, RESULTS = "an engine", "a git revision", "results"
@@ -143,10 +143,10 @@ def stored(old, new):
     """Lines of two results that count instructions, and {cell that OLD ran: why NEW did not}; anything else is refused."""
     both = []
     for side in (old, new):
-        records, env = measure.load(side.where)
+        records, env = sessions.load(side.where)
         if env.get("compare"):
             raise Failure(f"{side.name}: is itself a comparison; name what pi-bench run wrote")
-        counted = [s for s in report.group(records) if s.mode == cells.INSTRUCTIONS and s.runs and not s.builds]
+        counted = [s for s in outcome.group(records) if s.mode == cells.INSTRUCTIONS and s.runs and not s.builds]
         if not counted:
             raise Failure(
                 f"{side.name}: holds no counts of instructions; times of two sessions do not compare, "
@@ -245,3 +245,42 @@ def cell_list(path, sets, tools, engines):
     if len(chosen) > gate.CELLS:
         raise Failure(f"{path}: {len(chosen)} cells; the gate decides on {gate.CELLS} at most, or one of them is wrong too often")
     return tuple(chosen), skips, tuple(lacks)
+
+
+def nothing_left(reasons):
+    return f"nothing to compare: {'; '.join(sorted(set(reasons)))}"
+
+
+def specs(host, options, old, new, tools, more):
+    """({spec: disks}, what the report is to say) of two builds, side by side in each boot or on the device."""
+    gated = options.gate or (cells.TIME if options.dut else cells.INSTRUCTIONS)
+    if not os.path.exists(tools.fio):
+        raise Failure(f"{tools.fio}: fio is not built; run make first")
+    engines = [engine(side, tools) for side in (old, new)]
+    tools = dataclasses.replace(tools, engine=engines[1])
+    found, skips, lacks = cell_list(options.cells, (gated,), tools, engines)
+    found = cells.select(found, options.only)
+    skips = {cell.name: skips[cell.name] for cell in cells.select(map(cells.parse, skips), options.only)}
+    if not found:
+        if skips:
+            raise Failure(nothing_left(skips.values()))
+        raise Failure(f"--only {' '.join(options.only)}: no such cell in {options.cells}")
+    builds = tuple(zip((cells.OLD, cells.NEW), engines))
+    more |= {"tools": tools, "cells": tuple(cell.name for cell in found), "builds": builds, "lacks": lacks, "rounds": 1}
+    env = {"compare": {"old": old.title, "new": new.title}, "skips": skips}
+    if options.dut:
+        spec = bench.device_session(host, options, **more)
+        if gated != cells.TIME:
+            raise Failure(f"--gate {gated}: on a drive only time can decide")
+        if spec.mode != cells.TIME:
+            raise Failure("--dut: this machine is emulated, its time means nothing; compare with --guest")
+        return {spec: None}, env
+    what = None if options.dry_run else guest.ready(["--kernel", options.kernel] if options.kernel else [])
+    if gated == cells.TIME:
+        if what and not what.startswith("KVM"):
+            raise Failure("--gate time: needs KVM or --dut, and KVM does not work here; leave it out to count instructions")
+        return {session.Spec(name="nvme", mode=cells.TIME, icount=False, **bench.NVME, **more): bench.NVME_DISKS}, env | {"guest": what}
+    return {
+        session.Spec(f"boot{number}", cells.INSTRUCTIONS, True, scsi_debug=True, **more | {"seed": options.seed + number}):
+        bench.SCSI_DISKS for number in range(1, options.boots + 1)
+    }, env | {"guest": what}  # fmt: skip

@@ -118,7 +118,7 @@ class Session:
             file.write(memory.read(high - low))
 
     def fio(self, cell, tools, ios, jobs):
-        argv = fio.command(fio.section(cell, None), tools, jobs)
+        argv = fio.command(cell, tools, jobs)
         values = fio.variables(cell, self.target, tools, ios, self.region, self.spec.verify)
         done = fio.run(argv, values, 36000)
         return fio.result(done, cell.workload.direction, ios)[1]

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import socket
+import tempfile
 
 from . import catalog
 from .errors import Failure
@@ -41,9 +42,25 @@ class Device:
     def integrity(self):
         return f"/sys/class/block/{self.disk}/integrity"
 
+    def alias(self, number):
+        """Another name of it: for a program that is to open it more than once."""
+        path = os.path.join(tempfile.gettempdir(), f"{self.name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            os.symlink(self.path, path)
+        return path
+
     @property
     def format(self):
         return f"{self.block_size}+{self.pi.metadata} {self.pi.format}" if self.pi else f"{self.block_size}"
+
+
+FILE, FILE_BYTES = "file:", 16 << 20
+
+
+def file(path):
+    """A regular file as a Device, for what goes no further than the page cache; fill() makes it."""
+    path = path.removeprefix(FILE)
+    return Device(path, os.path.basename(path), "", FILE_BYTES, 4096, None)
 
 
 def number(host, path):

@@ -1,9 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A report as a list of blocks, and how each looks in Markdown and in HTML."""
+"""A report as a list of blocks, and how each looks on a terminal, in Markdown and in HTML."""
 
 import dataclasses
 import html
 import re
+import textwrap
+
+COLUMNS, BAR = 100, 30
+
+
+def filled(text, indent=""):
+    text = text.replace("**", "").replace("`", "")
+    return textwrap.fill(text, COLUMNS, break_on_hyphens=False, subsequent_indent=indent)
+
+
+def shortened(text):
+    return textwrap.shorten(text, COLUMNS, placeholder=" ...", break_long_words=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +40,9 @@ class Paragraph:
     def html(self):
         return f"<p>{inline(self.text)}</p>"
 
+    def terminal(self):
+        return filled(self.text)
+
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
@@ -41,6 +56,9 @@ class Verdict:
 
     def html(self):
         return f'<p class="verdict {self.word.lower()}"><strong>{inline(self.word)}</strong> {inline(self.text)}</p>'
+
+    def terminal(self):
+        return filled(f"{self.word}: {self.text}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +81,40 @@ class Items:
 
     def html(self):
         return f"<ul>{''.join(f'<li>{inline(item)}</li>' for item in self.items)}</ul>"
+
+    def terminal(self):
+        return "\n".join(filled(f"- {item}", "  ") for item in self.items)
+
+
+@dataclasses.dataclass(frozen=True)
+class Bars:
+    """A few figures with a bar each; rows: (what, figures as text, length)."""
+
+    title: str
+    rows: list
+
+    def lines(self):
+        longest = max((length for *_, length in self.rows), default=0) or 1
+        wide, figures = (max((len(row[at]) for row in self.rows), default=0) for at in (0, 1))
+        wide = min(wide, COLUMNS - BAR - figures - 6)
+        for what, text, length in self.rows:
+            what = what if len(what) <= wide else what[: wide - 1] + "…"
+            yield f"  {what:<{wide}}  {text:>{figures}}  {'█' * round(BAR * max(0, length) / longest)}".rstrip()
+
+    def markdown(self):
+        return "\n".join([f"{self.title}:", "", "```text", *self.lines(), "```"])
+
+    def terminal(self):
+        return "\n".join([filled(f"{self.title}:"), *self.lines()])
+
+    def html(self):
+        longest = max((length for *_, length in self.rows), default=0) or 1
+        rows = "".join(
+            f"<tr><td>{inline(what)}</td><td class=n>{inline(text)}</td>"
+            f'<td class=bar><div style="width:{100 * max(0, length) / longest:.1f}%"></div></td></tr>'
+            for what, text, length in self.rows
+        )
+        return f'<p>{inline(self.title)}:</p><div class="scroll" tabindex="0"><table class="bars"><tbody>{rows}</tbody></table></div>'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +178,8 @@ class Folded:
     blocks: list
 
     def markdown(self):
-        return "\n\n".join([f"### {self.title}", *(block.markdown() for block in self.blocks)])
+        inner = "\n\n".join(block.markdown() for block in self.blocks)
+        return f"<details><summary>{inline(self.title)}</summary>\n\n{inner}\n\n</details>"
 
     def html(self):
         return f"<details><summary>{inline(self.title)}</summary>{''.join(block.html() for block in self.blocks)}</details>"
@@ -185,7 +238,7 @@ h3{margin-top:1.8rem;font-size:1.05rem}
 .verdict.pass,.verdict.complete{border-left-color:var(--good)}
 .verdict.pass strong:first-child,.verdict.complete strong:first-child{color:var(--good)}
 .verdict.regression,.verdict.failed{border-left-color:var(--bad)}
-.verdict.regression strong:first-child,.verdict.failed strong:first-child{color:var(--bad)}
+.verdict.regression strong:first-child,.verdict.failed strong:first-child,.verdict.missed strong:first-child{color:var(--bad)}
 .scroll{overflow-x:auto;max-width:100%}
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap;vertical-align:top}
@@ -193,8 +246,14 @@ th{background:var(--soft);font-weight:600}th.n,td.n{text-align:right}
 figure{margin:1.5rem 0}figcaption{font-size:.875rem}figure svg{display:block;width:100%;height:auto;margin:.4rem 0}
 code,pre{font:.85em/1.5 ui-monospace,monospace;background:var(--soft)}code{padding:.1em .3em}
 pre{padding:.8rem;overflow-x:auto;border:1px solid var(--line)}
+.bars td.bar{width:16rem;padding-right:0}.bars div{background:var(--blue);height:.9rem}
 summary{cursor:pointer;font-weight:600;margin:1rem 0 .5rem}li{margin:.2rem 0}
 """
+
+
+def terminal(blocks):
+    """One screen: what has a place there, and nothing wider than it."""
+    return "\n\n".join(block.terminal() for block in blocks if hasattr(block, "terminal")) + "\n"
 
 
 def markdown(blocks):

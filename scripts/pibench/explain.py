@@ -9,7 +9,7 @@ import re
 import shlex
 import shutil
 
-from . import catalog, cells, counting, document, environment, fio, flame, guest, profile, results
+from . import catalog, cells, counting, document, environment, fio, flame, guest, profile, results, sessions
 from .errors import Failure
 
 ROUNDS = 3
@@ -88,7 +88,11 @@ def titles(spec, options):
 def run(host, options):
     spec, kernel, disk = spec_of(options)
     what = guest.ready(["--kernel", kernel])
-    out = results.prepare(options.out, "explain", WRITTEN)
+    with sessions.prepare(pathlib.Path(options.out).absolute(), more=WRITTEN) as out:
+        return run_into(host, options, out, spec, kernel, disk, what)
+
+
+def run_into(host, options, out, spec, kernel, disk, what):
     env = {
         "explain": [side.arm for side in spec.sides],
         "command": shlex.join(["scripts/pi-bench", *options.arguments]),

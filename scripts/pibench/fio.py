@@ -5,7 +5,10 @@ import dataclasses
 import json
 import os
 import re
+import select
 import subprocess
+import tempfile
+import time
 
 from . import catalog, cells
 from .cells import REPO
@@ -20,13 +23,27 @@ PERCENTILES = ("50.000000", "90.000000", "99.000000", "99.900000")
 
 @dataclasses.dataclass(frozen=True)
 class Tools:
+    """Programs that are run; what is not needed is empty."""
+
     fio: str = str(REPO / "build" / "fio" / "fio")
     engine: str = str(REPO / "build" / "io_uring_pi.so")
+    # a fio built with ISA-L, t/bench/floor.c and t/tools/attr-cost.c
+    isal: str = ""
+    floor: str = ""
+    attr_cost: str = ""
 
     def require(self):
-        for path, what in ((self.fio, "fio"), (self.engine, "the engine")):
-            if not os.path.exists(path):
-                raise Failure(f"{path}: {what} is not built; run make first")
+        names = {"fio": "fio", "engine": "the engine", "isal": "fio with ISA-L", "floor": "floor", "attr_cost": "attr-cost"}
+        for field, what in names.items():
+            path = getattr(self, field)
+            if path and not os.path.exists(path):
+                raise Failure(f"{path}: {what} is not built; run make{' perf' * (field in ('isal', 'floor'))} first")
+
+    def program(self, engine):
+        """That runs I/Os of an engine."""
+        if engine == cells.FLOOR:
+            return self.floor
+        return self.isal if engine.endswith(cells.ISAL) else self.fio
 
 
 def say(tools, argument):
@@ -59,21 +76,34 @@ def section(cell, timed):
 
 def node(arm, path):
     """The device's name for an arm: NVMe commands go to the character device of the namespace."""
-    return re.sub(r"/nvme(\d+n\d+)$", r"/ng\1", path) if arm.layout in catalog.commands() else path
+    commands = arm.engine.startswith(cells.FIO_CMD) or arm.layout in catalog.commands()
+    return re.sub(r"/nvme(\d+n\d+)$", r"/ng\1", path) if commands else path
+
+
+def ioengine(arm, tools):
+    return f"external:{tools.engine}" if arm.engine == cells.OURS else arm.engine.removesuffix(cells.ISAL)
 
 
 def variables(cell, device, tools, ios, size, verify="both", stats=None):
     """The ${VAR} of configs/bench.fio for one cell on one device."""
     workload, arm = cell.workload, cell.arm
+    path = node(arm, device.path)
+    _, (fixedbufs, registerfiles, nonvectored) = cells.BUFFERS[workload.buffers]
     env = {
-        "IOENGINE": cells.FIO if arm.engine == cells.FIO else f"external:{tools.engine}",
-        "DUT": node(arm, device.path),
+        "IOENGINE": ioengine(arm, tools),
+        "DUT": ":".join(device.alias(number) for number in range(workload.files)) if workload.files > 1 else path,
+        # neither a character device nor what the page cache is to hold
+        "DIRECT": str(int(path == device.path and bool(device.disk))),
         "RW": workload.rw,
         "BS": str(workload.block_size),
         "IODEPTH": str(workload.iodepth),
         "SIZE": str(size),
         "NUMBER_IOS": str(ios),
+        "NUMJOBS": str(workload.numjobs),
         "RANDSEED": "1",
+        "FIXEDBUFS": str(fixedbufs),
+        "REGISTERFILES": str(registerfiles),
+        "NONVECTORED": str(nonvectored),
     }
     if stats:
         env |= {"PI_STATS": stats, "PI_LAYOUT": arm.layout, "PI_VERIFY": verify, "PI_CHK": "GUARD"}
@@ -81,17 +111,22 @@ def variables(cell, device, tools, ios, size, verify="both", stats=None):
         env["PI_MIX"] = str(cell.workload.mix)
     if arm.has_pi:
         env["PI_CHK"] = device.pi.checks
-        if arm.engine == cells.FIO:
-            env["MD_PER_IO_SIZE"] = str(device.pi.metadata_per_io(workload.block_size))
-        else:
+        if arm.engine == cells.OURS:
             env["PI_LAYOUT"] = arm.layout
             env["PI_VERIFY"] = verify
+        else:
+            env["MD_PER_IO_SIZE"] = str(device.pi.metadata_per_io(workload.block_size))
     return env
 
 
-def command(section, tools, jobs=JOBS):
+def command(cell, tools, jobs=JOBS, timed=False):
     # not --output=: it would mix fio's messages into the JSON
-    return [tools.fio, f"--section={section}", "--output-format=json+", "--eta=never", jobs]
+    return [tools.program(cell.arm.engine), f"--section={section(cell, timed)}", "--output-format=json+", "--eta=never", jobs]
+
+
+def floor(cell, device, tools, ios, size):
+    workload = cell.workload
+    return [tools.floor, device.path, workload.rw, str(workload.iodepth), str(ios), str(size // workload.block_size)]
 
 
 def end(process):
@@ -104,32 +139,61 @@ def end(process):
         process.wait()
 
 
+@dataclasses.dataclass
+class Done:
+    """A program that has ended, and what the kernel counted of it and its children, threads of io_uring's among them."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+    cpu_ns: int
+    resident: int
+    wall_ns: int
+
+
 def run(argv, variables, timeout):
-    try:
-        process = subprocess.Popen(
-            argv,
-            env={**os.environ, **variables},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            preexec_fn=die_with_parent,
-            # one that dies of SIGPIPE, as it says to nobody that it ends, leaves its jobs too
-            restore_signals=False,
-        )
-    except OSError as error:
-        raise Failure(f"{argv[0]}: {error.strerror}") from None
-    with process:
+    """The Done of a program."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        started = time.monotonic_ns()
         try:
-            out, err = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            end(process)
-            raise IoFailure(f"fio did not end within {timeout:.0f} s") from None
+            process = subprocess.Popen(
+                argv,
+                env={**os.environ, **variables},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                preexec_fn=die_with_parent,
+                # one that dies of SIGPIPE, as it says to nobody that it ends, leaves its jobs too
+                restore_signals=False,
+            )
+        except OSError as error:
+            raise Failure(f"{argv[0]}: {error.strerror}") from None
+        try:
+            usage = reap(process, timeout)
         except BaseException:
             end(process)
             raise
-    return subprocess.CompletedProcess(argv, process.returncode, out, err)
+        took = time.monotonic_ns() - started
+        said = []
+        for file in (out, err):
+            file.seek(0)
+            said.append(file.read().decode(errors="replace"))
+    return Done(process.returncode, *said, round((usage.ru_utime + usage.ru_stime) * 1e9), usage.ru_maxrss << 10, took)
+
+
+def reap(process, timeout):
+    """Its usage, when it has ended."""
+    descriptor = os.pidfd_open(process.pid)
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        if not poll.poll(timeout * 1000):
+            raise IoFailure(f"fio did not end within {timeout:.0f} s")
+    finally:
+        os.close(descriptor)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return usage
 
 
 def parse(text):
@@ -167,6 +231,12 @@ def sidecar(path):
     return lines[0]
 
 
+def floor_result(done, ios):
+    if done.returncode:
+        raise IoFailure(complaint(done))
+    return {}, {"ios": ios}
+
+
 def result(done, direction, expected):
     """What a run measured; raises IoFailure unless it did exactly what was asked."""
     parsed = parse(done.stdout)
@@ -187,6 +257,5 @@ def result(done, direction, expected):
         "runtime_ns": side["runtime"] * 1_000_000,
         "latency_ns": side["lat_ns"]["mean"],
         "percentiles_ns": {p.rstrip("0").rstrip("."): side["clat_ns"].get("percentile", {}).get(p) for p in PERCENTILES},
-        "thread_ns": round((job["usr_cpu"] + job["sys_cpu"]) / 100 * job["job_runtime"] * 1_000_000),
         "context_switches": job["ctx"],
     }

@@ -31,7 +31,7 @@ def command(spec, disks, out, options=()):
     return [
         str(GUEST), "run", *(["--icount"] if spec.icount else []), *options,
         *(word for disk in disks for word in ("--disk", disk)),
-        "--", sys.executable, str(PI_BENCH), spec.COMMAND, session.encode(spec), str(out),
+        "--", sys.executable, str(PI_BENCH), "session", session.encode(spec), str(out),
     ]  # fmt: skip
 
 

@@ -1,214 +1,148 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What pi-bench lab has measured, as tables and plots."""
+"""What pi-bench lab has measured: the attribute by itself, and whole I/Os, each layout over plain."""
 
-import dataclasses
-import json
-import os
-import re
+from . import catalog, cells, metrics, outcome, plot, report
+from .document import Bars, Heading, Items, Paragraph, Table
+from .report import NONE, figure
 
-from . import catalog, cells, metrics, report, results, stats
-from .document import Table, markdown
-from .errors import Failure
-
-PLOTS = cells.REPO / "scripts" / "plots"
-TERMINALS = {
-    "svg": "svg size {},{} dynamic font 'DejaVu Sans,Arial,sans-serif,13' background 'white'",
-    "png": "pngcairo size {},{} font 'DejaVu Sans,10' background '#ffffff'",
-}
+TITLE = "What each layout of the PI attribute costs"
 PLAIN, REFERENCE = ("none", "64"), ("indirect", "64")
-REFERENCES = ("none", "indirect")
-DIRECTIONS, DEPTHS = {"randread": "Random read", "randwrite": "Random write"}, (1, 32)
-SWEEP = "randread-4k-qd32"
-METHODS = {"single": "read", "vectored": "vectored", "fixed": "fixed buffer"}
-ALL_PI = 100
+BASE = cells.Arm(cells.NOVERIFY, cells.OURS, cells.NONE)
+INDIRECT = cells.Arm(cells.PI, cells.OURS, "indirect")
+DEPTHS = (1, 32)
+BUFFERS = {"single": "read", "vectored": "vectored", cells.FIXED: "fixed buffer"}
+BARS = 10
+# where the attribute's own cost is looked for in whole I/Os
+MAIN = cells.Workload("randread", 4096, 32, buffers="single")
+METRICS = {cells.INSTRUCTIONS: (metrics.TOTAL,), cells.CPU: (metrics.CPU,), cells.TIME: (metrics.CPU, metrics.TIME)}
 
 
-METRICS = {
-    cells.INSTRUCTIONS: (("instructions per I/O", "instructions", metrics.per_io("window_ns")),),
-    cells.TIME: (
-        ("CPU per I/O", "ns", metrics.per_io("thread_ns", "kernel_ns")),
-        ("time per I/O", "ns", metrics.per_io("runtime_ns")),
-    ),
-}
+def signed(value, digits=0):
+    return NONE if value is None else f"{value:+,.{digits}f}".replace("-", "−")
 
 
-@dataclasses.dataclass
-class Found:
-    """The records of one session."""
+class Attribute:
+    """What attr-cost has measured in a session."""
 
-    name: str
-    mode: str
-    icount: bool
-    seed: int
-    about: dict = dataclasses.field(default_factory=dict)
-    attr: dict = dataclasses.field(default_factory=dict)
-    lacking: dict = dataclasses.field(default_factory=dict)
-    runs: dict = dataclasses.field(default_factory=dict)
-    skips: dict = dataclasses.field(default_factory=dict)
-    failures: dict = dataclasses.field(default_factory=dict)
+    def __init__(self, session):
+        self.rows = session.attr
+        self.unit = session.about.get("unit", "")
 
     @property
     def batches(self):
-        return list(dict.fromkeys(batch for *_, batch in self.attr))
+        return list(dict.fromkeys(batch for *_, batch in self.rows))
 
     def ways(self, batch):
-        return list(dict.fromkeys((layout, sqe) for layout, sqe, _, at in self.attr if at == batch))
+        return list(dict.fromkeys((layout, sqe) for layout, sqe, _, at in self.rows if at == batch))
 
     def shares(self, way):
-        return sorted({mix for layout, sqe, mix, _ in self.attr if (layout, sqe) == way})
+        return sorted({mix for layout, sqe, mix, _ in self.rows if (layout, sqe) == way})
 
     def row(self, way, batch, mix=None):
-        wanted = mix if mix is not None else 0 if way[0] == PLAIN[0] else ALL_PI
-        return self.attr.get((*way, wanted, batch))
+        wanted = mix if mix is not None else 0 if way[0] == PLAIN[0] else cells.ALL_PI
+        return self.rows.get((*way, wanted, batch))
 
-    def summary(self, name, metric):
-        return stats.summarise(metric(run) for run in self.runs.get(name, ()))
+    def over(self, way, batch, mix=None, part="total"):
+        return self.row(way, batch, mix)["over_plain"][part]
 
-    @property
-    def layouts(self):
-        """Of whole I/Os, as attr-cost lists them, then those that it does not measure."""
-        present = [name.split()[1] for name in self.runs]
-        listed = [layout for layout, *_ in self.attr if layout in present]
-        return list(dict.fromkeys((*listed, *sorted(present))))
-
-
-def group(records):
-    sessions = {}
-    for record in records:
-        name = record["session"]
-        found = sessions.setdefault(name, Found(name, record["mode"], record["icount"], record["seed"]))
-        if record["kind"] == "attr":
-            row = record["row"]
-            if row["kind"] == "run":
-                found.about = row
-            elif row["kind"] == "cell":
-                found.attr[row["layout"], row["sqe"], row["mix"], row["batch"]] = row
+    def table(self, batch):
+        rows = []
+        for way in self.ways(batch):
+            row = self.row(way, batch)
+            line = [*way, figure(row["total"]["median"], 1)]
+            if way == PLAIN:
+                line += [*(figure(row[part]["median"], 1) for part in ("user", "kernel")), "", "", "", "", ""]
             else:
-                found.lacking.setdefault(row["reason"], []).append(title_of((row["layout"], row["sqe"])))
-        elif record["kind"] == "run":
-            if record["round"] != cells.WARM_UP:
-                found.runs.setdefault(record["cell"], []).append(record)
-        elif record["kind"] == "failure":
-            found.failures.setdefault(record["cell"], record["reason"])
-        elif record["kind"] == "skip":
-            found.skips.setdefault(record["cell"], record["reason"])
-    return list(sessions.values())
+                over = self.over(way, batch)
+                quartiles = "…".join(signed(over[name], 1) for name in ("q1", "q3"))
+                line += ["", "", signed(over["min"], 1), signed(over["median"], 1), quartiles]
+                line += [signed(self.over(way, batch, part=part)["median"], 1) for part in ("user", "kernel")]
+            rows.append(line)
+        headers = ["layout", "SQE", f"{self.unit} a request", "user", "kernel", "least over plain", "over plain", "quartiles",
+                   "user over plain", "kernel over plain"]  # fmt: skip
+        return Table(headers, rows, 2)
+
+    def by_share(self, batch):
+        ways = [way for way in self.ways(batch) if way[0] != PLAIN[0]]
+        shares = self.shares(ways[0])
+        rows = [[*way, *(signed(self.over(way, batch, mix)["median"], 1) for mix in shares)] for way in ways]
+        return Table(["layout", "SQE", *(f"{share} %" for share in shares)], rows, 2)
+
+    def curves(self, batch):
+        """{way: [(share, over plain, q1, q3)]} of the rings there are."""
+        present = self.ways(batch)
+        chosen = catalog.rings(layout for layout, _ in present)
+        return {
+            way: [(mix, *(self.over(way, batch, mix)[name] for name in ("median", "q1", "q3"))) for mix in self.shares(way)]
+            for way in catalog.ways() if way in present and way[0] in chosen
+        }  # fmt: skip
 
 
-def signed(value, digits):
-    return report.NONE if value is None else f"{value:+,.{digits}f}".replace("-", "−")
-
-
-class Tables:
-    """Markdown for people, and each row as a line of JSON."""
-
-    def __init__(self):
-        self.lines = []
-
-    def add(self, session, name, headers, rows, text=2, names=None):
-        """rows: lists of (value for JSON, text); names: of the fields in JSON, where headers are not unique"""
-        for row in rows:
-            fields = {field: value for field, (value, _) in zip(names or headers, row)}
-            self.lines.append(json.dumps({"session": session.name, "table": name, **fields}))
-        return Table(headers, [[shown for _, shown in row] for row in rows], text).markdown()
-
-
-def plain(text):
-    return text, text
-
-
-def number(value, digits=0):
-    return value, report.figure(value, digits)
-
-
-def attr_table(session, batch, tables):
-    unit = session.about["unit"]
-    rows = []
-    for way in session.ways(batch):
-        row = session.row(way, batch)
-        over = row["over_plain"]
-        line = [plain(way[0]), plain(way[1]), number(row["total"]["median"], 1)]
-        if way == PLAIN:
-            line += [number(row[part]["median"], 1) for part in ("user", "kernel")] + [(None, "")] * 5
-        else:
-            quartiles = [over["total"][name] for name in ("q1", "q3")]
-            line += [(None, "")] * 2
-            line += [(over["total"][name], signed(over["total"][name], 1)) for name in ("min", "median")]
-            line.append((quartiles, "…".join(signed(value, 1) for value in quartiles)))
-            line += [(over[part]["median"], signed(over[part]["median"], 1)) for part in ("user", "kernel")]
-        rows.append(line)
-    headers = ["layout", "SQE", f"{unit} a request", "user", "kernel", "least over plain", "over plain", "quartiles",
-               "user over plain", "kernel over plain"]  # fmt: skip
-    return tables.add(session, f"attribute, batch {batch}", headers, rows)
-
-
-def mix_table(session, batch, tables):
-    ways = [way for way in session.ways(batch) if way[0] != PLAIN[0]]
-    shares = session.shares(ways[0])
-    rows = []
-    for way in ways:
-        values = [session.row(way, batch, mix)["over_plain"]["total"]["median"] for mix in shares]
-        rows.append([plain(way[0]), plain(way[1]), *((value, signed(value, 1)) for value in values)])
-    return tables.add(session, f"attribute by share, batch {batch}", ["layout", "SQE", *(f"{s} %" for s in shares)], rows)
+def arms(session):
+    """Of whole I/Os: plain, then every layout."""
+    return [BASE, *session.layouts]
 
 
 def over(found, base):
     """A median over another, where both were measured."""
-    difference = found.median - base.median if found and base else None
-    return difference, signed(difference, 0) if found and base else ""
+    return signed(found.median - base.median) if found and base else ""
 
 
-def whole_table(session, direction, title, metric, tables):
+def whole_table(session, rw, metric):
     """Absolute, over plain and over the layout that Linux has, for each depth."""
-    headers = ["layout"]
+    headers, rows = ["layout"], []
     for depth in DEPTHS:
         headers += [f"depth {depth}", "over plain", "over indirect"]
-    rows = []
-    for layout in session.layouts:
-        line = [plain(layout)]
+    for arm in arms(session):
+        line = [arm.layout]
         for depth in DEPTHS:
-            found, base, reference = (session.summary(f"{direction}-4k-qd{depth} {name}", metric) for name in (layout, *REFERENCES))
-            line.append(number(found.median) if found else (None, report.NONE))
-            line += [(None, "") if layout in same else over(found, other)
-                     for same, other in ((REFERENCES[:1], base), (REFERENCES, reference))]  # fmt: skip
+            workload = cells.Workload(rw, 4096, depth, buffers="single")
+            found, base, reference = (session.summary(workload, each, metric) for each in (arm, BASE, INDIRECT))
+            line.append(figure(found.median if found else None, metric.digits))
+            line += ["" if arm == BASE else over(found, base), "" if arm in (BASE, INDIRECT) else over(found, reference)]
         rows.append(line)
-    names = ["layout"] + [f"{name}, depth {depth}" for depth in DEPTHS for name in ("absolute", "over plain", "over indirect")]
-    return tables.add(session, f"{title}, {direction}", headers, rows, text=1, names=names)
+    return Table(headers, rows)
 
 
-def sweep_points(session, layout, metric):
+def by_share(session, arm, metric):
     """[(share, Summary)] of whole I/Os."""
-    found = []
-    for name in session.runs:
-        match = re.fullmatch(rf"{SWEEP}(?:-mix(\d+))? {layout}", name)
-        if match:
-            found.append((int(match[1] or ALL_PI), session.summary(name, metric)))
-    return sorted(found)
+    alike = [w for w in session.workloads if (w.rw, w.block_size, w.iodepth, w.buffers) == (MAIN.rw, 4096, 32, MAIN.buffers)]
+    found = [(workload.mix, session.summary(workload, arm, metric)) for workload in alike]
+    return sorted((share, each) for share, each in found if each)
 
 
-def sweep_table(session, title, metric, tables):
-    layouts = [layout for layout in session.layouts if len(sweep_points(session, layout, metric)) > 1]
-    if not layouts:
-        return None
-    shares = [share for share, _ in sweep_points(session, layouts[0], metric)]
+def share_table(session, metric):
+    found = {arm: dict(by_share(session, arm, metric)) for arm in session.layouts}
+    found = {arm: points for arm, points in found.items() if len(points) > 1}
+    shares = sorted({share for points in found.values() for share in points})
+    rows = [[arm.layout, catalog.sqe(arm.layout), *(figure(points[s].median if s in points else None) for s in shares)]
+            for arm, points in found.items()]  # fmt: skip
+    return Table(["layout", "SQE", *(f"{share} %" for share in shares)], rows, 2) if rows else None
+
+
+def buffer_table(session, metric):
     rows = []
-    for layout in layouts:
-        known = dict(sweep_points(session, layout, metric))
-        figures = (number(known[s].median) if s in known else (None, report.NONE) for s in shares)
-        rows.append([plain(layout), plain(catalog.sqe(layout)), *figures])
-    return tables.add(session, f"{title} by share of PI", ["layout", "SQE", *(f"{s} %" for s in shares)], rows)
-
-
-def method_table(session, title, metric, tables):
-    rows = []
-    for layout in session.layouts:
-        line = [plain(layout)]
-        for method in METHODS:
-            name = f"{SWEEP}{'' if method == 'single' else f'-{method}'} {layout}"
-            found = session.summary(name, metric)
-            line.append(number(found.median) if found else (None, "not possible" if name in session.skips else report.NONE))
+    for arm in arms(session):
+        line = [arm.layout]
+        for buffers in BUFFERS:
+            workload = cells.Workload("randread", 4096, 32, buffers=buffers)
+            found = session.summary(workload, arm, metric)
+            skipped = cells.Cell(workload, arm).name in session.skips
+            line.append(figure(found.median) if found else "not possible" if skipped else NONE)
         rows.append(line)
-    return tables.add(session, f"{title} by method", ["layout", *METHODS.values()], rows, text=1)
+    return Table(["layout", *BUFFERS.values()], rows)
+
+
+def whole_curves(session, metric):
+    base = session.summary(MAIN, BASE, metric)
+    names = catalog.rings(arm.layout for arm in session.layouts) if base else ()
+    curves = {}
+    for arm in (cells.Arm(cells.PI, cells.OURS, name) for name in names):
+        points = by_share(session, arm, metric)
+        if len(points) > 1:
+            way = arm.layout, catalog.sqe(arm.layout)
+            curves[way] = [(share, *(v - base.median for v in (s.median, s.low, s.high))) for share, s in points]
+    return curves
 
 
 def root(points):
@@ -238,28 +172,6 @@ def title_of(way):
     return way[0] if way[0] == way[1] else f"{way[0]}, SQE {way[1]}"
 
 
-def attr_curves(session, batch):
-    """{way: [(share, over plain, q1, q3)]} of the rings there are."""
-    curves = {}
-    present = session.ways(batch)
-    chosen = catalog.rings(layout for layout, _ in present)
-    for way in catalog.ways():
-        if way in present and way[0] in chosen:
-            rows = [(mix, session.row(way, batch, mix)["over_plain"]["total"]) for mix in session.shares(way)]
-            curves[way] = [(mix, over["median"], over["q1"], over["q3"]) for mix, over in rows]
-    return curves
-
-
-def io_curves(session, metric):
-    base = session.summary(f"{SWEEP} none", metric)
-    curves = {}
-    for layout in catalog.rings(session.layouts) if base else ():
-        points = sweep_points(session, layout, metric)
-        if len(points) > 1:
-            curves[layout, catalog.sqe(layout)] = [(share, *(v - base.median for v in (s.median, s.low, s.high))) for share, s in points]
-    return curves
-
-
 def against(curves, way):
     """[(share, over the ring of 64-byte SQEs, noise)]"""
     reference = {share: value for share, value, *_ in curves[REFERENCE]}
@@ -279,117 +191,91 @@ def kernel_of(env, session):
     return " ".join(((env.get("sessions") or {}).get(session.name) or {}).get("kernel", "").split()[:2])
 
 
-def where(env, session):
-    guest = f", {env['guest']}" if session.icount and env.get("guest") else ""
-    kind = "counting instructions" if session.icount else "time"
-    return f"{session.name}: {kernel_of(env, session)}{guest}; {kind}"
+def subtitle(env, session):
+    return f"{kernel_of(env, session)}{', icount guest' if session.icount else ''}"
 
 
-def gnuplot(host, out, stem, script, size, title, subtitle, arguments, data):
-    """Writes stem.dat, stem.svg and stem.png; whether there is a gnuplot."""
-    path = out / f"{stem}.dat"
-    path.write_text(data, encoding="utf-8")
-    for kind, terminal in TERMINALS.items():
-        words = [str(PLOTS / "style.gp"), terminal.format(*size), str(out / f"{stem}.{kind}"), title, subtitle, *arguments, str(path)]
-        done = host.run(["gnuplot", "-c", str(PLOTS / script), *words])
-        if done is None:
-            return False
-        if done.returncode:
-            said = done.stderr.strip().splitlines()
-            raise Failure(f"gnuplot: {said[-1] if said else f'exit status {done.returncode}'}")
-    return True
-
-
-def plot_cost(host, out, env, session, batch):
-    ways = [way for way in session.ways(batch) if way != PLAIN and session.row(way, batch)["over_plain"]["total"]["median"] > 0.5]
-    ways.sort(key=lambda way: session.row(way, batch)["over_plain"]["total"]["median"], reverse=True)
+def cost(session, env, attribute, batch):
+    """[Drawing]: what each layout costs over plain, in two parts."""
+    ways = [way for way in attribute.ways(batch) if way != PLAIN and attribute.over(way, batch)["median"] > 0.5]
+    ways.sort(key=lambda way: attribute.over(way, batch)["median"], reverse=True)
     if not ways:
-        return None
-    base, unit = session.row(PLAIN, batch), session.about["unit"]
+        return []
     lines = []
     for at, way in enumerate(ways):
-        over = session.row(way, batch)["over_plain"]
-        name = "plain" if way[0] == PLAIN[0] else way[0]
-        total = over["total"]
-        parts = f"{max(0, over['user']['median']):.3f} {total['median']:.3f} {total['q1']:.3f} {total['q3']:.3f}"
-        lines.append(f'{at} {parts} "{title_of((name, way[1]))}"')
-    subtitle = (
-        f"Over a plain read of {base['total']['median']:,.0f} {unit}, batch {batch}; {kernel_of(env, session)}"
-        f"{', icount guest' if session.icount else ''}; median of {session.about['repetitions']}"
-        f"{'' if session.icount else ', quartiles marked'}"
+        total, user = attribute.over(way, batch), attribute.over(way, batch, part="user")
+        name = title_of(("plain" if way[0] == PLAIN[0] else way[0], way[1]))
+        lines.append(f"{at} {max(0, user['median']):.3f} {total['median']:.3f} {total['q1']:.3f} {total['q3']:.3f} {plot.quoted(name)}")
+    base, timed = attribute.row(PLAIN, batch), not session.icount
+    caption = (
+        f"Over a plain read of {base['total']['median']:,.0f} {attribute.unit}, batch {batch}; {subtitle(env, session)}; median of "
+        f"{session.about['repetitions']}{', quartiles marked' if timed else ''}."
     )
-    stem = f"cost-{session.name}"
-    drawn = gnuplot(host, out, stem, "cost.gp", (820, 120 + 30 * len(ways)), "What it costs to hand the PI attribute over",
-                    subtitle, [f"{unit} per request, over plain", str(len(ways)), "0" if session.icount else "1"],
-                    "\n".join(lines) + "\n")  # fmt: skip
-    return stem if drawn else None
+    return [plot.Drawing(f"cost-{session.name}", "What it costs to hand the PI attribute over", caption, "cost.gp",
+                         plot.blocks([lines]), 110 + 30 * len(ways), (f"{attribute.unit} per request, over plain", str(len(ways))),
+                         str(int(timed)), ())]  # fmt: skip
 
 
-def plot_crossover(host, out, stem, curves, title, subtitle, unit):
+def crossover(stem, curves, title, caption, unit):
+    """[Drawing]: each kind of ring by the share of requests with PI."""
     if REFERENCE not in curves or len(curves) < 2:
-        return None
-    blocks, marks = [], []
-    numbers = [str(catalog.ways().index(way) + 1) for way in curves]
+        return []
+    series, marks = [], []
     for way, points in curves.items():
         differences = {share: f"{difference} {noise}" for share, difference, noise in against(curves, way)}
-        lines = [f'"{title_of(way)}"']
-        lines += [f"{share} {value} {low} {high} {differences.get(share, 'NaN NaN')}" for share, value, low, high in points]
-        blocks.append("\n".join(lines))
+        lines = [f"{share} {value} {low} {high} {differences.get(share, 'NaN NaN')}" for share, value, low, high in points]
+        series.append([plot.quoted(title_of(way)), *lines])
         at = root(against(curves, way)) if way != REFERENCE else None
         marks.append(f"{at:.1f}" if at else "-")
-    drawn = gnuplot(host, out, stem, "crossover.gp", (980, 470), title, subtitle, [unit, " ".join(numbers), " ".join(marks)],
-                    "\n\n\n".join(blocks) + "\n")  # fmt: skip
-    return stem if drawn else None
+    numbers = " ".join(str(catalog.ways().index(way) + 1) for way in curves)
+    return [plot.Drawing(stem, title, caption, "crossover.gp", plot.blocks(series), 420, (unit, numbers), " ".join(marks), ())]
 
 
-def session_parts(host, out, env, session, tables):
-    parts = [f"## {where(env, session)}"]
-    batches = session.batches
-    if batches:
-        unit, last = session.about["unit"], batches[-1]
-        ticks = "reads of an invalid descriptor: the kernel takes the request and its attribute in, then fails it"
-        parts.append(f"### Handing the attribute over ({unit} per request; {ticks})")
-        for batch in reversed(batches):
-            parts += [f"Batch of {batch}:", attr_table(session, batch, tables)]
-        stem = plot_cost(host, out, env, session, last)
-        parts += [f"![cost of each layout]({stem}.svg)"] if stem else []
-        parts += [f"Over plain by the share of requests with PI, batch of {last}:", mix_table(session, last, tables)]
-        curves = attr_curves(session, last)
-        parts += crossovers(curves)
-        stem = plot_crossover(host, out, f"crossover-{session.name}", curves, "Rings of 64- and 128-byte SQEs by share of PI",
-                              f"Handing requests over, batch {last}; {kernel_of(env, session)}"
-                              f"{', icount guest' if session.icount else ''}", f"{unit} per request")  # fmt: skip
-        parts += [f"![crossover]({stem}.svg)"] if stem else []
-    for title, unit, metric in METRICS[session.mode] if session.runs else ():
-        spreads = [summary.spread for name in session.runs if (summary := session.summary(name, metric))]
-        widest = max(high - low for low, high in spreads)
-        rounds = max(map(len, session.runs.values()))
-        parts.append(
-            f"### Whole I/O: {title}\n\n4 KiB random I/O by fio and io_uring_pi, median of {rounds} rounds, widest spread between "
-            f"rounds {widest * 100:.2f} %."
-        )
-        for direction, what in DIRECTIONS.items():
-            if any(name.startswith(f"{direction}-") for name in session.runs):
-                parts += [f"{what}:", whole_table(session, direction, title, metric, tables)]
-        if found := sweep_table(session, title, metric, tables):
-            parts += ["Random read, depth 32, by the share of I/Os with PI:", found]
-            curves = io_curves(session, metric)
-            parts += crossovers(curves)
-            stem = plot_crossover(host, out, f"crossover-io-{session.name}-{title.split()[0]}", curves,
-                                  "Rings of 64- and 128-byte SQEs by share of PI, whole I/Os",
-                                  f"4 KiB random read, depth 32; {kernel_of(env, session)}{', icount guest' if session.icount else ''}",
-                                  f"{unit} per I/O")  # fmt: skip
-            parts += [f"![crossover of whole I/Os]({stem}.svg)"] if stem else []
-        parts += ["Random read, depth 32, by opcode:", method_table(session, title, metric, tables)]
-    lost = [f"- {', '.join(dict.fromkeys(names))}: {reason}" for reason, names in session.lacking.items()]
-    for kind, found in (("", session.skips), ("failed: ", session.failures)):
-        reasons = {}
-        for cell, reason in found.items():
-            reasons.setdefault(reason, []).append(cell)
-        lost += [f"- {kind}{', '.join(names)}: {reason}" for reason, names in reasons.items()]
-    if lost:
-        parts += ["### Not measured", "\n".join(lost)]
-    return parts
+def handing_over(session, env, draw):
+    """Of the attribute by itself."""
+    attribute = Attribute(session)
+    if not attribute.rows:
+        return []
+    unit, last = attribute.unit, attribute.batches[-1]
+    ticks = "reads of an invalid descriptor: the kernel takes the request and its attribute in, then fails it"
+    found = [Heading(f"Handing the attribute over ({unit} per request; {ticks})", 3)]
+    for batch in reversed(attribute.batches):
+        found += [Paragraph(f"Batch of {batch}:"), attribute.table(batch)]
+    found += draw(cost(session, env, attribute, last))
+    curves = attribute.curves(last)
+    found += [Paragraph(f"Over plain by the share of requests with PI, batch of {last}:"), attribute.by_share(last)]
+    found += [Items(crossovers(curves))] * bool(crossovers(curves))
+    caption = f"Handing requests over, batch {last}; {subtitle(env, session)}."
+    title = "Rings of 64- and 128-byte SQEs by share of PI"
+    return found + draw(crossover(f"crossover-{session.name}", curves, title, caption, f"{unit} per request"))
+
+
+def whole_io(session, env, draw, metric):
+    spreads = [summary.spread for cell in session.cells if (summary := session.summary(cell.workload, cell.arm, metric))]
+    widest = max((high - low for low, high in spreads), default=0)
+    told = f"median of {session.rounds()} rounds, widest spread between rounds {widest * 100:.2f} %"
+    found = [Heading(f"Whole I/O: {metric.title}", 3), Paragraph(f"4 KiB random I/O by fio and io_uring_pi, {told}.")]
+    for rw, what in (("randread", "Random read"), ("randwrite", "Random write")):
+        if any(workload.rw == rw for workload in session.workloads):
+            found += [Paragraph(f"{what}:"), whole_table(session, rw, metric)]
+    if shares := share_table(session, metric):
+        curves = whole_curves(session, metric)
+        found += [Paragraph("Random read, depth 32, by the share of I/Os with PI:"), shares]
+        found += [Items(crossovers(curves))] * bool(crossovers(curves))
+        title = "Rings of 64- and 128-byte SQEs by share of PI, whole I/Os"
+        caption = f"4 KiB random read, depth 32; {subtitle(env, session)}."
+        found += draw(crossover(f"crossover-io-{session.name}-{metric.name}", curves, title, caption, f"{metric.unit} per I/O"))
+    return [*found, Paragraph("Random read, depth 32, by opcode:"), buffer_table(session, metric)]
+
+
+def section(session, env, draw):
+    guest = f", {env['guest']}" if session.icount and env.get("guest") else ""
+    kind = "counting instructions" if session.icount else "time"
+    found = [Heading(f"{session.name}: {kernel_of(env, session)}{guest}; {kind}"), *handing_over(session, env, draw)]
+    for metric in METRICS[session.mode] if session.runs else ():
+        found += whole_io(session, env, draw, metric)
+    lines = [f"{', '.join(dict.fromkeys(names))}: {reason}" for reason, names in session.unmeasured.items()]
+    return [*found, Heading("Not measured", 3), Items(lines)] if lines else found
 
 
 def emulated(env, session):
@@ -399,32 +285,32 @@ def emulated(env, session):
 
 
 def notes(sessions, env):
-    lines = [f"- {s.name}: the processor is emulated, its times mean nothing." for s in sessions if emulated(env, s)]
+    lines = [f"{s.name}: the processor is emulated, its times mean nothing." for s in sessions if emulated(env, s)]
     lines += [
-        "- over plain: against the same requests without PI in a ring of 64-byte SQEs; over indirect: against the layout that "
+        "over plain: against the same requests without PI in a ring of 64-byte SQEs; over indirect: against the layout that "
         "Linux has. '128 zeroed': the application zeroes the second half of every SQE, which plain requests do not need.",
-        "- user: filling SQE and attribute and reading the completion; kernel: io_uring_enter().",
+        "user: filling SQE and attribute and reading the completion; kernel: io_uring_enter().",
     ]
     if any(s.icount for s in sessions):
         lines.append(
-            "- Instructions are not time: caches, memory latency, the price of entering user memory (SMAP) and what overlaps do "
+            "Instructions are not time: caches, memory latency, the price of entering user memory (SMAP) and what overlaps do "
             "not show. A copy from user memory is dearer, and a second cache line is not free, on a real processor."
         )
     timed = {layout for s in sessions if s.mode == cells.TIME for layout, *_ in s.attr}
     if not timed & set(catalog.of_the_lab()):
         lines.append(
-            "- The lab kernel's layouts were not measured in time: that takes a machine with KVM, where the same command adds it. "
+            "The lab kernel's layouts were not measured in time: that takes a machine with KVM, where the same command adds it. "
             "Stock layouts on a drive with PI: make lab DEV=/dev/nvme0n1."
         )
     for session in sessions:
         if session.about:
             lines.append(
-                f"- {session.name}: attr-cost with {session.about['repetitions']} repetitions of {session.about['requests']} "
+                f"{session.name}: attr-cost with {session.about['repetitions']} repetitions of {session.about['requests']} "
                 f"requests, in an order shuffled by seed {session.seed}."
             )
         if session.runs and session.mode == cells.INSTRUCTIONS:
             lines.append(
-                f"- {session.name}, whole I/O: null_blk with an integrity profile, pi_verify=device; two runs a round, of which the "
+                f"{session.name}, whole I/O: null_blk with an integrity profile, pi_verify=device; two runs a round, of which the "
                 "longer one's further I/Os are counted: neither fio's start nor the set-up of a ring. Each begins with the kernel's "
                 "slab caches empty and at the same addresses, and no other thread runs until it ends (SCHED_FIFO); the timer's "
                 "interrupts count. One round to warm up is dropped."
@@ -432,20 +318,33 @@ def notes(sessions, env):
     return lines
 
 
-def write(host, out):
-    """report.md, tables.jsonl and plots; returns (the text, whether anything failed)."""
-    sessions = group(results.load(out))
-    env = results.load_json(os.path.join(out, "env.json")) or {}
-    tables = Tables()
-    parts = ["# What each layout of the PI attribute costs"]
-    for session in sessions:
-        parts += session_parts(host, out, env, session, tables)
-    parts += ["## Notes", "\n".join(notes(sessions, env))]
-    if env.get("command"):
-        parts.append(f"To reproduce: `{env['command']}`")
-    text = "\n\n".join(parts) + "\n"
-    lists = report.environment_lists(env)
-    whole = text + (f"\n## Environment\n\n{markdown(lists)}" if lists else "")
-    (out / "report.md").write_text(whole, encoding="utf-8")
-    (out / "tables.jsonl").write_text("".join(line + "\n" for line in tables.lines), encoding="utf-8")
-    return text, any(session.failures for session in sessions)
+def headline(sessions):
+    """What a reader takes away: what the layouts cost, from the session that says it most exactly."""
+    session = next((s for s in sessions if s.attr and s.icount), next((s for s in sessions if s.attr), None))
+    if not session:
+        return []
+    attribute = Attribute(session)
+    batch = attribute.batches[-1]
+    ways = [way for way in attribute.ways(batch) if way[0] != PLAIN[0] and way[1] != "128 zeroed"]
+    ways.sort(key=lambda way: attribute.over(way, batch)["median"])
+    rows = [(title_of(way), signed(attribute.over(way, batch)["median"], 1), attribute.over(way, batch)["median"]) for way in ways]
+    unit = attribute.unit
+    title = f"{session.name}: handing one request's attribute over, {unit} more than a plain request, batch {batch}"
+    found = [Bars(title, rows[:BARS])]
+    plain, pi = (session.summary(MAIN, arm, metrics.TOTAL) if session.runs and session.icount else None for arm in (BASE, INDIRECT))
+    if plain and pi:
+        text = f"A whole 4 KiB read at depth 32 takes {plain.median:,.0f} instructions plain and {pi.median:,.0f} with PI, `indirect`."
+        found.append(Paragraph(text))
+    return found
+
+
+def make(host, out, records, env, history=None, say=print):
+    sessions = outcome.group(records)
+
+    def draw(drawings):
+        return plot.draw(host, drawings, str(out), say)
+
+    head = [report.summary(sessions, report.left_over(records, env)), *report.stops(sessions), *report.lost(sessions)]
+    body = [block for session in sessions for block in section(session, env, draw)]
+    body += report.tail(sessions, env, notes(sessions, env))
+    return report.Report(TITLE, head + headline(sessions), body, report.status(sessions)), sessions

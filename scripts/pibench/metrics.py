@@ -17,8 +17,9 @@ class Metric:
     verb: str = "takes"
 
 
-def per_io(*fields):
-    return lambda run: sum(run[field] for field in fields) / run["ios"]
+def per_io(field):
+    """Of the I/Os that are counted."""
+    return lambda run: run[field] / run["counted"]
 
 
 def percentile(which):
@@ -26,9 +27,11 @@ def percentile(which):
 
 
 TOTAL = Metric("total", "total instructions per I/O", "instructions", per_io("window_ns"))
-CPU_INSTRUCTIONS = Metric("cpu", "CPU per I/O in instructions", "instructions", per_io("thread_ns", "kernel_ns"))
-CPU = Metric("cpu", "CPU per I/O", "ns", per_io("thread_ns", "kernel_ns"))
-TIME = Metric("time", "time per I/O", "ns", per_io("runtime_ns"))
+CPU_INSTRUCTIONS = Metric("cpu", "CPU per I/O in instructions", "instructions", per_io("cpu_ns"))
+CPU = Metric("cpu", "CPU per I/O", "ns", per_io("cpu_ns"))
+TIME = Metric("time", "time per I/O", "ns", lambda run: run["runtime_ns"] / run["ios"])
+START = Metric("start", "from start to end of a short job", "ms", lambda run: run["start_ns"] / 1e6, 1)
+RESIDENT = Metric("resident", "resident at most", "KiB", lambda run: run["resident"] / 1024)
 IOPS = Metric("iops", "I/O per second", "IOPS", lambda run: run["ios"] * 1e9 / run["runtime_ns"], verb="reaches")
 RATE = Metric("rate", "throughput", "MB/s", lambda run: run["bytes"] * 1e3 / run["runtime_ns"], 1)
 LATENCY = Metric("latency", "mean latency", "µs", lambda run: run["latency_ns"] / 1e3, 1)

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What pi-bench perf has counted, as tables, and beside what the engine is to cost at most."""
+"""What pi-bench perf has counted, and beside it what the engine is to cost at most."""
 
 import dataclasses
-import os
-import re
 
-from . import cells, results, stats
-from .document import Heading, Items, Table, markdown
-from .errors import Failure
+from . import cells, metrics, outcome, report
+from .document import Bars, Heading, Table, Verdict
+from .errors import IO, OK, REGRESSED
+from .perf import GROWN, HOST, JOBS, PI, PLAIN
+from .report import figure
 
-AUTOPI, NOVERIFY, FLOOR = cells.AUTOPI, cells.NOVERIFY, "floor"
-MD, ISAL, CMD, CMD_ISAL = "io_uring-md", "io_uring-md-isal", "io_uring_cmd", "io_uring_cmd-isal"
-DIRECTIONS = {"randread": "random read", "randwrite": "random write"}
+TITLE = "What the engine costs"
+AUTOPI, INDIRECT, PASSTHRU = "plain-autopi/io_uring", "pi/indirect", "pi/passthru"
+OURS, THEIRS = "plain-nopi/none", "plain-nopi/io_uring"
+BARS = 8
+# how far a ratio repeats from boot to boot: exactly counted, or CPU while an emulated drive answers when it likes
+TOLERANCE = {cells.INSTRUCTIONS: 0.001, cells.CPU: 0.05}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,168 +22,185 @@ class Target:
     """At most so many times what another takes, in one session; None: shown only."""
 
     session: str
-    way: str
+    arm: str
     other: str
     read: float | None
     write: float | None
 
     def limit(self, workload):
-        return self.read if workload.startswith("randread") else self.write
+        return self.read if workload.direction == "read" else self.write
 
 
-PI, PLAIN, GROWN, HOST, STARTED = "pi", "plain", "grown", "host", "start"
 TARGETS = (
-    Target(PLAIN, "none", "io_uring", 1.00, 1.00),
-    Target(GROWN, "none", "io_uring", 1.00, 1.00),
+    Target(PLAIN, OURS, THEIRS, 1.00, 1.00),
+    Target(GROWN, OURS, THEIRS, 1.00, 1.00),
+    Target(JOBS, OURS, THEIRS, 1.00, 1.00),
     # the kernel pins metadata from user space for each I/O, and ISA-L has no AVX-512 under TCG: 1.07 was measured for writes
-    Target(PI, "indirect", AUTOPI, 0.95, 1.10),
+    Target(PI, INDIRECT, AUTOPI, 0.95, 1.10),
     # fio 3.41's io_uring verifies nothing that it reads
-    Target(PI, "indirect", MD, None, 0.27),
-    Target(PI, "indirect", CMD, 0.27, None),
-    Target(PI, "indirect", ISAL, None, None),
+    Target(PI, INDIRECT, "pi/io_uring", None, 0.27),
+    Target(PI, INDIRECT, "pi/io_uring_cmd", 0.27, None),
+    Target(PI, INDIRECT, "pi/io_uring-isal", None, None),
+    Target(PI, PASSTHRU, "pi/io_uring_cmd", 0.25, 0.25),
+    Target(PI, PASSTHRU, "pi/io_uring_cmd-isal", 0.99, 0.99),
 )
 # at most so many times what depth 32 takes: jobs take turns on one processor, and an emulated drive's answers come in bunches
-GROWTH = {(GROWN, "none"): 1.02, (PI, "indirect"): 1.05}
-# nanoseconds beyond fio's own engine
-START = 50_000_000
-REFERENCE = "randread-4k-qd32"
+GROWTH = {(GROWN, OURS): 1.02, (JOBS, OURS): 1.02, (PI, INDIRECT): 1.05}
+# milliseconds beyond fio's own engine
+START = 50
+BLOCK = 4096
 
 
-class Counts:
-    """What each took, by session, workload and way, the rounds in order."""
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """One ratio and its limit."""
 
-    def __init__(self, records):
-        self.rounds = {}
-        self.failures = {}
-        self.memory = {}
-        for record in records:
-            if record["kind"] == "failure":
-                self.failures[record["cell"]] = record["reason"]
-            elif record["kind"] == "memory":
-                self.memory.setdefault((record["way"], record["block"]), {})[record["iodepth"]] = record["bytes"]
-            elif record["kind"] == "run" and record["round"]:
-                key = (record["session"], *record["cell"].split())
-                self.rounds.setdefault(key, {})[record["round"]] = record["count"] / record["ios"]
+    session: str
+    workload: cells.Workload
+    one: str
+    other: str
+    ratio: tuple
+    limit: float | None
+    tolerance: float
 
-    def workloads(self, session, *ways):
-        return list(dict.fromkeys(workload for at, workload, way in sorted(self.rounds, key=rank) if at == session and way in ways))
+    @property
+    def missed(self):
+        """In every round, and by more than one boot differs from the next."""
+        return self.limit is not None and self.ratio[1] > self.limit * (1 + self.tolerance)
 
-    def summary(self, session, workload, way):
-        return stats.summarise(self.rounds.get((session, workload, way), {}).values())
-
-    def ratio(self, session, one, other):
-        """Of runs (workload, way) in the same round."""
-        ours, theirs = (self.rounds.get((session, *each), {}) for each in (one, other))
-        return stats.summarise(ours[number] / theirs[number] for number in ours if number in theirs)
+    @property
+    def row(self):
+        middle, low, high = self.ratio
+        verdict = "" if self.limit is None else "MISSED" if self.missed else "met"
+        return [self.session, self.workload.title, self.one, self.other, f"{middle:.3f} ({low:.3f} to {high:.3f})",
+                f"{self.limit:.2f}" if self.limit else "", verdict]  # fmt: skip
 
 
-def rank(key):
-    """Reads first, by depth, then what is grown of it."""
-    session, workload, way = key
-    return session, workload.split("-")[0], [int(number) for number in re.findall(r"\d+", workload)], workload, way
-
-
-def title(workload):
-    rw, _, depth, *more = workload.split("-")
-    words = {"bare": "bare", "x4": "4 times as many", "jobs4": "4 jobs", "files64": "64 files"}
-    return ", ".join([DIRECTIONS[rw], f"depth {depth[2:]}", *(words.get(word, word) for word in more)])
-
-
-def figure(summary):
-    return f"{summary.median:,.0f}" if summary else "-"
-
-
-def spread(summary):
-    return f"{summary.median:.3f} ({summary.low:.3f} to {summary.high:.3f})"
-
-
-def line(name, one, other, ratio, limit):
-    """A limit that some rounds keep is not told from one that all do."""
-    if limit is None:
-        return [name, one, other, spread(ratio), "", ""]
-    return [name, one, other, spread(ratio), f"{limit:.2f}", "MISSED" if ratio.low > limit else "met"]
-
-
-def verdicts(counts):
-    """A line for each target and workload."""
+def lines(sessions):
+    """A Line for each target and workload."""
+    by_name = {session.name: session for session in sessions}
     for target in TARGETS:
-        for workload in counts.workloads(target.session, target.way):
-            ratio = counts.ratio(target.session, (workload, target.way), (workload, target.other))
-            if ratio:
-                yield line(title(workload), target.way, target.other, ratio, target.limit(workload))
-    for (session, way), limit in GROWTH.items():
-        for workload in counts.workloads(session, way):
-            ratio = counts.ratio(session, (workload, way), (REFERENCE, way))
-            if ratio and workload.startswith(REFERENCE.split("-")[0]) and workload != REFERENCE:
-                yield line(title(workload), way, "itself at depth 32", ratio, limit)
+        session = by_name.get(target.session)
+        for workload in session.workloads if session else ():
+            one, other = ((workload, cells.arm(name)) for name in (target.arm, target.other))
+            ratio = session.against(one, other, session.metrics[0])
+            if ratio and workload.block_size == BLOCK:
+                yield Line(session.name, workload, target.arm, target.other, ratio, target.limit(workload), TOLERANCE[session.mode])
+    for (name, arm), limit in GROWTH.items():
+        session = by_name.get(name)
+        reference = cells.Workload("randread", BLOCK, 32)
+        for workload in session.workloads if session else ():
+            ratio = session.against((workload, cells.arm(arm)), (reference, cells.arm(arm)), session.metrics[0])
+            alike = workload.rw == reference.rw and workload.block_size == BLOCK and workload != reference
+            if ratio and alike:
+                yield Line(name, workload, arm, "itself at depth 32", ratio, limit, TOLERANCE[session.mode])
 
 
-def absolute(counts, session, heading, ways):
-    workloads = counts.workloads(session, *ways)
-    rows = [[title(workload), *(figure(counts.summary(session, workload, way)) for way in ways)] for workload in workloads]
-    return Heading(heading), Table(["4 KiB", *ways], rows)
-
-
-def floor(counts):
+def absolute(session, metric=None, block=BLOCK):
+    """Every figure of a session: a line a workload, a column for each way."""
+    metric = metric or session.metrics[0]
+    arms = sorted({cell.arm for cell in session.cells}, key=lambda arm: arm.rank)
     rows = []
-    for workload in counts.workloads(PI, FLOOR):
-        ours, least = (counts.summary(PI, workload, way) for way in ("indirect", FLOOR))
-        if ours:
-            rows.append([title(workload), figure(ours), figure(least), f"{ours.median - least.median:,.0f}"])
-    heading = Heading("Above what a program without fio and checksums takes (t/bench/floor.c)")
-    return heading, Table(["4 KiB", "indirect", "floor", "above"], rows)
+    for workload in (w for w in session.workloads if w.block_size == block):
+        found = [session.summary(workload, arm, metric) for arm in arms]
+        rows.append([workload.title, *(figure(each.median if each else None, metric.digits) for each in found)])
+    used = [at for at in range(len(arms)) if any(row[at + 1] != report.NONE for row in rows)]
+    if len(used) > len(rows):
+        # the longer side downwards: a sheet of paper is not wide
+        headers = [report.described(metric), *(workload.name for workload in session.workloads if workload.block_size == block)]
+        return Table(headers, [[arms[at].name, *(row[at + 1] for row in rows)] for at in used])
+    headers = [report.described(metric), *(arms[at].name for at in used)]
+    return Table(headers, [[row[0], *(row[at + 1] for at in used)] for row in rows])
 
 
-def memory(counts):
+def floor(session):
+    """Above what a program without fio and checksums takes."""
+    rows = []
+    for workload in session.workloads:
+        ours, least = (session.summary(workload, cells.arm(name), session.metrics[0]) for name in (INDIRECT, f"pi/{cells.FLOOR}"))
+        if ours and least:
+            rows.append([workload.title, figure(ours.median), figure(least.median), figure(ours.median - least.median)])
+    heading = Heading("Above what a program without fio and checksums takes (t/bench/floor.c)", 3)
+    return [heading, Table(["4 KiB", "indirect", "floor", "above"], rows)] if rows else []
+
+
+def memory(session):
     """Bytes for each I/O more that can be in flight, and those that do not depend on how many there are."""
     rows = []
-    for (way, block), resident in counts.memory.items():
+    found = {}
+    for workload in (w for w in session.workloads if w.block_size != BLOCK):
+        for arm in session.arms(workload):
+            at_most = session.summary(workload, arm, metrics.RESIDENT)
+            if at_most:
+                found.setdefault((arm.name, workload.block_size), {})[workload.iodepth] = at_most.median
+    for (name, block), resident in found.items():
         low, high = min(resident), max(resident)
-        each = (resident[high] - resident[low]) / (high - low)
-        constant = resident[low] - each * low
-        rows.append([way, *(f"{value:,.0f}" for value in (block, each, each - block, constant / 1024))])
+        if low == high:
+            continue
+        each = (resident[high] - resident[low]) * 1024 / (high - low)
+        rows.append([name, *map(figure, (block, each, each - block, resident[low] - each * low / 1024))])
     headers = ["resident at most", "block", "bytes an I/O in flight", "beyond its block", "and KiB in all"]
-    return Heading("Memory of fio and its job"), Table(headers, rows)
+    return [Heading("Memory of fio and its job", 3), Table(headers, rows)] if rows else []
 
 
-def start(counts):
-    """((heading, table), whether it takes too long)."""
-    ours, theirs = (counts.summary(STARTED, "randread-4k-qd1", way) for way in ("none", "io_uring"))
+def start(session):
+    """([blocks], whether it takes too long): whatever else the machine does makes it longer, so the quickest counts."""
+    reference = cells.Workload("randread", BLOCK, 1)
+    ours, theirs = (session.summary(reference, cells.arm(name), metrics.START) for name in (OURS, THEIRS))
     if not ours or not theirs:
-        return (Heading(""), Table([], [])), False
-    # whatever else the machine does makes it longer
+        return [], False
     more = ours.low - theirs.low
-    rows = [[way, *(f"{value / 1e6:.1f}" for value in (each.low, each.median))] for way, each in (("io_uring", theirs), ("none", ours))]
-    heading = f"Start of a job with one I/O: {more / 1e6:+.1f} ms to fio's own engine, at most +{START / 1e6:.0f}"
-    return (Heading(heading), Table(["", "quickest, ms", "median"], rows)), more > START
+    text = f"Start and end of a job of {cells.LEAD} I/Os: {more:+.1f} ms to fio's own engine, at most +{START}"
+    rows = [[name, f"{each.low:.1f}", f"{each.median:.1f}"] for name, each in ((THEIRS, theirs), (OURS, ours))]
+    return [Heading(text, 3), Table(["", "quickest, ms", "median"], rows)], more > START
 
 
-def blocks(counts):
-    late, too_late = start(counts)
-    rows = list(verdicts(counts))
-    parts = (
-        (Heading("Ratios: median of the rounds' own, lowest to highest"), Table(["4 KiB", "ours", "to", "ratio", "at most", ""], rows, 3)),
-        absolute(counts, PLAIN, "Total instructions per I/O without PI, null_blk", ("io_uring", "none")),
-        absolute(counts, PI, "CPU instructions per I/O with PI, emulated NVMe, 4096+8",
-                 (AUTOPI, NOVERIFY, MD, ISAL, CMD, CMD_ISAL, "passthru", "indirect", FLOOR)),
-        floor(counts),
-        absolute(counts, GROWN, "CPU instructions per I/O without PI, null_blk", ("io_uring", "none")),
-        memory(counts),
-        late,
-        absolute(counts, HOST, "CPU nanoseconds per I/O on this machine, a file in the page cache", ("io_uring", "none")),
-    )  # fmt: skip
-    shown = [block for heading, table in parts if table.rows for block in (heading, table)]
-    return [Heading("What the engine costs", 1), *shown], too_late or any(row[-1] == "MISSED" for row in rows)
+WORDS = {
+    PLAIN: "Total instructions per I/O without PI, null_blk",
+    PI: "CPU instructions per I/O with PI, emulated NVMe, 4096+8",
+    GROWN: "Total instructions per I/O as depth, files and length grow, null_blk",
+    JOBS: "CPU instructions per I/O of several jobs, null_blk",
+    HOST: "CPU time per I/O on this machine, a file in the page cache",
+}
 
 
-def write(out):
-    """Writes report.md; its text, and whether a target was missed or something could not be measured."""
-    counts = Counts(results.load(out))
-    if not counts.rounds:
-        raise Failure(f"{out}: no round after the warm-up; run it again")
-    shown, missed = blocks(counts)
-    failed = [f"{name}: {reason}" for name, reason in counts.failures.items()]
-    text = markdown(shown + ([Heading("Failed"), Items(failed)] if failed else []))
-    with open(os.path.join(out, "report.md"), "w", encoding="utf-8") as file:
-        file.write(text)
-    return text, missed or bool(failed)
+def section(session):
+    metric = metrics.CPU if session.mode == cells.TIME else None
+    found = [Heading(WORDS.get(session.name, session.name)), absolute(session, metric)]
+    return [*found, *floor(session), *memory(session)] if session.name == PI else found
+
+
+def notes(sessions):
+    return [
+        "Each run has one of fewer I/Os beside it, which is taken off: neither fio's start nor the set-up of a ring is counted.",
+        "Ratios are the middle of the rounds' own, lowest to highest. MISSED: above the limit in every round, by more than one boot "
+        "differs from the next (" + ", ".join(f"{value:.1%} for {mode}" for mode, value in TOLERANCE.items()) + ").",
+        *(f"{session.name}: {report.MODES[session.mode]}. {session.rounds()} rounds (seed {session.seed})." for session in sessions),
+    ]
+
+
+def verdict(found, late, sessions, left):
+    missed = [line for line in found if line.missed]
+    plain = report.summary(sessions, left)
+    if plain.word != "COMPLETE":
+        return plain
+    if missed or late:
+        names = ", ".join(f"{line.one} {line.workload.title}" for line in missed[:3]) + ", the start of a job" * late
+        return Verdict("MISSED", f"{len(missed) + late} limits: {names}.")
+    return Verdict("MET", f"all {sum(line.limit is not None for line in found)} limits.")
+
+
+def make(host, out, records, env, history=None, say=print):
+    sessions = [session for session in outcome.group(records) if session.runs or session.failures]
+    found = list(lines(sessions))
+    late, too_late = next((start(session) for session in sessions if session.name == HOST), ([], False))
+    limited = sorted((line for line in found if line.limit is not None), key=lambda line: -line.ratio[0] / line.limit)
+    rows = [(f"{line.one} to {line.other}, {line.workload.title}", f"{line.ratio[0]:.3f} of {line.limit:.2f}", line.ratio[0] / line.limit)
+            for line in limited[:BARS]]  # fmt: skip
+    head = [verdict(found, too_late, sessions, report.left_over(records, env)), *report.stops(sessions), *report.lost(sessions)]
+    head += [Bars("Ratios and their limits, nearest first", rows)] if rows else []
+    table = Table(["session", "4 KiB", "ours", "to", "ratio", "at most", ""], [line.row for line in found], 4)
+    body = [Heading("Ratios"), table, *(block for session in sessions for block in section(session)), *late]
+    body += report.tail(sessions, env, notes(sessions))
+    status = IO if report.status(sessions) == IO else REGRESSED if any(line.missed for line in found) or too_late else OK
+    return report.Report(TITLE, head, body, status), sessions

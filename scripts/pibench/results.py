@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import pathlib
-import shutil
 
 from .errors import Failure
 
@@ -22,22 +21,6 @@ def parts(out, session):
     directory = pathlib.Path(out) / "parts"
     directory.mkdir(exist_ok=True)
     return Parts(*(directory / f"{session}.{suffix}" for suffix in ("jsonl", "env.json", "log", "stop")))
-
-
-def prepare(out, command, written):
-    """The directory of a command that measures from the start each time, without what it has written there before."""
-    out = pathlib.Path(out).absolute()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if any(out.iterdir()) and not (load_json(out / "env.json") or {}).get(command):
-            raise Failure(f"{out}: neither empty nor written by pi-bench {command}; name another --out")
-        shutil.rmtree(out / "parts", ignore_errors=True)
-        for pattern in (NAME, *written):
-            for old in out.glob(pattern):
-                old.unlink()
-    except OSError as error:
-        raise Failure(f"{out}: {error.strerror}; name another --out") from None
-    return out
 
 
 def append(path, record):

@@ -5,30 +5,36 @@ import contextlib
 import dataclasses
 import json
 import os
+import subprocess
 import tempfile
 import time
-import typing
 
 from . import accounting, cells, device, environment, fio, gate, results, verdicts
 from .errors import Failure, IoFailure
 
 FILL_BLOCK = 128 << 10
 TIMED = "timed"
+ATTR_COST = "attr-cost"
+ATTR_COST_OPTIONS = {
+    cells.INSTRUCTIONS: ("--instructions", "--requests", "400", "--repetitions", "31"),
+    **dict.fromkeys((cells.CPU, cells.TIME), ("--repetitions", "201")),
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
     """What to run; goes as JSON into the guest."""
 
-    COMMAND: typing.ClassVar = "session"
-
     name: str
+    # what counts: every instruction, those of threads, or time
     mode: str
     icount: bool
     rounds: int
     seed: int
     # names of cells
     cells: tuple = ()
+    # I/Os of a run at most; 0: as many as is usual for what counts
+    ios: int = 0
     # (name, engine) of two builds to compare; then rounds go on until the gate has decided where it is by time
     builds: tuple = ()
     # (name, layout) that a build does not even offer
@@ -39,15 +45,12 @@ class Spec:
     read_only: tuple = ()
     scale: float = 1.0
     verify: str = "both"
-    # paths of the device with PI and of the one without, or of neither: scsi_debug
+    # paths of the device with PI and of the one without, or scsi_debug as both; else there is none
     pi: str | None = None
     nopi: str | None = None
+    scsi_debug: bool = False
     jobs: str = fio.JOBS
     tools: fio.Tools = fio.Tools()
-
-    @property
-    def scsi_debug(self):
-        return not self.pi and not self.nopi
 
     def chosen(self):
         return tuple(cells.parse(name) for name in self.cells)
@@ -64,7 +67,12 @@ class Spec:
     def plan(self, chosen):
         """The steps, the fewest there can be where the gate decides; one round more, to warm up."""
         last = gate.LOOKS[0] if self.sequential else self.rounds
-        return [step for number in range(last + 1) for step in self.round(number, chosen)] + self.timed(chosen)
+        rounds = range(last + 1) if chosen else ()
+        return self.attribute() + [step for number in rounds for step in self.round(number, chosen)] + self.timed(chosen)
+
+    def attribute(self):
+        """The step that measures the attribute by itself, where there is one: it needs no device."""
+        return [cells.Step(cells.WARM_UP, ATTR_COST, None)] if self.tools.attr_cost else []
 
     def timed(self, chosen):
         own = [cell for cell in chosen if cell.arm.engine == cells.OURS] if self.breakdown else []
@@ -75,10 +83,10 @@ class Spec:
         """Bytes of the device that are used, from its start."""
         return min(cells.REGION[self.mode], target.size // FILL_BLOCK * FILL_BLOCK)
 
-    def ios(self, target, cell, number):
-        # sequential I/O ends with the region
-        wanted = cells.number_ios(self.mode, cell.workload, number, self.scale)
-        return min(wanted, self.region(target) // cell.workload.block_size)
+    def runs(self, step):
+        """I/Os of each run of a step: the first is taken off the second, where nothing else than cost counts."""
+        ios = cells.number_ios(self.mode, step.cell.workload, step.round, self.scale, self.ios)
+        return (ios,) if step.round == cells.WARM_UP or step.build == TIMED else (cells.LEAD, cells.LEAD + ios)
 
     @property
     def timeout(self):
@@ -108,13 +116,15 @@ class Namespaces:
         self.filled = set()
         for path in (spec.pi, spec.nopi):
             if path:
-                found = device.describe(host, path)
+                found = device.file(path) if path.startswith(device.FILE) else device.describe(host, path)
                 self.devices["pi" if found.pi else "nopi"] = found
 
     def missing(self, which):
         """Why there is no such device, or None."""
         if which in self.devices:
             return None
+        if not self.devices:
+            return "no device"
         present = ", ".join(found.path for found in self.devices.values())
         return f"{present}: the format has no PI" if which == "pi" else f"{present} has PI, and --dut-nopi names no other"
 
@@ -181,6 +191,9 @@ class Session:
         self.host = host
         self.spec = spec
         self.targets = ScsiDebug(host) if spec.scsi_debug else Namespaces(host, spec)
+        self.holding = contextlib.ExitStack()
+        self.settings = {}
+        self.where = None
         self.failed = set()
         # arm: {build: why it, the kernel or the device has no such layout}
         self.lacking = {cells.Arm(cells.PI, cells.OURS, layout): {build: "no such layout"} for build, layout in spec.lacks}
@@ -216,6 +229,7 @@ class Session:
 
     def steps(self):
         """Round after round: as many as the spec says, or until the gate has decided on every cell."""
+        yield from self.spec.attribute()
         runnable = self.runnable()
         number = cells.WARM_UP
         while number <= self.spec.rounds or self.spec.sequential:
@@ -234,24 +248,39 @@ class Session:
         self.spec.tools.require()
         self.tools = tools or self.spec.tools
         self.emit = emit
+        self.out = out
         self.raw = os.path.join(out, "raw", self.spec.name)
         os.makedirs(self.raw, exist_ok=True)
         results.save_json(results.parts(out, self.spec.name).environment, self.environment())
-        if self.spec.mode == cells.INSTRUCTIONS:
+        if self.spec.mode == cells.INSTRUCTIONS and self.spec.cells:
             self.trace = accounting.Trace(self.host)
         done = {record["step"]: record for record in before if "step" in record}
         if not before:
             for cell, reason in self.skips().items():
                 self.record("skip", cell, reason=reason)
-        for step in self.steps():
-            # one by one: what came out later must not change which steps a round has
-            if step.key in done:
-                self.recall(step, done[step.key])
-            elif why := stop():
-                self.record("stop", step.cell, reason=why)
-                return
-            else:
-                self.take(step)
+        with self.holding:
+            for step in self.steps():
+                # one by one: what came out later must not change which steps a round has
+                if step.key in done:
+                    self.recall(step, done[step.key])
+                elif why := stop():
+                    self.record("stop", step.cell, reason=why)
+                    return
+                elif step.cell:
+                    self.take(step)
+                else:
+                    self.attr_cost(step)
+
+    def attr_cost(self, step):
+        """Hand the attribute over and nothing else; where this kernel cannot, whole I/Os are measured all the same."""
+        spec = self.spec
+        argv = [self.tools.attr_cost, "--json", "--seed", str(spec.seed), *ATTR_COST_OPTIONS[spec.mode]]
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        for line in done.stdout.splitlines() if not done.returncode else ():
+            self.record("attr", None, row=json.loads(line))
+        why = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        about = {"kind": "skip", "reason": why} if done.returncode else {"kind": "attr", "row": {"kind": "end"}}
+        self.record(about.pop("kind"), None, step=step.key, argv=argv, **about)
 
     def recall(self, step, record):
         """A step that an earlier run of this session has done."""
@@ -299,7 +328,7 @@ class Session:
             "session": spec.name,
             "mode": spec.mode,
             "icount": spec.icount,
-            "cell": cell.name,
+            "cell": cell.name if cell else ATTR_COST,
             "seed": spec.seed,
             "read_only": bool(spec.read_only),
             **fields,
@@ -308,22 +337,45 @@ class Session:
         return record
 
     def fill(self, target):
-        """Write the region once: blocks never written carry the escape tag, which nobody checks."""
-        if target.path in self.spec.read_only or not target.pi or target.path in self.targets.filled:
+        """Write the region once: what was never written carries the escape tag, which nobody checks, or comes from nowhere."""
+        if target.path in self.spec.read_only or target.path in self.targets.filled:
             return
-        filler = cells.Cell(cells.Workload("write", FILL_BLOCK, 32), cells.arm(f"{cells.AUTOPI}/{cells.FIO}"))
-        self.fio(filler, target, self.spec.region(target) // FILL_BLOCK, self.tools)
         self.targets.filled.add(target.path)
+        if not target.disk:
+            with open(target.path, "wb") as file:
+                file.write(bytes(target.size))
+            return
+        state = cells.AUTOPI if target.pi else cells.NOPI
+        filler = cells.Cell(cells.Workload("write", FILL_BLOCK, 32), cells.arm(f"{state}/{cells.FIO}"))
+        # Tags go on being taken from that part of the disk's map where chance began, and from its last part each takes
+        # 5 instructions more; with 4 requests there is only the first.
+        with device.Settings(self.host, device.fewest_requests(target) if self.trace else {}):
+            self.program(filler, target, self.spec.region(target) // FILL_BLOCK, self.tools)
 
-    def fio(self, cell, target, ios, tools, stats=None):
+    def set(self, settings):
+        """Those of the device, until others are wanted."""
+        if settings is not None and settings != self.settings:
+            self.holding.pop_all().close()
+            self.settings = {}
+            if settings:
+                self.holding.enter_context(device.Settings(self.host, settings))
+            self.settings = settings
+
+    def program(self, cell, target, ios, tools, stats=None):
+        """Run it once: (fio's own output, what was measured)."""
         spec = self.spec
-        argv = fio.command(fio.section(cell, stats), tools, spec.jobs)
-        values = fio.variables(cell, target, tools, ios, spec.region(target), spec.verify, stats)
+        region = spec.region(target)
+        argv = fio.command(cell, tools, spec.jobs, stats)
+        values = fio.variables(cell, target, tools, ios, region, spec.verify, stats)
+        floor = cell.arm.engine == cells.FLOOR
+        if floor:
+            argv, values = fio.floor(cell, target, tools, ios, region), {}
         started = time.time()
         with accounting.Bracket(self.host) as machine:
             done = fio.run(argv, values, spec.timeout)
-        parsed, measured = fio.result(done, cell.workload.direction, ios)
-        measured |= {"started": started, "argv": argv, "variables": values, "kernel_ns": machine.kernel_ns, "bracket_ns": machine.wall_ns}
+        parsed, measured = fio.floor_result(done, ios) if floor else fio.result(done, cell.workload.direction, ios * cell.workload.numjobs)
+        measured |= {"started": started, "argv": argv, "variables": values, "threads": machine.threads, "resident": done.resident,
+                     "wall_ns": done.wall_ns, "cpu_ns": done.cpu_ns + machine.kernel_ns}  # fmt: skip
         if stats:
             measured["stats"] = fio.sidecar(stats)
             os.unlink(stats)
@@ -334,33 +386,49 @@ class Session:
         path = dict(self.spec.builds).get(step.build)
         return dataclasses.replace(self.tools, engine=path) if path else self.tools
 
+    def once(self, step, target, ios, raw, stats):
+        def run():
+            parsed, measured = self.program(step.cell, target, ios, self.engine(step), stats)
+            # where instructions count, to write it is work that a later run would be charged with
+            if not self.spec.icount:
+                with results.saving(raw) as file:
+                    json.dump(parsed, file)
+                measured["raw"] = os.path.relpath(raw, self.out)
+            return measured
+
+        def discard(measured):
+            self.record("discard", step.cell, at=step.key, reason="the processor idled", **measured)
+
+        if self.trace:
+            return self.trace.count(run, discard)
+        if self.spec.icount:
+            accounting.empty_slabs(self.host)
+        return run()
+
     def measure(self, step):
+        """What the last run of a step has measured; of what it cost, that of the I/Os which it has beyond the first."""
         cell = step.cell
-        target = self.targets.acquire(cell.arm.device)
+        if cell.arm.device != self.where:
+            # a disk that goes away takes its settings with it
+            self.set({})
+        self.where = cell.arm.device
+        target = self.targets.acquire(self.where)
         self.fill(target)
-        ios = self.spec.ios(target, cell, step.round)
         raw = os.path.join(self.raw, f"{step.round:02d}-{step.index:04d}.json")
         with contextlib.ExitStack() as stack:
             stats = None
             if step.build == TIMED:
                 stats = os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "stats")
-            if settings := cell.arm.settings(target):
-                stack.enter_context(device.Settings(self.host, settings))
-
-            def run():
-                parsed, measured = self.fio(cell, target, ios, self.engine(step), stats)
-                with results.saving(raw) as file:
-                    json.dump(parsed, file)
-                return measured
-
-            def discard(measured):
-                self.record("discard", cell, at=step.key, reason="the processor idled", **measured)
-
-            measured = self.trace.count(run, discard) if self.trace else run()
+            self.set(cell.arm.settings(target))
+            first, *rest = [self.once(step, target, ios, raw, stats) for ios in self.spec.runs(step)]
+        measured = rest[0] if rest else first
+        costs = {name: measured[name] - first[name] * bool(rest) for name in ("cpu_ns", "window_ns", "ios") if name in measured}
+        costs["counted"] = costs.pop("ios")
         return {
             "device": target.path,
             "format": target.format,
-            "raw": os.path.join("raw", os.path.basename(self.raw), os.path.basename(raw)),
             "load": (self.host.read("/proc/loadavg") or "").split()[:1],
             **measured,
+            "start_ns": first["wall_ns"],
+            **costs,
         }

@@ -1,64 +1,291 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What lab and perf share around their sessions: options, the record of where they ran, and cells of 4 KiB."""
+"""Sessions from start to end, here or in guests: results kept as they come, whatever stops them, and gone on with later."""
 
 import contextlib
+import dataclasses
+import fcntl
 import os
+import pathlib
 import shlex
+import shutil
+import tempfile
+import time
 
-from . import environment, fio, results
+from . import cells, command, device, environment, fio, guest, results, session
+from .errors import Failure, Interrupted
+from .progress import Progress, clock
 
-
-class Cell:
-    """Of 4 KiB, at a depth; who does the I/O is `by`."""
-
-    @property
-    def name(self):
-        return f"{self.workload} {self.by}"
-
-    @property
-    def direction(self):
-        return "write" if self.rw.endswith("write") else "read"
-
-
-def add_tools(parser):
-    parser.add_argument("--fio", default=fio.Tools.fio, metavar="FILE", help="fio to run (build/fio/fio)")
-    parser.add_argument("--engine", default=fio.Tools.engine, metavar="FILE", help="engine (build/io_uring_pi.so)")
+DIRECTORIES = ("raw", "parts", "plots")
+FILES = (results.NAME, "results.csv", "report.md", "index.html", "summary.md", "junit.xml", "verdicts.csv", "verdicts.jsonl", "page-cache")
+# seconds, measured on two cores under TCG, or those of a middling drive: for estimates only
+BOOT, START_UP, ATTR_COST = 20, 0.3, 8
+PER_IO_AND_KIB = {
+    cells.INSTRUCTIONS: ((90e-6, 15e-6), (90e-6, 15e-6)),
+    cells.CPU: ((287e-6, 3.2e-6), (104e-6, 3.9e-6)),
+    cells.TIME: ((88e-6, 0.48e-6), (3.5e-6, 0.36e-6)),
+}
 
 
-def add_parsers(commands, name):
-    """The commands that write the report of `name` again, and that run one session of it."""
-    again = commands.add_parser(f"{name}-report", help=f"write the report of {name} again from raw results")
-    again.add_argument("dir", metavar="DIR")
+def run_seconds(spec, step):
+    """About how long a step takes."""
+    if not step.cell:
+        return ATTR_COST
+    workload = step.cell.workload
+    per_io, per_kib = PER_IO_AND_KIB[spec.mode][workload.iodepth > 1]
+    each = (per_io + per_kib * workload.block_size / 1024) * workload.numjobs
+    return sum(START_UP + ios * each for ios in spec.runs(step))
 
-    inner = commands.add_parser(f"{name}-session", help=f"run one session of {name} in this machine (used in guests)")
-    inner.add_argument("spec", metavar="JSON")
-    inner.add_argument("out", metavar="DIR")
+
+def likely(spec):
+    """Devices as a guest will have them."""
+    paths = ("/dev/sda", "/dev/sda") if spec.scsi_debug else ("/dev/nvme0n1", "/dev/nvme0n2")
+    formats = (device.Pi("T10-DIF-TYPE1-CRC", 4096, 8, True), None)
+    names = [os.path.basename(path) for path in paths]
+    return {w: device.Device(path, name, name, 1 << 30, 4096, pi) for w, path, name, pi in zip(("pi", "nopi"), paths, names, formats)}
 
 
-def tools_of(options):
-    return fio.Tools(os.path.abspath(options.fio), os.path.abspath(options.engine))
+def expected(plans, boots, at_once):
+    """Seconds that all of it takes: what is timed alone, the rest some guests at a time."""
+    each = {spec: sum(run_seconds(spec, step) for step in plan) + BOOT * (spec in boots) for spec, plan in plans.items()}
+    side_by_side = [each[spec] for spec in plans if together(spec, boots)]
+    alone = sum(each.values()) - sum(side_by_side)
+    return alone + (max(sum(side_by_side) / at_once, *side_by_side) if side_by_side else 0)
+
+
+def commands(spec, step, devices):
+    """A step as one could type it, a line a run."""
+    tools = dataclasses.replace(spec.tools, engine=dict(spec.builds).get(step.build, spec.tools.engine))
+    if not step.cell:
+        yield shlex.join([tools.attr_cost, "--json", "--seed", str(spec.seed), *session.ATTR_COST_OPTIONS[spec.mode]])
+        return
+    cell, target = step.cell, devices[step.cell.arm.device]
+    stats = "stats.json" if step.build == session.TIMED else None
+    for ios in spec.runs(step):
+        values = fio.variables(cell, target, tools, ios, spec.region(target), spec.verify, stats)
+        words = [f"{k}={v}" for k, v in values.items()] + fio.command(cell, tools, spec.jobs, stats)
+        if cell.arm.engine == cells.FLOOR:
+            words = fio.floor(cell, target, tools, ios, spec.region(target))
+        yield f"{shlex.join(words)}  # {spec.name} round {step.round}: {step.name}"
+
+
+def dry_run(plans, devices, boots):
+    """Every command as one could type it."""
+    print(f"cd {shlex.quote(str(fio.REPO))}")
+    for spec, plan in plans.items():
+        if spec in boots:
+            print("# " + shlex.join(boots[spec]))
+        for step in plan:
+            if not step.cell or (step.build, step.cell.arm.layout) not in spec.lacks:
+                print("\n".join(commands(spec, step, devices[spec])))
+    more = ", longer where the gate cannot tell yet" if any(spec.sequential for spec in plans) else ""
+    print(f"# expected: about {clock(expected(plans, boots, os.cpu_count() or 1))} (minutes:seconds){more}")
+
+
+def announce(plans, boots, out):
+    """What is about to happen, before it takes its time."""
+    for number, (spec, plan) in enumerate(plans.items(), 1):
+        where = f"in a guest with {disks_of(boots[spec])}" if spec in boots else "on this machine"
+        what = {cells.TIME: "time", cells.CPU: "CPU", cells.INSTRUCTIONS: "instructions"}[spec.mode]
+        rounds = "as many rounds as it takes" if spec.sequential else f"{spec.rounds} round{'s' * (spec.rounds != 1)}"
+        command.say(f"{number} of {len(plans)}: {spec.name}: {len(plan)} steps in {rounds}, {what}, {where}")
+    took = clock(expected(plans, boots, os.cpu_count() or 1))
+    command.say(f"about {took} (minutes:seconds); results in {out}")
+
+
+def disks_of(command):
+    return ", ".join(command[at + 1] for at, word in enumerate(command) if word == "--disk")
+
+
+def together(spec, boots):
+    """Whether it may run beside others: what it counts is not time."""
+    return spec in boots and spec.mode != cells.TIME
 
 
 @contextlib.contextmanager
-def recorded(host, options, out, specs, **about):
-    """env.json: before they run, and with what each found when they have ended."""
-    env = {
-        "schema": results.SCHEMA,
-        "command": shlex.join(["scripts/pi-bench", *options.arguments]),
-        "host": environment.machine(host) | environment.software(host, next(iter(specs)).tools),
-        **about,
-    }
-    results.save_json(out / "env.json", env)
+def lock(out):
+    """Two at once would mix their results."""
+    descriptor = os.open(out / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
+    except BlockingIOError:
+        raise Failure(f"{out}: another pi-bench is writing there; wait for it or name another --out") from None
     finally:
-        env["sessions"] = {spec.name: results.load_json(results.parts(out, spec.name).environment) for spec in specs}
+        os.close(descriptor)
+
+
+def sweep(out, more):
+    """Remove what earlier runs have left, and nothing else."""
+    for name in DIRECTORIES:
+        shutil.rmtree(out / name, ignore_errors=True)
+    for name in (*FILES, *(path.name for pattern in more for path in out.glob(pattern))):
+        (out / name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def prepare(out, keep=False, more=()):
+    """A directory for results that nobody else uses, empty or with the old ones gone but for what is to be kept; more: patterns."""
+    with contextlib.ExitStack() as held:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            if any(out.iterdir()) and not (out / "env.json").exists():
+                raise Failure(f"{out}: neither empty nor written by pi-bench; name another --out")
+            held.enter_context(lock(out))
+            if not keep:
+                sweep(out, more)
+            with tempfile.TemporaryFile(dir=out) as probe:
+                probe.write(b" ")
+        except OSError as error:
+            raise Failure(f"{out}: {error.strerror}; name another --out") from None
+        yield out
+
+
+def resumable(out, specs):
+    """The environment that a stopped run has left, if it was to do the same."""
+    env = results.load_json(out / "env.json")
+    if not env:
+        raise Failure(f"{out}: nothing to resume; leave --resume out")
+    if env.get("specs") != specs:
+        raise Failure(f"{out}: was begun with other options or another engine; repeat it as: {env.get('command', '?')} --resume")
+    return env
+
+
+def digest(spec):
+    """What a resumed run must have in common with the one that was stopped: its options and what the programs hold."""
+    programs = [path for path in dataclasses.astuple(spec.tools) if path] + [path for _, path in spec.builds]
+    return [session.encode(spec), *map(environment.sha256, programs)]
+
+
+class Stop:
+    """Says when the time budget is over."""
+
+    def __init__(self, minutes, now=time.monotonic):
+        self.now = now
+        self.minutes = minutes
+        self.deadline = now() + minutes * 60 if minutes else None
+
+    def __call__(self):
+        return f"the time budget of {self.minutes:g} min is over" if self.deadline and self.now() >= self.deadline else None
+
+
+def run(host, options, wanted, env):
+    """Run sessions {spec: disks of its guest, or None: here}, and keep every result as it comes; the directory, or None.
+
+    env: what the report is to say besides, its kind before all.
+    """
+    out = pathlib.Path(options.out).absolute()
+    boot = ["--kernel", options.kernel] if options.kernel else []
+    boots = {spec: guest.command(spec, disks, str(out), boot) for spec, disks in wanted.items() if disks is not None}
+    with contextlib.ExitStack() as held:
+        here = {spec: session.Session(host, spec) for spec in wanted if spec not in boots}
+        plans = {spec: here[spec].plan() if spec in here else spec.plan(spec.chosen()) for spec in wanted}
+        if not any(plans.values()):
+            raise Failure(f"nothing to run: {'; '.join(sorted({why for each in here.values() for why in each.skips().values()}))}")
+        if options.dry_run:
+            dry_run(plans, {spec: here[spec].targets.devices if spec in here else likely(spec) for spec in plans}, boots)
+            return None
+        for path in {path for spec in here for path in (spec.pi, spec.nopi) if path and not path.startswith(device.FILE)}:
+            # so that nobody else takes it
+            held.callback(os.close, device.hold(host, path))
+        for spec in wanted:
+            spec.tools.require()
+        env |= {
+            "schema": results.SCHEMA,
+            "command": shlex.join(["scripts/pi-bench", *options.arguments]),
+            "specs": [digest(spec) for spec in plans],
+            # how many there are where the gate decides is not known beforehand
+            "planned": {spec.name: len(plan) for spec, plan in plans.items() if not spec.sequential},
+        }
+        if options.resume:
+            old = resumable(out, env["specs"])
+            env |= {name: old[name] for name in ("command", "host", "sessions") if name in old}
+        else:
+            env["host"] = environment.machine(host) | environment.software(host, next(iter(plans)).tools)
+        held.enter_context(prepare(out, keep=options.resume))
+        before = results.recover(out)
+        results.save_json(out / "env.json", env)
+        announce(plans, boots, options.out)
+        keep(out, options, plans, env, before, lambda emit, stop: go(wanted, here, plans, boots, boot, str(out), emit, before, stop))
+    return out
+
+
+def go(wanted, here, plans, boots, boot, out, emit, before, stop):
+    """One after another what is timed or runs here, then guests side by side."""
+    done = {(record["session"], record["step"]) for record in before if "step" in record}
+
+    def left(spec):
+        # one that has nothing to do need not be booted
+        return spec.sequential or any((spec.name, step.key) not in done for step in plans[spec])
+
+    for spec, each in here.items():
+        mine = [record for record in before if record["session"] == spec.name]
+        each.run(emit, out, before=mine, stop=stop)
+    alone = [{spec: wanted[spec]} for spec in boots if not together(spec, boots)]
+    for chosen in (*alone, {spec: wanted[spec] for spec in boots if together(spec, boots)}):
+        guest.run({spec: disks for spec, disks in chosen.items() if left(spec)}, out, emit, boot, os.cpu_count() or 1, stop)
+
+
+def keep(out, options, plans, env, before, go):
+    """Let the sessions run, write down what they say, and what to do where they were stopped."""
+    progress = Progress({spec.name: [run_seconds(spec, step) for step in plan] for spec, plan in plans.items()})
+    for record in before:
+        if "step" in record:
+            progress.skip(record["session"])
+
+    def emit(record):
+        results.append(out / results.NAME, record)
+        if record["kind"] == "failure":
+            progress.say(f"pi-bench: {record['session']}: {record['cell']}: {record['reason']}")
+        elif record["kind"] == "stop":
+            progress.say(f"pi-bench: {record['session']}: {record['reason']}; to go on: the same with --resume")
+        if "step" in record:
+            what = f"{record['session']} round {record['step'].partition('.')[0]}: {record['cell']} {record.get('build', '')}".rstrip()
+            progress.step(record["session"], what)
+
+    def finish():
+        found = {spec.name: results.load_json(results.parts(out, spec.name).environment) for spec in plans}
+        env["sessions"] = {**(env.get("sessions") or {}), **{name: each for name, each in found.items() if each}}
+        env["fingerprints"] = {spec.name: fingerprint(env, spec) for spec in plans}
         results.save_json(out / "env.json", env)
 
+    try:
+        go(emit, Stop(options.time_budget))
+    except (Failure, OSError) as error:
+        progress.end()
+        # what went wrong must be said even where the disk is full
+        with contextlib.suppress(Failure, OSError):
+            finish()
+        kept = sum(record["kind"] == "run" for record in results.recover(out))
+        if not kept:
+            raise
+        why = error if isinstance(error, Failure) else f"{error.filename or 'system'}: {error.strerror}"
+        text = f"{why}; {kept} runs are kept: the same with --resume goes on, pi-bench report {options.out} shows them"
+        raise (Interrupted(error.number, text) if isinstance(error, Interrupted) else Failure(text)) from None
+    finally:
+        progress.end()
+    finish()
+    shutil.rmtree(out / "parts", ignore_errors=True)
 
-def show(out, written, bad):
-    """Print a report; `bad` is the status where something in it is."""
-    text, failed = written
-    print(text, end="")
-    print(f"\nReport: {os.path.relpath(out)}/report.md")
-    return bad if failed else 0
+
+def load(out):
+    """(records, environment) of a directory."""
+    return results.load(out), results.load_json(os.path.join(out, "env.json")) or {}
+
+
+def fingerprint(env, spec):
+    """What two results that count instructions must have in common, each part by its name."""
+    host = env.get("host") or {}
+    inside = (env.get("sessions") or {}).get(spec.name) or {}
+    return {
+        "guest": env.get("guest"),
+        "kernel": inside.get("kernel"),
+        "kernel configuration": inside.get("kernel_config_sha256"),
+        "processor": inside.get("cpu"),
+        "command line": inside.get("command_line"),
+        "fio": host.get("fio_sha256"),
+        "compiler": host.get("engine_compiler"),
+        "job file": environment.sha256(spec.jobs),
+        "mode": spec.mode,
+        "--scale": spec.scale,
+        "--verify": spec.verify,
+    }

@@ -29,7 +29,7 @@ def rounds(runs, value):
 
 def differences(runs, value):
     """Log-ratios of cost, new to old, a round each."""
-    return [math.log(new / old) for old, new in rounds(runs, value).values() if old and new]
+    return [math.log(new / old) for old, new in rounds(runs, value).values() if old > 0 and new > 0]
 
 
 def wanted(runs):

@@ -12,8 +12,7 @@ from lib.tap import BUILD, FIO, ROOT, ok, run, skip  # noqa: E402
 
 MAN = ROOT / 'man'
 COMMANDS = {'pi-info': [[]], 'attr-cost': [[]],
-            'pi-bench': [[], *([command] for command in ('run', 'compare', 'lab', 'list', 'env', 'report', 'lab-report', 'perf',
-                                                                'perf-report', 'selftest'))]}
+            'pi-bench': [[], *([command] for command in ('run', 'compare', 'lab', 'list', 'env', 'report', 'perf', 'selftest'))]}
 
 
 def said(*words):

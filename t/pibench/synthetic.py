@@ -45,7 +45,8 @@ def record(kind, cell, number, mode, session, value, **more):
         "kind": kind, "session": session, "mode": mode, "icount": mode != cells.TIME, "seed": 1, "read_only": False,
         "cell": cell.name, "round": number, "step": f"{number}.{cell.name}", "build": "", "reference": "", "fio": "fio-3.41",
         "ios": ios, "bytes": ios * cell.workload.block_size, "runtime_ns": round(value * ios * scale), "window_ns": round(value * ios),
-        "idle_ns": 0, "thread_ns": round(value * ios * 0.6), "kernel_ns": round(value * ios * 0.1), "latency_ns": value * 1.1,
+        "counted": ios, "idle_ns": 0, "cpu_ns": round(value * ios * 0.7), "threads": {}, "wall_ns": round(value * ios * scale),
+        "start_ns": 400_000_000, "resident": 4 << 20, "latency_ns": value * 1.1,
         "percentiles_ns": {"50": value, "90": value * 1.4, "99": value * 2, "99.9": value * 9}, **more,
     }  # fmt: skip
 
@@ -93,7 +94,8 @@ def compared(out, chosen, slower=0.0, mode=cells.INSTRUCTIONS, boots=3, rounds=1
     out = pathlib.Path(out)
     out.mkdir(parents=True, exist_ok=True)
     rng = random.Random(seed)
-    results.save_json(out / "env.json", {"command": "scripts/pi-bench compare OLD NEW --guest", "compare": {"old": "a", "new": "b"}})
+    results.save_json(out / "env.json", {"command": "scripts/pi-bench compare OLD NEW --guest", "kind": "compare",
+                                          "compare": {"old": "a", "new": "b"}})  # fmt: skip
     for boot in range(1, boots + 1):
         for number in range(rounds + 1):
             for cell in chosen:

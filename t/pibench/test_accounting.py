@@ -166,4 +166,4 @@ class Bracket(Fake):
             self.thread(50, "kworker/new", 2, 200)
             (self.root / "proc/31/stat").unlink()
         self.assertEqual(machine.kernel_ns, 3200)
-        self.assertGreater(machine.wall_ns, 0)
+        self.assertEqual(machine.threads, {"kworker": 3200})

@@ -13,7 +13,7 @@ import unittest.mock
 
 import synthetic
 from lib import ROOT
-from pibench import cells, cli, environment, fio, guest, session
+from pibench import bench, cells, cli, environment, fio, guest, session
 from pibench.host import Host
 
 
@@ -71,11 +71,11 @@ class Usage(unittest.TestCase):
             precious = pathlib.Path(directory, "raw")
             precious.mkdir()
             with self.assertRaisesRegex(cli.Failure, "neither empty nor written by pi-bench"):
-                self.enterContext(cli.measure.prepare(pathlib.Path(directory)))
+                self.enterContext(cli.sessions.prepare(pathlib.Path(directory)))
             self.assertTrue(precious.exists())
             pathlib.Path(directory, "env.json").touch()
             pathlib.Path(directory, "mine.txt").touch()
-            self.enterContext(cli.measure.prepare(pathlib.Path(directory)))
+            self.enterContext(cli.sessions.prepare(pathlib.Path(directory)))
             self.assertFalse(precious.exists())
             self.assertTrue(pathlib.Path(directory, "mine.txt").exists())
 
@@ -122,7 +122,7 @@ class Look(unittest.TestCase):
         lines = done.stdout.splitlines()
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         runs = [line for line in lines if "--section=" in line and not line.startswith("#")]
-        self.assertEqual(len(runs), 2 * (ARMS + 2) * 3 + ARMS // 2, "cells and the reference, each round, each guest; ours with clocks")
+        self.assertEqual(len(runs), 2 * (ARMS + 2) * 5 + ARMS // 2, "cells and the reference, each round, each guest; ours with clocks")
         counted = [shlex.split(line[2:])[:3] for line in lines if " --icount " in line]
         self.assertEqual(counted.count([str(guest.GUEST), "run", "--icount"]), 2)
         self.assertRegex(lines[-1], r"^# expected: about \d+:\d\d")
@@ -131,7 +131,7 @@ class Look(unittest.TestCase):
 class Guests(unittest.TestCase):
     def specs(self, kvm):
         more = {"rounds": 1, "seed": 1, "cells": ("randread-4k-qd1 pi/indirect",)}
-        return {spec.name: (spec, disks) for spec, disks in cli.guest_sessions(more, kvm).items()}
+        return {spec.name: (spec, disks) for spec, disks in bench.guest_sessions(more, kvm).items()}
 
     def test_what_is_measured_where(self):
         self.assertEqual((self.specs(False)["nvme"][0].mode, self.specs(False)["nvme"][0].icount), ("cpu", True))

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-import collections
 import json
-import subprocess
 import textwrap
 import unittest
 import unittest.mock
 import xml.etree.ElementTree
 
+import fake_machine
 import test_accounting
 import test_device
-from test_report import rows
-from pibench import cells, cli, fio, lab, labreport, results, session
-from pibench.errors import Failure, IoFailure
+from test_report import Bare, rows
+from pibench import accounting, cells, cli, document, fio, lab, labreport, results, session, sessions
+from pibench.errors import Failure
 from pibench.host import Host
 
 ATTR_COST = """\
@@ -22,7 +21,6 @@ ATTR_COST = """\
     fi
     cat {root}/rows
 """
-Ran = collections.namedtuple("Ran", "section rw dut layout mix ios knobs requests")
 # user, kernel: of plain, and over it where each request has PI
 BASE = (20, 100)
 OVER = {
@@ -53,223 +51,151 @@ def attr_rows(over=OVER, unit="instructions", batches=(1, 32), lacking=("vec",))
     return rows
 
 
-class Lab(test_device.Machine):
-    """attr-cost prints what is in rows; fio notes what it is asked, refuses a layout, and fails another where told to."""
-
-    broken = False
+class Attribute(test_device.Machine):
+    """attr-cost prints what is in rows."""
 
     def setUp(self):
         super().setUp()
-        (self.root / "fio").touch()
-        self.requests = "/sys/class/block/nvme0n1/queue/nr_requests"
-        self.put(self.requests, "64")
+        fake_machine.put_fio(self.root)
         (self.root / "attr-cost").write_text(textwrap.dedent(ATTR_COST.format(root=self.root)))
         (self.root / "attr-cost").chmod(0o755)
         (self.root / "rows").write_text("".join(json.dumps(row) + "\n" for row in attr_rows()))
-        self.tools = fio.Tools(str(self.root / "fio"), str(self.root / "fio"))
-        self.log = []
-        patcher = unittest.mock.patch.object(lab.fio, "run", self.fio)
-        patcher.start()
-        self.addCleanup(patcher.stop)
+        self.tools = fio.Tools(*2 * [str(self.root / "fio")], attr_cost=str(self.root / "attr-cost"))
 
-    def fio(self, argv, asked, timeout):
-        base = self.root / "sys/class/block/nvme0n1/integrity"
-        knobs = "".join((base / name).read_text() for name in ("read_verify", "write_generate"))
-        section, layout, ios = argv[1].partition("=")[2], asked["PI_LAYOUT"], int(asked["NUMBER_IOS"])
-        self.log.append(Ran(section, asked["RW"], asked["DUT"], layout, asked["PI_MIX"], ios, knobs, self.host.read(self.requests)))
-        if (section, layout) == ("vectored", "opcode"):
-            return subprocess.CompletedProcess(argv, 1, "", "io_uring_pi: layout 'opcode' has no vectored opcodes\n")
-        if self.broken and (asked["RW"], layout) == ("randread", "inline"):
-            return subprocess.CompletedProcess(argv, 1, "", "io_uring_pi: /dev/nvme0n1: block 7: guard\n")
-        side = {"total_ios": ios, "io_bytes": 1, "runtime": 100, "lat_ns": {"mean": 1}, "clat_ns": {}}
-        job = {"error": 0, "usr_cpu": 10, "sys_cpu": 10, "job_runtime": 100, "ctx": 1, "read": side, "write": side}
-        return subprocess.CompletedProcess(argv, 0, json.dumps({"fio version": "fio-3.41", "jobs": [job]}, indent=1), "")
-
-    def make(self, emit=lambda record: None, **changes):
-        fields = {
-            "name": "nvme0n1", "mode": cells.TIME, "icount": False, "rounds": 1, "seed": 1, "device": "/dev/nvme0n1",
-            "tools": self.tools, "attr_cost": str(self.root / "attr-cost"), **changes,
-        }  # fmt: skip
-        spec = lab.decode(session.encode(lab.Spec(**fields)))
-        return lab.Session(self.host, spec, emit, str(self.root), self.tools)
-
-    def run_session(self, **changes):
+    def run_session(self, before=(), **changes):
+        fields = {"name": "native", "mode": cells.TIME, "icount": False, "rounds": 1, "seed": 1, "tools": self.tools, **changes}
+        here = session.Session(self.host, session.decode(session.encode(session.Spec(**fields))))
         found = []
-        self.make(found.append, **changes).run()
+        here.run(found.append, str(self.root), before=before)
         return found
 
-
-class Sessions(Lab):
-    def test_every_cell_every_round(self):
-        found = self.run_session()
-        expected = {cell.name for cell in lab.matrix(("indirect", "inline", "mixed", "opcode"))} - {"randread-4k-qd32-vectored opcode"}
-        runs = collections.Counter(r["cell"] for r in found if r["kind"] == "run")
-        self.assertEqual(runs, dict.fromkeys(expected, 2))
-        plan = next(r for r in found if r["kind"] == "plan")
-        self.assertLess(expected, set(plan["cells"]))
-        self.assertEqual({one.layout for one in self.log}, {"none", "indirect", "inline", "mixed", "opcode"})
-
-    def test_the_cell_is_what_fio_runs(self):
-        self.run_session()
-        ran = {one[:5] for one in self.log}
-        for words in ("single randwrite none 100", "fixed randread inline 100", "vectored randread mixed 100", "single randread inline 5"):
-            section, rw, layout, mix = words.split()
-            self.assertIn((section, rw, "/dev/nvme0n1", layout, mix), ran)
-
-    def test_plain_is_plain_and_the_device_is_put_back(self):
-        self.run_session()
-        self.assertEqual({one.knobs for one in self.log}, {"00"})
-        base = self.root / "sys/class/block/nvme0n1/integrity"
-        self.assertEqual([(base / n).read_text() for n in ("read_verify", "write_generate")], ["1", "1"])
-
-    def test_the_region_is_filled_once_before_it_is_read(self):
-        self.run_session()
-        self.assertEqual([n for n, one in enumerate(self.log) if one.rw == "write"], [0])
-        self.assertEqual({one.requests for one in self.log}, {"64"})
-
-    def test_without_leave_nothing_is_written(self):
-        found = self.run_session(read_only=True)
-        self.assertEqual({one.rw for one in self.log}, {"randread"})
-        skipped = {r["cell"] for r in found if r["kind"] == "skip" and "--allow-write /dev/nvme0n1" in r["reason"]}
-        self.assertEqual(skipped, {c.name for c in lab.matrix(("indirect", "inline", "mixed", "opcode")) if c.rw == "randwrite"})
-
-    def test_a_layout_that_cannot_is_no_failure(self):
-        found = self.run_session()
-        lost = {(r["kind"], r["cell"], r["reason"]) for r in found if r["kind"] in ("skip", "failure")}
-        self.assertEqual(lost, {("skip", "randread-4k-qd32-vectored opcode", "layout 'opcode' has no vectored opcodes"),
-                                ("skip", "passthru", "/dev/nvme0n1 has no character device for NVMe commands")})  # fmt: skip
-
-    def test_commands_go_to_the_character_device(self):
-        self.put("/dev/ng0n1", "")
-        self.run_session()
-        self.assertEqual({one.dut for one in self.log if one.layout == "passthru"}, {"/dev/ng0n1"})
-        self.assertEqual({one.dut for one in self.log if one.layout != "passthru"}, {"/dev/nvme0n1"})
-        self.assertEqual({one.mix for one in self.log if one.layout == "passthru"}, {"100"})
-
-    def test_a_wrong_block_is_one(self):
-        self.broken = True
-        failures = [r for r in self.run_session(rounds=2) if r["kind"] == "failure"]
-        self.assertEqual({r["reason"] for r in failures}, {"/dev/nvme0n1: block 7: guard"})
-        self.assertEqual(len(failures), len({r["cell"] for r in failures}), "once a cell")
-        self.assertTrue(all("randread" in r["cell"] and r["cell"].endswith(" inline") for r in failures))
-
-    def test_a_device_without_pi(self):
-        with self.assertRaisesRegex(Failure, "no PI"):
-            self.run_session(device="/dev/nvme0n2")
-
     def test_without_a_device_the_attribute_alone(self):
-        found = self.run_session(device=None)
+        found = self.run_session()
         self.assertEqual({r["kind"] for r in found}, {"attr"})
-        self.assertEqual([r["row"] for r in found], attr_rows())
-        self.assertEqual(self.log, [])
+        self.assertEqual([r["row"] for r in found], [*attr_rows(), {"kind": "end"}])
+        self.assertFalse((self.root / "log").exists())
+
+    def test_it_is_measured_once_and_before_the_device(self):
+        found = self.run_session(cells=("randread-4k-qd1-single pi/indirect",), pi="/dev/nvme0n1")
+        self.assertEqual([r["kind"] for r in found][-3:], ["attr", "run", "run"])
+        again = self.run_session(before=found[: len(attr_rows()) + 1], cells=("randread-4k-qd1-single pi/indirect",), pi="/dev/nvme0n1")
+        self.assertEqual([r["kind"] for r in again], ["run", "run"])
 
     def test_no_io_uring_here_is_no_reason_to_stop(self):
         (self.root / "no-io_uring").touch()
-        self.assertEqual([(r["kind"], r["reason"]) for r in self.run_session(device=None)],
-                         [("skip", "attr-cost: io_uring is not permitted here")])  # fmt: skip
-        with self.assertRaisesRegex(Failure, "not permitted"):
-            self.run_session()
-
-    def test_scale(self):
-        found = self.run_session(scale=0.5)
-        ios = {(r["round"], r["ios"]) for r in found if r["kind"] == "run" and "qd32" in r["cell"]}
-        self.assertEqual(ios, {(0, lab.TIMED[32] // 16), (1, lab.TIMED[32] // 2)})
+        found = self.run_session(cells=("randread-4k-qd1-single plain-noverify/none",), pi="/dev/nvme0n1")
+        self.assertEqual([(r["kind"], r.get("reason")) for r in found][:2],
+                         [("skip", "attr-cost: io_uring is not permitted here"), ("run", None)])  # fmt: skip
 
     def test_missing_tools(self):
         with self.assertRaisesRegex(Failure, "attr-cost is not built"):
-            self.make(attr_cost="/nowhere/attr-cost").spec.require()
-        with self.assertRaisesRegex(Failure, "run make"):
-            self.make(tools=fio.Tools(self.tools.fio, "/nowhere/io_uring_pi.so")).spec.require()
+            fio.Tools(self.tools.fio, self.tools.engine, attr_cost="/nowhere/attr-cost").require()
 
 
-class Counting(Lab):
+class Counting(test_device.Machine):
     """Under icount: a job of 1,000,000 instructions and 500 for each I/O."""
+
+    CELLS = ("randread-4k-qd32-single plain-noverify/none", "randread-4k-qd32-single pi/indirect")
 
     def setUp(self):
         super().setUp()
-        self.shrink = f"{lab.accounting.SLABS}/kmalloc-256/shrink"
+        fake_machine.put_fio(self.root)
+        self.shrink = f"{accounting.SLABS}/kmalloc-256/shrink"
         self.put(self.shrink, "")
-        self.emptied = []
+        self.requests = "/sys/class/block/nvme0n1/queue/nr_requests"
+        self.put(self.requests, "64")
+        self.emptied, self.ran = [], []
+        self.enterContext(unittest.mock.patch.object(fio, "run", self.fio(fio.run)))
         self.trace = test_accounting.Counted(self.host, self.window)
-        patcher = unittest.mock.patch.object(lab.accounting, "Trace", lambda host: self.trace)
-        patcher.start()
-        self.addCleanup(patcher.stop)
+        self.enterContext(unittest.mock.patch.object(accounting, "Trace", lambda host: self.trace))
+
+    def fio(self, run):
+        def wrapped(argv, variables, timeout):
+            self.ran.append((variables["RW"], int(variables["NUMBER_IOS"]), self.host.read(self.requests)))
+            return run(argv, variables, timeout)
+
+        return wrapped
 
     def window(self):
         self.emptied.append(self.host.read(self.shrink))
         self.put(self.shrink, "")
-        return 1_000_000 + 500 * self.log[-1].ios
+        return 1_000_000 + 500 * self.ran[-1][1]
 
     def run_session(self, **changes):
-        return super().run_session(**{"mode": cells.INSTRUCTIONS, "icount": True, **changes})
+        fields = {"name": "guest", "mode": cells.INSTRUCTIONS, "icount": True, "rounds": 1, "seed": 1, "cells": self.CELLS,
+                  "pi": "/dev/nvme0n1", "ios": lab.IOS, "tools": fio.Tools(*2 * [str(self.root / "fio")]), **changes}  # fmt: skip
+        found = []
+        session.Session(self.host, session.Spec(**fields)).run(found.append, str(self.root))
+        return found
 
     def test_what_a_job_takes_to_start_is_not_counted(self):
         runs = [r for r in self.run_session() if r["kind"] == "run" and r["round"]]
-        self.assertEqual({r["ios"] for r in runs}, {lab.COUNTED})
-        self.assertEqual({r["window_ns"] / r["ios"] for r in runs}, {500})
+        self.assertEqual({r["counted"] for r in runs}, {lab.IOS})
+        self.assertEqual({r["window_ns"] / r["counted"] for r in runs}, {500})
+        self.assertEqual({ios for rw, ios, _ in self.ran if rw == "randread"}, {lab.IOS // 8, cells.LEAD, cells.LEAD + lab.IOS})
 
     def test_each_run_begins_with_empty_slab_caches(self):
         self.run_session()
         self.assertEqual(set(self.emptied), {"1"})
 
-    def test_a_run_that_idled_is_done_again(self):
+    def test_a_run_that_idled_is_done_again_and_each_is_recorded(self):
         self.trace.idle = [7, 7]
-        before = self.run_session()
+        found = self.run_session()
         self.assertEqual(self.trace.idle, [])
-        self.assertFalse([r for r in before if r["kind"] == "failure"])
+        self.assertEqual([r["idle_ns"] for r in found if r["kind"] == "discard"], [7, 7])
+        self.assertFalse([r for r in found if r["kind"] == "failure"])
 
     def test_and_not_for_ever(self):
-        self.trace.idle = [7] * lab.accounting.ATTEMPTS
-        made = self.make(mode=cells.INSTRUCTIONS, icount=True)
-        made.trace, made.target = self.trace, lab.device.describe(self.host, "/dev/nvme0n1")
-        with self.assertRaisesRegex(IoFailure, "idled"):
-            made.measure(lab.Cell("randread", 1, "none"), 1)
+        self.trace.idle = [7] * accounting.ATTEMPTS
+        failures = [r for r in self.run_session() if r["kind"] == "failure"]
+        self.assertRegex(failures[0]["reason"], "idled")
 
     def test_tags_begin_with_the_first_and_then_there_are_all(self):
         self.run_session()
-        self.assertEqual([one.requests for one in self.log if one.rw == "write"], ["4"])
-        self.assertEqual({one.requests for one in self.log if one.rw != "write"}, {"64"})
+        self.assertEqual([requests for rw, _, requests in self.ran if rw == "write"], ["4"])
+        self.assertEqual({requests for rw, _, requests in self.ran if rw != "write"}, {"64"})
 
 
 class Plan(unittest.TestCase):
-    def test_orders_differ_and_repeat(self):
-        chosen = lab.matrix(("indirect",))
-        self.assertEqual(cells.shuffled(chosen, 1, 5), cells.shuffled(chosen, 1, 5))
-        self.assertNotEqual(cells.shuffled(chosen, 1, 5), cells.shuffled(chosen, 2, 5))
-        self.assertNotEqual(cells.shuffled(chosen, 1, 5), cells.shuffled(chosen, 1, 6))
-        self.assertEqual(set(cells.shuffled(chosen, 1, 5)), set(chosen))
+    def chosen(self, *layouts):
+        return cells.load(lab.CELLS, ("all",), layouts)
 
     def test_the_sweep_has_each_kind_of_ring(self):
         def swept(*layouts):
-            return {cell.layout for cell in lab.matrix(layouts) if cell.mix < 100}
+            return {cell.arm.layout for cell in self.chosen(*layouts) if cell.workload.mix < 100}
 
         self.assertEqual(swept("indirect", "sqe128"), {"indirect", "sqe128"})
         self.assertEqual(swept("indirect", "sqe128", "inline", "mixed", "vec"), {"indirect", "inline", "mixed"})
-        mixes = {cell.mix for cell in lab.matrix(("indirect",)) if (cell.rw, cell.iodepth, cell.layout) == ("randread", 32, "indirect")}
+        mixes = {cell.workload.mix for cell in self.chosen("indirect") if cell.arm.has_pi and cell.workload.buffers == "single"}
         self.assertEqual(mixes, {0, 1, 5, 10, 25, 50, 75, 100})
 
-    def test_names_are_distinct(self):
-        names = [cell.name for cell in lab.matrix(("indirect", "inline", "mixed"))]
-        self.assertEqual(len(names), len(set(names)))
+    def test_names_are_distinct_and_lead_back(self):
+        chosen = self.chosen("indirect", "inline", "mixed")
+        self.assertEqual(len({cell.name for cell in chosen}), len(chosen))
+        for cell in chosen:
+            self.assertEqual(cells.parse(cell.name), cell)
 
     def test_sessions(self):
-        def found(*words, kvm=False):
-            return lab.specs(cli.parser().parse_args(["lab", *words]), kvm)
+        host = test_device.FakeHost
 
-        self.assertEqual([(s.name, s.mode, s.icount) for s in found()],
-                         [("native", cells.TIME, False), ("guest", cells.INSTRUCTIONS, True)])  # fmt: skip
-        self.assertEqual([(s.name, s.mode, s.icount) for s in found(kvm=True)][2:], [("kvm", cells.TIME, False)])
-        device, = found("--dut", "/dev/nvme0n1")
-        self.assertEqual((device.name, device.mode, device.read_only), ("nvme0n1", cells.TIME, True))
-        device, = found("--dut", "/dev/nvme0n1", "--allow-write", "/dev/nvme0n1")
-        self.assertFalse(device.read_only)
-        self.assertFalse(any(spec.read_only for spec in found()))
+        def found(what, *words):
+            options = cli.parser().parse_args(["lab", *words])
+            more = cli.common(options)
+            with unittest.mock.patch.object(lab.guest, "ready", lambda boot: what), \
+                 unittest.mock.patch.object(fio, "layouts", lambda tools: ("indirect",)):  # fmt: skip
+                return lab.specs(host, options, fio.Tools(), more)[0]
+
+        self.assertEqual([(s.name, s.mode, s.icount, disks) for s, disks in found("TCG").items()],
+                         [("native", cells.TIME, False, None), ("guest", cells.INSTRUCTIONS, True, [lab.DISK])])  # fmt: skip
+        self.assertEqual([(s.name, s.mode, s.icount) for s in found("KVM")][2:], [("kvm", cells.TIME, False)])
 
 
 class CommandLine(test_device.Machine):
     def lab(self, *words):
         options = cli.parser().parse_args(["lab", *words])
-        return lab.run_lab(self.host, options)
+        options.arguments = ["lab", *words]
+        with unittest.mock.patch.object(fio, "layouts", lambda tools: ("indirect",)):
+            return cli.measure(self.host, options)
 
     def test_refusals(self):
         for words, why in (
@@ -278,33 +204,21 @@ class CommandLine(test_device.Machine):
             (["--allow-write", "/dev/nvme0n1"], "--dut"),
             (["--dut", "/dev/nvme9n9"], "no such device"),
             (["--dut", "/dev/vda1"], "root file system"),
+            (["--dut", "/dev/nvme0n2"], "no PI"),
             (["--dut", "/dev/nvme0n1", "--allow-write", "/dev/nvme0n2"], "same device"),
         ):
             with self.assertRaisesRegex(Failure, why):
                 self.lab(*words)
 
-    def test_results_of_others_stay(self):
-        mine = self.root / "mine"
-        mine.mkdir()
-        (mine / "thesis.svg").touch()
-        for name in ("notes", "env.json"):
-            (mine / name).write_text("{}")
-            with self.assertRaisesRegex(Failure, "neither empty nor"):
-                results.prepare(mine, "lab", ())
-        self.assertTrue((mine / "thesis.svg").exists())
-
-    def test_our_own_go(self):
-        ours = results.prepare(self.root / "ours", "lab", ())
-        results.save_json(ours / "env.json", {"lab": True})
-        (ours / "cost-guest.svg").touch()
-        (ours / "notes.txt").touch()
-        results.prepare(ours, "lab", ("*.svg",))
-        self.assertFalse((ours / "cost-guest.svg").exists())
-        self.assertTrue((ours / "notes.txt").exists())
-
 
 def record(kind, **fields):
-    return {"schema": 1, "kind": kind, "session": "guest", "mode": cells.INSTRUCTIONS, "icount": True, "seed": 1, **fields}
+    return {"schema": 1, "kind": kind, "session": "guest", "mode": cells.INSTRUCTIONS, "icount": True, "seed": 1, "read_only": False,
+            "cell": session.ATTR_COST, **fields}  # fmt: skip
+
+
+def run(cell, number, cost, ios=1000):
+    return record("run", cell=cell.name, round=number, step=f"{number}.{cell.name}", build="", reference="", ios=ios, counted=ios,
+                  window_ns=cost * ios, runtime_ns=cost * ios, wall_ns=cost * ios, threads={}, fio="fio-3.41")  # fmt: skip
 
 
 IO_OVER = {"none": 0, "indirect": 1700, "inline": 1650, "mixed": 1720, "opcode": 1680}
@@ -312,13 +226,14 @@ IO_OVER = {"none": 0, "indirect": 1700, "inline": 1650, "mixed": 1720, "opcode":
 
 def io_records(rounds=(0.9999, 1.0, 1.0001)):
     found = []
-    for cell in lab.matrix(tuple(IO_OVER)[1:]):
-        if (cell.method, cell.layout) == ("vectored", "opcode"):
+    for cell in cells.load(lab.CELLS, ("all",), tuple(IO_OVER)[1:]):
+        layout, mix = cell.arm.layout, cell.workload.mix
+        if (cell.workload.buffers, layout) == ("vectored", "opcode"):
             found.append(record("skip", cell=cell.name, round=0, reason="layout 'opcode' has no vectored opcodes"))
             continue
-        cost = 7000 + IO_OVER[cell.layout] * cell.mix / 100 + (10 if cell.layout == "inline" and cell.mix < 100 else 0)
-        found.append(record("run", cell=cell.name, round=0, ios=10, window_ns=10**9))
-        found += [record("run", cell=cell.name, round=n, ios=1000, window_ns=1000 * cost * f) for n, f in enumerate(rounds, 1)]
+        cost = 7000 + IO_OVER[layout] * mix / 100 + (10 if layout == "inline" and mix < 100 else 0)
+        found.append(run(cell, 0, 10**8, ios=10))
+        found += [run(cell, number, cost * factor) for number, factor in enumerate(rounds, 1)]
     return found
 
 
@@ -331,7 +246,10 @@ class Report(test_device.Machine):
     def write(self, records, host=None):
         for each in records:
             results.append(self.out / results.NAME, each)
-        return labreport.write(host or Bare(), self.out)
+        found, env = sessions.load(self.out)
+        self.made, _ = labreport.make(host or Bare(), self.out, found, env, say=lambda line: None)
+        self.screen = document.terminal(self.made.head)
+        return document.markdown([*self.made.head, *self.made.body]), self.made.status == 4
 
     def everything(self):
         return [record("attr", row=row) for row in attr_rows()] + io_records()
@@ -380,12 +298,6 @@ class Report(test_device.Machine):
 
     def test_whole_ios_without_the_warm_up(self):
         text, _ = self.write(self.everything())
-        fields = [json.loads(line) for line in (self.out / "tables.jsonl").read_text().splitlines()]
-        found = {r["layout"]: r for r in fields if r["table"] == "instructions per I/O, randwrite"}
-        self.assertEqual(found["none"]["absolute, depth 32"], 7000)
-        self.assertIsNone(found["none"]["over plain, depth 32"])
-        inline = found["inline"]
-        self.assertEqual([inline[f"{n}, depth 1"] for n in ("absolute", "over plain", "over indirect")], [8650, 1650, -50])
         shown = {r["layout"]: r for r in rows(text, "Random write:")}
         self.assertEqual((shown["inline"]["depth 1"], shown["inline"]["over indirect"]), ("8,650", "−50"))
         self.assertEqual({r["depth 32"] for r in rows(text, "Random read:")} & {"7,000", "8,700"}, {"7,000", "8,700"})
@@ -397,8 +309,8 @@ class Report(test_device.Machine):
     def test_what_is_not_measured_has_its_reason(self):
         text, _ = self.write(self.everything())
         lost = text[text.index("### Not measured") :]
-        self.assertIn("- vec, SQE 64: layout 'vec' needs the lab kernel", lost)
-        self.assertIn("randread-4k-qd32-vectored opcode: layout 'opcode' has no vectored opcodes", lost)
+        self.assertIn("- vec: layout 'vec' needs the lab kernel", lost)
+        self.assertIn("randread-4k-qd32-vectored pi/opcode: layout 'opcode' has no vectored opcodes", lost)
         self.assertIn("not time", text)
         self.assertIn("not measured in time", text)
 
@@ -416,39 +328,36 @@ class Report(test_device.Machine):
             self.assertEqual("times mean nothing" in self.write(timed)[0], said)
 
     def test_a_failure_is_shown(self):
-        text, failed = self.write([*self.everything(), record("failure", cell="randread-4k-qd1 flat", round=1, reason="block 7: guard")])
+        failure = record("failure", cell="randread-4k-qd1-single pi/flat", round=1, reason="block 7: guard")
+        text, failed = self.write([*self.everything(), failure])
         self.assertTrue(failed)
-        self.assertIn("failed: randread-4k-qd1 flat: block 7: guard", text)
+        self.assertIn("failed: randread-4k-qd1-single pi/flat: block 7: guard", text)
 
-    def test_lines_of_json(self):
+    def test_it_ends_on_one_screen(self):
         self.write(self.everything())
-        lines = [json.loads(line) for line in (self.out / "tables.jsonl").read_text().splitlines()]
-        found = [line for line in lines if line["table"] == "attribute, batch 1" and (line["layout"], line["SQE"]) == ("mixed", "mixed")]
-        self.assertEqual([line["over plain"] for line in found], [106.0])
-        self.assertEqual({line["session"] for line in lines}, {"guest"})
+        lines = self.screen.splitlines()
+        self.assertTrue(lines[0].startswith("COMPLETE: "), self.screen)
+        self.assertLessEqual((len(lines), max(map(len, lines))), (24, 100), self.screen)
+        costs = [line.split()[-2:] for line in lines if "█" in line]
+        self.assertEqual([cost for cost, _ in costs], ["+50.0", "+81.0", "+106.0", "+118.0"])
+        self.assertEqual([len(bar) for _, bar in costs], sorted(len(bar) for _, bar in costs))
+        self.assertIn("takes 7,000 instructions plain and 8,700 with PI", " ".join(self.screen.split()))
 
     def test_plots(self):
         text, _ = self.write(self.everything(), Host())
         for stem, words in (
             ("cost-guest", ("indirect, SQE 64", "inline, SQE 128", "118", "kernel", "batch 32")),
             ("crossover-guest", ("inline, SQE 128 zeroed", "11.8 %", "requests with PI")),
-            ("crossover-io-guest-instructions", ("indirect, SQE 64", "20.0 %")),
+            ("crossover-io-guest-total", ("indirect, SQE 64", "20.0 %")),
         ):
-            drawn = "".join(xml.etree.ElementTree.parse(self.out / f"{stem}.svg").getroot().itertext())
+            drawn = "".join(xml.etree.ElementTree.parse(self.out / f"plots/{stem}.svg").getroot().itertext())
             for word in words:
-                self.assertIn(word, drawn)
-            self.assertIn(f"({stem}.svg)", text)
-            self.assertTrue((self.out / f"{stem}.png").read_bytes().startswith(b"\x89PNG"))
+                self.assertIn(word, drawn + text)
+            self.assertIn(f"(plots/{stem}.png)", text)
+            self.assertTrue((self.out / f"plots/{stem}.png").read_bytes().startswith(b"\x89PNG"))
 
     def test_one_layout_alone(self):
         few = {way: OVER[way] for way in (("none", "64"), ("indirect", "64"))}
         text, _ = self.write([record("attr", row=row) for row in attr_rows(few)], Host())
-        self.assertIn("cost-guest.svg", text)
+        self.assertIn("cost-guest.png", text)
         self.assertNotIn("crossover", text)
-
-
-class Bare(Host):
-    """A machine without gnuplot."""
-
-    def run(self, argv):
-        return None

@@ -10,7 +10,9 @@ import tempfile
 import unittest
 
 import synthetic
-from pibench import cells, compare, measure, report
+import test_lab
+import test_perf
+from pibench import cells, compare, comparereport, labreport, perfreport, report, results, runreport, sessions
 from pibench.host import Host
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -74,9 +76,18 @@ class Pages(unittest.TestCase):
             self.assertEqual(self.faults(width), [], f"{width} wide")
         self.assertEqual(self.faults(A4, paper=True), [], "printed")
 
+    def write(self, kind):
+        made, grouped = kind.make(Host(), self.out, *sessions.load(self.out))
+        report.write(self.out, made, grouped)
+
     def report(self, chosen, **more):
         synthetic.write(self.out, chosen, **more)
-        report.write(Host(), str(self.out), None, print)
+        self.write(runreport)
+
+    def records(self, found):
+        self.out.mkdir()
+        for record in found:
+            results.append(self.out / results.NAME, record)
 
     def test_one_cell(self):
         self.report([cells.parse("randread-4k-qd32 pi/indirect")])
@@ -92,5 +103,16 @@ class Pages(unittest.TestCase):
 
     def test_a_comparison(self):
         synthetic.compared(self.out, cells.load(cells.GATE, ("instructions",), ("indirect",)), 0.02)
-        report.write_comparison(Host(), compare.of(*measure.load(self.out)), self.out, print)
+        report.write(self.out, comparereport.make(Host(), self.out, compare.of(*sessions.load(self.out))))
+        self.check()
+
+    def test_the_lab(self):
+        self.records([test_lab.record("attr", row=row) for row in test_lab.attr_rows()] + test_lab.io_records())
+        self.write(labreport)
+        self.check()
+
+    def test_perf(self):
+        self.records(test_perf.run(name, mode, cell, number, 7000)
+                     for name, mode in test_perf.MODES.items() for cell in test_perf.matrix(name) for number in range(4))
+        self.write(perfreport)
         self.check()

@@ -1,189 +1,188 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import configparser
-import json
 import pathlib
-import subprocess
 import unittest
 import unittest.mock
 
-import test_accounting
 import test_device
-from test_report import rows
-from pibench import cli, fio, perf, perfreport, results, session
-from pibench.errors import Failure, IoFailure
+from test_report import Bare, rows
+from pibench import cells, cli, document, fio, perf, perfreport, results, session, sessions
+from pibench.errors import Failure
 
-# what each takes an I/O where all targets are met
+# what each takes an I/O where all limits are kept
 COSTS = {
-    "io_uring": 7000, "none": 6900, perf.AUTOPI: 12000, "io_uring-md": 48000, "io_uring_cmd": 47000, "indirect": 11000, perf.FLOOR: 6900,
+    perfreport.THEIRS: 7000, perfreport.OURS: 6900, perfreport.AUTOPI: 12000, "pi/io_uring": 48000, "pi/io_uring_cmd": 47000,
+    perfreport.INDIRECT: 11000, "pi/floor": 6900, perfreport.PASSTHRU: 11000,
 }  # fmt: skip
 MB = 1 << 20
+MODES = {perf.PLAIN: cells.INSTRUCTIONS, perf.GROWN: cells.INSTRUCTIONS, perf.PI: cells.CPU, perf.JOBS: cells.CPU}
+AT = "4 KiB random {}, depth {}"
+
+
+def matrix(name):
+    return cells.load(perf.CELLS, (name,), ("indirect", "passthru"))
+
+
+def run(name, mode, cell, number, cost, **more):
+    return {"kind": "run", "session": name, "mode": mode, "icount": mode != cells.TIME, "seed": 1, "read_only": False, "build": "",
+            "reference": "", "cell": cell.name, "round": number, "step": f"{number}.{cell.name}", "ios": 100, "counted": 100,
+            "window_ns": 100 * cost, "cpu_ns": 100 * cost, "runtime_ns": 100 * cost, "wall_ns": 100 * cost, "threads": {},
+            "resident": MB + 5000 * cell.workload.iodepth, "start_ns": 0, "fio": "fio-3.41", **more}  # fmt: skip
 
 
 class Report(test_device.Machine):
     def write(self, change=lambda session, cell, cost: cost, also=(), took=(500, 510), rounds=3):
-        """A report of made-up runs: (text, missed)."""
-        sessions = {"plain": perf.plain_cells(), "grown": perf.grown_cells(), "pi": perf.pi_cells()}
+        """A report of made-up runs: (text, status)."""
         records = [
-            {"kind": "run", "session": name, "cell": cell.name, "round": number, "ios": 100,
-             "count": 100 * change(name, cell, COSTS.get(cell.way, 13000)) * (1 + number / 1000)}
-            for name, chosen in sessions.items() for cell in chosen for number in range(rounds + 1)
+            run(name, mode, cell, number, change(name, cell, COSTS.get(cell.arm.name, 13000)) * (1 + number / 1000))
+            for name, mode in MODES.items() for cell in matrix(name) for number in range(rounds + 1)
         ]  # fmt: skip
-        records += [
-            {"kind": "run", "session": perf.START, "cell": f"randread-4k-qd1 {way}", "round": 1, "ios": 1, "count": ms * 1e6}
-            for way, ms in zip(perf.PLAIN_WAYS, took, strict=True)
-        ]
-        records += [{"kind": "memory", "way": "indirect", "iodepth": depth, "block": 4096, "bytes": MB + 5000 * depth}
-                    for depth in (1, 1024)]  # fmt: skip
+        for arm, ms in zip((perfreport.THEIRS, perfreport.OURS), took, strict=True):
+            cell = cells.parse(f"randread-4k-qd1 {arm}")
+            records.append(run(perf.HOST, cells.TIME, cell, 1, 100, start_ns=ms * 10**6, latency_ns=1, bytes=1, percentiles_ns={}))
         for record in (*records, *also):
             results.append(self.root / results.NAME, record)
-        return perfreport.write(str(self.root))
+        return self.again()
+
+    def again(self):
+        found, env = sessions.load(self.root)
+        made, _ = perfreport.make(Bare(), self.root, found, env)
+        self.screen = document.terminal(made.head)
+        return document.markdown([*made.head, *made.body]), made.status
 
     def ratios(self, text):
-        return {tuple(row[name] for name in ("4 KiB", "ours", "to")): (row["ratio"], row["at most"], row[""])
+        return {tuple(row[name] for name in ("session", "4 KiB", "ours", "to")): (row["ratio"], row["at most"], row[""])
                 for row in rows(text, "## Ratios")}  # fmt: skip
 
     def test_all_met(self):
-        text, missed = self.write()
+        text, status = self.write()
         found = self.ratios(text)
-        self.assertFalse(missed)
-        self.assertNotIn("MISSED", text)
-        self.assertEqual(found["random read, depth 32", "indirect", perf.AUTOPI], ("0.917 (0.917 to 0.917)", "0.95", "met"))
-        self.assertEqual(found["random write, depth 1, bare", "none", "io_uring"], ("0.986 (0.986 to 0.986)", "1.00", "met"))
-        self.assertEqual(found["random read, depth 32", "indirect", "io_uring-md"], ("0.229 (0.229 to 0.229)", "", ""))
-        self.assertEqual(list(rows(text, "## Above")[0].values()), ["random read, depth 32", "11,022", "6,914", "4,108"])
-        # a block and 904 bytes more of each I/O, and a mebibyte
-        self.assertEqual(list(rows(text, "## Memory")[0].values()), ["indirect", "4,096", "5,000", "904", "1,024"])
-        self.assertEqual((self.root / "report.md").read_text(), text)
+        self.assertEqual((status, "MISSED" in text.partition("## Notes")[0]), (0, False))
+        self.assertTrue(self.screen.startswith("MET: all "), self.screen)
+        read, write = AT.format("read", 32), AT.format("write", 1)
+        self.assertEqual(found["pi", read, "pi/indirect", perfreport.AUTOPI], ("0.917 (0.917 to 0.917)", "0.95", "met"))
+        self.assertEqual(found["plain", f"{write}, nothing registered", perfreport.OURS, perfreport.THEIRS],
+                         ("0.986 (0.986 to 0.986)", "1.00", "met"))  # fmt: skip
+        self.assertEqual(found["pi", read, "pi/indirect", "pi/io_uring-isal"][1:], ("", ""))
+        self.assertEqual(list(rows(text, "### Above")[0].values()), [read, "11,022", "6,914", "4,108"])
+        # a mebibyte, and of each I/O less than the block that it is made of
+        self.assertEqual(list(rows(text, "### Memory")[0].values())[1:], ["65,536", "5,000", "-60,536", "1,024"])
+
+    def test_it_ends_on_one_screen(self):
+        self.write()
+        lines = self.screen.splitlines()
+        self.assertLessEqual((len(lines), max(map(len, lines))), (24, 100), self.screen)
 
     def miss(self, key, wanted, **changes):
-        text, missed = self.write(**changes)
-        self.assertTrue(missed)
-        self.assertEqual({name: row[2] for name, row in self.ratios(text).items() if row[2] == "MISSED"}, dict.fromkeys(key, "MISSED"))
+        text, status = self.write(**changes)
+        self.assertEqual(status, 1)
+        self.assertEqual({name for name, row in self.ratios(text).items() if row[2] == "MISSED"}, set(key))
         self.assertIn(wanted, text)
+        self.assertTrue(self.screen.startswith(f"MISSED: {len(key)} limits: "), self.screen)
 
     def test_a_dearer_write_is_missed(self):
         def change(where, cell, cost):
-            return 13320 if (where, cell.way, cell.direction) == ("pi", "indirect", "write") else cost
+            return 13920 if (where, cell.arm.name, cell.workload.direction) == ("pi", perfreport.INDIRECT, "write") else cost
 
-        missed = [("random write, depth 32", "indirect", way) for way in (perf.AUTOPI, "io_uring-md")]
-        self.miss(missed, "1.110 (1.110 to 1.110)", change=change)
+        missed = [("pi", AT.format("write", 32), perfreport.INDIRECT, other) for other in (perfreport.AUTOPI, "pi/io_uring")]
+        self.miss(missed, "1.160 (1.160 to 1.160)", change=change)
 
-    def one_ratio(self, *ours):
-        """none beside io_uring in one round after the other."""
-        (self.root / results.NAME).unlink(missing_ok=True)
-        counts = ((7000, 1000), *((1000, count) for count in ours))
-        for number, pair in enumerate(counts):
-            for way, count in zip(perf.PLAIN_WAYS, pair, strict=True):
-                results.append(self.root / results.NAME, {
-                    "kind": "run", "session": "plain", "cell": f"randread-4k-qd32 {way}", "round": number, "ios": 1, "count": count})
-        text, missed = perfreport.write(str(self.root))
-        return self.ratios(text)["random read, depth 32", "none", "io_uring"], missed
-
-    def test_a_limit_is_missed_where_every_round_lies_above_it(self):
-        self.assertEqual(self.one_ratio(1000, 1000.4, 1000.4), (("1.000 (1.000 to 1.000)", "1.00", "met"), False))
-        self.assertEqual(self.one_ratio(999, 1002, 1003), (("1.002 (0.999 to 1.003)", "1.00", "met"), False))
-        self.assertEqual(self.one_ratio(1001, 1002, 1003), (("1.002 (1.001 to 1.003)", "1.00", "MISSED"), True))
-
-    def test_what_grows_with_the_depth_is_missed(self):
+    def test_what_grows_is_missed(self):
         def change(where, cell, cost):
-            return cost + 180 if (where, cell.iodepth, cell.way) == ("grown", 1024, "none") else cost + 200 * (cell.way == "io_uring")
+            return 7100 if (where, cell.workload.iodepth, cell.arm.name) == (perf.GROWN, 1024, perfreport.OURS) else cost
 
-        self.miss([("random read, depth 1024", "none", "itself at depth 32")], "1.026 (1.026 to 1.026)", change=change)
+        missed = [(perf.GROWN, AT.format("read", 1024), perfreport.OURS, other) for other in (perfreport.THEIRS, "itself at depth 32")]
+        self.miss(missed, "1.029 (1.029 to 1.029)", change=change)
 
-    def test_each_round_has_its_own_ratio(self):
-        records = [
-            {"kind": "run", "session": "plain", "cell": f"randread-4k-qd32 {way}", "round": number, "ios": 1, "count": count}
-            for number, counts in enumerate(((1, 1), (100, 99), (200, 204), (300, 294)))
-            for way, count in zip(perf.PLAIN_WAYS, counts, strict=True)
-        ]
-        counts = perfreport.Counts(records)
-        ratio = counts.ratio("plain", *(("randread-4k-qd32", way) for way in ("none", "io_uring")))
-        self.assertEqual((ratio.count, ratio.median, ratio.low, ratio.high), (3, 0.99, 0.98, 1.02))
+    def one_ratio(self, mode, *ours):
+        """none beside io_uring in one round after the other."""
+        cell = cells.parse(f"randread-4k-qd32 {perfreport.OURS}"), cells.parse(f"randread-4k-qd32 {perfreport.THEIRS}")
+        found = session_of([run(perf.PLAIN, mode, one, number, cost) for number, cost in enumerate(ours, 1) for one, cost in
+                            zip(cell, (cost, 1000))])  # fmt: skip
+        return next(perfreport.lines([found])).row[-1]
+
+    def test_missed_is_what_lies_above_in_every_round_and_by_more_than_boots_differ(self):
+        for mode, ours, verdict in (
+            (cells.INSTRUCTIONS, (1000, 1000, 1000), "met"), (cells.INSTRUCTIONS, (1001, 1001, 1001), "met"),
+            (cells.INSTRUCTIONS, (1002, 1002, 1002), "MISSED"), (cells.INSTRUCTIONS, (1000, 1020, 1020), "met"),
+            (cells.CPU, (1040, 1040, 1040), "met"), (cells.CPU, (1060, 1060, 1060), "MISSED"),
+        ):  # fmt: skip
+            self.assertEqual(self.one_ratio(mode, *ours), verdict, (mode, ours))
 
     def test_a_late_start_and_a_failure_are_no_success(self):
-        self.assertTrue(self.write(took=(500, 551))[1])
+        self.assertEqual(self.write(took=(500, 551))[1], 1)
+        self.assertIn("the start of a job", self.screen)
         (self.root / results.NAME).unlink()
-        text, missed = self.write(also=[{"kind": "failure", "session": "pi", "cell": "x y", "round": 1, "reason": "no such device"}])
-        self.assertTrue(missed)
-        self.assertIn("x y: no such device", text)
+        failure = {**run("pi", cells.CPU, cells.parse("randread-4k-qd32 pi/indirect"), 1, 1), "kind": "failure", "reason": "no such device"}
+        text, status = self.write(also=[failure])
+        self.assertEqual(status, 4)
+        self.assertIn("randread-4k-qd32 pi/indirect: no such device", text)
+        self.assertTrue(self.screen.startswith("FAILED: "), self.screen)
 
-    def test_nothing_measured(self):
-        results.append(self.root / results.NAME, {"kind": "run", "session": "pi", "cell": "x y", "round": 0, "ios": 1, "count": 1})
-        with self.assertRaises(Failure):
-            perfreport.write(str(self.root))
+
+def session_of(records):
+    return perfreport.outcome.group(records)[0]
 
 
 class Cells(unittest.TestCase):
     def test_each_has_its_job(self):
         jobs = configparser.RawConfigParser(comment_prefixes=";", allow_no_value=True)
-        jobs.read(perf.JOBS)
-        for cell in (*perf.plain_cells(), *perf.grown_cells(), *perf.pi_cells()):
-            if cell.way != perf.FLOOR:
-                self.assertIn(cell.section, jobs.sections())
+        jobs.read(fio.JOBS)
+        for name in (*MODES, perf.HOST):
+            for cell in matrix(name):
+                self.assertEqual(cells.parse(cell.name), cell)
+                if cell.arm.engine != cells.FLOOR:
+                    self.assertIn(fio.section(cell, None), jobs.sections())
 
-    def test_names_are_unlike_each_other(self):
-        for chosen in (perf.plain_cells(), perf.grown_cells(), perf.pi_cells()):
-            self.assertEqual(len({cell.name for cell in chosen}), len(chosen))
+    def test_each_limit_is_of_something_that_is_measured(self):
+        for target in perfreport.TARGETS:
+            arms = {cell.arm.name for cell in matrix(target.session)}
+            self.assertLessEqual({target.arm, target.other}, arms)
 
 
-class Sessions(test_device.Machine):
-    """fio takes 1000 ns an I/O, 4000000 to start, and idles where it is told to."""
+class Run(test_device.Machine):
+    def test_floor_and_isa_l_are_programs_of_their_own(self):
+        tools = fio.Tools("/x/fio", "/x/engine.so", isal="/x/isal", floor="/x/floor")
+        target = perf.device.describe(self.host, "/dev/nvme0n1")
+        for name, argv in (("pi/io_uring-isal", ["/x/isal", "--section=md"]), ("pi/io_uring_cmd-isal", ["/x/isal", "--section=cmd"]),
+                           ("pi/io_uring_cmd", ["/x/fio", "--section=cmd"])):  # fmt: skip
+            cell = cells.parse(f"randread-4k-qd32 {name}")
+            self.assertEqual(fio.command(cell, tools)[:2], argv)
+            self.assertEqual(fio.variables(cell, target, tools, 1, 4096)["IOENGINE"], name[3:].removesuffix("-isal"))
+        cell = cells.parse("randwrite-4k-qd32 pi/floor")
+        self.assertEqual(fio.floor(cell, target, tools, 99, 1 << 20), ["/x/floor", "/dev/nvme0n1", "randwrite", "32", "99", "256"])
 
-    def setUp(self):
-        super().setUp()
-        self.log = []
-        patcher = unittest.mock.patch.object(perf.fio, "run", self.fio)
-        patcher.start()
-        self.addCleanup(patcher.stop)
-
-    def fio(self, argv, asked, timeout):
-        base = self.root / "sys/class/block/nvme0n1/integrity"
-        ios = int(asked["NUMBER_IOS"])
-        self.log.append((argv[1].partition("=")[2], asked["DUT"], ios, (base / "write_generate").read_text().strip()))
-        side = {"total_ios": ios * int(asked["NUMJOBS"]), "io_bytes": 1, "runtime": 100, "lat_ns": {"mean": 1}, "clat_ns": {}}
-        job = {"error": 0, "usr_cpu": 10, "sys_cpu": 10, "job_runtime": 100, "ctx": 1, "read": side, "write": side}
-        return subprocess.CompletedProcess(argv, 0, json.dumps({"fio version": "fio-3.41", "jobs": [job]}, indent=1), "")
-
-    def make(self, idle=(), **changes):
-        tools = fio.Tools("fio", "engine")
-        spec = perf.Spec("pi", 1, 1, True, perf.pi_cells(), tools, "fio-isal", "floor")
-        made = perf.Session(self.host, perf.decode(session.encode(perf.dataclasses.replace(spec, **changes))), print, str(self.root))
-        made.target = perf.device.describe(self.host, "/dev/nvme0n1")
-        made.trace = test_accounting.Counted(self.host, lambda: 4_000_000 + 1000 * self.log[-1][2], idle)
-        return made
-
-    def test_what_is_counted_is_what_the_lead_has_not(self):
-        measured = self.make().measure(perf.Cell("indirect", "randread", 32), 1)
-        self.assertEqual((measured["ios"], measured["count"]), (perf.COUNTED, 1000 * perf.COUNTED))
-        self.assertEqual([ios for *_, ios, _ in self.log], [perf.LEAD, perf.LEAD + perf.COUNTED])
-
-    def test_an_idle_run_is_repeated_and_in_the_end_none(self):
-        self.make(idle=[7]).once(perf.Cell("indirect", "randread", 32), 64)
-        self.assertEqual(len(self.log), 2)
-        with self.assertRaises(IoFailure):
-            self.make(idle=[7] * test_accounting.accounting.ATTEMPTS).once(perf.Cell("indirect", "randread", 32), 64)
-
-    def test_the_kernel_generates_only_where_it_is_asked_to(self):
-        made = self.make()
-        for way in (perf.AUTOPI, "indirect", "io_uring_cmd"):
-            made.once(perf.Cell(way, "randread", 32), 64)
-        self.assertEqual([(section, path, knob) for section, path, _, knob in self.log],
-                         [("io_uring", "/dev/nvme0n1", "1"), ("indirect", "/dev/nvme0n1", "0"),
-                          ("io_uring_cmd", "/dev/ng0n1", "0")])  # fmt: skip
-
-    def test_as_many_names_as_files(self):
-        names = self.make().names(perf.Cell("none", "randread", 32, files=3)).split(":")
+    def test_commands_are_not_direct_and_as_many_names_as_files(self):
+        tools, target = fio.Tools("/x/fio", "/x/engine.so"), perf.device.describe(self.host, "/dev/nvme0n1")
+        found = {name: fio.variables(cells.parse(f"randread-4k-qd32 {name}"), target, tools, 1, 4096) for name in
+                 ("pi/io_uring_cmd", "pi/passthru", "pi/indirect")}  # fmt: skip
+        self.assertEqual({name: (each["DUT"], each["DIRECT"]) for name, each in found.items()},
+                         {"pi/io_uring_cmd": ("/dev/ng0n1", "0"), "pi/passthru": ("/dev/ng0n1", "0"),
+                          "pi/indirect": ("/dev/nvme0n1", "1")})  # fmt: skip
+        names = fio.variables(cells.parse("randread-4k-qd32-files3 plain-nopi/none"), target, tools, 1, 4096)["DUT"].split(":")
         self.assertEqual(len(set(names)), 3)
         self.assertEqual({pathlib.Path(name).readlink() for name in names}, {pathlib.Path("/dev/nvme0n1")})
+
+    def test_jobs_do_as_many_each(self):
+        done = fio.Done(0, '{\n "jobs": []\n}\n', "", 0, 0, 0)
+        spec = session.Spec("jobs", cells.CPU, True, 1, 1, nopi="/dev/nvme0n2", tools=fio.Tools(*2 * ["/bin/true"]))
+        here = session.Session(self.host, spec)
+        with unittest.mock.patch.object(fio, "run", lambda *_: done), \
+             unittest.mock.patch.object(fio, "result", unittest.mock.Mock(return_value=({}, {}))) as result:  # fmt: skip
+            here.program(cells.parse("randread-4k-qd32-jobs4 plain-nopi/none"), here.targets.acquire("nopi"), 100, spec.tools)
+        self.assertEqual(result.call_args.args[1:], ("read", 400))
 
 
 class CommandLine(unittest.TestCase):
     def specs(self, *words):
-        return perf.specs(cli.parser().parse_args(["perf", *words]))
+        options = cli.parser().parse_args(["perf", *words])
+        with unittest.mock.patch.object(perf.guest, "ready", lambda boot: "TCG"), \
+             unittest.mock.patch.object(fio, "layouts", lambda tools: ("indirect", "passthru")):  # fmt: skip
+            return perf.specs(options, fio.Tools(), cli.common(options))[0]
 
     def test_sessions(self):
-        self.assertEqual([spec.name for spec in self.specs()], ["pi", "plain", "grown"])
-        chosen = self.specs("--only", "indirect randwrite")
-        self.assertEqual([[cell.name for cell in spec.cells] for spec in chosen], [["randwrite-4k-qd32 indirect"]])
+        self.assertEqual([spec.name for spec in self.specs()], ["host", "pi", "plain", "grown", "jobs"])
+        chosen = self.specs("--only", "pi/indirect randwrite")
+        self.assertEqual([spec.cells for spec in chosen], [("randwrite-4k-qd32 pi/indirect",)])
         with self.assertRaises(Failure):
             self.specs("--only", "nothing")

@@ -14,7 +14,7 @@ import unittest
 import unittest.mock
 
 import synthetic
-from pibench import cells, cli, measure, plot, report, results, screen
+from pibench import cells, cli, document, outcome, plot, report, results, runreport, sessions
 from pibench.host import Host
 
 COSTS = {
@@ -37,7 +37,7 @@ def run(cell, cost, number, mode=cells.INSTRUCTIONS, icount=True, **more):
         "round": number, "step": f"{number}.{cell.name}", "build": "", "reference": "",
         "cell": cell.name, "fio": "fio-3.41", "ios": ios, "bytes": ios * cell.workload.block_size,
         "runtime_ns": cost * ios, "window_ns": cost * ios, "idle_ns": 0,
-        "thread_ns": cost * ios // 2, "kernel_ns": cost * ios // 4,
+        "cpu_ns": cost * ios // 4 * 3, "counted": ios, "threads": {}, "wall_ns": cost * ios, "start_ns": 0, "resident": 0,
         "latency_ns": cost * 2, "percentiles_ns": {"50": cost, "99": cost * 4}, **more,
     }  # fmt: skip
 
@@ -48,9 +48,24 @@ def records(mode=cells.INSTRUCTIONS, icount=True, arms=COSTS, rounds=(0.99, 1.0,
     return warm_up + [run(c, arms[c.arm.name] * f, n, mode, icount) for n, f in enumerate(rounds, 1) for c in chosen]
 
 
-def rows(markdown, heading):
+class Bare(Host):
+    def run(self, argv):
+        return None
+
+
+def made(found, env):
+    with tempfile.TemporaryDirectory() as out:
+        return runreport.make(Bare(), out, found, env, say=lambda line: None)[0]
+
+
+def markdown(found, env):
+    whole = made(found, env)
+    return document.markdown([document.Heading(whole.title, 1), *whole.head, *whole.body])
+
+
+def rows(text, heading):
     """[{column: text}] of the first table below a heading."""
-    lines = markdown[markdown.index(heading) :].splitlines()
+    lines = text[text.index(heading) :].splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("|"))
     table = []
     for line in lines[start:]:
@@ -62,7 +77,7 @@ def rows(markdown, heading):
 
 class Instructions(unittest.TestCase):
     def setUp(self):
-        self.shown = report.markdown(records(), {})
+        self.shown = markdown(records(), {})
         self.rows = {(r["state"], r["engine"]): r for r in rows(self.shown, "### 4 KiB random read, depth 1")}
 
     def test_every_arm_has_its_median_without_the_warm_up(self):
@@ -86,7 +101,7 @@ class Instructions(unittest.TestCase):
         self.assertIn("takes 0.72 × plain-autopi, 1.81 × plain-noverify, 2.00 × plain-nopi, 1.30 × fio's own PI", first)
         cheap, dear = synthetic.WORKLOADS[0], synthetic.WORKLOADS[2]
         both = records(workloads=[cheap]) + records(workloads=[dear], arms={**COSTS, "plain-autopi/none": 10400})
-        self.assertIn("takes 1.20 (0.72 to 2.00) × plain-autopi", report.markdown(both, {}).split("\n\n")[2])
+        self.assertIn("takes 1.20 (0.72 to 2.00) × plain-autopi", markdown(both, {}).split("\n\n")[2])
 
     def test_notes(self):
         for part in ("does not verify PI on the host", "seed 3", "3 rounds", "1,000 I/Os", "not time", "fio-3.41"):
@@ -94,7 +109,7 @@ class Instructions(unittest.TestCase):
 
     def test_a_fio_without_isa_l_is_named(self):
         configured = {"host": {"fio_configure": "./configure --disable-native --disable-isal"}}
-        self.assertIn("without ISA-L", report.markdown(records(), configured))
+        self.assertIn("without ISA-L", markdown(records(), configured))
         self.assertNotIn("without ISA-L", self.shown)
 
     def test_no_time_is_claimed(self):
@@ -108,16 +123,16 @@ class Instructions(unittest.TestCase):
 
 class Modes(unittest.TestCase):
     def test_cpu_counts_thread_and_kernel(self):
-        shown = report.markdown(records(cells.CPU), {})
+        shown = markdown(records(cells.CPU), {})
         self.assertEqual(rows(shown, "### 4 KiB")[-1]["instructions"], "15,600")
         self.assertNotRegex(shown, r"MB/s|\bµs\b")
 
     def test_cpu_without_icount_is_time(self):
-        shown = report.markdown(records(cells.CPU, icount=False), {})
+        shown = markdown(records(cells.CPU, icount=False), {})
         self.assertEqual(rows(shown, "### 4 KiB")[-1]["ns"], "15,600")
 
     def test_time_shows_throughput_latency_and_cpu(self):
-        shown = report.markdown(records(cells.TIME, icount=False, rounds=(1.0, 1.0, 1.1)), {})
+        shown = markdown(records(cells.TIME, icount=False, rounds=(1.0, 1.0, 1.1)), {})
         last = rows(shown, "### 4 KiB")[-1]
         self.assertEqual(last["IOPS"], "48,077 ±9.1 %")
         self.assertEqual(last["MB/s"], "196.9 ±9.1 %")
@@ -139,20 +154,20 @@ class Gaps(unittest.TestCase):
     def test_failure_is_shown_with_its_reason(self):
         found = [r for r in records() if "pi/indirect" not in r["cell"]]
         found.append(self.record("failure", "randread-4k-qd1 pi/indirect", round=1, reason="fio exited with 1: guard"))
-        shown = report.markdown(found, {})
+        shown = markdown(found, {})
         self.assertIn("failed: randread-4k-qd1 pi/indirect: fio exited with 1: guard", shown)
         self.assertEqual(rows(shown, "### 4 KiB")[-1]["instructions"], "failed")
 
     def test_failures_of_a_medium_not_written_say_what_may_help(self):
         failure = self.record("failure", "randread-4k-qd1 pi/indirect", round=1, reason="guard")
-        self.assertNotIn("--allow-write", report.markdown([failure], {}))
-        self.assertIn("--allow-write", report.markdown([{**failure, "read_only": True}], {}))
+        self.assertNotIn("--allow-write", markdown([failure], {}))
+        self.assertIn("--allow-write", markdown([{**failure, "read_only": True}], {}))
 
     def test_skipped_arms_have_no_row_but_a_reason(self):
         found = records(arms={k: v for k, v in COSTS.items() if k.startswith("plain-nopi")})
         found.append(self.record("skip", "randread-4k-qd1 pi/indirect", reason="the format has no PI"))
         found.append(self.record("skip", "randwrite-4k-qd1 pi/indirect", reason="writes need --allow-write"))
-        shown = report.markdown(found, {})
+        shown = markdown(found, {})
         self.assertIn("skipped: randread-4k-qd1 pi/indirect: the format has no PI", shown)
         self.assertEqual([r["state"] for r in rows(shown, "### 4 KiB")], ["plain-nopi"] * 2)
         self.assertEqual(rows(shown, "### 4 KiB")[0]["× plain-autopi"], "–")
@@ -160,15 +175,15 @@ class Gaps(unittest.TestCase):
 
     def test_reads_alone_are_said_to_meet_escapes(self):
         found = [{**r, "read_only": True} for r in records(cells.TIME, icount=False)]
-        self.assertIn("escape tag", report.markdown(found, {}))
-        self.assertNotIn("escape tag", report.markdown(records(), {}))
+        self.assertIn("escape tag", markdown(found, {}))
+        self.assertNotIn("escape tag", markdown(records(), {}))
 
     def test_one_round_has_no_spread(self):
-        shown = report.markdown(records(rounds=(1.0,)), {})
+        shown = markdown(records(rounds=(1.0,)), {})
         self.assertEqual(rows(shown, "### 4 KiB")[0]["spread"], "–")
 
     def test_environment_is_in_the_file_and_says_what_is_missing(self):
-        whole = report.markdown(records(), {"host": {"kernel": "Linux 6.1", "governor": "not recorded"}})
+        whole = markdown(records(), {"host": {"kernel": "Linux 6.1", "governor": "not recorded"}})
         self.assertIn("- kernel: Linux 6.1", whole)
         self.assertIn("- governor: not recorded", whole)
 
@@ -212,8 +227,9 @@ class Written(unittest.TestCase):
         self.addCleanup(scratch.cleanup)
         self.out = synthetic.write(pathlib.Path(scratch.name, "out"), chosen, **more)
         self.said = []
-        self.failed = report.write(Host(), str(self.out), history, self.said.append)
-        self.screen = screen.run(*measure.load(str(self.out)))
+        found, grouped = runreport.make(Host(), str(self.out), *sessions.load(str(self.out)), history, self.said.append)
+        report.write(str(self.out), found, grouped)
+        self.screen = document.terminal(found.head)
         self.page = Page((self.out / "index.html").read_text())
         self.markdown = (self.out / "report.md").read_text()
         self.figures = {path.stem for path in self.out.glob("plots/*.svg")}
@@ -255,7 +271,7 @@ class Written(unittest.TestCase):
 
     def fits(self):
         lines = self.screen.splitlines()
-        self.assertLessEqual(len(lines), 22, self.screen)
+        self.assertLessEqual(len(lines), 24, self.screen)
         self.assertLessEqual(max(map(len, lines)), 100, self.screen)
         return lines
 
@@ -277,15 +293,15 @@ class Written(unittest.TestCase):
 
     def test_a_screen_names_what_failed_and_how_many_more(self):
         self.report(synthetic.CELLS)
-        records, env = measure.load(str(self.out))
+        records, env = sessions.load(str(self.out))
         one = records[0]
         failed = [{**one, "kind": "failure", "cell": f"randread-{size}k-qd1 pi/indirect", "reason": "fio exited with 1: " + "guard " * 40}
                   for size in (8, 16, 32, 64, 128, 256, 512)]  # fmt: skip
-        self.screen = screen.run([*records, *failed], env)
+        self.screen = document.terminal(made([*records, *failed], env).head)
         lines = self.fits()
         self.assertTrue(lines[0].startswith("FAILED: 7 of"), self.screen)
         self.assertEqual(sum("fio exited with 1" in line for line in lines), 4)
-        self.assertIn("  and 3 more", lines)
+        self.assertIn("- and 3 more", lines)
 
     def test_verdict_and_headline_come_first(self):
         self.report(synthetic.CELLS)
@@ -316,7 +332,7 @@ class Written(unittest.TestCase):
             env["host"]["date"] = "later"
             mine = report.read_history(history)
             self.assertEqual(len(mine), 2, "whole runs, each once")
-            session = report.group(records)[0]
+            session = outcome.group(records)[0]
             drawing = plot.trend(session, env, mine)
             self.assertIn('"bbbbbbbb"', drawing.data)
             report.remember(history, records, env)
@@ -354,11 +370,8 @@ class Written(unittest.TestCase):
         self.assertIn("✓ scsi_debug: 6 rounds", self.markdown)
 
     def test_without_gnuplot(self):
-        class Bare(Host):
-            def run(self, argv):
-                return None
-
-        self.assertEqual(plot.draw(Bare(), plot.figures(report.group(records()), {}, "."), tempfile.mkdtemp(), print), [])
+        out = self.enterContext(tempfile.TemporaryDirectory())
+        self.assertEqual(plot.draw(Bare(), plot.figures(outcome.group(records()), {}, "."), out, print), [])
 
     def test_gnuplot_fails(self):
         class Broken(Host):
@@ -366,12 +379,12 @@ class Written(unittest.TestCase):
                 return subprocess.CompletedProcess(argv, 1, "", "line 3: unknown terminal\n")
 
         with tempfile.TemporaryDirectory() as directory, self.assertRaisesRegex(Exception, "gnuplot: .*: line 3: unknown terminal"):
-            plot.draw(Broken(), plot.figures(report.group(records()), {}, "."), directory, print)
+            plot.draw(Broken(), plot.figures(outcome.group(records()), {}, "."), directory, print)
 
 
 class Figures(unittest.TestCase):
     def session(self, **more):
-        return report.group(records(**more))[0]
+        return outcome.group(records(**more))[0]
 
     def test_forest_has_ratios_with_their_range(self):
         [drawing] = plot.forest(self.session())
@@ -393,12 +406,12 @@ class Figures(unittest.TestCase):
         stats = {"clock_ns": 10, "ns": {"generate": 0, "verify": 3_000_000, "submit": 12_000_000, "wait": 0},
                  "calls": {"generate": 0, "verify": 1000, "submit": 1000, "wait": 0}}  # fmt: skip
         found = records() + [{**run(cell, 20800, 9), "kind": "timed", "stats": stats}]
-        [drawing] = plot.stack(report.group(found)[0], 4096)
+        [drawing] = plot.stack(outcome.group(found)[0], 4096)
         lines = drawing.data.partition("\n\n\n")[0].splitlines()
         last = shlex.split(lines[-1])
         self.assertEqual([float(field) for field in last[3:]], [20800, 11990, 14980, 20800, 20800])
         time = [{**r, "mode": cells.TIME} for r in found]
-        last = shlex.split(plot.stack(report.group(time)[0], 4096)[0].data.partition("\n\n\n")[0].splitlines()[-1])
+        last = shlex.split(plot.stack(outcome.group(time)[0], 4096)[0].data.partition("\n\n\n")[0].splitlines()[-1])
         self.assertEqual([float(field) for field in last[3:]], [15600, 2990, 15600], "a system call may sleep")
         plain = shlex.split(lines[0])
         self.assertEqual([float(field) for field in plain[4:]], [0, 0, 0, 28000])
@@ -459,7 +472,7 @@ class Figures(unittest.TestCase):
 
     def test_a_figure_fits_a_sheet_and_each_shows_what_it_names(self):
         with tempfile.TemporaryDirectory() as directory:
-            session = report.group(results.load(synthetic.write(directory, synthetic.matrix(("all",)), rounds=1)))[0]
+            session = outcome.group(results.load(synthetic.write(directory, synthetic.matrix(("all",)), rounds=1)))[0]
         drawings = plot.forest(session)
         self.assertGreater(len(drawings), 1)
         self.assertEqual(len({drawing.mark.partition(" ")[2].split()[0] for drawing in drawings}), 1, "one axis for all")
@@ -478,12 +491,12 @@ class Figures(unittest.TestCase):
     def test_crossover_is_named_or_denied(self):
         chosen = synthetic.matrix(("mix",), ("indirect", "inline"))
         with tempfile.TemporaryDirectory() as directory:
-            session = report.group(results.load(synthetic.write(directory, chosen, noise=0)))[0]
+            session = outcome.group(results.load(synthetic.write(directory, chosen, noise=0)))[0]
             drawing = plot.mix(session, "randread", 4096, 32)
             # 1180 * share = 700 * share + 900 nowhere below 100 %
             self.assertIn("indirect and inline: no crossover in 0 to 100 %", drawing.caption)
         with tempfile.TemporaryDirectory() as directory:
             costs = {**synthetic.ATTRIBUTE, "indirect": 250}
             with unittest.mock.patch.object(synthetic, "ATTRIBUTE", costs):
-                session = report.group(results.load(synthetic.write(directory, chosen, noise=0)))[0]
+                session = outcome.group(results.load(synthetic.write(directory, chosen, noise=0)))[0]
             self.assertIn("indirect and inline cross at 50 % of I/Os", plot.mix(session, "randread", 4096, 32).caption)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""pi-bench run: what PI costs against plain I/O, on a device or in guests."""
+
+import os
+import sys
+
+from . import cells, device, environment, fio, guest, session
+from .errors import Failure
+
+ROUNDS = 3
+
+
+def device_session(host, options, **more):
+    """The spec for --dut, its devices checked."""
+    paths = [path for path in (options.dut, options.dut_nopi) if path]
+    for path in paths:
+        device.describe(host, path)
+    writable = device.may_write(host, paths, options.allow_write)
+    found = [device.check(host, path, path in writable) for path in paths]
+    if len(found) > 1 and found[1].pi:
+        raise Failure(f"{options.dut_nopi}: has PI; --dut-nopi takes a namespace without")
+    return session.Spec(
+        name=found[0].name,
+        mode=cells.CPU if environment.emulated(host) else cells.TIME,
+        icount=False,
+        read_only=tuple(path for path in paths if path not in writable),
+        pi=options.dut,
+        nopi=options.dut_nopi,
+        **more,
+    )
+
+
+NVME = {"pi": "PI_DISK0", "nopi": "PI_DISK1"}
+NVME_DISKS = ["4096+8", "4096"]
+SCSI_DISKS = ["scsi_debug:4096+8"]
+
+
+def guest_sessions(more, kvm):
+    """{spec: disks}: instructions from scsi_debug; from NVMe namespaces CPU, or time where KVM makes it mean something."""
+    mode = cells.TIME if kvm else cells.CPU
+    return {
+        session.Spec(name="scsi_debug", mode=cells.INSTRUCTIONS, icount=True, scsi_debug=True, breakdown=True, **more): SCSI_DISKS,
+        session.Spec(name="nvme", mode=mode, icount=not kvm, **NVME, **more): NVME_DISKS,
+    }
+
+
+def offered(tools):
+    """The engine's layouts, the usual one where it is not built yet."""
+    return fio.layouts(tools) if os.path.exists(tools.fio) and os.path.exists(tools.engine) else ("indirect",)
+
+
+def chosen_cells(options, tools):
+    found = cells.select(cells.load(options.cells, options.set or (cells.CORE,), offered(tools)), options.only)
+    if not found:
+        raise Failure(f"--only {' '.join(options.only)}: no such cell; pi-bench list shows them")
+    if any(cell.workload.mix != cells.ALL_PI for cell in found) and not fio.offers(tools, "pi_mix"):
+        found = tuple(cell for cell in found if cell.workload.mix == cells.ALL_PI)
+        print("pi-bench: the engine has no pi_mix=: cells with a mix are left out", file=sys.stderr)
+    return found
+
+
+
+def specs(host, options, tools, more):
+    """({spec: disks}, what the guest is)"""
+    more |= {"tools": tools, "rounds": options.rounds or ROUNDS, "cells": tuple(cell.name for cell in chosen_cells(options, tools))}
+    if options.dut:
+        clocks = os.path.exists(tools.engine) and fio.offers(tools, "pi_time")
+        return {device_session(host, options, **more, breakdown=clocks): None}, None
+    what = None if options.dry_run else guest.ready(["--kernel", options.kernel] if options.kernel else [])
+    return guest_sessions(more, kvm=bool(what) and what.startswith("KVM")), what

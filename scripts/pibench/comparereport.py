@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What pi-bench compare has decided."""
+
+import math
+
+from . import cells, gate, plot, report
+from .document import Bars, Folded, Heading, Items, Paragraph, Table, Verdict
+from .report import NONE, described, figure
+
+BARS = 8
+RULES = {
+    cells.INSTRUCTIONS: f"Total instructions per I/O in {gate.BOOTS} boots, both builds in each; a regression is +{gate.LIMIT:.1%} "
+    f"or more (to a tenth of a per cent) and {gate.LIMIT_COUNT} instructions or more in the median. Low and high: of the boots.",
+    cells.TIME: f"Old-new-new-old in each round; a regression is +1 % or more with the exact signed-rank limit above 0 (one-sided "
+    f"{gate.ALPHA} at each look after {', '.join(map(str, gate.LOOKS))} rounds), repeated in fresh rounds; PASS is "
+    f"{gate.less_than(math.expm1(gate.CATCH))} by the upper limit. Low and high: these limits.",
+}
+
+
+def sentence(comparison):
+    """The verdict in words."""
+    worst = [line for line in comparison.lines if line.verdict.verdict == comparison.verdict]
+    worst = sorted(worst, key=lambda line: -(line.change or 0))
+    names = ", ".join(f"{line.cell} ({line.change:+.2%})" for line in worst[:3] if line.change is not None)
+    names += f" and {len(worst) - 3} more" if len(worst) > 3 else ""
+    if comparison.verdict == gate.REGRESSION:
+        return f"{comparison.new} takes more than {comparison.old}: {names}."
+    if comparison.verdict == gate.INCONCLUSIVE:
+        return f"cannot tell whether {comparison.new} takes more than {comparison.old}: {names or 'nothing was measured'}."
+    below = " or ".join(dict.fromkeys(line.verdict.below for line in worst))
+    return f"{comparison.new} takes {below} than {comparison.old} in {len(worst)} comparison{'s' * (len(worst) != 1)}."
+
+
+def per_cent(ratio):
+    return NONE if ratio is None or math.isinf(ratio) else f"{ratio - 1:+.2%}"
+
+
+def verdict_table(comparison):
+    rows = []
+    for line in comparison.lines:
+        found = line.verdict
+        figures = [figure(line.old), figure(line.new), *map(per_cent, (found.ratio, found.low, found.high))]
+        rows.append([line.cell, described(line.metric), found.verdict, *figures, found.why])
+    return Table(["cell", "figure", "verdict", "old", "new", "change", "low", "high", "why"], rows, text=3)
+
+
+def bars(comparison):
+    """What has changed most, at most as many lines as a screen has room for."""
+    lines = [line for line in comparison.lines if line.change is not None]
+    lines.sort(key=lambda line: (line.verdict.verdict == gate.PASS, -line.change))
+    rows = [(f"{line.cell}, {line.metric.title}" if comparison.mode == cells.TIME else line.cell,
+             f"{line.change:+.2%} {line.verdict.verdict}", abs(line.change)) for line in lines[:BARS]]  # fmt: skip
+    what = f"Change of {lines[0].metric.title}" if len({line.metric for line in lines}) == 1 else "Change"
+    return [Bars(f"{what}, {comparison.old} to {comparison.new}, worst first", rows)] if rows else []
+
+
+def make(host, out, comparison, say=print, strict=False):
+    figures = plot.draw(host, plot.comparison(comparison), str(out), say)
+    failed = [f"{cell}: {why}" for cell, why in comparison.failures.items()]
+    skipped = [f"skipped: {cell}: {why}" for cell, why in comparison.skips.items()]
+    head = []
+    if failed:
+        number = len(failed)
+        text = f"{number} cell{'s' * (number != 1)}: an I/O or its protection information went wrong, or was refused:"
+        head += [Verdict("FAILED", text), Items(failed[: report.LOST])]
+    if comparison.lines or not failed:
+        head.append(Verdict(comparison.verdict, sentence(comparison)))
+    head += bars(comparison)
+    if skipped:
+        head.append(Paragraph(f"{len(skipped)} cell{'s' * (len(skipped) != 1)} left out; the report says which and why."))
+    lost = [f"failed: {each}" for each in failed] + skipped
+    table = [verdict_table(comparison)] if comparison.lines else []
+    rest = [*table, *([Heading("Not measured"), Items(lost)] if lost else []), Paragraph(RULES[comparison.mode])]
+    title, where = f"{comparison.old} → {comparison.new}", report.surroundings(comparison.environment)
+    summary = [Heading(title, 1), *head, Folded("Every figure", rest)]
+    return report.Report(title, head, [*figures, *rest, *where], comparison.status(strict), summary)

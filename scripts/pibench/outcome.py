@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What came out of a session: its records, grouped by cell, and what is read off them."""
+
+import dataclasses
+import math
+import statistics
+
+from . import cells, metrics, stats
+
+# one-sided: both limits together 95 %
+CONFIDENCE = 0.025
+# other threads that took more of a run than this are named
+NOTABLE = 0.001
+# nearer to each other than this, two are alike
+SAME = 0.01
+
+
+@dataclasses.dataclass
+class Results:
+    """The records of one session."""
+
+    name: str
+    mode: str
+    icount: bool
+    seed: int
+    read_only: bool
+    runs: dict = dataclasses.field(default_factory=dict)
+    failures: dict = dataclasses.field(default_factory=dict)
+    skips: dict = dataclasses.field(default_factory=dict)
+    builds: bool = False
+    discarded: int = 0
+    timed: dict = dataclasses.field(default_factory=dict)
+    references: dict = dataclasses.field(default_factory=dict)
+    stopped: str = ""
+    # of the attribute by itself: rows by (layout, SQE, mix, batch), what attr-cost said of itself, and what it could not measure
+    attr: dict = dataclasses.field(default_factory=dict)
+    about: dict = dataclasses.field(default_factory=dict)
+    unmeasured: dict = dataclasses.field(default_factory=dict)
+
+    def take(self, record):
+        """One record; the warm-up round is dropped here, by rule."""
+        kind, cell = record["kind"], record["cell"]
+        if "step" in record:
+            # gone on with after it was stopped
+            self.stopped = ""
+        if kind == "run":
+            self.builds = self.builds or bool(record["build"])
+            if record["round"] == cells.WARM_UP:
+                return
+            if record["reference"]:
+                self.references.setdefault(record["round"], {})[record["reference"]] = record
+            else:
+                self.runs.setdefault(cell, []).append(record)
+        elif kind == "attr":
+            self.take_attribute(record["row"])
+        elif kind == "timed":
+            self.timed[cell] = record
+        elif kind == "stop":
+            self.stopped = record["reason"]
+        elif kind == "discard":
+            self.discarded += 1
+        elif kind == "failure":
+            self.failures.setdefault(cell, record["reason"])
+        elif kind == "skip" and cell not in self.failures:
+            self.skips.setdefault(cell, record["reason"])
+
+    def take_attribute(self, row):
+        if row["kind"] == "run":
+            self.about = row
+        elif row["kind"] == "cell":
+            self.attr[row["layout"], row["sqe"], row["mix"], row["batch"]] = row
+        elif row["kind"] != "end":
+            self.unmeasured.setdefault(row["reason"], []).append(row["layout"])
+
+    @property
+    def metrics(self):
+        return metrics.of(self.mode, self.icount)
+
+    @property
+    def cells(self):
+        """Those that were run, with success or without."""
+        return sorted((cells.parse(name) for name in {*self.runs, *self.failures}), key=lambda cell: cell.rank)
+
+    @property
+    def workloads(self):
+        return list(dict.fromkeys(cell.workload for cell in self.cells))
+
+    def arms(self, workload):
+        return [cell.arm for cell in self.cells if cell.workload == workload]
+
+    @property
+    def layouts(self):
+        """The arms that carry PI with the engine."""
+        arms = {cell.arm for cell in self.cells if cell.arm.has_pi and cell.arm.engine == cells.OURS}
+        return sorted(arms, key=lambda arm: arm.rank)
+
+    def measured(self, workload, arm):
+        return self.runs.get(cells.Cell(workload, arm).name, [])
+
+    def summary(self, workload, arm, metric):
+        return stats.summarise(metric.value(run) for run in self.measured(workload, arm))
+
+    def ratio(self, workload, arm, reference, metric):
+        if reference is None:
+            return None
+        one, other = (self.summary(workload, a, metric) for a in (arm, reference))
+        return one.median / other.median if one and other and other.median else None
+
+    def interval(self, workload, arm, reference, metric):
+        """Ratio of the two in each round: its middle, and 95 % limits or, of few rounds, the lowest and highest; or None."""
+        return self.against((workload, arm), (workload, reference), metric)
+
+    def against(self, one, other, metric):
+        """The same of two cells, (workload, arm) each."""
+        ours, theirs = ({run["round"]: metric.value(run) for run in self.measured(*each)} for each in (one, other))
+        logs = [math.log(ours[n] / theirs[n]) for n in sorted(ours.keys() & theirs.keys()) if ours[n] > 0 and theirs[n] > 0]
+        if not logs:
+            return None
+        found = stats.shift(logs, CONFIDENCE)
+        limits = (min(logs), max(logs)) if math.isinf(found.low) else (found.low, found.high)
+        return tuple(map(math.exp, (found.estimate, *limits)))
+
+    def overall(self, workloads, arm, reference, metric):
+        """Geometric mean of the ratios in each round: (middle, low, high, whether they tell anything); or None."""
+        rounds = {}
+        for workload in workloads:
+            ours, theirs = ({run["round"]: metric.value(run) for run in self.measured(workload, each)} for each in (arm, reference))
+            for number in ours.keys() & theirs.keys():
+                if ours[number] > 0 and theirs[number] > 0:
+                    rounds.setdefault(number, {})[workload] = math.log(ours[number] / theirs[number])
+        most = max(map(len, rounds.values()), default=0)
+        logs = [statistics.fmean(found.values()) for _, found in sorted(rounds.items()) if len(found) == most]
+        if not logs:
+            return None
+        found = stats.shift(logs, CONFIDENCE)
+        low, high = (min(logs), max(logs)) if math.isinf(found.low) else (found.low, found.high)
+        # few rounds can agree by chance: believed is what lies further out by as much again
+        room = (high - low) if math.isinf(found.low) else 0
+        told = low - room > 0 or high + room < 0 or max(high + room, room - low) < SAME
+        return *map(math.exp, (found.estimate, low, high)), told
+
+    def drift(self):
+        """Last reference run of a round to its first: the middle over the rounds, or None."""
+        main = self.metrics[0]
+        pairs = [ends for ends in self.references.values() if len(ends) == 2]
+        ratios = [main.value(ends[cells.LAST]) / main.value(ends[cells.FIRST]) for ends in pairs]
+        return statistics.median(ratios) - 1 if ratios else None
+
+    def widest_spread(self):
+        main = self.metrics[0]
+        spreads = [self.summary(c.workload, c.arm, main) for c in self.cells]
+        return max((s.spread[1] - s.spread[0] for s in spreads if s), default=0)
+
+    def others(self):
+        """{thread: (runs in which it took a notable part, the largest)} of what is neither the job's nor a worker for it."""
+        found = {}
+        for run in (run for runs in self.runs.values() for run in runs):
+            for name, took in run.get("threads", {}).items():
+                share = took / max(1, run["wall_ns"])
+                if share > NOTABLE and name != "kworker":
+                    number, largest = found.get(name, (0, 0))
+                    found[name] = number + 1, max(largest, share)
+        return found
+
+    @property
+    def ended(self):
+        """What has stopped it, a line or none."""
+        return [f"{self.name}: {self.stopped}; {self.rounds()} rounds were begun"] if self.stopped else []
+
+    def rounds(self):
+        return max((len(runs) for runs in self.runs.values()), default=0)
+
+
+def group(records):
+    """[Results], one a session."""
+    sessions = {}
+    for record in records:
+        if record["session"] not in sessions:
+            head = (record[name] for name in ("session", "mode", "icount", "seed", "read_only"))
+            sessions[record["session"]] = Results(*head)
+        sessions[record["session"]].take(record)
+    order = (cells.INSTRUCTIONS, cells.TIME, cells.CPU)
+    return sorted(sessions.values(), key=lambda session: order.index(session.mode))
