@@ -18,9 +18,10 @@ NAMES = (
 )  # fmt: skip
 # what the plugin counted and has in no function
 LOST = ("outside the tree", "")
-ENTRY, INTERRUPT, SWITCH, THUNK, JOB = 1, 2, 4, 8, 16
-# the function of fio that does all that a job does
+ENTRY, INTERRUPT, SWITCH, THUNK, JOB, BEGIN, END = 1, 2, 4, 8, 16, 32, 64
+# the function of fio that does all that a job does, and what it calls first for an I/O and first when there are no more
 OF_JOB = "thread_main"
+ROLES = {OF_JOB: JOB, "td_io_queue": BEGIN, "close_ioengine": END}
 KERNEL = "kernel"
 # where kallsyms says no end
 AT_MOST = 1 << 16
@@ -59,9 +60,7 @@ def flags_of(name):
         flags |= SWITCH
     if THUNKS.match(name):
         flags |= THUNK
-    if name == OF_JOB:
-        flags |= JOB
-    return flags
+    return flags | ROLES.get(name, 0)
 
 
 def kernel(kallsyms):

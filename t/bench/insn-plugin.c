@@ -25,7 +25,6 @@
 #include "qemu-plugin.h"
 
 #define EXPORT		__attribute__((visibility("default")))
-#define NEITHER		UINT64_MAX
 #define NOWHERE		UINT64_MAX
 #define KERNEL_STACK	14	/* its size is 1 << this, and so is its alignment */
 #define REGIONS		4096
@@ -50,6 +49,8 @@ enum {
 	SWITCH = 4,	/* goes from the stack of one task to that of another */
 	THUNK = 8,	/* jumps to what its caller wants to call */
 	JOB = 16,	/* counted is from its call to its return */
+	BEGIN = 32,	/* or in it from the first call of this */
+	END = 64,	/* to the first of that */
 };
 
 /* of the kernel's addresses, or of places in the file "code" */
@@ -101,6 +102,8 @@ static struct {
 	uint64_t charged;
 	uint64_t counted;
 	struct region *job;	/* the stack of a job that runs */
+	bool counting;
+	bool has_begin;
 	struct page *pages;
 	size_t nr_pages;
 	struct range *ranges;
@@ -262,11 +265,6 @@ static void push(struct region *region, uint64_t sp, uint32_t node)
 	region->frames[region->nr++] = (struct frame) { sp, node };
 }
 
-static uint32_t function_of(const struct frame *frame)
-{
-	return p.nodes[frame->node].function;
-}
-
 /* the frame that goes on, or NULL: then all that is over is gone */
 static const struct frame *unwind(struct region *region, uint64_t sp,
 				  const struct range *to, bool start)
@@ -278,7 +276,7 @@ static const struct frame *unwind(struct region *region, uint64_t sp,
 		nr--;
 	region->nr = nr;
 	for (; nr && (frames[nr - 1].sp == sp || !start); nr--) {
-		if (function_of(&frames[nr - 1]) == to->function) {
+		if (p.nodes[frames[nr - 1].node].function == to->function) {
 			region->nr = nr;
 			return &frames[nr - 1];
 		}
@@ -299,7 +297,7 @@ static void charge(void)
 	uint64_t since = p.counters->executed - p.charged;
 
 	p.charged += since;
-	if (p.job) {
+	if (p.counting) {
 		p.counted += since;
 		p.nodes[p.node].instructions += since;
 	}
@@ -312,6 +310,22 @@ static uint32_t parent_of(const struct region *region, const struct range *to)
 	if (to->flags & JOB)
 		return PROGRAMS;
 	return region->nr ? region->frames[region->nr - 1].node : region->base;
+}
+
+/* whether what comes now is counted */
+static void watch(struct region *region, const struct range *to, bool start)
+{
+	if (start && to->flags & JOB) {
+		p.job = region;
+		p.counting = !p.has_begin;
+	} else if (p.job && start && to->flags & BEGIN) {
+		p.counting = true;
+	} else if (p.job && start && to->flags & END) {
+		p.job = NULL;
+	} else if (region == p.job && !p.nodes[p.node].job) {
+		p.job = NULL;
+	}
+	p.counting &= !!p.job;
 }
 
 /* another function than before is about to execute its instruction */
@@ -345,17 +359,14 @@ static void enter(unsigned int vcpu, void *data)
 	} else {
 		uint32_t parent = parent_of(region, to);
 
-		/* it may go on on another stack */
+		/* it may continue on another stack */
 		p.node = !start && p.nodes[parent].function == to->function ?
 			 parent :
 			 child(parent, to->function, to->flags & JOB);
 		push(region, sp, p.node);
 	}
-	if (start && to->flags & JOB)
-		p.job = region;
-	else if (region == p.job && !p.nodes[p.node].job)
-		p.job = NULL;
-	p.nodes[p.node].calls += start && p.job;
+	watch(region, to, start);
+	p.nodes[p.node].calls += start && p.counting;
 	p.counters->function = to->function;
 	p.region = region;
 	p.flags = to->flags;
@@ -433,7 +444,9 @@ static bool is_mark(const struct qemu_plugin_insn *insn)
 
 static void mark(unsigned int vcpu, void *id);
 
-static void instrument(uint64_t id, struct qemu_plugin_tb *tb)
+/* the range of an instruction that is counted; before is that of the one before */
+static const struct range *count(struct qemu_plugin_insn *insn,
+				 const struct range *before)
 {
 	const struct qemu_plugin_u64 executed = {
 		p.score, offsetof(struct counters, executed)
@@ -441,22 +454,29 @@ static void instrument(uint64_t id, struct qemu_plugin_tb *tb)
 	const struct qemu_plugin_u64 function = {
 		p.score, offsetof(struct counters, function)
 	};
+	bool start = false;
+	const struct range *range = find_range(insn, &start);
+
+	if (range != before)
+		qemu_plugin_register_vcpu_insn_exec_cond_cb(
+			insn, enter, QEMU_PLUGIN_CB_R_REGS,
+			QEMU_PLUGIN_COND_NE, function, range->function,
+			(void *)((uintptr_t)range | start));
+	qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(
+		insn, QEMU_PLUGIN_INLINE_ADD_U64, executed, 1);
+	return range;
+}
+
+static void instrument(uint64_t id, struct qemu_plugin_tb *tb)
+{
 	size_t nr = qemu_plugin_tb_n_insns(tb);
-	const struct range *before = NULL;
+	const struct range *range = NULL;
 
 	for (size_t i = 0; i < nr; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
-		bool start = false;
-		const struct range *range = find_range(insn, &start);
 
-		if (range != before)
-			qemu_plugin_register_vcpu_insn_exec_cond_cb(
-				insn, enter, QEMU_PLUGIN_CB_R_REGS,
-				QEMU_PLUGIN_COND_NE, function, range->function,
-				(void *)((uintptr_t)range | start));
-		before = range;
-		qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(
-			insn, QEMU_PLUGIN_INLINE_ADD_U64, executed, 1);
+		if (p.nodes)
+			range = count(insn, range);
 		if (is_mark(insn))
 			qemu_plugin_register_vcpu_insn_exec_cb(
 				insn, mark, QEMU_PLUGIN_CB_NO_REGS,
@@ -492,12 +512,14 @@ static void read_functions(void)
 	size_t room = 0;
 
 	p.nr_ranges = 0;
+	p.has_begin = false;
 	while (fscanf(file, "%" SCNx64 " %" SCNx64 " %u %u\n", &each.start,
 		      &each.end, &each.function, &each.flags) == 4) {
 		if (p.nr_ranges == room) {
 			room = room ? 2 * room : 1 << 16;
 			p.ranges = room_for(p.ranges, room, sizeof(*p.ranges));
 		}
+		p.has_begin |= each.flags & BEGIN;
 		p.ranges[p.nr_ranges++] = each;
 	}
 	if (!feof(file))
@@ -530,7 +552,7 @@ static void begin(uint64_t id)
 	p.charged = p.counters->executed;
 	p.counted = 0;
 	p.job = NULL;
-	p.counters->function = NEITHER;
+	p.counters->function = UINT64_MAX;
 	qemu_plugin_register_vcpu_tb_trans_cb(id, instrument);
 }
 
@@ -563,20 +585,6 @@ static void mark(unsigned int vcpu, void *id)
 		fail("%s: %s", path_of("functions"), strerror(errno));
 }
 
-static void look_for_mark(uint64_t id, struct qemu_plugin_tb *tb)
-{
-	size_t nr = qemu_plugin_tb_n_insns(tb);
-
-	for (size_t i = 0; i < nr; i++) {
-		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
-
-		if (is_mark(insn))
-			qemu_plugin_register_vcpu_insn_exec_cb(
-				insn, mark, QEMU_PLUGIN_CB_NO_REGS,
-				(void *)(uintptr_t)id);
-	}
-}
-
 EXPORT int qemu_plugin_install(uint64_t id, const struct qemu_info_t *info,
 			       int argc, char **argv)
 {
@@ -586,6 +594,6 @@ EXPORT int qemu_plugin_install(uint64_t id, const struct qemu_info_t *info,
 	p.dir = argv[0] + 4;
 	p.score = qemu_plugin_scoreboard_new(sizeof(struct counters));
 	qemu_plugin_register_vcpu_init_cb(id, find_registers);
-	qemu_plugin_register_vcpu_tb_trans_cb(id, look_for_mark);
+	qemu_plugin_register_vcpu_tb_trans_cb(id, instrument);
 	return 0;
 }

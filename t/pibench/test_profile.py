@@ -49,6 +49,10 @@ class Symbols(unittest.TestCase):
         for at, flag in ((0x1000400, symbols.SWITCH), (0x1000500, symbols.INTERRUPT), (0x1000600, symbols.THUNK)):
             self.assertTrue(found[at].flags & flag)
 
+    def test_what_a_job_is_counted_by(self):
+        for name, flag in (("thread_main", symbols.JOB), ("td_io_queue", symbols.BEGIN), ("close_ioengine", symbols.END)):
+            self.assertEqual(symbols.flags_of(name), symbols.ENTRY | flag)
+
     def test_addresses_are_hidden(self):
         with self.assertRaisesRegex(Failure, "kallsyms"):
             symbols.kernel("0000000000000000 T _stext\n0000000000000000 T do_it\n")
