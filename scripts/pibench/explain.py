@@ -18,6 +18,8 @@ DISK = "scsi_debug:4096+8"
 WRITTEN = ("report.md", "index.html", "*.svg", "functions.csv", "*.folded", "*.json")
 # lines on the terminal, and in the report
 SHOWN, LISTED = 12, 60
+# functions that a verdict names
+NAMED = 5
 SIZES = re.compile(r"([1-9]\d*)k")
 
 
@@ -209,6 +211,26 @@ def write(out, names, found, workload, env):
     pathlib.Path(out, "index.html").write_text(document.page(title, blocks), encoding="utf-8")
     short = differences_table(names, *shown, SHOWN) if several else functions_table(shown[0], SHOWN)
     return document.markdown([document.Paragraph(f"{title}, instructions an I/O ({env['guest']})"), rooms_table(names, shown), short])
+
+
+def where(cell, engines, fio_path, verify, out, kernel="stock"):
+    """What a cell takes more with the second engine than with the first: (words, flame graph of the difference)."""
+    workload = cell.workload
+    sides = tuple(counting.Side(cell.arm.name, path) for path in engines)
+    spec = counting.Spec(sides, workload.rw, workload.block_size, workload.iodepth, verify, ROUNDS, fio=fio_path)
+    old, new = counting.count(spec, str(out / "counts"), DISKS.get(kernel, DISK), kernel, str(out / "explain.log"))
+    shutil.rmtree(out / "counts")
+    picture = flame.two(profile.middle(old.profiles), profile.middle(new.profiles), f"{cell.name}: new over old")
+    return in_words(profile.compare(old.profiles, new.profiles)), picture
+
+
+def in_words(changes):
+    """'+212 bio_integrity_map_user, +40 prep_with_pi_single'"""
+    words = [f"{more:+,d} {name}" for name, more in changes[:NAMED]]
+    rest = changes[NAMED:]
+    if rest:
+        words.append(f"{sum(more for _, more in rest):+,d} in {len(rest)} other{'s' * (len(rest) > 1)}")
+    return ", ".join(words) or "in no function by itself"
 
 
 def save_functions(path, names, shown):

@@ -97,6 +97,11 @@ class Differences(unittest.TestCase):
         self.assertEqual(profile.compare([made()] * 3, changed), [("event", 25)])
         self.assertEqual(profile.compare(changed, [made()] * 3), [("event", -25)])
 
+    def test_in_words(self):
+        self.assertEqual(explain.in_words([("b", 212), ("a", -40)]), "+212 b, -40 a")
+        self.assertEqual(explain.in_words([(name, 1000) for name in "abcdefg"]).rpartition(", ")[2], "+2,000 in 2 others")
+        self.assertEqual(explain.in_words([]), "in no function by itself")
+
     def test_nothing_in_the_same(self):
         self.assertEqual(profile.compare([made()] * 3, [made()] * 3), [])
 
