@@ -20,6 +20,8 @@ STATUS = f"""\
 Exit status: {OK} done, or no regression; {REGRESSED} a regression, or a limit of perf missed; {ENVIRONMENT} wrong usage or
 environment; {UNDECIDED} the gate could not decide (with --strict); {IO} an I/O or PI error, or NEW refuses what OLD does."""
 RUN, COMPARE, LAB, PERF = "run", "compare", "lab", "perf"
+# cells that a comparison counts by function where they regressed
+EXPLAINED = 3
 REPORTS = {RUN: runreport, LAB: labreport, PERF: perfreport}
 
 
@@ -96,6 +98,7 @@ def add_compare(commands):
     versus.add_argument("--gate", choices=(cells.INSTRUCTIONS, cells.TIME),
                         help="what decides (instructions in guests, time with --dut)")  # fmt: skip
     versus.add_argument("--boots", type=int, default=gate.BOOTS, metavar="N", help="boots to count instructions in (%(default)s)")
+    versus.add_argument("--explain", type=int, default=EXPLAINED, metavar="N", help="worst cells to count by function (%(default)s)")
     versus.add_argument("--strict", action="store_true", help=f"exit with {UNDECIDED} when the gate cannot decide")
 
 
@@ -227,7 +230,14 @@ def compare_sides(host, options):
         raise Failure("--boots: at least 1")
     specs, env = compare.specs(host, options, old, new, tools_of(options), common(options))
     out = sessions.run(host, options, specs, {"kind": COMPARE, **env})
-    return OK if out is None else conclude(host, compare.of(*sessions.load(out)), out, options.out, options.strict)
+    if out is None:
+        return OK
+    found = compare.of(*sessions.load(out))
+    if worst := compare.regressed(found, options.explain):
+        where = explain.name_regressions(worst, next(iter(specs)), out, options.kernel or "stock", say)
+        results.save_json(out / "env.json", results.load_json(out / "env.json") | {"where": where})
+        found = compare.of(*sessions.load(out))
+    return conclude(host, found, out, options.out, options.strict)
 
 
 def conclude(host, found, out, name, strict=False):
@@ -304,7 +314,7 @@ def prove(host, options):
         name = os.path.basename(os.path.dirname(engine)) if engine else "same"
         chosen = ["--only", words] if words else []
         arguments = ["compare", tools.engine, str(engine or tools.engine), "--guest", "--fio", tools.fio,
-                     "--out", str(out / name), "--seed", str(options.seed), *chosen]  # fmt: skip
+                     "--out", str(out / name), "--seed", str(options.seed), "--explain", "0", *chosen]  # fmt: skip
         inner = parser().parse_args(arguments)
         inner.arguments = arguments
         compare_sides(host, inner)

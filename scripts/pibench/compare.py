@@ -224,7 +224,23 @@ def of(records, env):
     lost = set(skips) | set(failures)
     kept = {name: {cell: each for cell, each in found.items() if cell not in lost} for name, found in runs.items()}
     left = {record["cell"] for record in records} - lost
-    return Comparison(told["old"], told["new"], mode, verdicts.decide(mode, kept), skips, failures, env, bool(left))
+    lines = [named(line, env.get("where") or {}) for line in verdicts.decide(mode, kept)]
+    return Comparison(told["old"], told["new"], mode, lines, skips, failures, env, bool(left))
+
+
+def named(line, where):
+    """The line with the functions that take what it says, where they were counted."""
+    words, _ = where.get(line.cell, (None, None))
+    if not words or line.verdict.verdict != gate.REGRESSION:
+        return line
+    return dataclasses.replace(line, verdict=dataclasses.replace(line.verdict, why=f"{line.verdict.why}: {words}"))
+
+
+def regressed(comparison, most):
+    """The cells that take more instructions, the worst first, so many at most."""
+    lines = [line for line in comparison.lines if line.verdict.verdict == gate.REGRESSION]
+    chosen = [cells.parse(line.cell) for line in sorted(lines, key=lambda line: -line.change)]
+    return [cell for cell in chosen if cell.workload.mix == cells.ALL_PI][:most] if comparison.mode == cells.INSTRUCTIONS else []
 
 
 def cell_list(path, sets, tools, engines):

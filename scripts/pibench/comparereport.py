@@ -2,9 +2,10 @@
 """What pi-bench compare has decided."""
 
 import math
+import pathlib
 
 from . import cells, gate, plot, report
-from .document import Bars, Folded, Heading, Items, Paragraph, Table, Verdict
+from .document import Bars, Figure, Folded, Heading, Items, Paragraph, Table, Verdict
 from .report import NONE, described, figure
 
 BARS = 8
@@ -54,6 +55,15 @@ def bars(comparison):
     return [Bars(f"{what}, {comparison.old} to {comparison.new}, worst first", rows)] if rows else []
 
 
+def differences(out, where):
+    """The flame graph of each cell that was counted by function."""
+    return [
+        Figure(f"where-{number}", f"What takes more: {cell}", "From the top: who calls whom. Orange takes more by itself, blue less. "
+               "Figures: with all that it calls.", (pathlib.Path(out) / name).read_text(encoding="utf-8"), name)
+        for number, (cell, (_, name)) in enumerate(where.items(), 1) if (pathlib.Path(out) / name).exists()
+    ]  # fmt: skip
+
+
 def make(host, out, comparison, say=print, strict=False):
     figures = plot.draw(host, plot.comparison(comparison), str(out), say)
     failed = [f"{cell}: {why}" for cell, why in comparison.failures.items()]
@@ -66,6 +76,10 @@ def make(host, out, comparison, say=print, strict=False):
     if comparison.lines or not failed:
         head.append(Verdict(comparison.verdict, sentence(comparison)))
     head += bars(comparison)
+    where = comparison.environment.get("where") or {}
+    if where:
+        head.append(Items([f"{cell}: {words}" for cell, (words, _) in where.items()]))
+        figures += differences(out, where)
     if skipped:
         head.append(Paragraph(f"{len(skipped)} cell{'s' * (len(skipped) != 1)} left out; the report says which and why."))
     lost = [f"failed: {each}" for each in failed] + skipped

@@ -213,15 +213,34 @@ def write(out, names, found, workload, env):
     return document.markdown([document.Paragraph(f"{title}, instructions an I/O ({env['guest']})"), rooms_table(names, shown), short])
 
 
-def where(cell, engines, fio_path, verify, out, kernel="stock"):
+def where(cell, engines, fio_path, verify, out, kernel):
     """What a cell takes more with the second engine than with the first: (words, flame graph of the difference)."""
     workload = cell.workload
     sides = tuple(counting.Side(cell.arm.name, path) for path in engines)
     spec = counting.Spec(sides, workload.rw, workload.block_size, workload.iodepth, verify, ROUNDS, fio=fio_path)
-    old, new = counting.count(spec, str(out / "counts"), DISKS.get(kernel, DISK), kernel, str(out / "explain.log"))
+    disk = DISK if cell.arm.device == "pi" else DISK.partition("+")[0]
+    old, new = counting.count(spec, str(out / "counts"), disk, kernel, str(out / "explain.log"))
     shutil.rmtree(out / "counts")
     picture = flame.two(profile.middle(old.profiles), profile.middle(new.profiles), f"{cell.name}: new over old")
     return in_words(profile.compare(old.profiles, new.profiles)), picture
+
+
+def name_regressions(cells_of, spec, out, kernel, say):
+    """Count these cells of a comparison by function: {cell: [words, name of the picture]}, or why not."""
+    found = {}
+    for number, cell in enumerate(cells_of, 1):
+        say(f"pi-bench: counting by function: {cell.name}")
+        try:
+            words, picture = where(cell, [path for _, path in spec.builds], spec.tools.fio, spec.verify, out, kernel)
+        except Failure as failure:
+            say(f"pi-bench: {cell.name}: not counted by function: {failure}")
+            continue
+        name = f"plots/where-{number}.svg"
+        (out / "plots").mkdir(exist_ok=True)
+        with results.saving(out / name) as file:
+            file.write(picture)
+        found[cell.name] = [words, name]
+    return found
 
 
 def in_words(changes):

@@ -15,7 +15,7 @@ import xml.etree.ElementTree
 import fake_machine
 import synthetic
 import test_device
-from pibench import cells, cli, compare, fio, formats, gate, results, sessions
+from pibench import cells, cli, compare, explain, fio, formats, gate, results, sessions
 from pibench.errors import Failure
 
 GATED = cells.load(cells.GATE, ("instructions",), ("indirect",))[:4]
@@ -47,6 +47,30 @@ class Outputs(Files):
             status = cli.conclude(fake_machine.Host("/nowhere"), found, self.out, str(self.out), strict)
         self.shown = shown.getvalue()
         return status
+
+    def test_functions_are_named(self):
+        synthetic.compared(self.out, GATED, 0.02)
+        found = compare.of(*sessions.load(self.out))
+        worst = compare.regressed(found, 2)
+        self.assertEqual(len(worst), 2)
+        self.assertGreaterEqual(*(next(line.change for line in found.lines if line.cell == cell.name) for cell in worst))
+        with unittest.mock.patch.object(explain, "where", side_effect=[("+212 bio_integrity_map_user", "<svg/>"), Failure("no plugin")]):
+            said = []
+            spec = unittest.mock.Mock(builds=(("old", "a.so"), ("new", "b.so")))
+            named = explain.name_regressions(worst, spec, self.out, "stock", said.append)
+        self.assertEqual(named, {worst[0].name: ["+212 bio_integrity_map_user", "plots/where-1.svg"]})
+        self.assertIn(f"pi-bench: {worst[1].name}: not counted by function: no plugin", said)
+        results.save_json(self.out / "env.json", results.load_json(self.out / "env.json") | {"where": named})
+        found = compare.of(*sessions.load(self.out))
+        with contextlib.redirect_stdout(io.StringIO()) as shown, contextlib.redirect_stderr(io.StringIO()):
+            self.assertEqual(cli.conclude(fake_machine.Host("/nowhere"), found, self.out, str(self.out)), cli.REGRESSED)
+        self.assertIn("+212 bio_integrity_map_user", " ".join(shown.getvalue().split()))
+        for name in ("summary.md", "junit.xml", "index.html", "verdicts.csv"):
+            self.assertIn("+212 bio_integrity_map_user", (self.out / name).read_text(), name)
+
+    def test_what_passes_is_not_counted(self):
+        synthetic.compared(self.out, GATED)
+        self.assertEqual(compare.regressed(compare.of(*sessions.load(self.out)), 3), [])
 
     def junit(self):
         return xml.etree.ElementTree.parse(self.out / "junit.xml").getroot().find("testsuite")
