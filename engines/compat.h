@@ -21,7 +21,11 @@
 #define PI_PLACES(td)	false
 #endif
 
-/* fio's struct trim_range */
+/**
+ * struct pi_range - fio's struct trim_range
+ * @start:	in bytes
+ * @len:	in bytes
+ */
 struct pi_range {
 	unsigned long long start;
 	unsigned long long len;
@@ -44,6 +48,13 @@ struct pi_range {
 #define PI_VERIFIES_FSYNCED(td)	((td)->o.verify_policy & VERIFY_POLICY_FSYNCED)
 #else
 #define PI_VERIFIES_FSYNCED(td)	false
+#endif
+
+/* before fio 3.38 that hook is not told the job */
+#if FIO_IOOPS_VERSION < 36
+#define PI_ERRDETAILS_OPS
+#else
+#define PI_ERRDETAILS_OPS	.errdetails = errdetails,
 #endif
 
 /* came with fio 3.38; before, fio looks at each read of verify= itself */

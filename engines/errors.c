@@ -148,12 +148,34 @@ static const char *last_words(const struct pi_errors *errors)
 	       "; further errors are counted, not printed" : "";
 }
 
+/* fio says of each I/O that it ends for, also beyond MAX_LINES */
+static void detail(struct pi_errors *errors, const struct pi_where *where,
+		   const char *block, const char *what)
+{
+	errors->details_of = where->io_u;
+	snprintf(errors->details, sizeof(errors->details),
+		 "io_uring_pi: %s: %s%s%s%s", where->io_u->file->file_name,
+		 block, what, where->status ? ": " : "",
+		 where->status ? nvme_status_to_string(where->status, false) : "");
+}
+
+char *pi_errors_details(struct pi_errors *errors, const struct io_u *io_u)
+{
+	if (errors->details_of != io_u)
+		return NULL;
+	errors->details_of = NULL;
+	return strdup(errors->details);
+}
+
 static void print(struct pi_errors *errors, const struct pi_where *where,
 		  const struct pi_mismatch *bad, uint32_t more)
 {
 	const struct io_u *io_u = where->io_u;
-	char tag[32], status[64], others[48] = "";
+	char tag[32], status[64], others[48] = "", block[32];
 
+	snprintf(block, sizeof(block), "block %" PRIu64 ", ",
+		 pi_first_block(where) + bad->block);
+	detail(errors, where, block, pi_tag_name(bad->tag));
 	if (++errors->lines > MAX_LINES)
 		return;
 	snprintf(tag, sizeof(tag), bad->tag == PI_TAG_OPAQUE ? "%s %u" : "%s",
@@ -247,6 +269,7 @@ void pi_errors_device(struct pi_errors *errors,
 
 	if (pi_faults_expect(errors->faults, where, NULL))
 		return;
+	detail(errors, where, "", "wrong protection information");
 	if (++errors->lines > MAX_LINES)
 		return;
 	log_err("io_uring_pi: %s: blocks %" PRIu64 " to %" PRIu64 " (%s at offset %llu): the device found wrong protection information%s, %s%s\n",
@@ -262,6 +285,7 @@ void pi_errors_command(struct pi_errors *errors,
 {
 	const struct io_u *io_u = where->io_u;
 
+	detail(errors, where, "", pi_what(where));
 	if (++errors->lines > MAX_LINES)
 		return;
 	log_err("io_uring_pi: %s: %s at offset %llu: NVMe status 0x%x: %s%s\n",
@@ -328,6 +352,7 @@ void pi_errors_differ(struct pi_errors *errors, const struct pi_where *where,
 		what = tag;
 		first = bad;
 	}
+	detail(errors, where, "", what ?: pi_what(where));
 	if (++errors->lines > MAX_LINES)
 		return;
 	if (!what) {

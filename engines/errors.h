@@ -13,6 +13,8 @@
  * @device_ios:	I/Os that the device ended with EILSEQ
  * @host_ios:	I/Os that the host did
  * @lines:	printed so far
+ * @details:	of the I/O that was wrong last, for fio
+ * @details_of:	that I/O, or NULL
  * @gone:	that a disk went away was printed
  * @records:	of pi_errors=
  * @records_left:	how many lines it may still get
@@ -26,6 +28,8 @@ struct pi_errors {
 	uint64_t device_ios;
 	uint64_t host_ios;
 	unsigned int lines;
+	char details[256];
+	const struct io_u *details_of;
 	bool gone;
 	struct pi_lines records;
 	long long records_left;
@@ -88,6 +92,15 @@ void pi_errors_command(struct pi_errors *errors,
  */
 void pi_errors_differ(struct pi_errors *errors, const struct pi_where *where,
 		      const void *sent);
+
+/**
+ * pi_errors_details() - what is known of an I/O's error, for fio's own message
+ * @errors:	of the job
+ * @io_u:	the I/O
+ *
+ * Return: a string to be freed, or NULL.
+ */
+char *pi_errors_details(struct pi_errors *errors, const struct io_u *io_u);
 
 /**
  * pi_errors_gone() - report the first I/O for which there was no disk any more

@@ -89,6 +89,9 @@ void pi_failed(struct thread_data *td, struct io_u *io_u, int err,
 	bool looked = false;
 
 	io_u->error = err;
+	/* what was kept for fio is of another error */
+	if (err != EILSEQ && !status)
+		e->errors.details_of = NULL;
 	if (!where.blocks)
 		return;
 	if (err == EILSEQ)

@@ -439,6 +439,13 @@ static struct io_u *event(struct thread_data *td, int nr)
 	return io_u;
 }
 
+static __attribute__((unused)) char *errdetails(struct thread_data *td, struct io_u *io_u)
+{
+	struct pi_engine *e = td->io_ops_data;
+
+	return pi_errors_details(&e->errors, io_u);
+}
+
 static int adapt_nothing(struct thread_data *td)
 {
 	return 0;
@@ -534,6 +541,7 @@ __attribute__((visibility("default"))) struct ioengine_ops ioengine = {
 	.commit			= commit,
 	.getevents		= getevents,
 	.event			= event,
+	PI_ERRDETAILS_OPS
 	.cleanup		= pi_cleanup,
 	.open_file		= pi_open_file,
 	.close_file		= pi_close_file,

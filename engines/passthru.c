@@ -29,6 +29,8 @@ static int check_job(struct thread_data *td)
 
 	if (o->nowait || o->uncached || td->o.oatomic)
 		return pi_refuse("nowait, uncached and atomic are flags of reads and writes, which a passthrough command is not; drop them or name the block device");
+	if (td->o.zone_mode == ZONE_MODE_ZBD)
+		return pi_refuse("zonemode=zbd: protection information on zoned namespaces is not supported; drop zonemode or use fio's io_uring_cmd");
 	if (PI_VERIFIES_FSYNCED(td) && o->fua[DDIR_WRITE])
 		return pi_refuse("writefua=1 with verify_policy=fsynced: what is written with FUA needs no fsync to be there; drop one of them");
 	if (td->o.sync_file_range)

@@ -62,6 +62,8 @@ def scrub(disk):
         refuses(run, f'{name}: Verify finds a wrong {tag}', f'block {BLOCK} (6 of 8 in the verify at', f'{tag} expected 0x',
                 f'by the device (NVMe status 0x{TAGS[tag]:x}, {tag})')
         ok(run.jobs and run.jobs[0]['error'] == 84, f'{name}: that ends in EILSEQ', run)
+        ok(f'fio: io_uring_pi: {disk.char}: block {BLOCK}, {tag}: ' in run.stderr + run.out and ' Check' in run.stderr + run.out,
+           f"{name}: fio's own message has block, tag, and the status by its name", run)
         chk = ','.join({'guard': 'GUARD', 'application tag': 'APPTAG', 'reference tag': 'REFTAG'}[other] for other in TAGS
                        if other != tag and not (other == 'reference tag' and 'type=3' in name))
         passes(disk.run('verify', pi_chk=chk), f'{name}: with pi_chk={chk} it does not look', write=BLOCKS // 8)
@@ -152,6 +154,7 @@ def refusals(disk):
     no('Compare of tuples that the device makes', 'pi_act', verify_mode='compare', verify='md5', pi_act=1)
     no('Compare of headers', 'verify=pattern', verify_mode='compare', verify='crc32c')
     no('Compare of what is random', 'verify_pattern', verify_mode='compare', verify='pattern')
+    no('zones', 'zonemode=zbd', mode='verify', zonemode='zbd', zonesize='128k')
     no('verify of what is not written', 'verify', mode='zeroes', verify='md5')
     for options in ({'write_mode': 'zeroes'}, {'verify_mode': 'compare'}, {'deac': 1}):
         refuses(pi(disk.block, rw='write', bs='4k', size='1m', **options), f'{options} on a block device', '/dev/ngXnY', *options)

@@ -269,6 +269,7 @@ def refusals(disks):
     no('an offset between blocks', 'offset_increment', offset_increment=1000)
     for option in ('nowait', 'uncached'):
         no(option, option, **{option: 1})
+    no('zones', 'zonemode=zbd', zonemode='zbd', zonesize='128k')
     no('prio', 'prio', prio=3)
     no('cmdprio', 'cmdprio', cmdprio_percentage=50)
     no('sync_file_range', 'sync_file_range', rw='write',
