@@ -51,6 +51,16 @@ def of_the_lab():
     return tuple(name for name, row in rows().items() if "lab kernel" in row["help"])
 
 
+def without(layout, vectored=False, fixed=False, fixed_md=False):
+    """Why a layout cannot have its data in iovecs or in registered buffers, or its metadata there, where this runs; or nothing."""
+    row = rows()[layout]
+    if vectored and not row["vectored"] or fixed and not row["fixed"]:
+        return f"layout '{layout}' has no {'vectored' if vectored else 'fixed'} opcodes"
+    if fixed_md and not row["fixed_md"]:
+        return f"layout '{layout}' has no room for a registered buffer with metadata"
+    return ask()["fixed_md"] if fixed_md else ""
+
+
 def sqe(layout):
     """What SQEs its ring has: 64, 128 or mixed."""
     return rows()[layout]["sqe"] if layout in rows() else "64"

@@ -50,9 +50,10 @@ ISAL = "-isal"
 OTHERS = (FIO, FIO + ISAL, FIO_CMD, FIO_CMD + ISAL, FLOOR)
 MD, NONE = "md", "none"
 # what a ring has registered, and by which opcode it goes: words, and fio's fixedbufs, registerfiles and nonvectored
-FIXED = "fixed"
+FIXED, REGISTERED = "fixed", "registered"
 BUFFERS = {
     FIXED: ("", (1, 1, 1)),
+    REGISTERED: ("metadata registered", (1, 1, 1)),
     "single": ("buffers not registered", (0, 1, 1)),
     "vectored": ("vectored", (0, 1, 0)),
     "bare": ("nothing registered", (0, 0, 1)),

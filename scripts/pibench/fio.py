@@ -71,6 +71,8 @@ def section(cell, timed):
     """Of the job file."""
     if timed:
         return "time"
+    if cell.workload.buffers == cells.REGISTERED and cell.arm.has_pi:
+        return cells.REGISTERED
     return cell.arm.section if cell.workload.mix == cells.ALL_PI else "mix"
 
 

@@ -133,6 +133,22 @@ def buffer_table(session, metric):
     return Table(["layout", *BUFFERS.values()], rows)
 
 
+def registered_table(session, metric):
+    """Metadata from user space and from a registered buffer, over plain, data being registered in either case."""
+    rows = []
+    for arm in session.layouts:
+        line = [arm.layout]
+        for rw in ("randread", "randwrite"):
+            kinds = [cells.Workload(rw, 4096, 32, buffers=buffers) for buffers in (cells.FIXED, cells.REGISTERED)]
+            base = session.summary(kinds[0], BASE, metric)
+            fixed, registered = (session.summary(kind, arm, metric) for kind in kinds)
+            line += [over(fixed, base), over(registered, base), over(registered, fixed)]
+        if any(line[1:]):
+            rows.append(line)
+    headers = [f"{what}{kind}" for what in ("read", "write") for kind in (", over plain", ", metadata registered", ", saved")]
+    return Table(["layout", *headers], rows)
+
+
 def whole_curves(session, metric):
     base = session.summary(MAIN, BASE, metric)
     names = catalog.rings(arm.layout for arm in session.layouts) if base else ()
@@ -265,7 +281,9 @@ def whole_io(session, env, draw, metric):
         title = "Rings of 64- and 128-byte SQEs by share of PI, whole I/Os"
         caption = f"4 KiB random read, depth 32; {subtitle(env, session)}."
         found += draw(crossover(f"crossover-io-{session.name}-{metric.name}", curves, title, caption, f"{metric.unit} per I/O"))
-    return [*found, Paragraph("Random read, depth 32, by opcode:"), buffer_table(session, metric)]
+    found += [Paragraph("Random read, depth 32, by opcode:"), buffer_table(session, metric)]
+    text = "Depth 32, registered data, metadata from user space and from a registered buffer:"
+    return [*found, Paragraph(text), registered_table(session, metric)]
 
 
 def section(session, env, draw):

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 
-from . import accounting, cells, device, environment, fio, gate, results, verdicts
+from . import accounting, catalog, cells, device, environment, fio, gate, results, verdicts
 from .errors import Failure, IoFailure
 
 FILL_BLOCK = 128 << 10
@@ -207,6 +207,9 @@ class Session:
             reason = self.targets.missing(cell.arm.device)
             if not reason and cell.workload.direction == "write" and self.targets.path(cell.arm.device) in self.spec.read_only:
                 reason = f"writes need --allow-write {self.targets.path(cell.arm.device)}"
+            if not reason and cell.arm.has_pi and cell.arm.engine == cells.OURS:
+                fixedbufs, _, nonvectored = cells.BUFFERS[cell.workload.buffers][1]
+                reason = catalog.without(cell.arm.layout, not nonvectored, fixedbufs, cell.workload.buffers == cells.REGISTERED)
             if reason:
                 skips[cell] = reason
         return skips

@@ -306,6 +306,14 @@ class Report(test_device.Machine):
         self.assertEqual(methods["opcode"]["vectored"], "not possible")
         self.assertEqual(methods["indirect"]["fixed buffer"], "8,700")
 
+    def test_metadata_in_registered_buffers(self):
+        costs = {"plain-noverify/none": 7000, "pi/inline": 8700, "registered pi/inline": 7500}
+        named = [(f"randwrite-4k-qd32{'-' if name[0] == 'r' else ' '}{name}", cost) for name, cost in costs.items()]
+        more = [run(cells.parse(name), number, cost + number) for name, cost in named for number in range(1, 4)]
+        text, _ = self.write([*(record("attr", row=row) for row in attr_rows()), *more])
+        shown = {r["layout"]: r for r in rows(text, "Depth 32, registered data")}["inline"]
+        self.assertEqual([shown[f"write, {kind}"] for kind in ("over plain", "metadata registered", "saved")], ["+1,700", "+500", "−1,200"])
+
     def test_what_is_not_measured_has_its_reason(self):
         text, _ = self.write(self.everything())
         lost = text[text.index("### Not measured") :]
