@@ -10,9 +10,10 @@ import tempfile
 import unittest
 
 import synthetic
+import test_explain
 import test_lab
 import test_perf
-from pibench import cells, compare, comparereport, labreport, perfreport, report, results, runreport, sessions
+from pibench import cells, compare, comparereport, counting, explain, labreport, perfreport, report, results, runreport, sessions
 from pibench.host import Host
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -115,4 +116,11 @@ class Pages(unittest.TestCase):
         self.records(test_perf.run(name, mode, cell, number, 7000)
                      for name, mode in test_perf.MODES.items() for cell in test_perf.matrix(name) for number in range(4))
         self.write(perfreport)
+        self.check()
+
+    def test_what_functions_take(self):
+        self.out.mkdir()
+        found = [counting.Counted(counting.Side(name, ""), [each], [each.total]) for name, each in (
+            ("none", test_explain.made()), ("indirect", test_explain.made(more=[((*test_explain.BLOCK, ("bio_copy", "kernel")), 500)])))]  # fmt: skip
+        explain.write(self.out, ("none", "indirect"), found, "4 KiB", test_explain.Report.ENV)
         self.check()
