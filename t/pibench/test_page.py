@@ -120,7 +120,7 @@ class Pages(unittest.TestCase):
 
     def test_what_functions_take(self):
         self.out.mkdir()
-        found = [counting.Counted(counting.Side(name, ""), [each], [each.total]) for name, each in (
-            ("none", test_explain.made()), ("indirect", test_explain.made(more=[((*test_explain.BLOCK, ("bio_copy", "kernel")), 500)])))]  # fmt: skip
+        more = test_explain.made(more=[((*test_explain.BLOCK, ("bio_copy", "kernel")), 500)])
+        found = [counting.Counted(counting.Side("", ""), [each], [each.total]) for each in (test_explain.made(), more)]
         explain.write(self.out, ("none", "indirect"), found, "4 KiB", test_explain.Report.ENV)
         self.check()
