@@ -89,11 +89,13 @@ def add_compare(commands):
         COMPARE, help="whether NEW is slower than OLD: a gate for CI", epilog=STATUS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    versus.add_argument("old", metavar="OLD", help="an engine (.so), a git revision, or a directory of results")
-    versus.add_argument("new", metavar="NEW", help="likewise")
+    versus.add_argument("old", metavar="OLD", nargs="?", help="an engine (.so), a git revision, or a directory of results")
+    versus.add_argument("new", metavar="NEW", nargs="?", help="likewise")
     add_place(versus)
     add_common(versus, "build/compare")
-    add_kernel(versus)
+    versus.add_argument("--kernel", metavar="KERNEL", action="append", default=[],
+                        help="guest kernel, as scripts/guest takes it; twice: the old one and the new one")  # fmt: skip
+    add_engine(versus)
     add_cells(versus, cells.GATE)
     versus.add_argument("--gate", choices=(cells.INSTRUCTIONS, cells.TIME),
                         help="what decides (instructions in guests, time with --dut)")  # fmt: skip
@@ -174,7 +176,7 @@ def check(options):
         raise Failure(f"{'--allow-write' if options.allow_write else '--dut-nopi'} goes with --dut")
     if options.command == LAB:
         return
-    if not options.guest and not options.dut:
+    if not options.guest and not options.dut and not (options.command == COMPARE and len(options.kernel or ()) == 2):
         raise Failure("one of the arguments --guest --dut is required; see pi-bench --help")
     if not os.path.exists(options.jobs):
         raise Failure(f"{options.jobs}: no such job file; leave --jobs out for configs/bench.fio")
@@ -214,7 +216,23 @@ def show_report(host, out, history, name):
     return report.end(name, made)
 
 
+def compare_kernels(host, options):
+    if options.old or options.dut or options.gate == cells.TIME:
+        raise Failure("--kernel twice: two kernels are compared in guests, by instructions, with one engine; leave the rest out")
+    check(options)
+    specs, env = compare.kernels(options, tools_of(options, options.engine), common(options))
+    out = sessions.run(host, options, specs, {"kind": COMPARE, **env})
+    return OK if out is None else conclude(host, compare.of(*sessions.load(out)), out, options.out, options.strict)
+
+
 def compare_sides(host, options):
+    if options.boots < 1:
+        raise Failure("--boots: at least 1")
+    if len(options.kernel) > 1:
+        return compare_kernels(host, options)
+    if not options.new:
+        raise Failure("the following arguments are required: OLD, NEW; or --kernel twice; see pi-bench compare --help")
+    options.kernel = options.kernel[0] if options.kernel else None
     old, new = compare.sides(options.old, options.new)
     if old.kind == compare.RESULTS:
         if options.guest or options.dut:
@@ -226,8 +244,6 @@ def compare_sides(host, options):
             results.save_json(out / "env.json", {"kind": COMPARE})
             return conclude(host, found, out, options.out, options.strict)
     check(options)
-    if options.boots < 1:
-        raise Failure("--boots: at least 1")
     specs, env = compare.specs(host, options, old, new, tools_of(options), common(options))
     out = sessions.run(host, options, specs, {"kind": COMPARE, **env})
     if out is None:
@@ -246,6 +262,8 @@ def conclude(host, found, out, name, strict=False):
     made = comparereport.make(host, out, found, say, strict)
     report.write(out, made)
     formats.write(found, out)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        print("\n".join(comparereport.annotations(found)))
     return report.end(name, made)
 
 

@@ -10,6 +10,7 @@ import subprocess
 from . import bench, cells, environment, fio, gate, guest, outcome, results, session, sessions, verdicts
 from .errors import IO, OK, REGRESSED, UNDECIDED, Failure
 
+KERNEL = " kernel "
 ENGINE, REVISION, RESULTS = "an engine", "a git revision", "results"
 BUILD = fio.REPO / "build" / "compare-builds"
 # fetched or built once, the same for every revision
@@ -208,14 +209,16 @@ def of(records, env):
     mode = None
     for record in records:
         mode = mode or record["mode"]
+        # two kernels have a boot each, that belong together
+        boot = record["session"].partition(KERNEL)[0]
         if record["kind"] == "run":
-            runs.setdefault(record["session"], {}).setdefault(record["cell"], []).append(record)
+            runs.setdefault(boot, {}).setdefault(record["cell"], []).append(record)
         elif record["kind"] == "failure":
             failures.setdefault(record["cell"], record["reason"])
         elif record["kind"] == "skip":
             skips.setdefault(record["cell"], record["reason"])
             if record.get("refuses") == cells.NEW:
-                refusals.setdefault((record["session"], record["cell"]), record["reason"])
+                refusals.setdefault((boot, record["cell"]), record["reason"])
     for (name, cell), why in refusals.items():
         # what OLD cannot do here either says nothing about NEW
         if any(run["build"] == cells.OLD for run in runs.get(name, {}).get(cell, ())):
@@ -224,7 +227,8 @@ def of(records, env):
     lost = set(skips) | set(failures)
     kept = {name: {cell: each for cell, each in found.items() if cell not in lost} for name, found in runs.items()}
     left = {record["cell"] for record in records} - lost
-    lines = [named(line, env.get("where") or {}) for line in verdicts.decide(mode, kept)]
+    decided = verdicts.decide(mode, kept, 1 if told.get("kernels") else 2)
+    lines = [named(line, env.get("where") or {}) for line in decided]
     return Comparison(told["old"], told["new"], mode, lines, skips, failures, env, bool(left))
 
 
@@ -300,3 +304,20 @@ def specs(host, options, old, new, tools, more):
         session.Spec(f"boot{number}", cells.INSTRUCTIONS, True, scsi_debug=True, **more | {"seed": options.seed + number}):
         bench.SCSI_DISKS for number in range(1, options.boots + 1)
     }, env | {"guest": what}  # fmt: skip
+
+
+def kernels(options, tools, more):
+    """The same of two guest kernels, with one engine: a boot of each, in turns, so many times."""
+    found = cells.select(cells.load(options.cells, (cells.INSTRUCTIONS,), fio.layouts(tools)), options.only)
+    if not found:
+        raise Failure(f"--only {' '.join(options.only)}: no such cell in {options.cells}")
+    both = dict(zip((cells.OLD, cells.NEW), options.kernel))
+    what = {build: None if options.dry_run else guest.ready(["--kernel", kernel]) for build, kernel in both.items()}
+    specs = {
+        session.Spec(f"boot{number}{KERNEL}{build}", cells.INSTRUCTIONS, True, scsi_debug=True, kernel=kernel, tools=tools, rounds=1,
+                     builds=((build, tools.engine),), cells=tuple(cell.name for cell in found),
+                     **more | {"seed": options.seed + number}): bench.SCSI_DISKS
+        for number in range(1, options.boots + 1) for build, kernel in both.items()
+    }  # fmt: skip
+    told = {"old": f"kernel {both[cells.OLD]}", "new": f"kernel {both[cells.NEW]}", "kernels": True}
+    return specs, {"compare": told, "guest": " and ".join(filter(None, what.values())) or None}

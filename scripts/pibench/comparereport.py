@@ -21,13 +21,15 @@ RULES = {
 def sentence(comparison):
     """The verdict in words."""
     worst = [line for line in comparison.lines if line.verdict.verdict == comparison.verdict]
-    worst = sorted(worst, key=lambda line: -(line.change or 0))
+    worst = sorted(worst, key=lambda line: -abs(line.change or 0))
     names = ", ".join(f"{line.cell} ({line.change:+.2%})" for line in worst[:3] if line.change is not None)
     names += f" and {len(worst) - 3} more" if len(worst) > 3 else ""
     if comparison.verdict == gate.REGRESSION:
         return f"{comparison.new} takes more than {comparison.old}: {names}."
     if comparison.verdict == gate.INCONCLUSIVE:
         return f"cannot tell whether {comparison.new} takes more than {comparison.old}: {names or 'nothing was measured'}."
+    if comparison.verdict == gate.IMPROVED:
+        return f"{comparison.new} takes less than {comparison.old}: {names}."
     below = " or ".join(dict.fromkeys(line.verdict.below for line in worst))
     return f"{comparison.new} takes {below} than {comparison.old} in {len(worst)} comparison{'s' * (len(worst) != 1)}."
 
@@ -48,7 +50,8 @@ def verdict_table(comparison):
 def bars(comparison):
     """What has changed most, at most as many lines as a screen has room for."""
     lines = [line for line in comparison.lines if line.change is not None]
-    lines.sort(key=lambda line: (line.verdict.verdict == gate.PASS, -line.change))
+    order = (gate.REGRESSION, gate.INCONCLUSIVE, gate.IMPROVED, gate.PASS)
+    lines.sort(key=lambda line: (order.index(line.verdict.verdict), -abs(line.change)))
     rows = [(f"{line.cell}, {line.metric.title}" if comparison.mode == cells.TIME else line.cell,
              f"{line.change:+.2%} {line.verdict.verdict}", abs(line.change)) for line in lines[:BARS]]  # fmt: skip
     what = f"Change of {lines[0].metric.title}" if len({line.metric for line in lines}) == 1 else "Change"
@@ -62,6 +65,16 @@ def differences(out, where):
                "Figures: with all that it calls.", (pathlib.Path(out) / name).read_text(encoding="utf-8"), name)
         for number, (cell, (_, name)) in enumerate(where.items(), 1) if (pathlib.Path(out) / name).exists()
     ]  # fmt: skip
+
+
+def annotations(comparison):
+    """What GitHub shows beside a change, a line for each thing that went wrong."""
+    for cell, why in comparison.failures.items():
+        yield f"::error title=pi-bench::{cell}: {why}"
+    for line in comparison.lines:
+        kind = {gate.REGRESSION: "error", gate.INCONCLUSIVE: "warning"}.get(line.verdict.verdict)
+        if kind:
+            yield f"::{kind} title=pi-bench {line.verdict.verdict}::{line.name}: {line.verdict.why}"
 
 
 def make(host, out, comparison, say=print, strict=False):

@@ -235,9 +235,10 @@ h1{font-size:1.6rem;line-height:1.25}h2{margin-top:2.5rem;border-bottom:1px soli
 h3{margin-top:1.8rem;font-size:1.05rem}
 .verdict{border:1px solid var(--line);border-left:.4rem solid var(--open);background:var(--soft);padding:.8rem 1rem;font-size:1.1rem}
 .verdict strong:first-child{color:var(--open);margin-right:.4em}
-.verdict.pass,.verdict.complete{border-left-color:var(--good)}
-.verdict.pass strong:first-child,.verdict.complete strong:first-child{color:var(--good)}
-.verdict.regression,.verdict.failed{border-left-color:var(--bad)}
+.verdict.pass,.verdict.complete,.verdict.met,.verdict.improved{border-left-color:var(--good)}
+.verdict.pass strong:first-child,.verdict.complete strong:first-child,.verdict.met strong:first-child,
+.verdict.improved strong:first-child{color:var(--good)}
+.verdict.regression,.verdict.failed,.verdict.missed{border-left-color:var(--bad)}
 .verdict.regression strong:first-child,.verdict.failed strong:first-child,.verdict.missed strong:first-child{color:var(--bad)}
 .scroll{overflow-x:auto;max-width:100%}
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}

@@ -12,7 +12,7 @@ import statistics
 
 from . import stats
 
-PASS, REGRESSION, INCONCLUSIVE = "PASS", "REGRESSION", "INCONCLUSIVE"
+PASS, REGRESSION, INCONCLUSIVE, IMPROVED = "PASS", "REGRESSION", "INCONCLUSIVE", "IMPROVED"
 
 BOOTS = 3
 # what the counts resolve: see selftest, and the spread every comparison prints
@@ -62,6 +62,9 @@ def instructions(pairs, least=BOOTS):
         below = f"fewer than {LIMIT_COUNT} instructions more"
     else:
         return found
+    # a median that is no one boot's doing
+    if 1 - max(ratios) >= LIMIT - RESOLUTION / 2 and more <= -LIMIT_COUNT:
+        return dataclasses.replace(found, verdict=IMPROVED, below=below)
     return dataclasses.replace(found, verdict=PASS, why=f"{found.why}, {below}", below=below)
 
 
@@ -101,6 +104,8 @@ def time(differences):
         return Verdict(INCONCLUSIVE, None, None, None, len(differences), f"{len(differences)} rounds, {LOOKS[0]} are needed")
     if decision == PASS:
         below = less_than(math.expm1(CATCH))
+        if found.high < 0 and found.estimate <= -MARGIN:
+            return Verdict(IMPROVED, *found.as_ratio, used, f"less after {used} rounds", below)
         return Verdict(PASS, *found.as_ratio, used, f"{below} after {used} rounds", below)
     if decision is None:
         return Verdict(INCONCLUSIVE, *found.as_ratio, used, f"too noisy to tell after {used} rounds")
@@ -112,8 +117,8 @@ def time(differences):
 
 
 def overall(verdicts):
-    """The worst of them; nothing measured decides nothing."""
-    for worst in (REGRESSION, INCONCLUSIVE):
-        if worst in verdicts:
-            return worst
+    """The worst of them, and IMPROVED where something did; nothing measured decides nothing."""
+    for first in (REGRESSION, INCONCLUSIVE, IMPROVED):
+        if first in verdicts:
+            return first
     return PASS if verdicts else INCONCLUSIVE

@@ -29,7 +29,7 @@ def writable(out):
 
 def command(spec, disks, out, options=()):
     return [
-        str(GUEST), "run", *(["--icount"] if spec.icount else []), *options,
+        str(GUEST), "run", *(["--icount"] if spec.icount else []), *options, *(["--kernel", spec.kernel] if spec.kernel else []),
         *(word for disk in disks for word in ("--disk", disk)),
         "--", sys.executable, str(PI_BENCH), "session", session.encode(spec), str(out),
     ]  # fmt: skip

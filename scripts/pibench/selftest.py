@@ -118,7 +118,7 @@ def until_decided(differences):
 def operate(regime, slower, trials, seed):
     """{verdict: how often} of a change that is there, or not, in noise of a kind; and the mean number of rounds."""
     rng = random.Random(f"{seed} {regime.__name__} {slower}")
-    verdicts = dict.fromkeys((gate.PASS, gate.REGRESSION, gate.INCONCLUSIVE), 0)
+    verdicts = dict.fromkeys((gate.PASS, gate.REGRESSION, gate.INCONCLUSIVE, gate.IMPROVED), 0)
     used = 0
     for _ in range(trials):
         unit = scale(regime)
@@ -200,7 +200,7 @@ def prove_simulated(proof, trials, seed):
             proof.claim(
                 hits >= found if slower else hits <= alarms,
                 f"{name}, {what}: {hits} REGRESSION ({bound}), {verdicts[gate.PASS]} PASS, "
-                f"{verdicts[gate.INCONCLUSIVE]} INCONCLUSIVE, {mean:.0f} rounds on average",
+                f"{verdicts[gate.INCONCLUSIVE]} INCONCLUSIVE, {verdicts[gate.IMPROVED]} IMPROVED, {mean:.0f} rounds on average",
             )
 
 

@@ -37,6 +37,8 @@ class Spec:
     ios: int = 0
     # (name, engine) of two builds to compare; then rounds go on until the gate has decided where it is by time
     builds: tuple = ()
+    # the guest's, where it is not the one that all have
+    kernel: str = ""
     # (name, layout) that a build does not even offer
     lacks: tuple = ()
     # a run of each cell at the end with the engine's clocks on
@@ -147,9 +149,11 @@ class ScsiDebug:
         self.which = None
         self.device = None
         self.filled = set()
+        # part of the kernel it stays as it was booted: with PI
+        self.built_in = host.exists("/sys/module/scsi_debug") and not host.exists("/sys/module/scsi_debug/initstate")
 
     def missing(self, which):
-        return None
+        return "scsi_debug is built into this kernel, and has PI" if self.built_in and which == "nopi" else None
 
     def path(self, which):
         return None
@@ -171,9 +175,10 @@ class ScsiDebug:
     def acquire(self, which):
         if which == self.which:
             return self.device
-        if self.host.exists("/sys/module/scsi_debug"):
-            self.modprobe("-r", "scsi_debug")
-        self.modprobe("scsi_debug", *self.COMMON, *self.PARAMETERS[which])
+        if not self.built_in:
+            if self.host.exists("/sys/module/scsi_debug"):
+                self.modprobe("-r", "scsi_debug")
+            self.modprobe("scsi_debug", *self.COMMON, *self.PARAMETERS[which])
         deadline = time.monotonic() + 30
         while not (name := self.disk()) or not self.host.block_numbers(f"/dev/{name}"):
             if time.monotonic() > deadline:

@@ -174,7 +174,7 @@ def run(host, options, wanted, env):
     env: what the report is to say besides, its kind before all.
     """
     out = pathlib.Path(options.out).absolute()
-    boot = ["--kernel", options.kernel] if options.kernel else []
+    boot = ["--kernel", options.kernel] if isinstance(options.kernel, str) else []
     boots = {spec: guest.command(spec, disks, str(out), boot) for spec, disks in wanted.items() if disks is not None}
     with contextlib.ExitStack() as held:
         here = {spec: session.Session(host, spec) for spec in wanted if spec not in boots}

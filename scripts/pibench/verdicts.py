@@ -14,8 +14,8 @@ GATED = {
 }
 
 
-def rounds(runs, value):
-    """{round: (old, new)} means of the complete rounds in runs of one cell, the warm-up left out."""
+def rounds(runs, value, each=2):
+    """{round: (old, new)} means of the complete rounds in runs of one cell, so many runs of each, the warm-up left out."""
     found = {}
     for run in runs:
         if run["round"] != cells.WARM_UP and not run["reference"]:
@@ -23,7 +23,7 @@ def rounds(runs, value):
     return {
         number: (statistics.fmean(sides[cells.OLD]), statistics.fmean(sides[cells.NEW]))
         for number, sides in sorted(found.items())
-        if len(sides[cells.OLD]) == len(sides[cells.NEW]) == 2
+        if len(sides[cells.OLD]) == len(sides[cells.NEW]) == each
     }
 
 
@@ -63,21 +63,21 @@ def by_time(cell, runs):
         yield Line(cell, metric, old, new, gate.time(differences(runs, metric.value)))
 
 
-def by_instructions(cell, boots):
+def by_instructions(cell, boots, each):
     """boots: the runs of the cell in each."""
     metric = metrics.TOTAL
-    pairs = [tuple(map(statistics.fmean, zip(*found))) for runs in boots if (found := rounds(runs, metric.value).values())]
+    pairs = [tuple(map(statistics.fmean, zip(*found))) for runs in boots if (found := rounds(runs, metric.value, each).values())]
     old, new = (statistics.median(side) for side in zip(*pairs)) if pairs else (None, None)
     yield Line(cell, metric, old, new, gate.instructions(pairs))
 
 
-def decide(mode, sessions):
-    """Lines of every cell; sessions: {name: {cell: runs}}, the boots or the one session on a drive."""
+def decide(mode, sessions, each=2):
+    """Lines of every cell; sessions: {name: {cell: runs}}, the boots or the one session on a drive; runs of a build a round."""
     names = dict.fromkeys(name for runs in sessions.values() for name in runs)
     lines = []
     for name in sorted(names, key=lambda name: cells.parse(name).rank):
-        each = [runs[name] for runs in sessions.values() if name in runs]
-        lines += by_instructions(name, each) if mode == cells.INSTRUCTIONS else by_time(name, each[0])
+        found = [runs[name] for runs in sessions.values() if name in runs]
+        lines += by_instructions(name, found, each) if mode == cells.INSTRUCTIONS else by_time(name, found[0])
     return lines
 
 

@@ -147,6 +147,37 @@ class Outputs(Files):
         self.assertEqual((status, self.junit().get("failures")), (1, "4"))
         self.assertIn("REGRESSION", shown)
 
+    def test_improved(self):
+        self.assertEqual(self.conclude(slower=-0.02), 0)
+        self.assertEqual({row["verdict"] for row in self.rows()}, {"IMPROVED"})
+        self.assertRegex(self.shown, r"^IMPROVED: b takes less than a: ")
+        self.assertEqual(self.junit().get("failures"), "0")
+
+    def test_on_github_what_went_wrong_is_a_line_of_its_own(self):
+        for runner in ("true", ""):
+            with unittest.mock.patch.dict("os.environ", GITHUB_ACTIONS=runner):
+                self.conclude(slower=0.02, failures=GATED[:1])
+            found = [line for line in self.shown.splitlines() if line.startswith("::")]
+            self.assertEqual(len(found), 4 if runner else 0, self.shown)
+            self.assertTrue(not found or found[0].startswith(f"::error title=pi-bench::{GATED[0].name}: guard"), found)
+            shutil.rmtree(self.out)
+        with unittest.mock.patch.dict("os.environ", GITHUB_ACTIONS="true"):
+            self.conclude(boots=2)
+        self.assertEqual(self.shown.count("::warning title=pi-bench INCONCLUSIVE::"), 4)
+
+    def test_two_kernels_have_a_boot_each(self):
+        synthetic.compared(self.out, GATED, 0.02)
+        found = []
+        for record in results.load(self.out):
+            number = [r["round"] for r in found if (r["cell"], r["build"], r["session"]) ==
+                      (record["cell"], record["build"], f"{record['session']} kernel {record['build']}")]  # fmt: skip
+            if number.count(record["round"]) == 0:
+                found.append({**record, "session": f"{record['session']} kernel {record['build']}"})
+        decided = compare.of(found, {"compare": {"old": "a", "new": "b", "kernels": True}})
+        self.assertEqual([line.verdict.verdict for line in decided.lines], ["REGRESSION"] * 4)
+        for line in decided.lines:
+            self.assertAlmostEqual(line.verdict.ratio, 1.02, places=3)
+
     def test_swapped_sides_negate(self):
         ratios = []
         for swap in (False, True):

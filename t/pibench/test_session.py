@@ -217,7 +217,7 @@ class ScsiDebug(test_device.Machine):
             # busybox says so though all went well
             return subprocess.CompletedProcess(argv, 1, "", "")
         self.loads.append("pi" if "dix=1" in argv else "nopi")
-        self.put("/sys/module/scsi_debug/refcnt", "0")
+        self.put("/sys/module/scsi_debug/initstate", "live")
         self.disk("sda", "8:0", place=f"{self.ADAPTER}/host0/target/block/sda")
         self.put("/sys/class/block/sda/queue/scheduler", "none [mq-deadline]")
         if self.loads[-1] == "pi":
@@ -245,6 +245,15 @@ class ScsiDebug(test_device.Machine):
         found = session.Session(self.host, spec).environment()["devices"]
         self.assertEqual(found["pi"]["integrity"]["format"], "T10-DIF-TYPE1-CRC")
         self.assertEqual(found["nopi"]["integrity"]["format"], "not recorded")
+
+    def test_built_in_it_is_what_was_booted(self):
+        self.modprobe(["modprobe", "scsi_debug", "dix=1"])
+        self.loads.clear()
+        (self.root / "sys/module/scsi_debug/initstate").unlink()
+        target = session.ScsiDebug(self.host)
+        self.assertEqual((bool(target.acquire("pi").pi), self.loads), (True, []))
+        self.assertIn("built into this kernel", target.missing("nopi"))
+        self.assertIsNone(target.missing("pi"))
 
     def test_modprobe_fails(self):
         self.host.run = lambda argv: subprocess.CompletedProcess(argv, 1, "", "modprobe: module not found\n")

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What reports say, computed again from results.jsonl by nothing of scripts/pibench's own arithmetic."""
+
+import json
+import math
+import pathlib
+import statistics
+import tempfile
+import unittest
+
+import synthetic
+import test_lab
+import test_perf
+from test_report import Bare, rows
+from pibench import cells, compare, comparereport, document, labreport, perfreport, results, runreport, sessions
+
+PER_IO = {"instructions": "window_ns", "cpu": "cpu_ns"}
+
+
+def middle(values):
+    values = sorted(values)
+    half = len(values) // 2
+    return values[half] if len(values) % 2 else (values[half - 1] + values[half]) / 2
+
+
+class Again(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.out = pathlib.Path(scratch.name, "out")
+
+    def text(self, kind):
+        made, _ = kind.make(Bare(), self.out, *sessions.load(self.out), say=lambda line: None)
+        return document.markdown([*made.head, *made.body])
+
+    def figures(self):
+        """{(session, cell): {round: what an I/O took}} of the runs that count."""
+        found = {}
+        for line in (self.out / results.NAME).read_text().splitlines():
+            record = json.loads(line)
+            if record["kind"] == "run" and record["round"] and not record["reference"]:
+                taken = record[PER_IO[record["mode"]]] / record["counted"]
+                found.setdefault((record["session"], record["cell"]), {})[record["round"]] = taken
+        return found
+
+    def test_run(self):
+        synthetic.write(self.out, synthetic.CELLS, rounds=4)
+        text, found = self.text(runreport), self.figures()
+        checked = 0
+        for workload in synthetic.WORKLOADS:
+            for row in rows(text, f"### {workload.title}\n"):
+                way = "io_uring" if row["engine"] == "io_uring" else row["engine"].split()[1]
+                plain = "io_uring" if way == "io_uring" else "none"
+                ours = middle(found["scsi_debug", f"{workload.name} {row['state']}/{way}"].values())
+                self.assertEqual(row["instructions"], f"{ours:,.0f}")
+                for state in ("plain-autopi", "plain-noverify", "plain-nopi"):
+                    theirs = middle(found["scsi_debug", f"{workload.name} {state}/{plain}"].values())
+                    self.assertEqual(row[f"× {state}"], f"{ours / theirs:.3f}")
+                    checked += 1
+        self.assertEqual(checked, 3 * len(synthetic.CELLS))
+
+    def test_compare(self):
+        chosen = cells.load(cells.GATE, ("instructions",), ("indirect",))
+        synthetic.compared(self.out, chosen, slower=0.02)
+        text = comparereport.make(Bare(), self.out, compare.of(*sessions.load(self.out)), say=lambda line: None)
+        taken = {}
+        for line in (self.out / results.NAME).read_text().splitlines():
+            record = json.loads(line)
+            if record["kind"] == "run" and record["round"]:
+                key = record["cell"], record["session"], record["build"]
+                taken.setdefault(key, []).append(record["window_ns"] / record["counted"])
+        table = rows(document.markdown(text.body), "| cell")
+        self.assertEqual(len(table), len(chosen))
+        for row in table:
+            ratios = [sum(taken[row["cell"], f"boot{n}", "new"]) / sum(taken[row["cell"], f"boot{n}", "old"]) for n in (1, 2, 3)]
+            self.assertEqual((row["change"], row["verdict"]), (f"{middle(ratios) - 1:+.2%}", "REGRESSION"))
+            self.assertEqual((row["low"], row["high"]), (f"{min(ratios) - 1:+.2%}", f"{max(ratios) - 1:+.2%}"))
+
+    def test_lab(self):
+        self.out.mkdir()
+        for record in test_lab.io_records(rounds=(0.98, 1.0, 1.01)):
+            results.append(self.out / results.NAME, record)
+        text, found = self.text(labreport), self.figures()
+        for rw, heading in (("randread", "Random read:"), ("randwrite", "Random write:")):
+            table = rows(text, heading)
+            self.assertEqual(len(table), 5)
+            for row in table:
+                arm = "plain-noverify/none" if row["layout"] == "none" else f"pi/{row['layout']}"
+                self.assertEqual(row["depth 32"], f"{middle(found['guest', f'{rw}-4k-qd32-single {arm}'].values()):,.0f}")
+
+    def test_perf(self):
+        self.out.mkdir()
+        for name, mode in test_perf.MODES.items():
+            for at, cell in enumerate(test_perf.matrix(name)):
+                for number in range(4):
+                    cost = (7000 + 37 * at) * (1 + 0.01 * ((number * (at + 3)) % 5))
+                    results.append(self.out / results.NAME, test_perf.run(name, mode, cell, number, cost))
+        text, found = self.text(perfreport), self.figures()
+        names = {cell.workload.title: cell.workload.name for name in test_perf.MODES for cell in test_perf.matrix(name)}
+        table = [row for row in rows(text, "## Ratios") if row["to"] != "itself at depth 32"]
+        self.assertGreater(len(table), 20)
+        for row in table:
+            one, other = (found[row["session"], f"{names[row['4 KiB']]} {row[side]}"] for side in ("ours", "to"))
+            logs = [math.log(one[number] / other[number]) for number in (1, 2, 3)]
+            # Hodges and Lehmann's: the middle of the means of two, and of each with itself
+            means = [(a + b) / 2 for at, a in enumerate(logs) for b in logs[at:]]
+            said = f"{math.exp(statistics.median(means)):.3f} ({math.exp(min(logs)):.3f} to {math.exp(max(logs)):.3f})"
+            self.assertEqual(row["ratio"], said)
