@@ -326,7 +326,7 @@ $(B)/perf/fio-isal/fio: $(FIO)/fio $(filter $(B)/%,$(ISAL_LIB))
 		$(MAKE) -j$(JOBS) LDFLAGS=-L../lib fio; } >build.log 2>&1 || \
 		{ tail -n 3 build.log >&2; echo "fio with ISA-L: building it failed; see $(@D)/build.log" >&2; exit 1; }
 
-perf: perf-host $(ENGINE) $(TOOLS) $(B)/t/floor $(B)/perf/fio-isal/fio
+perf: perf-host $(ENGINE) $(TOOLS) $(B)/t/floor $(B)/perf/fio-isal/fio kernel
 	@scripts/pi-bench perf --fio $(FIO)/fio --engine $(ENGINE)
 
 perf-host: $(B)/t/tuple-cost

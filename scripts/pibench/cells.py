@@ -258,8 +258,8 @@ def load(path=BENCH, sets=(CORE,), layouts=()):
         for each in itertools.product(*(given[key] for key in ("rw", "bs", "iodepth", "mix", "buffers", "numjobs", "files", "times"))):
             workload = Workload(*each)
             for one in arms(given["baseline"], given["engine"], named(given["layout"], layouts)):
-                # the share says nothing of an I/O without PI
-                if one.engine == OURS and one.has_pi or workload.mix == ALL_PI:
+                # neither the share nor where metadata lies says anything of an I/O that has none of ours
+                if one.engine == OURS and one.has_pi or workload.mix == ALL_PI and workload.buffers != REGISTERED:
                     found[Cell(workload, one)] = None
     return tuple(sorted(found, key=lambda cell: cell.rank))
 

@@ -10,7 +10,8 @@ from .errors import Failure
 CELLS = str(fio.REPO / "configs" / "perf.cells")
 BUILD = fio.REPO / "build"
 ROUNDS, HOST_ROUNDS = 3, 9
-PI, PLAIN, GROWN, JOBS, HOST = "pi", "plain", "grown", "jobs", "host"
+PI, PLAIN, GROWN, JOBS, REGISTERED, HOST = "pi", "plain", "grown", "jobs", "registered", "host"
+LAB = "lab"
 IOS, HOST_IOS = 8192, 1 << 17
 # a file that the page cache holds: there a write is another thread's, and nothing else takes part in a read
 FILE = "page-cache"
@@ -25,6 +26,7 @@ def specs(options, tools, more):
         PLAIN: ({"mode": cells.INSTRUCTIONS, "nopi": "PI_DISK0"}, ["null_blk:4096"]),
         GROWN: ({"mode": cells.INSTRUCTIONS, "nopi": "PI_DISK0"}, ["null_blk:4096"]),
         JOBS: ({"mode": cells.CPU, "nopi": "PI_DISK0"}, ["null_blk:4096"]),
+        REGISTERED: ({"mode": cells.CPU, "pi": "PI_DISK0", "kernel": LAB}, ["4096+8"]),
     }
     found = {}
     if chosen := names(options, tools, HOST):
@@ -37,7 +39,9 @@ def specs(options, tools, more):
             found[session.Spec(name, icount=True, cells=chosen, **rest)] = disks
     if not found:
         raise Failure(f"--only {' '.join(options.only)}: no such cell in {CELLS}")
-    return found, None if options.dry_run else guest.ready(["--kernel", options.kernel] if options.kernel else [])
+    kernels = dict.fromkeys(spec.kernel or options.kernel for spec, disks in found.items() if disks)
+    ready = [guest.ready(["--kernel", kernel] if kernel else []) for kernel in kernels if not options.dry_run]
+    return found, "; ".join(ready) or None
 
 
 def names(options, tools, name):

@@ -15,8 +15,13 @@ COSTS = {
     perfreport.INDIRECT: 11000, "pi/floor": 6900, perfreport.PASSTHRU: 11000,
 }  # fmt: skip
 MB = 1 << 20
-MODES = {perf.PLAIN: cells.INSTRUCTIONS, perf.GROWN: cells.INSTRUCTIONS, perf.PI: cells.CPU, perf.JOBS: cells.CPU}
+MODES = {perf.PLAIN: cells.INSTRUCTIONS, perf.GROWN: cells.INSTRUCTIONS, perf.PI: cells.CPU, perf.JOBS: cells.CPU,
+         perf.REGISTERED: cells.CPU}  # fmt: skip
 AT = "4 KiB random {}, depth {}"
+
+
+def cost_of(cell):
+    return 10000 if cell.workload.buffers == cells.REGISTERED else COSTS.get(cell.arm.name, 13000)
 
 
 def matrix(name):
@@ -34,7 +39,7 @@ class Report(test_device.Machine):
     def write(self, change=lambda session, cell, cost: cost, also=(), took=(500, 510), rounds=3):
         """A report of made-up runs: (text, status)."""
         records = [
-            run(name, mode, cell, number, change(name, cell, COSTS.get(cell.arm.name, 13000)) * (1 + number / 1000))
+            run(name, mode, cell, number, change(name, cell, cost_of(cell)) * (1 + number / 1000))
             for name, mode in MODES.items() for cell in matrix(name) for number in range(rounds + 1)
         ]  # fmt: skip
         for arm, ms in zip((perfreport.THEIRS, perfreport.OURS), took, strict=True):
@@ -181,8 +186,9 @@ class CommandLine(unittest.TestCase):
             return perf.specs(options, fio.Tools(), cli.common(options))[0]
 
     def test_sessions(self):
-        self.assertEqual([spec.name for spec in self.specs()], ["host", "pi", "plain", "grown", "jobs"])
-        chosen = self.specs("--only", "pi/indirect randwrite")
-        self.assertEqual([spec.cells for spec in chosen], [("randwrite-4k-qd32 pi/indirect",)])
+        self.assertEqual([spec.name for spec in self.specs()], ["host", "pi", "plain", "grown", "jobs", "registered"])
+        self.assertEqual({spec.name: spec.kernel for spec in self.specs() if spec.kernel}, {"registered": "lab"})
+        chosen = self.specs("--only", "pi/passthru randwrite")
+        self.assertEqual([spec.cells for spec in chosen], [("randwrite-4k-qd32 pi/passthru",)])
         with self.assertRaises(Failure):
             self.specs("--only", "nothing")

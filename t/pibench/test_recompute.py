@@ -100,7 +100,9 @@ class Again(unittest.TestCase):
         table = [row for row in rows(text, "## Ratios") if row["to"] != "itself at depth 32"]
         self.assertGreater(len(table), 20)
         for row in table:
-            one, other = (found[row["session"], f"{names[row['4 KiB']]} {row[side]}"] for side in ("ours", "to"))
+            workload = names[row["4 KiB"]]
+            one, other = (found[row["session"], f"{each} {arm}"] for each, arm in
+                          ((workload, row["ours"]), (workload.removesuffix("-registered"), row["to"])))  # fmt: skip
             logs = [math.log(one[number] / other[number]) for number in (1, 2, 3)]
             # Hodges and Lehmann's: the middle of the means of two, and of each with itself
             means = [(a + b) / 2 for at, a in enumerate(logs) for b in logs[at:]]
