@@ -12,13 +12,15 @@ import sys
 import tempfile
 
 from . import accounting, bench, cells, compare, comparereport, device, document, environment, explain, fio, formats, gate, lab
-from . import labreport, outcome, perf, perfreport, report, results, runreport, selftest, session, sessions
+from . import labreport, limits, outcome, perf, perfreport, report, results, runreport, selftest, session, sessions
 from .errors import ENVIRONMENT, IO, OK, REGRESSED, UNDECIDED, Failure, Interrupted
 from .host import Host
 
 STATUS = f"""\
 Exit status: {OK} done, or no regression; {REGRESSED} a regression, or a limit of perf missed; {ENVIRONMENT} wrong usage or
 environment; {UNDECIDED} the gate could not decide (with --strict); {IO} an I/O or PI error, or NEW refuses what OLD does."""
+# git bisect's for a revision that cannot be tested
+SKIP = 125
 RUN, COMPARE, LAB, PERF = "run", "compare", "lab", "perf"
 # cells that a comparison counts by function where they regressed
 EXPLAINED = 3
@@ -101,6 +103,9 @@ def add_compare(commands):
                         help="what decides (instructions in guests, time with --dut)")  # fmt: skip
     versus.add_argument("--boots", type=int, default=gate.BOOTS, metavar="N", help="boots to count instructions in (%(default)s)")
     versus.add_argument("--explain", type=int, default=EXPLAINED, metavar="N", help="worst cells to count by function (%(default)s)")
+    versus.add_argument("--limits", default=limits.LIMITS, metavar="FILE", help="how much more passes (configs/gate.limits)")
+    versus.add_argument("--bisect", action="store_true",
+                        help="for git bisect run: status 125 where a revision does not build or nothing can be decided")  # fmt: skip
     versus.add_argument("--strict", action="store_true", help=f"exit with {UNDECIDED} when the gate cannot decide")
 
 
@@ -220,9 +225,24 @@ def compare_kernels(host, options):
     if options.old or options.dut or options.gate == cells.TIME:
         raise Failure("--kernel twice: two kernels are compared in guests, by instructions, with one engine; leave the rest out")
     check(options)
+    kept_to = limits.load(options.limits).plain()
     specs, env = compare.kernels(options, tools_of(options, options.engine), common(options))
-    out = sessions.run(host, options, specs, {"kind": COMPARE, **env})
+    out = sessions.run(host, options, specs, {"kind": COMPARE, "limits": kept_to, **env})
     return OK if out is None else conclude(host, compare.of(*sessions.load(out)), out, options.out, options.strict)
+
+
+def compare_any(host, options):
+    if not options.bisect:
+        return compare_sides(host, options)
+    options.strict = True
+    try:
+        status = compare_sides(host, options)
+    except Interrupted:
+        raise
+    except Failure as failure:
+        say(f"pi-bench: {failure}")
+        return SKIP
+    return {UNDECIDED: SKIP, IO: REGRESSED}.get(status, status)
 
 
 def compare_sides(host, options):
@@ -238,14 +258,15 @@ def compare_sides(host, options):
         if options.guest or options.dut:
             raise Failure("stored results are compared as they are; leave --guest and --dut out")
         _, env = sessions.load(new.where)
-        lines, failures = compare.stored(old, new)
+        lines, failures = compare.stored(old, new, limits.load(options.limits))
         found = compare.Comparison(old.title, new.title, cells.INSTRUCTIONS, lines, failures=failures, environment=env)
         with sessions.prepare(pathlib.Path(options.out).absolute()) as out:
             results.save_json(out / "env.json", {"kind": COMPARE})
             return conclude(host, found, out, options.out, options.strict)
     check(options)
+    kept_to = limits.load(options.limits).plain()
     specs, env = compare.specs(host, options, old, new, tools_of(options), common(options))
-    out = sessions.run(host, options, specs, {"kind": COMPARE, **env})
+    out = sessions.run(host, options, specs, {"kind": COMPARE, "limits": kept_to, **env})
     if out is None:
         return OK
     found = compare.of(*sessions.load(out))
@@ -343,7 +364,7 @@ def prove(host, options):
 
 COMMANDS = {
     **dict.fromkeys((RUN, LAB, PERF), measure),
-    COMPARE: compare_sides,
+    COMPARE: compare_any,
     "session": in_guest,
     "list": lambda host, options: show_list(options),
     "env": show_environment,

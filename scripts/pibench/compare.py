@@ -7,7 +7,7 @@ import pathlib
 import shutil
 import subprocess
 
-from . import bench, cells, environment, fio, gate, guest, outcome, results, session, sessions, verdicts
+from . import bench, cells, environment, fio, gate, guest, limits, outcome, results, session, sessions, verdicts
 from .errors import IO, OK, REGRESSED, UNDECIDED, Failure
 
 KERNEL = " kernel "
@@ -140,7 +140,7 @@ def refused(old, new, why):
     return f"{new} refuses what {old} does: {why}"
 
 
-def stored(old, new):
+def stored(old, new, kept_to):
     """Lines of two results that count instructions, and {cell that OLD ran: why NEW did not}; anything else is refused."""
     both = []
     for side in (old, new):
@@ -165,7 +165,8 @@ def stored(old, new):
     names = [name for name in ran if name in after.runs and name not in failures]
     if not names and not failures:
         raise Failure(f"{old.name} and {new.name}: have no cell in common")
-    return [verdicts.stored(name, before.runs[name], after.runs[name]) for name in names], failures
+    lines = [verdicts.stored(name, before.runs[name], after.runs[name], kept_to.fail) for name in names]
+    return list(map(kept_to.apply, lines)), failures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -227,8 +228,9 @@ def of(records, env):
     lost = set(skips) | set(failures)
     kept = {name: {cell: each for cell, each in found.items() if cell not in lost} for name, found in runs.items()}
     left = {record["cell"] for record in records} - lost
-    decided = verdicts.decide(mode, kept, 1 if told.get("kernels") else 2)
-    lines = [named(line, env.get("where") or {}) for line in decided]
+    kept_to = limits.stored(env.get("limits"))
+    decided = verdicts.decide(mode, kept, 1 if told.get("kernels") else 2, kept_to.fail)
+    lines = [named(kept_to.apply(line), env.get("where") or {}) for line in decided]
     return Comparison(told["old"], told["new"], mode, lines, skips, failures, env, bool(left))
 
 

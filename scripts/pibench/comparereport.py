@@ -4,18 +4,25 @@
 import math
 import pathlib
 
-from . import cells, gate, plot, report
+from . import cells, gate, limits, plot, report
 from .document import Bars, Figure, Folded, Heading, Items, Paragraph, Table, Verdict
 from .report import NONE, described, figure
 
 BARS = 8
-RULES = {
-    cells.INSTRUCTIONS: f"Total instructions per I/O in {gate.BOOTS} boots, both builds in each; a regression is +{gate.LIMIT:.1%} "
-    f"or more (to a tenth of a per cent) and {gate.LIMIT_COUNT} instructions or more in the median. Low and high: of the boots.",
-    cells.TIME: f"Old-new-new-old in each round; a regression is +1 % or more with the exact signed-rank limit above 0 (one-sided "
-    f"{gate.ALPHA} at each look after {', '.join(map(str, gate.LOOKS))} rounds), repeated in fresh rounds; PASS is "
-    f"{gate.less_than(math.expm1(gate.CATCH))} by the upper limit. Low and high: these limits.",
-}
+
+
+def rule(mode, kept_to):
+    """When it is a regression."""
+    if mode == cells.INSTRUCTIONS:
+        return (
+            f"Total instructions per I/O in {gate.BOOTS} boots, both builds in each; a regression is +{kept_to.fail:.1%} or more (to a "
+            f"tenth of a per cent) and {gate.LIMIT_COUNT} instructions or more in the median. Low and high: of the boots."
+        )
+    return (
+        f"Old-new-new-old in each round; a regression is +1 % or more with the exact signed-rank limit above 0 (one-sided {gate.ALPHA} "
+        f"at each look after {', '.join(map(str, gate.LOOKS))} rounds), repeated in fresh rounds; PASS is "
+        f"{gate.less_than(math.expm1(gate.CATCH))} by the upper limit. Low and high: these limits."
+    )
 
 
 def sentence(comparison):
@@ -72,9 +79,10 @@ def annotations(comparison):
     for cell, why in comparison.failures.items():
         yield f"::error title=pi-bench::{cell}: {why}"
     for line in comparison.lines:
-        kind = {gate.REGRESSION: "error", gate.INCONCLUSIVE: "warning"}.get(line.verdict.verdict)
+        found = line.verdict
+        kind = {gate.REGRESSION: "error", gate.INCONCLUSIVE: "warning"}.get(found.verdict, "warning" if found.warning else None)
         if kind:
-            yield f"::{kind} title=pi-bench {line.verdict.verdict}::{line.name}: {line.verdict.why}"
+            yield f"::{kind} title=pi-bench {found.verdict}::{line.name}: {found.warning or found.why}"
 
 
 def make(host, out, comparison, say=print, strict=False):
@@ -89,6 +97,8 @@ def make(host, out, comparison, say=print, strict=False):
     if comparison.lines or not failed:
         head.append(Verdict(comparison.verdict, sentence(comparison)))
     head += bars(comparison)
+    warned = [f"{line.name}: {line.verdict.warning}" for line in comparison.lines if line.verdict.warning]
+    head += [Items(warned[: report.LOST])] * bool(warned)
     where = comparison.environment.get("where") or {}
     if where:
         head.append(Items([f"{cell}: {words}" for cell, (words, _) in where.items()]))
@@ -97,7 +107,8 @@ def make(host, out, comparison, say=print, strict=False):
         head.append(Paragraph(f"{len(skipped)} cell{'s' * (len(skipped) != 1)} left out; the report says which and why."))
     lost = [f"failed: {each}" for each in failed] + skipped
     table = [verdict_table(comparison)] if comparison.lines else []
-    rest = [*table, *([Heading("Not measured"), Items(lost)] if lost else []), Paragraph(RULES[comparison.mode])]
+    told = rule(comparison.mode, limits.stored(comparison.environment.get("limits")))
+    rest = [*table, *([Heading("Not measured"), Items(lost)] if lost else []), Paragraph(told)]
     title, where = f"{comparison.old} → {comparison.new}", report.surroundings(comparison.environment)
     summary = [Heading(title, 1), *head, Folded("Every figure", rest)]
     return report.Report(title, head, [*figures, *rest, *where], comparison.status(strict), summary)

@@ -39,14 +39,16 @@ class Verdict:
     why: str
     # the limit that a PASS stays under, in words: whatever tells of the verdict says these
     below: str = ""
+    # what is to be looked at, though it passes
+    warning: str = ""
 
 
 def less_than(share):
     return f"less than {100 * share:.3g} % more"
 
 
-def instructions(pairs, least=BOOTS):
-    """Verdict on [(old, new)], a pair of counts per I/O for each boot."""
+def instructions(pairs, least=BOOTS, limit=LIMIT):
+    """Verdict on [(old, new)], a pair of counts per I/O for each boot; limit: the share that is a regression."""
     if not pairs:
         return Verdict(INCONCLUSIVE, None, None, None, 0, "not measured")
     ratios = [new / old for old, new in pairs]
@@ -56,8 +58,8 @@ def instructions(pairs, least=BOOTS):
     if len(pairs) < least:
         return dataclasses.replace(found, verdict=INCONCLUSIVE, why=f"{found.why}, in {len(pairs)} of {least} boots")
     # what is measured as 0.5 is 0.5, whatever the next digit
-    if ratio - 1 < LIMIT - RESOLUTION / 2:
-        below = less_than(LIMIT)
+    if ratio - 1 < limit - RESOLUTION / 2:
+        below = less_than(limit)
     elif more < LIMIT_COUNT:
         below = f"fewer than {LIMIT_COUNT} instructions more"
     else:

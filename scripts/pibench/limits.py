@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How much more a comparison lets pass: by figure, from a file, and what is accepted for a reason."""
+
+import configparser
+import dataclasses
+import re
+
+from . import cells, fio, gate, metrics
+from .errors import Failure
+
+LIMITS = str(fio.REPO / "configs" / "gate.limits")
+ACCEPT = "accept"
+KEYS = ("warn", "fail")
+FIGURES = {metric.title: metric for metric in (metrics.TOTAL, metrics.TIME, metrics.CPU)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """Shares: {figure: {warn or fail: share}}, and {cell: (share, reason)}."""
+
+    shares: dict = dataclasses.field(default_factory=dict)
+    accepted: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def fail(self):
+        return self.shares.get(metrics.TOTAL.title, {}).get("fail", gate.LIMIT)
+
+    def apply(self, line):
+        """The line, with what is accepted of it and what is to be warned of."""
+        found, change = line.verdict, line.change
+        share, reason = self.accepted.get(line.cell, (None, ""))
+        if found.verdict == gate.REGRESSION and share is not None and change < share + gate.RESOLUTION / 2:
+            why = f"{found.why}; accepted up to {share:+.2%}: {reason}"
+            return dataclasses.replace(line, verdict=dataclasses.replace(found, verdict=gate.PASS, why=why, below=f"what is accepted: {reason}"))
+        warn = self.shares.get(line.metric.title, {}).get("warn")
+        if found.verdict == gate.PASS and warn and change >= warn:
+            text = f"{change:+.2%}, from {warn:+.2%} on it is to be looked at"
+            return dataclasses.replace(line, verdict=dataclasses.replace(found, warning=text))
+        return line
+
+    def plain(self):
+        return {"shares": self.shares, "accepted": self.accepted}
+
+
+def stored(found):
+    """The Limits that a comparison has kept."""
+    return Limits(**found) if found else Limits()
+
+
+def share(path, section, key, text):
+    try:
+        value = float(text) / 100
+    except ValueError:
+        value = 0
+    if not 0 < value < 1:
+        raise Failure(f"{path}: [{section}] {key}: '{text}' is not per cent, such as 0.5")
+    return value
+
+
+def load(path=LIMITS):
+    file = configparser.ConfigParser(delimiters="=", comment_prefixes=";", interpolation=None)
+    file.optionxform = str
+    try:
+        with open(path, encoding="utf-8") as opened:
+            file.read_file(opened)
+    except OSError as error:
+        raise Failure(f"{path}: {error.strerror}; name a file such as configs/gate.limits") from None
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise Failure(f"{path}: {' '.join(str(error).split())}") from None
+    shares, accepted = {}, {}
+    for name in file.sections():
+        for key, text in file[name].items():
+            if name == ACCEPT:
+                cells.parse(key)
+                found = re.fullmatch(r"\+?([\d.]+)\s+(\S.*)", text)
+                if not found:
+                    raise Failure(f"{path}: [{ACCEPT}] {key}: '{text}' is not per cent and a reason, such as +1.2 checked twice")
+                accepted[key] = share(path, ACCEPT, key, found[1]), found[2]
+            elif name not in FIGURES or key not in KEYS:
+                raise Failure(f"{path}: [{name}] {key}: no such limit; there are warn and fail of {', '.join(FIGURES)}, and {ACCEPT}")
+            elif key == "fail" and name != metrics.TOTAL.title:
+                raise Failure(f"{path}: [{name}] fail: is 1 %, by how often the gate may be wrong; only warn can be chosen")
+            else:
+                shares.setdefault(name, {})[key] = share(path, name, key, text)
+    return Limits(shares, accepted)
