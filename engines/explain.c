@@ -11,6 +11,8 @@ bool pi_read_again(struct thread_data *td, struct io_u *io_u)
 	struct pi_target *t = FILE_ENG_DATA(io_u->file);
 	struct pi_io *io = &e->ios.io[io_u->index];
 
+	/* in extended blocks it lies between the data */
+	char *md = io->md;
 	/* a command that moves no data may name more than one that does */
 	const uint32_t most = t->ns.nsid && t->reach ? t->reach : io->blocks;
 
@@ -22,7 +24,7 @@ bool pi_read_again(struct thread_data *td, struct io_u *io_u)
 				    io_u->file->fd, io_u->offset + done * stride,
 				    (char *)io_u->xfer_buf + done * stride,
 				    blocks * stride,
-				    (char *)io->md + (uint64_t)done * t->md_size,
+				    md ? md + (uint64_t)done * t->md_size : NULL,
 				    blocks * t->md_size, io->ref + done))
 			return false;
 	}
