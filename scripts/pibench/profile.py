@@ -223,10 +223,10 @@ def differences(old, new):
 
 
 def by_name(profile):
-    """{function: own instructions an I/O}, without what is of no I/O."""
+    """{function: own instructions an I/O}, without what is of no I/O, and the clock's: what reading it takes depends on the time."""
     found = {}
-    for (room, name, _), (own, _) in profile.functions().items():
-        if room not in (OTHERS, UNEXPLAINED):
+    for (room, name, module), (own, _) in profile.functions().items():
+        if room not in (OTHERS, UNEXPLAINED) and module not in LIBRARIES:
             found[name] = found.get(name, 0) + own
     return found
 

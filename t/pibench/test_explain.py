@@ -113,6 +113,10 @@ class Differences(unittest.TestCase):
         tick = made(more=[((INTERRUPTS, ("asm_sysvec_apic_timer_interrupt", "kernel")), 99)])
         self.assertEqual(profile.compare([made()] * 3, [tick] * 3), [])
 
+    def test_nor_is_the_time_that_a_clock_shows(self):
+        later = made(more=[((*JOB, ("__vdso_clock_gettime", "vdso")), 3)])
+        self.assertEqual(profile.compare([made()] * 3, [later] * 3), [])
+
     def test_what_only_one_has(self):
         rows = profile.differences(made(), made(more=[((*BLOCK, ("bio_copy", "kernel")), 50)]))
         self.assertEqual(rows[0][1:2] + rows[0][3:], ("bio_copy", None, 50))
