@@ -329,7 +329,7 @@ def shuffled(cells, number, seed):
 
 
 def one_round(cells, number, seed, builds=("",), group_by_device=False, mark=None):
-    """Steps of a round: every cell once in shuffled order, or old-new-new-old, between two of the reference cell."""
+    """Steps of a round: every cell once in shuffled order, or old-new-new-old where builds are compared, between two of the reference."""
     rng = random.Random(f"{seed}/{number}")
     chosen = list(cells)
     rng.shuffle(chosen)
@@ -343,11 +343,9 @@ def one_round(cells, number, seed, builds=("",), group_by_device=False, mark=Non
     for cell in chosen:
         if len(builds) == 1:
             order = builds
-        elif number == WARM_UP:
-            order = rng.sample(builds, 2)
         else:
-            one, other = rng.sample(builds, 2)
-            order = (one, other, other, one)
+            order = rng.sample(builds, len(builds))
+            order += order[::-1] * (number != WARM_UP)
         steps += [(cell, build, "") for build in order]
     steps += [(mark, builds[0], LAST)] if mark else []
     return [Step(number, index, *step) for index, step in enumerate(steps)]

@@ -4,6 +4,7 @@
 import argparse
 import dataclasses
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -21,10 +22,10 @@ Exit status: {OK} done, or no regression; {REGRESSED} a regression, or a limit o
 environment; {UNDECIDED} the gate could not decide (with --strict); {IO} an I/O or PI error, or NEW refuses what OLD does."""
 # git bisect's for a revision that cannot be tested
 SKIP = 125
-RUN, COMPARE, LAB, PERF = "run", "compare", "lab", "perf"
+RUN, COMPARE, LAB, PERF, SELFTEST = "run", "compare", "lab", "perf", "selftest"
 # cells that a comparison counts by function where they regressed
 EXPLAINED = 3
-REPORTS = {RUN: runreport, LAB: labreport, PERF: perfreport}
+REPORTS = {RUN: runreport, LAB: labreport, PERF: perfreport, SELFTEST: selftest}
 
 
 class Parser(argparse.ArgumentParser):
@@ -135,12 +136,13 @@ def add_others(commands):
     add_cells(show, cells.BENCH)
     prove = commands.add_parser("selftest", help="prove the gate: on simulations and recordings, and live")
     prove.add_argument("--quick", action="store_true", help=f"{selftest.QUICK_TRIALS} trials instead of {selftest.TRIALS}")
-    prove.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the simulations (%(default)s)")
     prove.add_argument("--live", action="store_true", help="in guests: the engine against itself, and slowed down by known amounts")
-    prove.add_argument("--out", metavar="DIR", default="build/selftest", help="directory for --live (%(default)s)")
+    prove.add_argument("--boots", type=int, metavar="N", help="with --live: count what the gate finds in so many boots, three a comparison")
+    add_common(prove, "build/selftest")
+    add_kernel(prove)
     env = commands.add_parser("env", help="print the environment as JSON")
     env.add_argument("--dut", metavar="DEV", help="describe this device too")
-    for command in (show, prove, env):
+    for command in (show, env):
         command.add_argument("--fio", default=fio.Tools.fio, metavar="FILE", help="fio to run (build/fio/fio)")
     for command in (show, env):
         add_engine(command)
@@ -175,7 +177,7 @@ def check(options):
         raise Failure("--time-budget: more than 0")
     if getattr(options, "rounds", None) is not None and options.rounds < 1:
         raise Failure("--rounds: at least 1")
-    if options.command == PERF:
+    if options.command in (PERF, SELFTEST):
         return
     if not options.dut and (options.allow_write or getattr(options, "dut_nopi", None)):
         raise Failure(f"{'--allow-write' if options.allow_write else '--dut-nopi'} goes with --dut")
@@ -342,12 +344,35 @@ def report_again(host, options):
     return conclude(host, found, out, options.dir) if found else show_report(host, out, options.history, options.dir)
 
 
+def count_boots(host, options, tools):
+    """What the gate finds of known slowdowns, in many boots."""
+    if options.boots < gate.BOOTS:
+        raise Failure(f"--boots: at least {gate.BOOTS}, one comparison")
+    what = None if options.dry_run else sessions.guest.ready(["--kernel", options.kernel] if options.kernel else [])
+    place = fio.REPO / "build" / "selftest-engines"
+    counts = {f"{share:.1%}": math.ceil(selftest.TAKES * share) for share in selftest.SHARES}
+    builds = {cells.OLD: tools.engine, selftest.SAME: tools.engine}
+    builds |= {name: str(compare.slower(count, tools, place, options.dry_run)) for name, count in counts.items()}
+    more = {**common(options), "tools": tools, "rounds": 1, "cells": (selftest.LIVE,), "builds": tuple(builds.items())}
+    specs = {
+        session.Spec(f"boot{number}", cells.INSTRUCTIONS, True, scsi_debug=True, **more | {"seed": options.seed + number}): bench.SCSI_DISKS
+        for number in range(1, options.boots + 1)
+    }
+    found = sessions.run(host, options, specs, {"kind": SELFTEST, "guest": what, "injected": counts})
+    return OK if found is None else show_report(host, found, None, options.out)
+
+
 def prove(host, options):
+    check(options)
+    if options.boots and not options.live:
+        raise Failure("--boots goes with --live")
     if not options.live:
         return OK if selftest.run(options.quick, options.seed) else REGRESSED
     tools = tools_of(options)
     tools.require()
     out = pathlib.Path(options.out).absolute()
+    if options.boots:
+        return count_boots(host, options, tools)
 
     def versus(engine, words):
         name = os.path.basename(os.path.dirname(engine)) if engine else "same"
@@ -369,7 +394,7 @@ COMMANDS = {
     "list": lambda host, options: show_list(options),
     "env": show_environment,
     "report": report_again,
-    "selftest": prove,
+    SELFTEST: prove,
     **explain.COMMANDS,
 }
 

@@ -68,11 +68,13 @@ def make(tree, what, *variables):
         raise Failure(f"{what}: does not build: {next((line for line in said if 'error' in line), said[-1])}")
 
 
-def slower(count, tools, out):
+def slower(count, tools, out, name_only=False):
     """An engine like that of the tree, that wastes so many instructions on each I/O."""
     place = out / f"spin-{count}"
-    share(place)
     target = place / "io_uring_pi.so"
+    if name_only:
+        return target
+    share(place)
     make(fio.REPO, target, f"FIO={source_of(tools)}", f"B={place}", f"CFLAGS=-O2 -g -DPI_SELFTEST_SPIN={count}")
     return target
 

@@ -30,8 +30,8 @@ class Limits:
         found, change = line.verdict, line.change
         share, reason = self.accepted.get(line.cell, (None, ""))
         if found.verdict == gate.REGRESSION and share is not None and change < share + gate.RESOLUTION / 2:
-            why = f"{found.why}; accepted up to {share:+.2%}: {reason}"
-            return dataclasses.replace(line, verdict=dataclasses.replace(found, verdict=gate.PASS, why=why, below=f"what is accepted: {reason}"))
+            why, below = f"{found.why}; accepted up to {share:+.2%}: {reason}", f"no more than is accepted ({reason})"
+            return dataclasses.replace(line, verdict=dataclasses.replace(found, verdict=gate.PASS, why=why, below=below))
         warn = self.shares.get(line.metric.title, {}).get("warn")
         if found.verdict == gate.PASS and warn and change >= warn:
             text = f"{change:+.2%}, from {warn:+.2%} on it is to be looked at"

@@ -5,7 +5,7 @@ import random
 import unittest
 import unittest.mock
 
-from pibench import gate, selftest, stats
+from pibench import document, gate, selftest, stats
 
 
 class SignedRanks(unittest.TestCase):
@@ -197,3 +197,42 @@ class Proofs(unittest.TestCase):
         self.assertTrue(selftest.live(compare(lambda true: true + 0.0005), lambda count: count, said.append), said)
         self.assertFalse(selftest.live(compare(lambda true: true + 0.0015), lambda count: count, said.append))
         self.assertFalse(selftest.live(compare(lambda true: 0.0), lambda count: count, said.append))
+
+
+class Characteristic(unittest.TestCase):
+    """What the gate finds in many boots."""
+
+    def records(self, boots=7, slower=(("same", 0.0), ("0.5%", 0.005)), noise=0.0002):
+        rng = random.Random(3)
+        for boot in range(1, boots + 1):
+            for number in (0, 1):
+                for build, share in (("old", 0.0), *slower):
+                    for _ in range(2):
+                        cost = 20000 * (1 + share) * rng.gauss(1, noise) * (100 if number == 0 else 1)
+                        yield {"kind": "run", "session": f"boot{boot}", "round": number, "build": build, "window_ns": 10 * cost,
+                               "counted": 10}  # fmt: skip
+
+    def test_each_boot_is_in_one_comparison(self):
+        found = selftest.characteristic(self.records())
+        self.assertEqual({build: len(each) for build, each in found.items()}, {"same": 2, "0.5%": 2})
+        self.assertEqual({verdict for verdict, _ in found["0.5%"]}, {gate.REGRESSION})
+        self.assertEqual({verdict for verdict, _ in found["same"]}, {gate.PASS})
+        for verdict, change in found["0.5%"]:
+            self.assertAlmostEqual(change, 0.005, places=3)
+
+    def report(self, **more):
+        made, _ = selftest.make(None, ".", list(self.records(**more)), {"injected": {"0.5%": 98, "0.1%": 20}})
+        return made.status, document.terminal(made.head)
+
+    def test_it_says_what_was_found(self):
+        status, shown = self.report(boots=10)
+        self.assertEqual(status, 0)
+        self.assertTrue(shown.startswith("PASS: no alarm"), shown)
+        self.assertRegex(shown, r"a copy of it +0 of 3\n")
+        self.assertRegex(shown, r"98 instructions more, 0.5% +3 of 3 +█")
+
+    def test_what_is_missed_and_a_false_alarm_are_no_success(self):
+        for slower in ((("same", 0.01),), (("0.1%", 0.001),)):
+            status, shown = self.report(slower=slower)
+            self.assertEqual((status, shown[:7]), (1, "FAILED:"))
+        self.assertEqual(self.report(boots=2)[0], 1)
