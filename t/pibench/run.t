@@ -32,7 +32,9 @@ class Tap(unittest.TextTestResult):
     def addFailure(self, test, err):
         super().addFailure(test, err)
         self.show(False, test)
-        print('\n'.join(f'# {line}' for line in self._exc_info_to_string(err, test).splitlines()))
+        # standard error, which prove shows
+        said = (test.id(), *self._exc_info_to_string(err, test).splitlines())
+        print('\n'.join(f'# {line}' for line in said), file=sys.stderr, flush=True)
 
     addError = addFailure
 
