@@ -11,11 +11,12 @@ from .report import NONE, described, figure
 BARS = 8
 
 
-def rule(mode, kept_to):
+def rule(mode, kept_to, kernels=False):
     """When it is a regression."""
     if mode == cells.INSTRUCTIONS:
+        both = "of each kernel, in pairs" if kernels else "with both builds in each"
         return (
-            f"Total instructions per I/O in {gate.BOOTS} boots, both builds in each; a regression is +{kept_to.fail:.1%} or more (to a "
+            f"Total instructions per I/O in {gate.BOOTS} boots {both}; a regression is +{kept_to.fail:.1%} or more (to a "
             f"tenth of a per cent) and {gate.LIMIT_COUNT} instructions or more in the median. Low and high: of the boots."
         )
     return (
@@ -107,7 +108,8 @@ def make(host, out, comparison, say=print, strict=False):
         head.append(Paragraph(f"{len(skipped)} cell{'s' * (len(skipped) != 1)} left out; the report says which and why."))
     lost = [f"failed: {each}" for each in failed] + skipped
     table = [verdict_table(comparison)] if comparison.lines else []
-    told = rule(comparison.mode, limits.stored(comparison.environment.get("limits")))
+    env = comparison.environment
+    told = rule(comparison.mode, limits.stored(env.get("limits")), (env.get("compare") or {}).get("kernels", False))
     rest = [*table, *([Heading("Not measured"), Items(lost)] if lost else []), Paragraph(told)]
     title, where = f"{comparison.old} → {comparison.new}", report.surroundings(comparison.environment)
     summary = [Heading(title, 1), *head, Folded("Every figure", rest)]

@@ -287,9 +287,9 @@ def whole_io(session, env, draw, metric):
 
 
 def section(session, env, draw):
-    guest = f", {env['guest']}" if session.icount and env.get("guest") else ""
+    where = session.icount and env.get("guest") or kernel_of(env, session)
     kind = "counting instructions" if session.icount else "time"
-    found = [Heading(f"{session.name}: {kernel_of(env, session)}{guest}; {kind}"), *handing_over(session, env, draw)]
+    found = [Heading(f"{session.name}: {where}; {kind}"), *handing_over(session, env, draw)]
     for metric in METRICS[session.mode] if session.runs else ():
         found += whole_io(session, env, draw, metric)
     lines = [f"{', '.join(dict.fromkeys(names))}: {reason}" for reason, names in session.unmeasured.items()]
