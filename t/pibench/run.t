@@ -38,6 +38,11 @@ class Tap(unittest.TextTestResult):
 
     addError = addFailure
 
+    def addSubTest(self, test, subtest, err):
+        # of one that failed unittest says nothing else
+        if err:
+            self.addFailure(subtest, err)
+
 
 loader, result = unittest.defaultTestLoader, Tap()
 (loader.loadTestsFromNames(sys.argv[1:]) if sys.argv[1:] else loader.discover(str(ROOT / 't/pibench'))).run(result)
