@@ -229,7 +229,7 @@ def of(records, env):
     skips = {**(env.get("skips") or {}), **{cell: why for cell, why in skips.items() if cell not in failures}}
     lost = set(skips) | set(failures)
     kept = {name: {cell: each for cell, each in found.items() if cell not in lost} for name, found in runs.items()}
-    left = {record["cell"] for record in records} - lost
+    left = {record["cell"] for record in records if record["kind"] != "plan"} - lost
     kept_to = limits.stored(env.get("limits"))
     decided = verdicts.decide(mode, kept, 1 if told.get("kernels") else 2, kept_to.fail)
     lines = [named(kept_to.apply(line), env.get("where") or {}) for line in decided]

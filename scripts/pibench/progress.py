@@ -38,6 +38,10 @@ class Progress:
             estimates.append(left * (elapsed + self.TRUST) / (done + self.TRUST))
         return max(estimates, default=0)
 
+    def shorten(self, session, steps):
+        """It has fewer runs than was thought."""
+        self.sessions[session] = self.sessions[session][:steps]
+
     def skip(self, session):
         """A run that was done before."""
         self.done[session] += 1

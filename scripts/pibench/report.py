@@ -124,7 +124,8 @@ def checklist(sessions, env):
 def left_over(records, env):
     """(steps done, steps planned) where they differ: something stopped it."""
     done = sum("step" in record for record in records)
-    planned = sum((env.get("planned") or {}).values())
+    known = {record["session"]: record["steps"] for record in records if record["kind"] == "plan"}
+    planned = sum(known.get(name, steps) for name, steps in (env.get("planned") or {}).items())
     return (done, planned) if done < planned else None
 
 

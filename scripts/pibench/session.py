@@ -263,8 +263,10 @@ class Session:
         if self.spec.mode == cells.INSTRUCTIONS and self.spec.cells:
             self.trace = accounting.Trace(self.host)
         done = {record["step"]: record for record in before if "step" in record}
-        if not before:
-            for cell, reason in self.skips().items():
+        if not before and (skips := self.skips()):
+            # which there are is known where it runs: who planned the session must hear of it
+            self.record("plan", None, steps=len(self.plan()))
+            for cell, reason in skips.items():
                 self.record("skip", cell, reason=reason)
         with self.holding:
             for step in self.steps():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Sessions from start to end, here or in guests: results kept as they come, whatever stops them, and gone on with later."""
 
+import collections
 import contextlib
 import dataclasses
 import fcntl
@@ -211,11 +212,12 @@ def run(host, options, wanted, env):
 
 def go(wanted, here, plans, boots, boot, out, emit, before, stop):
     """One after another what is timed or runs here, then guests side by side."""
-    done = {(record["session"], record["step"]) for record in before if "step" in record}
+    done = collections.Counter(record["session"] for record in before if "step" in record)
+    known = {record["session"]: record["steps"] for record in before if record["kind"] == "plan"}
 
     def left(spec):
         # one that has nothing to do need not be booted
-        return spec.sequential or any((spec.name, step.key) not in done for step in plans[spec])
+        return spec.sequential or done[spec.name] < known.get(spec.name, len(plans[spec]))
 
     for spec, each in here.items():
         mine = [record for record in before if record["session"] == spec.name]
@@ -229,12 +231,16 @@ def keep(out, options, plans, env, before, go):
     """Let the sessions run, write down what they say, and what to do where they were stopped."""
     progress = Progress({spec.name: [run_seconds(spec, step) for step in plan] for spec, plan in plans.items()})
     for record in before:
-        if "step" in record:
+        if record["kind"] == "plan":
+            progress.shorten(record["session"], record["steps"])
+        elif "step" in record:
             progress.skip(record["session"])
 
     def emit(record):
         results.append(out / results.NAME, record)
-        if record["kind"] == "failure":
+        if record["kind"] == "plan":
+            progress.shorten(record["session"], record["steps"])
+        elif record["kind"] == "failure":
             progress.say(f"pi-bench: {record['session']}: {record['cell']}: {record['reason']}")
         elif record["kind"] == "stop":
             progress.say(f"pi-bench: {record['session']}: {record['reason']}; to go on: the same with --resume")

@@ -173,6 +173,14 @@ class Gaps(unittest.TestCase):
         self.assertEqual(rows(shown, "### 4 KiB")[0]["× plain-autopi"], "–")
         self.assertNotIn("### 4 KiB random write", shown)
 
+    def test_what_was_skipped_is_not_left_over(self):
+        found, planned = records(), {"planned": {"nvme0n1": len(records()) + 6}}
+        self.assertTrue(markdown(found, planned).splitlines()[2].startswith("**STOPPED**: "))
+        plan = self.record("plan", "attr-cost", steps=len(found))
+        skip = self.record("skip", "randread-4k-qd32 pi/opcode", reason="layout 'opcode' has no fixed opcodes")
+        self.assertTrue(markdown([plan, skip, *found], planned).splitlines()[2].startswith("**COMPLETE**: "))
+        self.assertTrue(markdown([plan, skip, *found[:-1]], planned).splitlines()[2].startswith("**STOPPED**: "))
+
     def test_reads_alone_are_said_to_meet_escapes(self):
         found = [{**r, "read_only": True} for r in records(cells.TIME, icount=False)]
         self.assertIn("escape tag", markdown(found, {}))

@@ -84,6 +84,7 @@ class Sessions(test_device.Machine):
         self.assertEqual({one.rw for one in self.log()}, {"randread"})
         skipped = {r["cell"] for r in found if r["kind"] == "skip"}
         self.assertEqual(skipped, {c.name for c in synthetic.CELLS if c.workload.name == "randwrite-4k-qd1"})
+        self.assertEqual([r["steps"] for r in found if r["kind"] == "plan"], [sum("step" in r for r in found)])
         self.assertIn("--allow-write", next(r["reason"] for r in found if r["kind"] == "skip"))
 
     def test_leave_for_one_device_is_none_for_the_other(self):
