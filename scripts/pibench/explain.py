@@ -16,8 +16,8 @@ ROUNDS = 3
 DISKS = {"lab": "null_blk:4096+8"}
 DISK = "scsi_debug:4096+8"
 WRITTEN = ("report.md", "index.html", "*.svg", "functions.csv", "*.folded", "*.json")
-# lines on the terminal, and in the report
-SHOWN, LISTED = 12, 60
+# rooms and functions on the terminal, which is one screen, and functions in the report
+SHOWN, LISTED = 6, 60
 # functions that a verdict names
 NAMED = 5
 SIZES = re.compile(r"([1-9]\d*)k")
@@ -122,16 +122,19 @@ def signed(value):
     return f"{value:+,.0f}" if abs(value) >= 10 else f"{value:+,.2f}"
 
 
-def rooms_table(names, shown):
-    """What each room takes; the last row is the sum."""
+def rooms_table(names, shown, limit=None):
+    """What each room takes, or the dearest of them and the others together; the last row is the sum."""
     rooms = [each.rooms() for each in shown]
-    rows = []
-    for room in profile.ROOMS:
-        if any(room in each for each in rooms):
-            values = [each.get(room, 0) for each in rooms]
-            rows.append([room, *map(share, values), *([signed(values[1] - values[0])] if len(values) > 1 else [])])
-    totals = [each.total for each in shown]
-    rows.append(["all", *map(share, totals), *([signed(totals[1] - totals[0])] if len(totals) > 1 else [])])
+    found = {room: [each.get(room, 0) for each in rooms] for room in profile.ROOMS if any(room in each for each in rooms)}
+    if limit and len(found) > limit + 1:
+        dearest = sorted(found, key=lambda room: -abs(found[room][-1] - (found[room][0] if len(shown) > 1 else 0)))[:limit]
+        rest = [values for room, values in found.items() if room not in dearest]
+        found = {room: values for room, values in found.items() if room in dearest}
+        found[f"{len(rest)} other rooms"] = list(map(sum, zip(*rest)))
+    found["all"] = [each.total for each in shown]
+    rows = [
+        [room, *map(share, values), *([signed(values[1] - values[0])] if len(values) > 1 else [])] for room, values in found.items()
+    ]
     return document.Table(["room", *names, *(["difference"] if len(names) > 1 else [])], rows)
 
 
@@ -210,7 +213,8 @@ def write(out, names, found, workload, env):
     pathlib.Path(out, "report.md").write_text(document.markdown(blocks), encoding="utf-8")
     pathlib.Path(out, "index.html").write_text(document.page(title, blocks), encoding="utf-8")
     short = differences_table(names, *shown, SHOWN) if several else functions_table(shown[0], SHOWN)
-    return document.markdown([document.Paragraph(f"{title}, instructions an I/O ({env['guest']})"), rooms_table(names, shown), short])
+    head = document.filled(f"{title}, instructions an I/O ({env['guest']})")
+    return document.markdown([document.Paragraph(head), rooms_table(names, shown, SHOWN), short])
 
 
 def where(cell, engines, fio_path, verify, out, kernel):
