@@ -10,18 +10,11 @@
 #include <libnvme.h>
 
 #include "pi_test.h"
+#include "pi_test_nvme.h"
 
 #include "command.h"
 #include "nvme.h"
 
-#define CMD		48
-#define OPCODE		(CMD + 0)
-#define CDW3		(CMD + 12)
-#define METADATA	(CMD + 16)
-#define ADDR		(CMD + 24)
-#define METADATA_LEN	(CMD + 32)
-#define DATA_LEN	(CMD + 36)
-#define CDW(n)		(CMD + 40 + 4 * ((n) - 10))
 #define IO		0xc0484e80U	/* NVME_URING_CMD_IO */
 
 #define FD		77

@@ -8,19 +8,10 @@
 #include <libnvme.h>
 
 #include "pi_test.h"
+#include "pi_test_nvme.h"
 
 #include "layout.h"
 #include "nvme.h"
-
-#define CMD		48
-#define OPCODE		(CMD + 0)
-#define NSID		(CMD + 4)
-#define CDW3		(CMD + 12)
-#define METADATA	(CMD + 16)
-#define ADDR		(CMD + 24)
-#define METADATA_LEN	(CMD + 32)
-#define DATA_LEN	(CMD + 36)
-#define CDW(n)		(CMD + 40 + 4 * ((n) - 10))
 
 #define BUF		0x7f0000012340ULL
 #define LEN		0x8000
