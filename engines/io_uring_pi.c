@@ -458,10 +458,6 @@ static int take_any(struct thread_data *td, struct fio_file *f,
 	return 0;
 }
 
-static void choose_nothing(struct thread_data *td)
-{
-}
-
 static int set_nothing(struct pi_target *target, const struct pi_device *dev,
 		       const struct pi_options *o)
 {
@@ -475,7 +471,6 @@ const struct pi_way pi_way_block = {
 	.set_target	= set_nothing,
 	.init		= adapt_nothing,
 	.prep		= { prep_with_pi_single, prep_with_pi_vectored },
-	.choose		= choose_nothing,
 	.event		= event_with_pi,
 	.event_other	= event_other,
 };
@@ -525,7 +520,8 @@ void pi_choose_functions(struct thread_data *td, bool vectored)
 	e->verify_now = e->stats.timed ? verify_timed : verify;
 	e->done[DDIR_READ] = e->faults ? verify_faults : e->verify_now;
 	e->done[DDIR_WRITE] = e->faults ? written_faults : written;
-	e->way->choose(td);
+	if (e->way->choose)
+		e->way->choose(td);
 }
 
 __attribute__((visibility("default"))) struct ioengine_ops ioengine = {

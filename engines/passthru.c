@@ -240,10 +240,6 @@ static struct io_u *event_other(struct thread_data *td, struct io_u *io_u,
 	return io_u;
 }
 
-static void choose(struct thread_data *td)
-{
-}
-
 const struct pi_way pi_way_passthru = {
 	.masks_app	= true,
 	.check_job	= check_job,
@@ -251,7 +247,6 @@ const struct pi_way pi_way_passthru = {
 	.set_target	= set_target,
 	.init		= init,
 	.prep		= { prep_rw_single, prep_rw_vectored },
-	.choose		= choose,
 	.event		= event,
 	.event_other	= event_other,
 };

@@ -16,7 +16,8 @@
  * @init:	adapt a job to it, or refuse what this way has not: 0, or an errno
  *		after one line on standard error
  * @prep:	for any I/O, reads and writes with PI: of one buffer, vectored
- * @choose:	put itself before what I/Os go through, once that is settled
+ * @choose:	put itself before what I/Os go through, once that is settled, or
+ *		NULL
  * @event:	of a read or write with PI
  * @event_other: of anything else, and of what did not go well
  */
