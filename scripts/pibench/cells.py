@@ -232,16 +232,23 @@ def named(given, layouts):
     return [each for word in given for each in several.get(word, (word,))]
 
 
-def load(path=BENCH, sets=(CORE,), layouts=()):
-    """The cells of a file's sets, every layout for which it says *."""
+def sections(path, like, key=str.lower):
+    """A file of sections, in the manner of fio's jobs; like: one that there is, key: how its keys are read."""
     file = configparser.ConfigParser(delimiters="=", comment_prefixes=";", interpolation=None)
+    file.optionxform = key
     try:
         with open(path, encoding="utf-8") as opened:
             file.read_file(opened)
     except OSError as error:
-        raise Failure(f"{path}: {error.strerror}; name a file such as configs/bench.cells") from None
+        raise Failure(f"{path}: {error.strerror}; name a file such as {like}") from None
     except (configparser.Error, UnicodeDecodeError) as error:
         raise Failure(f"{path}: {' '.join(str(error).split())}") from None
+    return file
+
+
+def load(path=BENCH, sets=(CORE,), layouts=()):
+    """The cells of a file's sets, every layout for which it says *."""
+    file = sections(path, "configs/bench.cells")
     known = {name.split()[0] for name in file.sections()}
     for wanted in sets:
         if wanted not in known and wanted != "all":

@@ -203,6 +203,9 @@ def measure(host, options):
     check(options)
     kind = options.command
     tools = tools_of(options, options.engine, **{"attr_cost": lab.ATTR_COST} if kind == LAB else {})
+    if kind != RUN:
+        # their cells are what the engine offers
+        tools.require()
     if kind == PERF:
         found, what = perf.specs(options, tools, common(options))
     else:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How much more a comparison lets pass: by figure, from a file, and what is accepted for a reason."""
 
-import configparser
 import dataclasses
 import re
 
@@ -58,15 +57,7 @@ def share(path, section, key, text):
 
 
 def load(path=LIMITS):
-    file = configparser.ConfigParser(delimiters="=", comment_prefixes=";", interpolation=None)
-    file.optionxform = str
-    try:
-        with open(path, encoding="utf-8") as opened:
-            file.read_file(opened)
-    except OSError as error:
-        raise Failure(f"{path}: {error.strerror}; name a file such as configs/gate.limits") from None
-    except (configparser.Error, UnicodeDecodeError) as error:
-        raise Failure(f"{path}: {' '.join(str(error).split())}") from None
+    file = cells.sections(path, "configs/gate.limits", str)
     shares, accepted = {}, {}
     for name in file.sections():
         for key, text in file[name].items():

@@ -20,6 +20,7 @@ DIRECTORIES = ("raw", "parts", "plots")
 FILES = (results.NAME, "results.csv", "report.md", "index.html", "summary.md", "junit.xml", "verdicts.csv", "verdicts.jsonl", "page-cache")
 # seconds, measured on two cores under TCG, or those of a middling drive: for estimates only
 BOOT, START_UP, ATTR_COST = 20, 0.3, 8
+ANNOUNCED = 6
 PER_IO_AND_KIB = {
     cells.INSTRUCTIONS: ((90e-6, 15e-6), (90e-6, 15e-6)),
     cells.CPU: ((287e-6, 3.2e-6), (104e-6, 3.9e-6)),
@@ -84,7 +85,8 @@ def dry_run(plans, devices, boots):
 
 def announce(plans, boots, out):
     """What is about to happen, before it takes its time."""
-    for number, (spec, plan) in enumerate(plans.items(), 1):
+    # of many boots alike the first ones tell
+    for number, (spec, plan) in enumerate(list(plans.items())[:ANNOUNCED], 1):
         where = f"in a guest with {disks_of(boots[spec])}" if spec in boots else "on this machine"
         what = {cells.TIME: "time", cells.CPU: "CPU", cells.INSTRUCTIONS: "instructions"}[spec.mode]
         rounds = "as many rounds as it takes" if spec.sequential else f"{spec.rounds} round{'s' * (spec.rounds != 1)}"

@@ -176,14 +176,12 @@ class Plan(unittest.TestCase):
             self.assertEqual(cells.parse(cell.name), cell)
 
     def test_sessions(self):
-        host = test_device.FakeHost
-
         def found(what, *words):
             options = cli.parser().parse_args(["lab", *words])
             more = cli.common(options)
             with unittest.mock.patch.object(lab.guest, "ready", lambda boot: what), \
                  unittest.mock.patch.object(fio, "layouts", lambda tools: ("indirect",)):  # fmt: skip
-                return lab.specs(host, options, fio.Tools(), more)[0]
+                return lab.specs(None, options, fio.Tools(), more)[0]
 
         self.assertEqual([(s.name, s.mode, s.icount, disks) for s, disks in found("TCG").items()],
                          [("native", cells.TIME, False, None), ("guest", cells.INSTRUCTIONS, True, [lab.DISK])])  # fmt: skip
@@ -196,6 +194,10 @@ class CommandLine(test_device.Machine):
         options.arguments = ["lab", *words]
         with unittest.mock.patch.object(fio, "layouts", lambda tools: ("indirect",)):
             return cli.measure(self.host, options)
+
+    def test_what_is_not_built_is_named(self):
+        with self.assertRaisesRegex(Failure, "/nowhere/fio: fio is not built; run make first"):
+            self.lab("--fio", "/nowhere/fio")
 
     def test_refusals(self):
         for words, why in (
