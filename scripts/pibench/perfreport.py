@@ -201,7 +201,7 @@ def make(host, out, records, env, history=None, say=print):
     found = list(lines(sessions))
     late, too_late = next((start(session) for session in sessions if session.name == HOST), ([], False))
     limited = sorted((line for line in found if line.limit is not None), key=lambda line: -line.ratio[0] / line.limit)
-    rows = [(f"{line.one} to {line.other}, {line.workload.title}", f"{line.ratio[0]:.3f} of {line.limit:.2f}", line.ratio[0] / line.limit)
+    rows = [(f"{line.workload.name}: {line.one} to {line.other}", f"{line.ratio[0]:.3f} of {line.limit:.2f}", line.ratio[0] / line.limit)
             for line in limited[:BARS]]  # fmt: skip
     head = [verdict(found, too_late, sessions, report.left_over(records, env)), *report.stops(sessions), *report.lost(sessions)]
     head += [Bars("Ratios and their limits, nearest first", rows)] if rows else []
