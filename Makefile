@@ -330,9 +330,9 @@ perf: perf-host $(ENGINE) $(TOOLS) $(B)/t/floor $(B)/perf/fio-isal/fio kernel
 	@scripts/pi-bench perf --fio $(FIO)/fio --engine $(ENGINE)
 
 perf-host: $(B)/t/tuple-cost
-	@$<
-	@$< --apart
-	@$< --sse --only "4096+8 type"
+	@$< --limit
+	@$< --limit --apart
+	@$< --limit --sse --only "4096+8 type"
 
 PREFIX ?= /usr/local
 # where that fio looks when it has dynamic engines

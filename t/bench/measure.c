@@ -62,7 +62,7 @@ void shuffle(unsigned int *order, unsigned int nr, uint64_t *state)
 	}
 }
 
-void progress(unsigned long done, unsigned long of, uint64_t start)
+void progress(const char *what, unsigned long done, unsigned long of, uint64_t start)
 {
 	double took = (now() - start) / 1e9;
 
@@ -71,8 +71,8 @@ void progress(unsigned long done, unsigned long of, uint64_t start)
 	if (done == of)
 		fprintf(stderr, "\r\033[K");
 	else
-		fprintf(stderr, "\rrepetition %lu of %lu, %.0f s elapsed, %.0f s left  ",
-			done, of, took, took / done * (of - done));
+		fprintf(stderr, "\r%s %lu of %lu, %.0f s elapsed, %.0f s left  ",
+			what, done, of, took, took / done * (of - done));
 }
 
 static int compare(const void *a, const void *b)

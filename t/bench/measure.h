@@ -85,8 +85,9 @@ void shuffle(unsigned int *order, unsigned int nr, uint64_t *state);
 
 /**
  * progress() - show a person who waits how far it is
+ * @what:	is counted, such as "repetition"
  */
-void progress(unsigned long done, unsigned long of, uint64_t start);
+void progress(const char *what, unsigned long done, unsigned long of, uint64_t start);
 
 struct stats {
 	double min, q1, median, q3, max;

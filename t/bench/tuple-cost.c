@@ -4,11 +4,16 @@
  *
  * Both sides go over the same blocks, warm, one right after the other: the
  * bare calls that compute the guards, and pi_tuple's generate and verify.
+ * Where code and buffers lie decides more than what either does, and stays as
+ * it is for the life of a process: each figure is of many.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <isa-l/crc.h>
 #include <isa-l/crc64.h>
 
@@ -18,8 +23,9 @@
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 #define PAGE			4096
-/* the metadata of a repetition lie elsewhere in a page than those of the last */
-#define PLACES			(PAGE / 64)
+#define LINE			64
+/* of a page; the metadata of a repetition lie at another than those of the last */
+#define PLACES			(PAGE / LINE)
 #define REF			0x123456789ULL
 
 enum side { BARE, GENERATE, VERIFY, NR_SIDES };
@@ -30,7 +36,7 @@ static const char *const side_name[] = { "bare", "generate", "verify" };
  * struct cell - a format and a size of I/O
  * @guards:	computes all guards of an I/O and nothing else
  * @md:		where the metadata of this repetition are, in @md_room
- * @sample:	nanoseconds per I/O, one a repetition
+ * @sample:	nanoseconds per I/O: of each repetition, or each process's median
  */
 struct cell {
 	struct pi_format format;
@@ -46,7 +52,13 @@ struct cell {
 
 struct options {
 	struct measure_options common;
+	unsigned long processes;
+	/* which of them this is, from 1; 0: the one that starts them */
+	unsigned long process;
 	unsigned long kib;
+	bool limited;
+	/* instead of the table's */
+	double limit;
 	const char *only;
 	bool apart;
 	bool sse;
@@ -107,6 +119,8 @@ static const struct row {
 };
 
 static const uint32_t io_bytes[] = { 4096, 65536 };
+/* of an I/O, generated or verified, to its guards alone; the latter where the blocks are many and large */
+static const double usual_limit = 1.25, large_limit = 1.15;
 
 #define MAX_CELLS	(2 * ARRAY_SIZE(rows) * ARRAY_SIZE(io_bytes))
 
@@ -130,7 +144,8 @@ static void cell_init(struct cell *cell, const struct row *row, bool extended,
 		.opaque		= o->varied,
 	};
 	const struct pi_guard *guard = pi_guard_by_csum(row->csum);
-	uint64_t state = bytes;
+	const unsigned long samples = o->process ? o->common.repetitions : o->processes;
+	uint64_t place = o->common.seed << 32 | o->process, state = bytes;
 	uint32_t room;
 
 	*cell = (struct cell) {
@@ -150,12 +165,12 @@ static void cell_init(struct cell *cell, const struct row *row, bool extended,
 	if (pi_tuple_init(&cell->tuple, &cell->format, &options))
 		fail(1, "no loop for tuples of guard %s", guard->name);
 	room = cell->blocks * (row->interval + row->md_size);
-	cell->data = map(room);
+	cell->data = map(room + PAGE) + random_next(&place) % PLACES * LINE;
 	for (uint32_t i = 0; i < room; i++)
 		cell->data[i] = random_next(&state);
 	cell->md_room = map(cell->blocks * row->md_size + PAGE);
 	for (enum side side = 0; side < NR_SIDES; side++)
-		cell->sample[side] = allocate(o->common.repetitions, sizeof(double));
+		cell->sample[side] = allocate(samples, sizeof(double));
 }
 
 static unsigned int list_cells(struct cell *cells, const struct options *o)
@@ -225,7 +240,7 @@ static void measure(struct cell *cell, unsigned long repetition,
 	const unsigned long ios = (o->kib * 1024 + cell->bytes - 1) / cell->bytes;
 	unsigned int order[NR_SIDES];
 
-	cell->md = cell->md_room + repetition % PLACES * (PAGE / PLACES);
+	cell->md = cell->md_room + repetition % PLACES * LINE;
 	run(cell, GENERATE, 1, o);
 	shuffle(order, NR_SIDES, state);
 	for (unsigned int i = 0; i < NR_SIDES; i++) {
@@ -238,43 +253,122 @@ static void measure(struct cell *cell, unsigned long repetition,
 static void measure_all(struct cell *cells, unsigned int nr,
 			const struct options *o)
 {
-	uint64_t state = o->common.seed, start = now();
+	uint64_t state = o->common.seed + o->process;
 	unsigned int order[MAX_CELLS];
 
 	for (unsigned long r = 0; r < o->common.repetitions; r++) {
 		shuffle(order, nr, &state);
 		for (unsigned int i = 0; i < nr; i++)
 			measure(&cells[order[i]], r, &state, o);
-		progress(r + 1, o->common.repetitions, start);
+	}
+}
+
+static int write_medians(struct cell *cells, unsigned int nr, const struct options *o)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		for (enum side side = 0; side < NR_SIDES; side++) {
+			struct stats s = summarise(cells[i].sample[side],
+						   o->common.repetitions);
+
+			fwrite(&s.median, sizeof(s.median), 1, stdout);
+		}
+	measure_end();
+	return 0;
+}
+
+static void read_medians(struct cell *cells, unsigned int nr, unsigned long sample,
+			 FILE *from)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		for (enum side side = 0; side < NR_SIDES; side++)
+			if (fread(&cells[i].sample[side][sample], sizeof(double), 1, from) != 1)
+				fail(1, "process %lu ended before it had measured all", sample + 1);
+}
+
+/* as this one was started, and told which it is */
+static void start_process(unsigned long process, int argc, char **argv, int out)
+{
+	char **with = allocate(argc + 2, sizeof(*with));
+	char number[40];
+
+	snprintf(number, sizeof(number), "--process=%lu", process);
+	memcpy(with, argv, argc * sizeof(*with));
+	with[argc] = number;
+	dup2(out, STDOUT_FILENO);
+	execv("/proc/self/exe", with);
+	fail(1, "/proc/self/exe: %m");
+}
+
+static void measure_in_processes(struct cell *cells, unsigned int nr, int argc,
+				 char **argv, const struct options *o)
+{
+	uint64_t start = now();
+
+	for (unsigned long p = 0; p < o->processes; p++) {
+		int ends[2], status;
+		FILE *from;
+		pid_t pid;
+
+		if (pipe2(ends, O_CLOEXEC) || (pid = fork()) < 0)
+			fail(1, "no process to measure in: %m");
+		if (!pid)
+			start_process(p + 1, argc, argv, ends[1]);
+		close(ends[1]);
+		from = fdopen(ends[0], "r");
+		if (!from)
+			fail(1, "no memory");
+		read_medians(cells, nr, p, from);
+		fclose(from);
+		if (waitpid(pid, &status, 0) != pid || status)
+			fail(1, "process %lu did not end well", p + 1);
+		progress("process", p + 1, o->processes, start);
 	}
 }
 
 static struct stats time_of(const struct cell *cell, enum side side,
 			    const struct options *o)
 {
-	double *sample = allocate(o->common.repetitions, sizeof(*sample));
+	double *sample = allocate(o->processes, sizeof(*sample));
 	struct stats s;
 
-	memcpy(sample, cell->sample[side], o->common.repetitions * sizeof(*sample));
-	s = summarise(sample, o->common.repetitions);
+	memcpy(sample, cell->sample[side], o->processes * sizeof(*sample));
+	s = summarise(sample, o->processes);
 	free(sample);
 	return s;
 }
 
-/* to the bare calls of the same repetition */
+/* to the bare calls in the same process */
 static struct stats ratio_of(const struct cell *cell, enum side side,
 			     const struct options *o)
 {
-	double *ratio = allocate(o->common.repetitions, sizeof(*ratio));
+	double *ratio = allocate(o->processes, sizeof(*ratio));
 	struct stats s;
 
-	for (unsigned long r = 0; r < o->common.repetitions; r++)
-		ratio[r] = cell->sample[side][r] / cell->sample[BARE][r];
-	s = summarise(ratio, o->common.repetitions);
+	for (unsigned long p = 0; p < o->processes; p++)
+		ratio[p] = cell->sample[side][p] / cell->sample[BARE][p];
+	s = summarise(ratio, o->processes);
 	/* the least ratio would be one of bad luck for the bare calls */
 	s.min = time_of(cell, side, o).min / time_of(cell, BARE, o).min;
 	free(ratio);
 	return s;
+}
+
+/* 0: none; ISA-L has no IP checksum to compare with */
+static double limit_of(const struct cell *cell, const struct options *o)
+{
+	if (!o->limited || cell->format.guard->csum == PI_LBMD_CSUM_IP)
+		return 0;
+	if (o->limit)
+		return o->limit;
+	return cell->blocks > 1 && cell->format.interval >= PAGE ? large_limit : usual_limit;
+}
+
+/* three processes of four are above it: not chance, and not one placement */
+static bool missed(const struct cell *cell, enum side side, const struct options *o)
+{
+	const double limit = limit_of(cell, o);
+
+	return limit && ratio_of(cell, side, o).q1 > limit;
 }
 
 static const char *cpu(char *text, size_t size)
@@ -316,8 +410,11 @@ static void json_cell(const struct cell *cell, const struct options *o)
 		json_stats(side_name[side], ratio_of(cell, side, o), false);
 		printf(side + 1 < NR_SIDES ? ", " : "}");
 	}
+	if (limit_of(cell, o))
+		printf(", \"limit\": %.3f, \"missed\": %s", limit_of(cell, o),
+		       missed(cell, GENERATE, o) || missed(cell, VERIFY, o) ? "true" : "false");
 	if (o->common.samples)
-		json_samples(side_name, cell->sample, NR_SIDES, o->common.repetitions);
+		json_samples(side_name, cell->sample, NR_SIDES, o->processes);
 	printf("}\n");
 }
 
@@ -325,9 +422,9 @@ static void json_run(const struct options *o)
 {
 	char name[128], text[260];
 
-	printf("{\"kind\": \"run\", \"schema\": 1, \"cpu\": %s, \"unit\": \"ns\", \"repetitions\": %lu, \"kib\": %lu, \"apart\": %s, \"sse\": %s, \"varied\": %s, \"seed\": %lu}\n",
+	printf("{\"kind\": \"run\", \"schema\": 1, \"cpu\": %s, \"unit\": \"ns\", \"processes\": %lu, \"repetitions\": %lu, \"kib\": %lu, \"apart\": %s, \"sse\": %s, \"varied\": %s, \"seed\": %lu}\n",
 	       pi_json_string(text, sizeof(text), cpu(name, sizeof(name))),
-	       o->common.repetitions, o->kib, o->apart ? "true" : "false",
+	       o->processes, o->common.repetitions, o->kib, o->apart ? "true" : "false",
 	       o->sse ? "true" : "false", o->varied ? "true" : "false", o->common.seed);
 }
 
@@ -335,9 +432,10 @@ static void print_run(const struct options *o)
 {
 	char name[128];
 
-	printf("%s: %lu repetitions of %lu KiB, shuffled by seed %lu; application tag %s%s%s\n"
+	printf("%s: %lu processes, in each the median of %lu repetitions of %lu KiB, shuffled by seed %lu\n"
+	       "application tag %s%s%s\n"
 	       "bare: the guards alone, ns per I/O; generate, verify: how many times that\n",
-	       cpu(name, sizeof(name)), o->common.repetitions, o->kib, o->common.seed,
+	       cpu(name, sizeof(name)), o->processes, o->common.repetitions, o->kib, o->common.seed,
 	       o->varied ? "random, other bytes a pattern" : "constant",
 	       o->apart ? "; I/Os do not overlap" : "",
 	       o->sse ? "; 16 bytes copied before each" : "");
@@ -360,15 +458,41 @@ static void print_cells(const struct cell *cells, unsigned int nr,
 		for (enum side side = GENERATE; side < NR_SIDES; side++) {
 			struct stats s = ratio_of(c, side, o);
 
-			printf("%8.3f  %.3f..%.3f ", s.median, s.q1, s.q3);
+			printf("%8.3f%c %.3f..%.3f ", s.median,
+			       missed(c, side, o) ? '*' : ' ', s.q1, s.q3);
 		}
 		printf("\n");
 	}
 }
 
-enum { KIB = 1, ONLY, APART, SSE, VARIED };
+static int print_limits(const struct cell *cells, unsigned int nr,
+			const struct options *o)
+{
+	unsigned int limited = 0, bad = 0;
+
+	for (const struct cell *c = cells; c < cells + nr; c++)
+		for (enum side side = GENERATE; side < NR_SIDES; side++) {
+			limited += !!limit_of(c, o);
+			bad += missed(c, side, o);
+		}
+	if (!o->common.json && o->limit)
+		printf("\n%u of %u above %.3g", bad, limited, o->limit);
+	else if (!o->common.json)
+		printf("\n%u of %u above their limit: %.3g, and %.3g in 64 KiB of blocks of 4096",
+		       bad, limited, usual_limit, large_limit);
+	if (!o->common.json)
+		printf("%s\n", bad ? "; in three processes of four: *" : "");
+	return bad ? 3 : 0;
+}
+
+enum { KIB = 1, ONLY, APART, SSE, VARIED, PROCESSES, PROCESS, LIMIT };
 
 static const struct argp_option options[] = {
+	{ "processes", PROCESSES, "N", 0,
+	  "measure in so many, one after the other: each has code and buffers at another place (31)", 0 },
+	{ "process", PROCESS, "N", OPTION_HIDDEN, "be that process", 0 },
+	{ "limit", LIMIT, "RATIO", OPTION_ARG_OPTIONAL,
+	  "status 3 where three processes of four lie above it: unless given 1.25, and 1.15 in 64 KiB of blocks of 4096", 0 },
 	{ "kib", KIB, "N", 0, "of data in one measurement (1024)", 0 },
 	{ "only", ONLY, "TEXT", 0, "formats with TEXT in their names", 0 },
 	{ "apart", APART, NULL, 0,
@@ -387,9 +511,20 @@ static const char about[] =
 	"\vA format with metadata before its tuple ('last') has guards over these too: in "
 	"a buffer of their own that is a second call, which the bare side makes as "
 	"well.\n"
-	"Median and quartiles are those of the ratios within a repetition; in JSON, the "
-	"least ratio is that between the fastest repetitions of either side.\n"
-	"Exit status: 0 measured, 1 not, 2 usage.";
+	"Median and quartiles are those of the processes' ratios, each between the "
+	"medians of its repetitions; in JSON, the least ratio is that between the "
+	"fastest processes of either side.\n"
+	"Exit status: 0 measured, 1 not, 2 usage, 3 above a limit.";
+
+static double ratio(const char *what, const char *text)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || *end || !(value > 0 && value < 1000))
+		fail(2, "%s: '%s' is not a ratio such as 1.25", what, text);
+	return value;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -411,6 +546,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case VARIED:
 		o->varied = true;
 		return 0;
+	case PROCESSES:
+		o->processes = number("--processes", arg, 1, 10000);
+		return 0;
+	case PROCESS:
+		o->process = number("--process", arg, 1, 10000);
+		return 0;
+	case LIMIT:
+		o->limited = true;
+		o->limit = arg ? ratio("--limit", arg) : 0;
+		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
 }
@@ -420,15 +565,21 @@ int main(int argc, char **argv)
 	static const struct argp argp = { options, parse, NULL, about, NULL, NULL, NULL };
 	static struct cell cells[MAX_CELLS];
 	struct options o = {
-		.common	= { .repetitions = 201, .most = 1000000, .seed = 1 },
+		.common	= { .repetitions = 21, .most = 1000000, .seed = 1 },
+		.processes = 31,
 		.kib	= 1024,
 	};
 	unsigned int nr;
+	int status;
 
 	measure_parse(&argp, argc, argv, &o, &o.common);
 	stay();
 	nr = list_cells(cells, &o);
-	measure_all(cells, nr, &o);
+	if (o.process) {
+		measure_all(cells, nr, &o);
+		return write_medians(cells, nr, &o);
+	}
+	measure_in_processes(cells, nr, argc, argv, &o);
 
 	if (o.common.json)
 		json_run(&o);
@@ -438,6 +589,7 @@ int main(int argc, char **argv)
 		json_cell(&cells[i], &o);
 	for (unsigned int i = 0; !o.common.json && i < ARRAY_SIZE(io_bytes); i++)
 		print_cells(cells, nr, io_bytes[i], &o);
+	status = o.limited ? print_limits(cells, nr, &o) : 0;
 	measure_end();
-	return 0;
+	return status;
 }

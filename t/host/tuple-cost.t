@@ -10,7 +10,7 @@ from lib.measures import Program, five, same  # noqa: E402
 from lib.tap import ok, run  # noqa: E402
 
 TUPLE_COST = Program('tuple-cost')
-FEW = ['--repetitions', '5', '--kib', '100']
+FEW = ['--repetitions', '3', '--kib', '100', '--processes', '5']
 SIDES = ('bare', 'generate', 'verify')
 # of issue and README: each in buffers of its own and extended, in I/Os of 4 and of 64 KiB
 FORMATS = {'512+8 type 1 CRC16', '4096+8 type 1 CRC16', '4096+64 type 1 CRC16 first', '4096+64 type 1 CRC16 last',
@@ -27,7 +27,7 @@ def measured(*words):
 
 def figures(cells):
     ok(all(set(cell['samples']) == set(SIDES) and all(len(cell['samples'][side]) == 5 for side in SIDES) for cell in cells),
-       'as many samples as repetitions')
+       'as many samples as processes')
     ok(all(sample > 0 for cell in cells for side in SIDES for sample in cell['samples'][side]), 'each took some time')
     wrong = [cell for cell in cells for side in SIDES if not same(cell[side], five(cell['samples'][side]))]
     ok(not wrong, 'minimum, quartiles, median and maximum are those of the samples', *wrong[:1])
@@ -39,17 +39,19 @@ def figures(cells):
             expected = {**five([a / b for a, b in zip(mine, bare)]), 'min': min(mine) / min(bare)}
             if not same(cell['ratio'][side], expected):
                 wrong.append((cell, side, expected))
-    ok(not wrong, 'the ratios pair what belongs to one repetition', *wrong[:1])
+    ok(not wrong, 'the ratios pair what belongs to one process', *wrong[:1])
 
 
 def test():
     TUPLE_COST.usage()
     TUPLE_COST.refused(['--kib', '0'], 2, '--kib', '1 to 1000000')
     TUPLE_COST.refused(['--only', 'CRC32'], 2, "'CRC32'")
+    TUPLE_COST.refused(['--processes', '0'], 2, '--processes', '1 to 10000')
+    TUPLE_COST.refused(['--limit=1,2'], 2, "'1,2'", '1.25')
     TUPLE_COST.full_disk(*FEW)
 
     head, cells = measured('--samples', '--seed', '7')
-    ok(head.pop('cpu') and head == {'kind': 'run', 'schema': 1, 'unit': 'ns', 'repetitions': 5, 'kib': 100, 'apart': False,
+    ok(head.pop('cpu') and head == {'kind': 'run', 'schema': 1, 'unit': 'ns', 'processes': 5, 'repetitions': 3, 'kib': 100, 'apart': False,
                                     'sse': False, 'varied': False, 'seed': 7}, 'says first what it does', head)
     found = [(cell['format'].replace(' extended', ''), cell['extended'], cell['bytes']) for cell in cells]
     expected = {(name, extended, size) for name in FORMATS for extended in (False, True) for size in (4096, 65536)}
@@ -59,6 +61,21 @@ def test():
     head, cells = measured('--only', '4096+64 extended', '--varied', '--apart', '--sse')
     ok(head['varied'] and head['apart'] and head['sse'] and len(cells) == 8 and all('samples' not in cell for cell in cells),
        'one kind of format, and the other ways', head, cells)
+    for limit, status, missed in ('0.001', 3, True), ('999', 0, False):
+        done = TUPLE_COST.run('--json', *FEW, '--only', '512+', f'--limit={limit}')
+        cells = [json.loads(line) for line in done.stdout.splitlines()[1:]]
+        limited = {cell['format'] for cell in cells if cell.get('limit') == float(limit) and cell['missed'] == missed}
+        ok(done.returncode == status and len(cells) == 12 and limited == {name for cell in cells if 'IP' not in (name := cell['format'])},
+           f'each is {"above" if missed else "below"} a limit of {limit}, the IP checksum has none', done, cells)
+    done = TUPLE_COST.run('--json', *FEW, '--limit')
+    cells = [json.loads(line) for line in done.stdout.splitlines()[1:]]
+    ok(all(cell['limit'] == (1.15 if cell['format'].startswith('4096') and cell['bytes'] > 4096 else 1.25) and
+           cell['missed'] == any(cell['ratio'][side]['q1'] > cell['limit'] for side in SIDES[1:])
+           for cell in cells if 'IP' not in cell['format']) and done.returncode == 3 * any(cell.get('missed') for cell in cells),
+       'the usual limits: missed where three processes of four are above', done, cells)
+    done = TUPLE_COST.run(*FEW, '--only', '512+', '--limit=0.001')
+    ok(done.returncode == 3 and '\n16 of 16 above 0.001; in three processes of four: *\n' in done.stdout and done.stdout.count('* ') == 16,
+       'a table marks them', done)
     done = TUPLE_COST.run(*FEW)
     ok(done.returncode == 0 and all(f'\n{name} ' in done.stdout for name in FORMATS), 'tables for people', done)
 

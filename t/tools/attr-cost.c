@@ -114,7 +114,7 @@ static void measure_all(struct cell *cells, unsigned int nr,
 		pending_add(&pending);
 		for (unsigned int i = 0; i < nr; i++)
 			measure(&cells[order[i]], r, o->requests);
-		progress(r + 1, o->common.repetitions, start);
+		progress("repetition", r + 1, o->common.repetitions, start);
 	}
 	free(order);
 }
