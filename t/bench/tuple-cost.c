@@ -309,7 +309,10 @@ static void measure_in_processes(struct cell *cells, unsigned int nr, int argc,
 		FILE *from;
 		pid_t pid;
 
-		if (pipe2(ends, O_CLOEXEC) || (pid = fork()) < 0)
+		if (pipe2(ends, O_CLOEXEC))
+			fail(1, "no pipe to a process: %m");
+		pid = fork();
+		if (pid < 0)
 			fail(1, "no process to measure in: %m");
 		if (!pid)
 			start_process(p + 1, argc, argv, ends[1]);
