@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""README's table of what differs from fio's own engines: each row, there, here, and here with the option that gives fio's."""
+"""DEFAULTS of io_uring_pi(7), which differ from fio's own engines: each there, here, and here with the option that gives fio's."""
 import json
 import os
 import sys

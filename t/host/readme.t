@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What README, CONTRIBUTING and the man pages name is there: options and their defaults, messages, files, commands, targets."""
+"""What README, doc/, CONTRIBUTING and the man pages name is there: options and their defaults, messages, files, commands, links."""
 import re
 import subprocess
 import sys
@@ -9,9 +9,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib.tap import BUILD, FIO, ROOT, ok, run  # noqa: E402
 
-README = (ROOT / 'README.md').read_text()
-TEXTS = {path.relative_to(ROOT): path.read_text()
-         for path in [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'man').iterdir())]}
+PAGES = {path.relative_to(ROOT): path.read_text()
+         for path in [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted(ROOT.glob('doc/*.md'))]}
+MANUALS = {path.relative_to(ROOT): path.read_text().replace('\\-', '-') for path in sorted((ROOT / 'man').iterdir())}
+README, WORDS, SCREEN = Path('README.md'), 24, 150
 ENGINE = BUILD / 'io_uring_pi.so'
 FOLDERS = 'engines|lib|configs|scripts|t|man|doc'
 ELSEWHERE = {'lib/modules'}      # of a kernel
@@ -24,11 +25,15 @@ def said(*words):
     return done.stdout + done.stderr
 
 
-def rows(heading):
-    """Of the tables below a heading, the cells of each row."""
-    text = re.search(rf'^##+ {re.escape(heading)}\n(.*?)(?=^## |\Z)', README, re.M | re.S)[1]
-    lines = [line for line in text.splitlines() if line.startswith('| ') and not line.startswith('|--')]
+def rows(page):
+    """Of the tables of a page, the cells of each row."""
+    lines = [line for line in PAGES[Path(page)].splitlines() if line.startswith('| ') and not line.startswith('|--')]
     return [[cell.strip() for cell in line.strip('|').split(' | ')] for line in lines]
+
+
+def plain(text):
+    """A page of the manual without its fonts and line ends."""
+    return ' '.join(re.sub(r'\\f[BIPR]|^\.[BI]R? |"', '', text, flags=re.M).split())
 
 
 def strings(*paths):
@@ -64,25 +69,29 @@ def starts(text):
 
 
 def test_options():
+    """The man page has them all (man.t): their defaults there."""
+    text = MANUALS[Path('man/io_uring_pi.7')]
+    text = text[text.index('.SH OPTIONS\n'):text.index('.SH OPTIONS OF')]
+    found = {}
+    for entry in re.split(r'^\.(?:TP|SS)\b', text, flags=re.M)[1:]:
+        name = re.match(r'[^\n]*\n\.BI? ([a-z]\w+)', entry)
+        default = re.search(r'\(default (?!its)([\w-]+)\)|([\w-]+) ?\(default\)', plain(entry))
+        if name and default:
+            found[name[1]] = default[1] or default[2]
+    ok(len(found) >= 15, 'the man page gives defaults', found)
+    for name, default in found.items():
+        there = re.search(r'default: (\S*)', said(FIO, f'--enghelp={ENGINE},{name}'))
+        ok(there and there[1] == default, f'{name}: its default is {default}', there and there[0])
     options = set(re.findall(r'^(\w+)\s*:', said(FIO, f'--enghelp={ENGINE}'), re.M))
-    table = [row for heading in ('Options', 'Faults') for row in rows(heading)]
-    named = {name: row for row in table for name in re.findall(r'`(pi_\w+|apptag\w*)`', row[0])}
-    ok(len(named) > 15 and set(named) <= options, 'each option in the tables is one of the engine', set(named) - options)
-    own = {name for name in options if name.startswith('pi_')}
-    ok(own <= set(named) | set(re.findall(r'`(pi_\w+)', README)), 'each option of its own has a place in README',
-       own - set(named))
-    for name, row in named.items():
-        default = re.search(r'\*\*`([^`]+)`\*\*', row[1])
-        if default and len(re.findall('`pi_|`apptag', row[0])) == 1:
-            there = re.search(r'default: (\S*)', said(FIO, f'--enghelp={ENGINE},{name}'))
-            ok(there and there[1] == default[1], f'{name}: its default is {default[1]}', there and there[0])
+    named = {name for page in PAGES.values() for name in re.findall(r'\b(pi_[a-z]\w*)(?==| with)', page)}
+    ok(len(named) > 6 and named <= options, 'each option that a page names is one of the engine', named - options)
 
 
 def test_messages():
     ours = list(strings(*(path for folder in ('engines', 'lib', 'scripts') for path in (ROOT / folder).rglob('*')
                           if path.is_file() and path.suffix != '.patch'), ROOT / 'Makefile', ROOT / 't/tools/pi-info.c'))
     fios = list(strings(*(Path(FIO).resolve().parent / name for name in ('ioengines.c', 'parse.c', 'init.c'))))
-    for message, _ in rows('When it says no')[1:]:
+    for message, _ in rows('doc/messages.md')[1:]:
         text = message.strip('`').replace('…', '')
         ok(any(says(literal, text) for literal in ours) or any(says(literal, text) for literal in fios),
            f'it can be said: {text}')
@@ -91,30 +100,64 @@ def test_messages():
 def test_places():
     targets = set(re.findall(r'^([\w-]+):', (ROOT / 'Makefile').read_text(), re.M))
     made = {f't/{name}' for name in ('pi-info', 'attr-cost', 'pi-poke', 'tuple-cost')}
-    for name, text in TEXTS.items():
-        text = text.replace('\\-', '-')
+    for name, text in {**PAGES, **MANUALS}.items():
         places = set(re.findall(rf'(?<![\w/.$-])(?:{FOLDERS})/[\w./-]*\w/?', text))
         missing = [place for place in sorted(places - made - ELSEWHERE) if not (ROOT / place).exists() and not list(ROOT.glob(f'{place}*'))]
         ok(not missing, f'{name}: the {len(places)} files it names are there', *missing)
         asked = set(re.findall(r'(?:^    (?:\S* && )?|`|&& )(?:sudo )?make ([a-z][\w-]*)(?![\w=])', text, re.M))
         ok(asked <= targets, f'{name}: and so are {len(asked)} targets of make', asked - targets)
-    anchors = {re.sub(r'[^\w -]', '', title).strip().lower().replace(' ', '-') for title in re.findall(r'^#+ (.*)', README, re.M)}
-    linked = set(re.findall(r'\]\(#([^)]*)\)', README))
-    ok(linked <= anchors, 'links within README lead somewhere', linked - anchors)
+
+
+def anchors(text):
+    """As GitHub makes them."""
+    titles = re.findall(r'^#+ (.*)', re.sub(r'^    .*', '', text, flags=re.M), re.M)
+    return {re.sub(r'[^\w -]', '', title).strip().lower().replace(' ', '-') for title in titles}
+
+
+def test_links():
+    reached = set()
+    for name, text in PAGES.items():
+        lost = []
+        links = re.findall(r'\]\(([^)\s]+)\)', text)
+        for link in (link for link in links if '://' not in link):
+            place, _, anchor = link.partition('#')
+            path = (ROOT / name).parent / place if place else ROOT / name
+            reached |= {path.resolve()} if name == README else set()
+            page = PAGES.get(path.resolve().relative_to(ROOT)) if path.exists() else None
+            if not path.exists() or anchor and (page is None or anchor not in anchors(page)):
+                lost.append(link)
+        ok(not lost, f'{name}: its {len(links)} links lead somewhere', *lost)
+    wanted = {(ROOT / name).resolve() for name in [*PAGES, *MANUALS]} - {ROOT / README}
+    ok(wanted <= reached, 'README leads to every page', *(wanted - reached))
+    manual = MANUALS[Path('man/io_uring_pi.7')]
+    ok(all(name.name in manual for name in PAGES if name.parts[0] == 'doc'), 'and io_uring_pi(7) names them',
+       *(name for name in PAGES if name.parts[0] == 'doc' and name.name not in manual))
+
+
+def test_length():
+    lines = PAGES[README].count('\n')
+    ok(lines <= SCREEN, f'README has {SCREEN} lines at most', lines)
+    first = PAGES[README][:PAGES[README].index('\n## ', PAGES[README].index('!['))].count('\n')
+    ok(first <= 40, 'its picture is on the first screen', first)
+    lines = PAGES[Path('doc/words.md')].count('\n')
+    ok(lines <= WORDS, f'the vocabulary has {WORDS} lines at most', lines)
 
 
 def test_commands():
-    for command, words in set(re.findall(r'scripts/(pi-bench \w[\w-]*|guest run|debian source)([^`\n#]*)', README)):
-        asked = set(re.findall(r'(?<!\S)--[a-z][a-z-]*', words.partition(' -- ')[0]))
-        program, subcommand = command.split()
-        known = set(re.findall(r'--[a-z][a-z-]*', said(ROOT / 'scripts' / program, subcommand, '--help')))
-        ok(asked <= known, f'scripts/{command}{words.rstrip()[:40]}: it has these options', asked - known)
+    for name, text in PAGES.items():
+        for command, words in sorted(set(re.findall(r'scripts/(pi-bench \w[\w-]*|guest run|debian source)([^`\n#]*)', text))):
+            asked = set(re.findall(r'(?<!\S)--[a-z][a-z-]*', words.partition(' -- ')[0]))
+            program, subcommand = command.split()
+            known = set(re.findall(r'--[a-z][a-z-]*', said(ROOT / 'scripts' / program, subcommand, '--help')))
+            ok(known and asked <= known, f'{name}: scripts/{command}{words.rstrip()[:40]}: it has these options', asked - known)
 
 
 def test():
     test_options()
     test_messages()
     test_places()
+    test_links()
+    test_length()
     test_commands()
 
 

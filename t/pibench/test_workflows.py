@@ -48,8 +48,8 @@ class Workflows(unittest.TestCase):
         self.assertIn(f"'{release}'", (ROOT / "t/distros/run.t").read_text())
 
     def test_versions(self):
-        """Those of the figures in README.md."""
-        linux, qemu = re.search(r"guest: Linux ([\d.]+), QEMU (\d+\.\d+)", (ROOT / "README.md").read_text()).groups()
+        """Those of the figures in doc/measuring.md."""
+        linux, qemu = re.search(r"guest: Linux ([\d.]+), QEMU (\d+\.\d+)", (ROOT / "doc/measuring.md").read_text()).groups()
         compares = [line for line in commands(HOSTED) if " compare " in line]
         self.assertTrue(compares and all(f"--kernel {linux}" in line for line in compares), compares)
         self.assertIn(f"'qemu-system-x86=1:{qemu}.*'", HOSTED)
