@@ -183,9 +183,10 @@ $(B)/t/layout-refuse: t/guest/layout-io.c t/guest/layout-md.c
 $(B)/t/attr-cost: t/tools/attr-way.c
 $(B)/t/attr-cost $(B)/t/tuple-cost $(B)/t/floor: t/bench/measure.c
 
-$(B)/t/insn-plugin.so: t/bench/insn-plugin.c t/bench/qemu-plugin.h | deps
+INSN_SRC := $(addprefix t/bench/insn-,plugin.c ranges.c dir.c)
+$(B)/t/insn-plugin.so: $(INSN_SRC) $(wildcard t/bench/*.h) | deps
 	@mkdir -p $(@D)
-	$(call RUN,CC)$(CC) $(LIB_FLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -shared -o $@ $<
+	$(call RUN,CC)$(CC) $(WARN) $(CFLAGS) -fPIC -fvisibility=hidden -shared -o $@ $(INSN_SRC)
 
 $(B)/t/insn-mark: t/bench/insn-mark.c | deps
 $(B)/t/insn-known: t/guest/insn-known.S | deps

@@ -10,7 +10,7 @@ import struct
 from . import results
 from .errors import Failure
 
-# insn-plugin.c has the same: functions that have no name, and what stands for how something came to run
+# insn-ranges.h has the same: functions that have no name, and what stands for how something came to run
 UNKNOWN_KERNEL, UNKNOWN_USER, ROOT, INTERRUPTS, THREADS, PROGRAMS = range(6)
 NAMES = (
     ("no symbol", "kernel"), ("no symbol", "another program"), ("all", ""),
@@ -18,7 +18,7 @@ NAMES = (
 )  # fmt: skip
 # what the plugin counted and has in no function
 LOST = ("outside the tree", "")
-ENTRY, INTERRUPT, SWITCH, THUNK, JOB, BEGIN, END = 1, 2, 4, 8, 16, 32, 64
+ENTRY, INTERRUPT, SWITCH, THUNK, JOB, BEGIN, END, FAULT = 1, 2, 4, 8, 16, 32, 64, 128
 # the function of fio that does all that a job does, and what it calls first for an I/O and first when there are no more
 OF_JOB = "thread_main"
 ROLES = {OF_JOB: JOB, "td_io_queue": BEGIN, "close_ioengine": END}
@@ -58,6 +58,8 @@ def flags_of(name):
         flags |= INTERRUPT
     if name == "__switch_to_asm":
         flags |= SWITCH
+    if name == "asm_exc_page_fault":
+        flags |= FAULT
     if THUNKS.match(name):
         flags |= THUNK
     return flags | ROLES.get(name, 0)

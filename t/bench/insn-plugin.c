@@ -12,59 +12,25 @@
  * anything called: there what was counted goes to the function that was left.
  * Who called is told by the stack pointer: a function is over when its frame
  * lies below.  So calls, returns, jumps to other functions and thunks need no
- * decoding.  Each kernel stack and each thread has frames of its own.
+ * decoding.  Each kernel stack and each thread has frames of its own.  An
+ * instruction that faults is counted once, when it is done.
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "qemu-plugin.h"
+#include "insn-dir.h"
+#include "insn-ranges.h"
 
 #define EXPORT		__attribute__((visibility("default")))
-#define NOWHERE		UINT64_MAX
 #define KERNEL_STACK	14	/* its size is 1 << this, and so is its alignment */
 #define REGIONS		4096
 #define MAX_NODES	(1u << 21)
 #define HASH_NODES	(1u << 22)
 #define INSN_BYTES	16
-#define PAGE		4096
-
-/* profile.py has the same */
-enum {
-	UNKNOWN_KERNEL,
-	UNKNOWN_USER,
-	ROOT,
-	INTERRUPTS,
-	THREADS,
-	PROGRAMS,
-};
-
-enum {
-	ENTRY = 1,	/* the range begins with the function's first instruction */
-	INTERRUPT = 2,	/* entered by an interrupt */
-	SWITCH = 4,	/* goes from the stack of one task to that of another */
-	THUNK = 8,	/* jumps to what its caller wants to call */
-	JOB = 16,	/* counted is from its call to its return */
-	BEGIN = 32,	/* or in it from the first call of this */
-	END = 64,	/* to the first of that */
-};
-
-/* of the kernel's addresses, or of places in the file "code" */
-struct range {
-	uint64_t start;
-	uint64_t end;
-	uint32_t function;
-	uint32_t flags;
-};
-
-struct page {
-	uint64_t hash;
-	uint64_t place;
-};
 
 struct node {
 	uint32_t parent;
@@ -96,7 +62,6 @@ struct counters {
 };
 
 static struct {
-	const char *dir;
 	struct qemu_plugin_scoreboard *score;
 	struct counters *counters;
 	uint64_t charged;
@@ -104,10 +69,6 @@ static struct {
 	struct region *job;	/* the stack of a job that runs */
 	bool counting;
 	bool has_begin;
-	struct page *pages;
-	size_t nr_pages;
-	struct range *ranges;
-	size_t nr_ranges;
 	struct node *nodes;
 	uint32_t nr_nodes;
 	uint32_t *hash;
@@ -123,51 +84,7 @@ static struct {
 	struct g_byte_array *bytes;
 } p;
 
-static const struct range unknown[] = {
-	{ .function = UNKNOWN_KERNEL },
-	{ .function = UNKNOWN_USER },
-};
-
 EXPORT int qemu_plugin_version = QEMU_PLUGIN_API;
-
-__attribute__((noreturn, format(printf, 1, 2)))
-static void fail(const char *format, ...)
-{
-	va_list args;
-
-	fputs("qemu-insn-plugin: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	_Exit(1);
-}
-
-static const char *path_of(const char *name)
-{
-	static char path[4096];
-
-	snprintf(path, sizeof(path), "%s/%s", p.dir, name);
-	return path;
-}
-
-static FILE *open_file(const char *name, const char *mode)
-{
-	FILE *file = fopen(path_of(name), mode);
-
-	if (!file)
-		fail("%s: %s", path_of(name), strerror(errno));
-	return file;
-}
-
-static void *room_for(void *old, size_t nr, size_t size)
-{
-	void *new = reallocarray(old, nr, size);
-
-	if (!new)
-		fail("no memory for %zu of %zu bytes", nr, size);
-	return new;
-}
 
 static uint64_t read_register(struct qemu_plugin_register *handle)
 {
@@ -187,7 +104,7 @@ static void find_registers(uint64_t id, unsigned int vcpu)
 
 	(void)id;
 	if (vcpu)
-		fail("counts one processor; leave out -smp");
+		insn_fail("counts one processor; leave out -smp");
 	p.counters = qemu_plugin_scoreboard_find(p.score, vcpu);
 	p.bytes = g_byte_array_new();
 	each = (const void *)found->data;
@@ -200,7 +117,7 @@ static void find_registers(uint64_t id, unsigned int vcpu)
 			p.fs = each->handle;
 	}
 	if (!p.sp || !p.cr3 || !p.fs)
-		fail("QEMU names no register rsp, cr3 or fs_base");
+		insn_fail("QEMU names no register rsp, cr3 or fs_base");
 }
 
 static uint32_t child(uint32_t parent, uint32_t function, bool job)
@@ -217,7 +134,7 @@ static uint32_t child(uint32_t parent, uint32_t function, bool job)
 			return p.hash[slot];
 	}
 	if (p.nr_nodes == MAX_NODES)
-		fail("more than %u different stacks", MAX_NODES);
+		insn_fail("more than %u different stacks", MAX_NODES);
 	p.hash[slot] = p.nr_nodes;
 	p.nodes[p.nr_nodes].parent = parent;
 	p.nodes[p.nr_nodes].function = function;
@@ -234,7 +151,7 @@ static struct region *find_region(uint64_t key, uint64_t thread)
 	for (each = *list; each; each = each->next)
 		if (each->key == key && each->thread == thread)
 			return each;
-	each = room_for(NULL, 1, sizeof(*each));
+	each = insn_room(NULL, 1, sizeof(*each));
 	*each = (struct region) { .next = *list, .key = key, .thread = thread };
 	*list = each;
 	return each;
@@ -259,7 +176,7 @@ static void push(struct region *region, uint64_t sp, uint32_t node)
 {
 	if (region->nr == region->room) {
 		region->room = region->room ? 2 * region->room : 64;
-		region->frames = room_for(region->frames, region->room,
+		region->frames = insn_room(region->frames, region->room,
 					  sizeof(*region->frames));
 	}
 	region->frames[region->nr++] = (struct frame) { sp, node };
@@ -292,15 +209,40 @@ static const struct frame *unwind(struct region *region, uint64_t sp,
 	return NULL;
 }
 
-static void charge(void)
+/* whether the last instruction faults and is executed again, as -icount has it */
+static bool faulted(const struct range *to, uint64_t sp)
 {
-	uint64_t since = p.counters->executed - p.charged;
+	static const uint32_t fetch = 1 << 4;
+	uint32_t error = 0;
 
-	p.charged += since;
+	if (!(to->flags & FAULT))
+		return false;
+	if (qemu_plugin_read_memory_vaddr(sp, p.bytes, sizeof(error)))
+		memcpy(&error, p.bytes->data, sizeof(error));
+	return !(error & fetch);
+}
+
+static void charge(uint64_t uncounted)
+{
+	uint64_t since = p.counters->executed - p.charged - uncounted;
+
+	p.charged = p.counters->executed;
 	if (p.counting) {
 		p.counted += since;
 		p.nodes[p.node].instructions += since;
 	}
+}
+
+/* the frame of a program that a fault or an interrupt had broken off */
+static const struct frame *resumed(const struct region *region, uint64_t sp,
+				   const struct range *to)
+{
+	const struct frame *top = region->frames + region->nr - 1;
+
+	if (to->start >> 63 || region == p.region || !region->nr ||
+	    top->sp < sp || p.nodes[top->node].function != to->function)
+		return NULL;
+	return top;
 }
 
 static uint32_t parent_of(const struct region *region, const struct range *to)
@@ -333,13 +275,13 @@ static void enter(unsigned int vcpu, void *data)
 {
 	const struct range *to = (void *)((uintptr_t)data & ~1ul);
 	bool start = (uintptr_t)data & 1;
-	bool kernel = to->start >> 63 || to == &unknown[UNKNOWN_KERNEL];
+	bool kernel = to->start >> 63;
 	uint64_t sp = read_register(p.sp);
 	struct region *region = stack_of(kernel, sp);
 	const struct frame *found;
 
 	(void)vcpu;
-	charge();
+	charge(start && faulted(to, sp));
 	if (region != p.region) {
 		bool program = p.region && !(p.region->key >> 63);
 
@@ -353,7 +295,10 @@ static void enter(unsigned int vcpu, void *data)
 			region->base = !kernel ? PROGRAMS :
 				       p.flags & SWITCH ? THREADS : p.node;
 	}
-	found = unwind(region, sp, to, start);
+	found = resumed(region, sp, to);
+	start &= !found;
+	if (!found)
+		found = unwind(region, sp, to, start);
 	if (found) {
 		p.node = found->node;
 	} else {
@@ -370,65 +315,6 @@ static void enter(unsigned int vcpu, void *data)
 	p.counters->function = to->function;
 	p.region = region;
 	p.flags = to->flags;
-}
-
-static uint64_t hash_of(const void *page)
-{
-	const uint64_t *words = page;
-	uint64_t hash = 0;
-
-	for (unsigned int i = 0; i < PAGE / sizeof(*words); i++)
-		hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15 + (hash >> 29);
-	return hash;
-}
-
-static int compare_pages(const void *a, const void *b)
-{
-	uint64_t one = *(const uint64_t *)a, other = *(const uint64_t *)b;
-
-	return (one > other) - (one < other);
-}
-
-/*
- * By what the page holds and not by its address: QEMU translates a page once
- * for all processes that have it.
- */
-static uint64_t place_of(const struct qemu_plugin_insn *insn)
-{
-	uintptr_t at = (uintptr_t)qemu_plugin_insn_haddr(insn);
-	uint64_t hash;
-	const struct page *found;
-
-	if (!at)
-		return NOWHERE;
-	hash = hash_of((void *)(at & -PAGE));
-	found = bsearch(&hash, p.pages, p.nr_pages, sizeof(*p.pages),
-			compare_pages);
-	return found ? found->place + at % PAGE : NOWHERE;
-}
-
-static const struct range *find_range(const struct qemu_plugin_insn *insn,
-				      bool *start)
-{
-	uint64_t at = qemu_plugin_insn_vaddr(insn);
-	const struct range *none = &unknown[at >> 63 ? UNKNOWN_KERNEL :
-						       UNKNOWN_USER];
-	size_t low = 0, high = p.nr_ranges;
-
-	if (!(at >> 63))
-		at = place_of(insn);
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (p.ranges[middle].end <= at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == p.nr_ranges || at < p.ranges[low].start || at == NOWHERE)
-		return none;
-	*start = at == p.ranges[low].start && p.ranges[low].flags & ENTRY;
-	return &p.ranges[low];
 }
 
 static bool is_mark(const struct qemu_plugin_insn *insn)
@@ -455,7 +341,7 @@ static const struct range *count(struct qemu_plugin_insn *insn,
 		p.score, offsetof(struct counters, function)
 	};
 	bool start = false;
-	const struct range *range = find_range(insn, &start);
+	const struct range *range = ranges_find(insn, &start);
 
 	if (range != before)
 		qemu_plugin_register_vcpu_insn_exec_cond_cb(
@@ -484,61 +370,17 @@ static void instrument(uint64_t id, struct qemu_plugin_tb *tb)
 	}
 }
 
-/* the pages of programs and libraries from which they execute */
-static void read_code(void)
-{
-	FILE *file = open_file("code", "r");
-	static uint64_t page[PAGE / sizeof(uint64_t)];
-	size_t room = 0;
-
-	for (p.nr_pages = 0; fread(page, sizeof(page), 1, file); p.nr_pages++) {
-		if (p.nr_pages == room) {
-			room = room ? 2 * room : 1024;
-			p.pages = room_for(p.pages, room, sizeof(*p.pages));
-		}
-		p.pages[p.nr_pages] = (struct page) {
-			hash_of(page), p.nr_pages * PAGE
-		};
-	}
-	fclose(file);
-	qsort(p.pages, p.nr_pages, sizeof(*p.pages), compare_pages);
-}
-
-/* sorted lines: START END FUNCTION FLAGS */
-static void read_functions(void)
-{
-	FILE *file = open_file("functions", "r");
-	struct range each;
-	size_t room = 0;
-
-	p.nr_ranges = 0;
-	p.has_begin = false;
-	while (fscanf(file, "%" SCNx64 " %" SCNx64 " %u %u\n", &each.start,
-		      &each.end, &each.function, &each.flags) == 4) {
-		if (p.nr_ranges == room) {
-			room = room ? 2 * room : 1 << 16;
-			p.ranges = room_for(p.ranges, room, sizeof(*p.ranges));
-		}
-		p.has_begin |= each.flags & BEGIN;
-		p.ranges[p.nr_ranges++] = each;
-	}
-	if (!feof(file))
-		fail("%s/functions: line %zu is none", p.dir, p.nr_ranges + 1);
-	fclose(file);
-}
-
 static void begin(uint64_t id)
 {
-	read_code();
-	read_functions();
-	if (unlink(path_of("functions")))
-		fail("%s: %s", path_of("functions"), strerror(errno));
+	p.has_begin = ranges_read();
+	if (unlink(insn_path("functions")))
+		insn_fail("%s: %s", insn_path("functions"), strerror(errno));
 	free(p.nodes);
 	free(p.hash);
 	p.nodes = calloc(MAX_NODES, sizeof(*p.nodes));
 	p.hash = calloc(HASH_NODES, sizeof(*p.hash));
 	if (!p.nodes || !p.hash)
-		fail("no memory for %u stacks", MAX_NODES);
+		insn_fail("no memory for %u stacks", MAX_NODES);
 	for (uint32_t i = ROOT; i <= PROGRAMS; i++)
 		p.nodes[i] = (struct node) { .parent = ROOT, .function = i };
 	p.nr_nodes = PROGRAMS + 1;
@@ -561,28 +403,28 @@ static void write_counts(void)
 	char name[32];
 	FILE *file;
 
-	charge();
+	charge(0);
 	snprintf(name, sizeof(name), "count.%u", ++p.marks);
-	file = open_file(name, "w");
+	file = insn_open(name, "w");
 	fprintf(file, "%" PRIu64 "\n", p.counted);
 	for (uint32_t i = ROOT; i < p.nr_nodes; i++)
 		fprintf(file, "%u %u %" PRIu64 " %" PRIu64 "\n",
 			p.nodes[i].parent, p.nodes[i].function,
 			p.nodes[i].instructions, p.nodes[i].calls);
 	if (fclose(file))
-		fail("%s/%s: %s", p.dir, name, strerror(errno));
+		insn_fail("%s: %s", insn_path(name), strerror(errno));
 }
 
 static void mark(unsigned int vcpu, void *id)
 {
 	(void)vcpu;
 	/* what was translated before must be translated anew */
-	if (!access(path_of("functions"), F_OK))
+	if (!access(insn_path("functions"), F_OK))
 		qemu_plugin_reset((uintptr_t)id, begin);
 	else if (p.nodes)
 		write_counts();
 	else
-		fail("%s: %s", path_of("functions"), strerror(errno));
+		insn_fail("%s: %s", insn_path("functions"), strerror(errno));
 }
 
 EXPORT int qemu_plugin_install(uint64_t id, const struct qemu_info_t *info,
@@ -590,8 +432,8 @@ EXPORT int qemu_plugin_install(uint64_t id, const struct qemu_info_t *info,
 {
 	(void)info;
 	if (argc != 1 || strncmp(argv[0], "dir=", 4))
-		fail("takes dir=DIRECTORY and nothing else");
-	p.dir = argv[0] + 4;
+		insn_fail("takes dir=DIRECTORY and nothing else");
+	insn_dir(argv[0] + 4);
 	p.score = qemu_plugin_scoreboard_new(sizeof(struct counters));
 	qemu_plugin_register_vcpu_init_cb(id, find_registers);
 	qemu_plugin_register_vcpu_tb_trans_cb(id, instrument);

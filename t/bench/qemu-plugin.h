@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What insn-plugin.c takes of QEMU's interface for plugins, version 4 (QEMU
- * 9.1 and newer).  Debian has no package with QEMU's own header.
+ * What insn-plugin takes of QEMU's interface for plugins, version 4 (QEMU
+ * 9.2 and newer).  Debian has no package with QEMU's own header.
  */
 #ifndef QEMU_PLUGIN_H
 #define QEMU_PLUGIN_H
@@ -95,6 +95,8 @@ struct qemu_plugin_scoreboard *qemu_plugin_scoreboard_new(size_t size);
 void *qemu_plugin_scoreboard_find(struct qemu_plugin_scoreboard *score,
 				  unsigned int vcpu);
 struct g_array *qemu_plugin_get_registers(void);
+bool qemu_plugin_read_memory_vaddr(uint64_t address, struct g_byte_array *to,
+				   size_t len);
 int qemu_plugin_read_register(struct qemu_plugin_register *handle,
 			      struct g_byte_array *to);
 

@@ -55,13 +55,20 @@ function asks		/* 3 + 10 * 4 + 2 */
 	ret
 finish asks
 
-function thread_main		/* 8 */
+function faults		/* 3, of which two are begun twice: nothing is counted twice */
+	incb one(%rip)
+	incb other(%rip)
+	ret
+finish faults
+
+function thread_main		/* 9 */
 	call leaf
 	call calls_at_once
 	call jumps
 	mov $5, %edi
 	call recursive
 	call asks
+	call faults
 	call leaf
 	ret
 finish thread_main
@@ -72,6 +79,13 @@ function _start
 	xor %edi, %edi
 	syscall
 finish _start
+
+	.bss
+	.balign 4096
+one:
+	.skip 4096
+other:
+	.skip 4096
 
 /* valgrind reads symbols only of what has data */
 	.data
