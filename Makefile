@@ -3,6 +3,7 @@
 # make          the engine, build/io_uring_pi.so, and a fio that loads it
 # make bench    what PI costs against plain io_uring, in a guest
 # make bench DEV=/dev/nvme0n1 [ALLOW_WRITE=/dev/nvme0n1]   ... on a drive
+# make demo     a bit flips on the media, and protection information finds it, in a guest
 # make kernel   the lab kernel, which takes every attribute layout (scripts/kernel)
 # make lab      what each layout of the PI attribute costs, in a guest with the lab kernel
 # make lab DEV=/dev/nvme0n1 [ALLOW_WRITE=/dev/nvme0n1]   ... on a drive, in time
@@ -313,6 +314,9 @@ bench: $(B)/io_uring_pi.so $(TOOLS)
 		--out $(B)/report --history $(B)/bench-history.jsonl $(if $(DEV),--dut $(DEV) \
 		$(if $(ALLOW_WRITE),--allow-write $(ALLOW_WRITE)),--guest)
 
+demo: $(ENGINE) $(TOOLS) $(B)/t/pi-poke
+	@PI_FIO="$(FIO)/fio" PI_ENGINE="$(ENGINE)" scripts/demo
+
 lab: $(B)/io_uring_pi.so $(TOOLS) $(if $(DEV),,kernel)
 	@scripts/pi-bench lab --fio $(FIO)/fio --engine $(B)/io_uring_pi.so --out $(B)/lab $(if $(DEV),--dut $(DEV) \
 		$(if $(ALLOW_WRITE),--allow-write $(ALLOW_WRITE)))
@@ -376,4 +380,4 @@ distclean:
 -include $(LIB_OBJ:.o=.d) $(ENGINE_OBJ:.o=.d)
 
 
-.PHONY: all deps fuzz fuzzers fuzz-deps kernel check test test-distros test-long test-fio faults soak bench lab perf perf-host install uninstall deb clean distclean FORCE
+.PHONY: all deps fuzz fuzzers fuzz-deps kernel check test test-distros test-long test-fio faults soak bench demo lab perf perf-host install uninstall deb clean distclean FORCE

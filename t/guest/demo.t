@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""make demo: ends well, says who found the damage and where, and prints each command that it runs; without damage it fails."""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.tap import BUILD, FIO, ROOT, ok, run  # noqa: E402
+
+
+def demo(**environment):
+    return subprocess.run([ROOT / 'scripts/demo'], env={**os.environ, 'PI_FIO': str(FIO), **environment}, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def test():
+    done = demo()
+    ok(done.returncode == 0, 'it ends well', done.stdout)
+    for finder in ('device', 'host'):
+        ok(re.search(rf'block 37 \(6 of 8 in the read at offset 131072\): guard expected \S+ found \S+ by the {finder}', done.stdout),
+           f'the {finder} names the block and the tag', done.stdout)
+    ok('>ata-`recious-dat<' in done.stdout and '>a-precious-data-<' in done.stdout, 'the damaged byte is seen among its neighbours',
+       done.stdout)
+    commands = re.findall(r'^\$ ((?:.*\\\n)*.*)', done.stdout, re.M)
+    steps = re.findall(r'^(\d)\. ', done.stdout, re.M)
+    ok(steps == list('12345678') and len(commands) == done.stdout.count('(exit status ') + 1, 'each command stands before what it says',
+       commands)
+    for word in ('/pi-info ', '/pi-poke ', '--rw=write', '--rw=read', '--pi_verify=device', '--pi_verify=host', 'od '):
+        ok(any(word in command for command in commands), f'one has {word.strip()}', commands)
+
+    with tempfile.TemporaryDirectory(dir=BUILD) as directory:
+        # a fio that reads nothing, and so finds nothing
+        blind = Path(directory, 'fio')
+        blind.write_text(f'#!/bin/sh\ncase "$*" in *rw=read*) echo io_uring_pi: nothing; exit 0; esac\nexec {FIO} "$@"\n')
+        blind.chmod(0o755)
+        done = demo(PI_FIO=str(blind))
+    ok(done.returncode == 1 and 'the damage was not found' in done.stdout, 'where nobody finds it, the demo fails', done.stdout)
+
+
+run(test)
