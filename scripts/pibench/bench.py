@@ -59,7 +59,6 @@ def chosen_cells(options, tools):
     return found
 
 
-
 def specs(host, options, tools, more):
     """({spec: disks}, what the guest is)"""
     more |= {"tools": tools, "rounds": options.rounds or ROUNDS, "cells": tuple(cell.name for cell in chosen_cells(options, tools))}

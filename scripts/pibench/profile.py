@@ -15,6 +15,7 @@ HOST = "host"
 # a smaller difference of a function, in instructions an I/O, is none
 LEAST = 0.5
 
+
 @dataclasses.dataclass
 class Node:
     """A function as called from one stack; instructions are its own, without those of what it calls."""

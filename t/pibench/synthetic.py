@@ -95,7 +95,7 @@ def compared(out, chosen, slower=0.0, mode=cells.INSTRUCTIONS, boots=3, rounds=1
     out.mkdir(parents=True, exist_ok=True)
     rng = random.Random(seed)
     results.save_json(out / "env.json", {"command": "scripts/pi-bench compare OLD NEW --guest", "kind": "compare",
-                                          "compare": {"old": "a", "new": "b"}})  # fmt: skip
+                                         "compare": {"old": "a", "new": "b"}})  # fmt: skip
     for boot in range(1, boots + 1):
         for number in range(rounds + 1):
             for cell in chosen:
