@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from lib.tap import BUILD, main, ok, passes, pi, plain_read  # noqa: E402
+from lib.tap import BUILD, main, ok, passes, pi, plain_read, refuses  # noqa: E402
 
 FORMATS = ['4096+8', '512+8']
 AT_LEAST = 650
@@ -29,6 +29,13 @@ def seed(device):
     ok(done.returncode == 0, 'a seed of 45 bits outlives a retry', done.stderr)
 
 
+def zeros(device):
+    """Reads of null_blk return tuples, for the kernel to verify or for the engine; the application tag is zero."""
+    ok(plain_read(device, offset=12288) == 0, 'null_blk: the kernel finds the tuples of zeros good')
+    passes(pi(device, rw='randread', bs='12k', size='12m', iodepth=8, apptag=0, fixedmd=True), 'null_blk: so does the engine', read=1024)
+    refuses(pi(device, rw='read', bs='4k', size='2m', apptag=1), 'null_blk: they are looked at', 'block 0 ', 'application tag')
+
+
 def test(*devices):
     seed(devices[2])
     for name, device in zip(FORMATS, devices):
@@ -36,9 +43,11 @@ def test(*devices):
         passes(pi(device, rw='randwrite', bs='8k', size='2m', iodepth=8, verify='crc32c'),
                f'{name}: the merged layout works as ever', write=256, read=256)
         ok(plain_read(device) == 0, f'{name}: the kernel agrees')
+    zeros(devices[-1])
     for rw in ('read', 'write'):
-        passes(pi(devices[-1], rw=rw, bs='4k', size='2m', iodepth=8, pi_verify='none'), f'null_blk with metadata: {rw}',
+        passes(pi(devices[-2], rw=rw, bs='4k', size='2m', iodepth=8, pi_verify='none'), f'null_blk with metadata: {rw}',
                **{rw: 512})
 
 
-main(test, ['--kernel', 'lab', *(word for name in [*FORMATS, '512+16,guard=crc64', 'null_blk:4096+8'] for word in ('--disk', name))])
+main(test, ['--kernel', 'lab', *(word for name in [*FORMATS, '512+16,guard=crc64', 'null_blk:4096+8', 'null_blk:4096+8,zeros']
+                               for word in ('--disk', name))])
