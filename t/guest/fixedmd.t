@@ -7,25 +7,30 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib.formats import KINDS  # noqa: E402
-from lib.tap import main, ok, passes, pi, plain_read, poke, refuses  # noqa: E402
+from lib.layouts import fio  # noqa: E402
+from lib.tap import main, ok, plain_read, poke  # noqa: E402
 
 SIZE = 512 << 10
-ELSEWHERE = {'size': SIZE, 'iodepth': 16}
-COMMON = {**ELSEWHERE, 'fixedmd': True}
+ELSEWHERE = [f'size={SIZE}', 'iodepth=16']
+COMMON = [*ELSEWHERE, 'fixedmd']
 WAYS = {
-    'as it comes': {},
-    'fixed buffers': {'fixedbufs': True},
-    'all registered': {'fixedbufs': True, 'registerfiles': True},
-    'vectors of two': {'nonvectored': 0, 'pi_iovec': 4096},
-    'SQPOLL': {'sqthread_poll': True},
-    'forced async': {'force_async': 3},
-    'pi_mix': {'pi_mix': 50, 'apptag': 0},
-    'depth 1024': {'iodepth': 1024, 'bs': '4k'},
+    'as it comes': [],
+    'fixed buffers': ['fixedbufs'],
+    'all registered': ['fixedbufs', 'registerfiles'],
+    'vectors of two': ['nonvectored=0', 'pi_iovec=4096'],
+    'SQPOLL': ['sqthread_poll'],
+    'forced async': ['force_async=3'],
+    'pi_mix': ['pi_mix=50', 'apptag=0'],
+    'depth 1024': ['iodepth=1024', 'bs=4k'],
 }
+# a job that has found them all has an error, and the status of the run says whether it has
+FAULTS = 'pi_inject_expect=1'
+# a wrong tag each, in I/Os of their own
+WRONG = {'guard': 37, 'application tag': 70, 'reference tag': 101}
 
 
 def tags(name):
-    """Of a format: the tag, a byte of it in the metadata, and whether the device checks it."""
+    """Of a format: the tag, and a byte of it in the metadata."""
     base, options = name.split(',')[0], name.split(',')[1:]
     size = int(base.split('+')[1])
     wide = 'guard=crc64' in options
@@ -37,39 +42,67 @@ def tags(name):
     return found
 
 
+def lines(done):
+    return [line for line in done.stderr.splitlines() if 'io_uring_pi:' in line]
+
+
+def all_pass(name, device, jobs):
+    """One run of several jobs; {job: (options, writes, reads)}, or None for as many as there are."""
+    done, ran = fio(device, {job: options for job, (options, *_) in jobs.items()})
+    for job, (_, *expected) in jobs.items():
+        ios = [ran[job][way]['total_ios'] for way in ('write', 'read')] if job in ran else [0, 0]
+        good = job in ran and (not ran[job]['error'] or FAULTS in jobs[job][0]) and sum(ios) > 0 and all(
+            count is None or count == had for count, had in zip(expected, ios))
+        ok(good, f'{name}: {job}', ios, expected, done.stderr)
+    ok(done.returncode == 0 and not lines(done), f'{name}: without a word', f'status {done.returncode}', done.stderr)
+
+
+def wrong_tags(name, device):
+    """Each is found, as what it is, by whoever looks."""
+    found = tags(name)
+    for tag, byte in found.items():
+        poke(device, WRONG[tag], ('md', byte, 0x40))
+    jobs = {verify: ['rw=read', 'bs=16k', f'pi_verify={verify}', 'continue_on_error=verify', *COMMON] for verify in ('host', 'device')}
+    done, ran = fio(device, jobs)
+    said = lines(done)
+    for verify in jobs:
+        for tag in found:
+            mine = [line for line in said if f'block {WRONG[tag]} ' in line and tag in line and f'by the {verify}' in line]
+            ok(len(mine) == 1, f'{name}: a wrong {tag}, {verify}', mine, done.stderr)
+    ok(len(said) == 2 * len(found) and all(ran[verify]['total_err'] == len(found) for verify in jobs), f'{name}: and nothing else',
+       done.stderr)
+    for tag, byte in found.items():
+        poke(device, WRONG[tag], ('md', byte, 0x40))
+
+
 def round_trip(name, device):
-    passes(pi(device, rw='randwrite', bs='16k', verify='crc32c', **COMMON), f'{name}: write and verify', write=SIZE >> 14,
-           read=SIZE >> 14)
-    ok(plain_read(device) == 0, f'{name}: the kernel verifies it too')
-    passes(pi(device, rw='randread', bs='4k', **ELSEWHERE), f'{name}: and metadata from elsewhere',
-           read=SIZE >> 12)
-    passes(pi(device, rw='write', bs='64k', **ELSEWHERE), f'{name}: written from elsewhere',
-           write=SIZE >> 16)
-    passes(pi(device, rw='randread', bs='4k', **COMMON), f'{name}: read', read=SIZE >> 12)
-    passes(pi(device, rw='randwrite', bssplit='4k/50:12k/30:128k/20', verify='md5', pi_reftag=0x1234567, **COMMON),
-           f'{name}: mixed sizes and another reference tag')
+    all_pass(name, device, {
+        'write and verify': (['rw=randwrite', 'bs=16k', 'verify=crc32c', *COMMON], SIZE >> 14, SIZE >> 14),
+        'and metadata from elsewhere': (['rw=randread', 'bs=4k', *ELSEWHERE], 0, SIZE >> 12),
+        'written from elsewhere': (['rw=write', 'bs=64k', *ELSEWHERE], SIZE >> 16, 0),
+        'read': (['rw=randread', 'bs=4k', *COMMON], 0, SIZE >> 12),
+        'mixed sizes and another reference tag': (
+            ['rw=randwrite', 'bssplit=4k/50:12k/30:128k/20', 'verify=md5', 'pi_reftag=0x1234567', *COMMON], None, None),
+        'write': (['rw=write', 'bs=64k', *COMMON], SIZE >> 16, 0)})
+    ok(plain_read(device, length=SIZE) == 0, f'{name}: the kernel verifies it too')
     # the first has no tuple, and a bad one cannot be written to the second
     if 'type=0' in name or 'scsi' in name:
         return
-    passes(pi(device, rw='write', bs='64k', **COMMON), f'{name}: write', write=SIZE >> 16)
-    for tag, byte in tags(name).items():
-        poke(device, 37, ('md', byte, 0x40))
-        for verify in ('host', 'device'):
-            refuses(pi(device, rw='read', bs='16k', pi_verify=verify, **COMMON), f'{name}: a wrong {tag}, {verify}',
-                    'block 37 ', tag, f'by the {verify}')
-        poke(device, 37, ('md', byte, 0x40))
-    options = {'pi_opaque': 'pattern'} if '+64' in name else {}
-    passes(pi(device, rw='write', bs='64k', apptag=1, randseed=1, **COMMON, **options), f'{name}: fill', write=SIZE >> 16)
-    run = pi(device, rw='randwrite', bs='16k', verify='null', apptag=2, randseed=2, refill_buffers=1, pi_inject='all',
-             pi_inject_rate=20, pi_inject_expect=1, **COMMON, **options)
-    ok(run.status == 0 and not run.lines(), f'{name}: faults of every kind are found', run)
+    wrong_tags(name, device)
+    options = ['pi_opaque=pattern'] if '+64' in name else []
+    all_pass(name, device, {
+        'fill': (['rw=write', 'bs=64k', 'apptag=1', 'randseed=1', *COMMON, *options], SIZE >> 16, 0),
+        'faults of every kind are found': (
+            ['rw=randwrite', 'bs=16k', 'verify=null', 'apptag=2', 'randseed=2', 'refill_buffers=1', 'pi_inject=all', 'pi_inject_rate=20',
+             FAULTS, *COMMON, *options], None, None)})
 
 
 def ways(device):
+    jobs = {}
     for way, options in WAYS.items():
-        job = {**COMMON, 'bs': '8k', **options}
-        passes(pi(device, rw='randwrite', verify='crc32c', **job), f'{way}: write and verify')
-        passes(pi(device, rw='randread', **job), f'{way}: read')
+        jobs[f'{way}: write and verify'] = ['rw=randwrite', 'verify=crc32c', *COMMON, 'bs=8k', *options], None, None
+        jobs[f'{way}: read'] = ['rw=randread', *COMMON, 'bs=8k', *options], 0, None
+    all_pass('4096+8', device, jobs)
 
 
 def retries(name, device):
@@ -77,9 +110,10 @@ def retries(name, device):
     queue = Path('/sys/block', os.path.basename(device), 'queue')
     before = (queue / 'nr_requests').read_text()
     (queue / 'nr_requests').write_text('4')
-    for bs, options in (('4k', {'iodepth': 256}), ('1m', {}), ('4m', {'iodepth': 4}), ('1m', {'fixedbufs': True})):
-        passes(pi(device, rw='randwrite', bs=bs, verify='crc32c', **{**COMMON, 'size': 8 << 20, **options}),
-               f'{name}: bs={bs} {options}, more than there are requests')
+    sizes = {'4k': ['iodepth=256'], '1m': [], '4m': ['iodepth=4'], '1m, fixed buffers': ['fixedbufs']}
+    all_pass(f'{name}, more than there are requests', device, {
+        f'bs={bs}': (['rw=randwrite', f'bs={bs.partition(",")[0]}', 'verify=crc32c', *COMMON, 'size=8m', *options], None, None)
+        for bs, options in sizes.items()})
     ok(plain_read(device) == 0, f'{name}: the kernel agrees after that')
     (queue / 'nr_requests').write_text(before)
 
@@ -93,9 +127,9 @@ def test(*devices):
     scsi = devices[-1]
     round_trip('scsi 512+8', scsi)
     retries('scsi 512+8', scsi)
-    whole = ':'.join(devices[:-1])
-    passes(pi(whole, rw='randwrite', bs='8k', nrfiles=len(KINDS), verify='crc32c', fixedbufs=True,
-              **{**COMMON, 'size': len(KINDS) * SIZE}), 'one job on every format at once')
+    all_pass('one job on every format at once', ':'.join(devices[:-1]), {
+        'write and verify': (['rw=randwrite', 'bs=8k', f'nrfiles={len(KINDS)}', 'verify=crc32c', 'fixedbufs', *COMMON,
+                              f'size={len(KINDS) * SIZE}'], None, None)})
 
 
 main(test, ['--kernel', 'lab', '--smp', '2',
