@@ -26,7 +26,7 @@ def specs(options, tools, more):
         PLAIN: ({"mode": cells.INSTRUCTIONS, "nopi": "PI_DISK0"}, ["null_blk:4096"]),
         GROWN: ({"mode": cells.INSTRUCTIONS, "nopi": "PI_DISK0"}, ["null_blk:4096"]),
         JOBS: ({"mode": cells.CPU, "nopi": "PI_DISK0"}, ["null_blk:4096"]),
-        REGISTERED: ({"mode": cells.CPU, "pi": "PI_DISK0", "kernel": LAB}, ["4096+8"]),
+        REGISTERED: ({"mode": cells.INSTRUCTIONS, "pi": "PI_DISK0", "kernel": LAB}, ["null_blk:4096+8,zeros"]),
     }
     found = {}
     if chosen := names(options, tools, HOST):

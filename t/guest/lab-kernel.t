@@ -49,5 +49,5 @@ def test(*devices):
                **{rw: 512})
 
 
-main(test, ['--kernel', 'lab', *(word for name in [*FORMATS, '512+16,guard=crc64', 'null_blk:4096+8', 'null_blk:4096+8,zeros']
-                               for word in ('--disk', name))])
+DISKS = [*FORMATS, '512+16,guard=crc64', 'null_blk:4096+8', 'null_blk:4096+8,zeros']
+main(test, ['--kernel', 'lab', *(word for name in DISKS for word in ('--disk', name))])

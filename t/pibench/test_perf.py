@@ -16,12 +16,14 @@ COSTS = {
 }  # fmt: skip
 MB = 1 << 20
 MODES = {perf.PLAIN: cells.INSTRUCTIONS, perf.GROWN: cells.INSTRUCTIONS, perf.PI: cells.CPU, perf.JOBS: cells.CPU,
-         perf.REGISTERED: cells.CPU}  # fmt: skip
+         perf.REGISTERED: cells.INSTRUCTIONS}  # fmt: skip
 AT = "4 KiB random {}, depth {}"
 
 
-def cost_of(cell):
-    return 10000 if cell.workload.buffers == cells.REGISTERED else COSTS.get(cell.arm.name, 13000)
+def cost_of(name, cell):
+    if name == perf.REGISTERED and cell.arm.name == perfreport.INDIRECT:
+        return {"read": 8000, "write": 11000}[cell.workload.direction]
+    return COSTS.get(cell.arm.name, 13000)
 
 
 def matrix(name):
@@ -39,7 +41,7 @@ class Report(test_device.Machine):
     def write(self, change=lambda session, cell, cost: cost, also=(), took=(500, 510), rounds=3):
         """A report of made-up runs: (text, status)."""
         records = [
-            run(name, mode, cell, number, change(name, cell, cost_of(cell)) * (1 + number / 1000))
+            run(name, mode, cell, number, change(name, cell, cost_of(name, cell)) * (1 + number / 1000))
             for name, mode in MODES.items() for cell in matrix(name) for number in range(rounds + 1)
         ]  # fmt: skip
         for arm, ms in zip((perfreport.THEIRS, perfreport.OURS), took, strict=True):
