@@ -133,6 +133,7 @@ void pi_command_turn(struct pi_io *io, enum pi_command command,
 	cmd->opcode = kind->opcode;
 	cmd->cdw12 = (cmd->cdw12 & kind->cdw12) | CDW12(control);
 	if (command == PI_COMMAND_UNCOR) {
+		cmd->cdw2 = 0;
 		cmd->cdw3 = 0;
 		cmd->cdw14 = 0;
 		cmd->cdw15 = 0;

@@ -78,7 +78,8 @@ int pi_command_probe(int fd, struct pi_command_support *support,
  * pi_command_turn() - make another command of a read or write
  * @io:		that pi_nvme_rw() has filled
  * @command:	which, not PI_COMMAND_RW
- * @control:	libnvme's NVME_IO_PRINFO_PRACT and NVME_IO_DEAC, to be added
+ * @control:	libnvme's NVME_IO_PRINFO_PRACT, NVME_IO_STC and NVME_IO_DEAC, to
+ *		be added
  *
  * NVM Command Set 1.0: Compare 3.2.1, Verify 3.2.5, Write Uncorrectable 3.2.7,
  * Write Zeroes 3.2.8.  The latter three transfer nothing.  PRCHK is kept where

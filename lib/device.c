@@ -182,6 +182,7 @@ static int probe_namespace(const char *sysfs, const struct stat *st, int fd,
 	dev->format = ns.format;
 	dev->nsid = ns.nsid;
 	dev->any_ref = ns.any_ref;
+	dev->reads_check_storage = ns.reads_check_storage;
 	dev->intervals = ns.blocks;
 	disk = block_dir(sysfs, st, fd);
 	dev->max_bytes = max_command(disk, &dev->format);

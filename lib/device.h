@@ -21,6 +21,7 @@
  *		block device
  * @any_ref:	reference tags may begin with any number: type 2, with the
  *		command in the application's hands
+ * @reads_check_storage: likewise, commands that read check storage tags
  * @polls:	a character device's completions can be polled for
  * @stacked:	it lies on other devices, with numbers of their own
  */
@@ -32,6 +33,7 @@ struct pi_device {
 	uint64_t max_md;
 	uint32_t nsid;
 	bool any_ref;
+	bool reads_check_storage;
 	bool polls;
 	bool stacked;
 };

@@ -26,6 +26,13 @@ static bool ref_checked(const struct pi_format *format,
 	return format->guard->pi_size && t->ref_check;
 }
 
+static bool storage_checked(const struct pi_format *format,
+			    const struct pi_tuple *t)
+{
+	(void)format;
+	return t->storage_check || t->top_check;
+}
+
 static bool pattern_checked(const struct pi_format *format,
 			    const struct pi_tuple *t)
 {
@@ -65,6 +72,12 @@ static bool as_ref(const struct pi_tuple *t, enum pi_tag tag)
 {
 	(void)t;
 	return tag == PI_TAG_REF;
+}
+
+static bool as_storage(const struct pi_tuple *t, enum pi_tag tag)
+{
+	(void)t;
+	return tag == PI_TAG_STORAGE;
 }
 
 static bool as_opaque(const struct pi_tuple *t, enum pi_tag tag)
@@ -141,15 +154,32 @@ static bool own(const struct pi_fault_block *block, uint64_t tag)
 static bool flip_ref(const struct pi_fault_block *block, uint64_t random)
 {
 	const struct pi_tuple *t = block->tuple;
-	const unsigned int bits = block->format->guard->ref_size * 8;
+	const unsigned int bits = pi_format_ref_bits(block->format);
 	const uint64_t tag = t->ref_varies ? block->tag & t->ref_varies :
 					     pi_tuple_ref(t, block->md);
-	uint64_t flipped;
 
-	do
-		flipped = tag ^ 1ULL << random++ % bits;
-	while (t->ref_varies && own(block, flipped));
-	pi_tuple_set_ref(t, block->md, flipped);
+	/* beside a storage tag there may be few of them */
+	for (unsigned int tries = 0; tries < bits; tries++) {
+		const uint64_t flipped = tag ^ 1ULL << random++ % bits;
+
+		if (t->ref_varies && own(block, flipped))
+			continue;
+		pi_tuple_set_ref(t, block->md, flipped);
+		return true;
+	}
+	return false;
+}
+
+/* one that the device's mask lets it compare */
+static bool flip_storage(const struct pi_fault_block *block, uint64_t random)
+{
+	const struct pi_format *format = block->format;
+	uint8_t *field = guard_of(block) + format->guard->guard_size + 2;
+	unsigned int bit = random % format->storage_bits;
+
+	while (!(format->storage_mask >> bit & 1))
+		bit = (bit + 1) % format->storage_bits;
+	flip(field, format->guard->ref_size, pi_format_ref_bits(format) + bit);
 	return true;
 }
 
@@ -278,6 +308,13 @@ const struct pi_fault_kind pi_fault_kinds[PI_NR_FAULT_KINDS] = {
 		.visible	= guard_checked,
 		.shows_as	= as_guard,
 		.apply		= tear,
+	},
+	[PI_FAULT_STORTAG] = {
+		.name		= "stortag",
+		.places		= EITHER_WAY,
+		.visible	= storage_checked,
+		.shows_as	= as_storage,
+		.apply		= flip_storage,
 	},
 };
 

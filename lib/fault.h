@@ -19,6 +19,7 @@
  * @PI_FAULT_MISPLACE:	the tuple of a block meant for another place
  * @PI_FAULT_DROP:	the block and metadata that were there before
  * @PI_FAULT_TEAR:	the second half of the data is the old one
+ * @PI_FAULT_STORTAG:	a bit of the storage tag
  * @PI_NR_FAULT_KINDS:	how many rows
  */
 enum pi_fault_id {
@@ -30,6 +31,7 @@ enum pi_fault_id {
 	PI_FAULT_MISPLACE,
 	PI_FAULT_DROP,
 	PI_FAULT_TEAR,
+	PI_FAULT_STORTAG,
 	PI_NR_FAULT_KINDS,
 };
 

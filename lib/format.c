@@ -5,7 +5,7 @@
 
 #include "format.h"
 
-static int format_check(struct pi_format *format, struct pi_reason *reason)
+int pi_format_check(struct pi_format *format, struct pi_reason *reason)
 {
 	uint32_t interval = format->interval;
 	unsigned int pi_size = format->guard->pi_size;
@@ -14,6 +14,12 @@ static int format_check(struct pi_format *format, struct pi_reason *reason)
 		return pi_reason_set(reason, -EOPNOTSUPP,
 			"protection interval of %u bytes is not a power of two from 512 on; use pi_layout=none",
 			interval);
+	if (format->storage_bits < format->guard->storage_min ||
+	    format->storage_bits > format->guard->storage_max)
+		return pi_reason_set(reason, -EOPNOTSUPP,
+			"a storage tag of %u bits, which beside a guard of kind %s has %u to %u; format it with another LBA format",
+			format->storage_bits, format->guard->name,
+			format->guard->storage_min, format->guard->storage_max);
 	if (format->pi_offset + pi_size > format->md_size)
 		return pi_reason_set(reason, -EOPNOTSUPP,
 			"a %u-byte tuple at offset %u does not fit in %u bytes of metadata; use pi_layout=none",
@@ -23,6 +29,7 @@ static int format_check(struct pi_format *format, struct pi_reason *reason)
 			"%s over %u bytes of metadata before the tuple is not defined; use pi_layout=none",
 			format->guard->name, format->pi_offset);
 
+	format->storage_mask &= pi_low_bits(format->storage_bits);
 	format->shift = __builtin_ctz(interval);
 	return 0;
 }
@@ -67,7 +74,7 @@ int pi_format_from_cap(struct pi_format *format, const struct pi_uapi_cap *cap,
 		format->pi_offset = 0;
 		format->type = 3;
 	}
-	return format_check(format, reason);
+	return pi_format_check(format, reason);
 }
 
 int pi_format_from_profile(struct pi_format *format, const char *profile,
@@ -90,13 +97,14 @@ int pi_format_from_profile(struct pi_format *format, const char *profile,
 	};
 	if (!pi_first && guard->pi_size && md_size >= guard->pi_size)
 		format->pi_offset = md_size - guard->pi_size;
-	return format_check(format, reason);
+	return pi_format_check(format, reason);
 }
 
 void pi_format_name(const struct pi_format *format, char *buf, size_t size)
 {
 	const char *extended = format->extended ? " extended" : "";
 	const char *place = "";
+	char storage[32] = "";
 
 	if (!format->guard->pi_size) {
 		snprintf(buf, size, "%u+%u%s without PI", format->interval,
@@ -107,7 +115,10 @@ void pi_format_name(const struct pi_format *format, char *buf, size_t size)
 		place = !format->pi_offset ? " first" :
 			format->pi_offset + format->guard->pi_size ==
 			format->md_size ? " last" : " inside";
-	snprintf(buf, size, "%u+%u%s type %u %s%s", format->interval,
+	if (format->storage_bits)
+		snprintf(storage, sizeof(storage), ", %u-bit storage tag",
+			 format->storage_bits);
+	snprintf(buf, size, "%u+%u%s type %u %s%s%s", format->interval,
 		 format->md_size, extended, format->type, format->guard->name,
-		 place);
+		 place, storage);
 }

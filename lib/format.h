@@ -21,6 +21,8 @@
  * @type:	1 (type 2 is the same to Linux: reference tags count from the
  *		first block) or 3 (the reference tag is the application's);
  *		3 where there is no tuple
+ * @storage_bits: of the storage tag; the reference tag has the rest
+ * @storage_mask: bits of it that the device compares
  * @extended:	the metadata of an interval follows its data in the same
  *		buffer (extended LBA), and is not in one of its own
  */
@@ -31,8 +33,19 @@ struct pi_format {
 	uint16_t pi_offset;
 	uint8_t shift;
 	uint8_t type;
+	uint8_t storage_bits;
+	uint64_t storage_mask;
 	bool extended;
 };
+
+/**
+ * pi_format_check() - whether a format can be, and the rest of what it takes
+ * @format:	with all but @shift, which is set; @storage_mask is cut
+ * @reason:	says why not
+ *
+ * Return: 0, or -EOPNOTSUPP with a @reason.
+ */
+int pi_format_check(struct pi_format *format, struct pi_reason *reason);
 
 /**
  * pi_format_from_cap() - format from what FS_IOC_GETLBMD_CAP says
@@ -62,13 +75,36 @@ int pi_format_from_profile(struct pi_format *format, const char *profile,
 			   struct pi_reason *reason);
 
 /**
- * pi_format_name() - the format for a person, "4096+64 type 1 CRC16 last" or
+ * pi_format_name() - the format for a person, "4096+64 type 1 CRC16 last",
+ *		      "4096+16 type 1 CRC32, 16-bit storage tag" or
  *		      "4096+64 without PI"
  * @format:	any
  * @buf:	gets the name
  * @size:	of it
  */
 void pi_format_name(const struct pi_format *format, char *buf, size_t size);
+
+/**
+ * pi_format_ref_bits() - how wide the reference tag is
+ * @format:	any
+ *
+ * Return: bits; 0 where there is none.
+ */
+static inline unsigned int pi_format_ref_bits(const struct pi_format *format)
+{
+	return format->guard->ref_size * 8 - format->storage_bits;
+}
+
+/**
+ * pi_low_bits() - a mask
+ * @bits:	0 to 64
+ *
+ * Return: that many ones.
+ */
+static inline uint64_t pi_low_bits(unsigned int bits)
+{
+	return bits ? UINT64_MAX >> (64 - bits) : 0;
+}
 
 /**
  * pi_format_stride() - bytes in the data buffer from one interval to the next

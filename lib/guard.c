@@ -30,6 +30,15 @@ static uint64_t guard_crc16(uint64_t seed, const void *buf, size_t len)
 	return crc;
 }
 
+/* the specification's is inverted before and after, ISA-L's is not */
+static uint64_t guard_crc32(uint64_t seed, const void *buf, size_t len)
+{
+	const uint32_t crc = crc32_iscsi((unsigned char *)buf, len, ~seed);
+
+	zero_upper();
+	return (uint32_t)~crc;
+}
+
 /* ISA-L calls by the name of the inventor what the specification calls NVMe */
 static uint64_t guard_crc64(uint64_t seed, const void *buf, size_t len)
 {
@@ -82,24 +91,39 @@ static const struct pi_guard guards[] = {
 		.name		= "CRC16",
 		.profile	= "T10-DIF-TYPE?-CRC",
 		.csum		= PI_LBMD_CSUM_CRC16_T10DIF,
+		.pif		= PI_PIF_16B,
 		.pi_size	= 8,
 		.guard_size	= 2,
 		.ref_size	= 4,
+		.storage_max	= 32,
 		.compute	= guard_crc16,
+	},
+	{
+		.name		= "CRC32",
+		.pif		= PI_PIF_32B,
+		.pi_size	= 16,
+		.guard_size	= 4,
+		.ref_size	= 10,
+		.storage_min	= 16,
+		.storage_max	= 64,
+		.compute	= guard_crc32,
 	},
 	{
 		.name		= "CRC64",
 		.profile	= "EXT-DIF-TYPE?-CRC64",
 		.csum		= PI_LBMD_CSUM_CRC64_NVME,
+		.pif		= PI_PIF_64B,
 		.pi_size	= 16,
 		.guard_size	= 8,
 		.ref_size	= 6,
+		.storage_max	= 48,
 		.compute	= guard_crc64,
 	},
 	{
 		.name		= "IP checksum",
 		.profile	= "T10-DIF-TYPE?-IP",
 		.csum		= PI_LBMD_CSUM_IP,
+		.pif		= PI_PIF_NONE,
 		.pi_size	= 8,
 		.guard_size	= 2,
 		.ref_size	= 4,
@@ -111,16 +135,30 @@ static const struct pi_guard guards[] = {
 		.name		= "no guard",
 		.profile	= "nop",
 		.csum		= PI_LBMD_CSUM_NONE,
+		.pif		= PI_PIF_NONE,
 		.compute	= guard_none,
 	},
 };
 
 #define NR_GUARDS	(sizeof(guards) / sizeof(guards[0]))
 
+const struct pi_guard *pi_guard_at(unsigned int index)
+{
+	return index < NR_GUARDS ? &guards[index] : NULL;
+}
+
+const struct pi_guard *pi_guard_by_pif(unsigned int pif)
+{
+	for (size_t i = 0; i < NR_GUARDS; i++)
+		if (guards[i].pif == pif && pif != PI_PIF_NONE)
+			return &guards[i];
+	return NULL;
+}
+
 const struct pi_guard *pi_guard_by_csum(uint8_t csum)
 {
 	for (size_t i = 0; i < NR_GUARDS; i++)
-		if (guards[i].csum == csum)
+		if (guards[i].profile && guards[i].csum == csum)
 			return &guards[i];
 	return NULL;
 }
@@ -132,6 +170,8 @@ const struct pi_guard *pi_guard_by_profile(const char *profile,
 		const char *want = guards[i].profile, *have = profile;
 
 		*type = 3;
+		if (!want)
+			continue;
 		while (*want && (*want == '?' ? *have == '1' || *have == '3' :
 						*want == *have)) {
 			if (*want == '?')

@@ -6,31 +6,27 @@
 
 #include "namespace.h"
 
-/* libnvme's mask is one of the whole word until there is a macro */
-static unsigned int pif_number(uint32_t extended)
-{
-#ifdef NVME_NVM_ELBAF_PIF
-	return NVME_NVM_ELBAF_PIF(extended);
-#else
-	return (extended & NVME_NVM_ELBAF_PIF_MASK) >> 7;
-#endif
-}
+/* protection information capabilities, NVM Command Set 1.1, figure 118 */
+enum {
+	PIC_READ_CHECKS_STORAGE	= 1 << 2,
+	PIC_QUALIFIED		= 1 << 3,
+};
 
-/* protection information format, NVM Command Set 1.0, figure 102 */
-static bool pif_csum(uint32_t extended, uint8_t *csum)
-{
-	static const uint8_t by_pif[4] = {
-		[0] = PI_LBMD_CSUM_CRC16_T10DIF,
-		[2] = PI_LBMD_CSUM_CRC64_NVME,
-	};
-
-	*csum = by_pif[pif_number(extended)];
-	return *csum;
-}
-
+/* extended LBA format, NVM Command Set 1.1, figure 119 */
 static unsigned int storage_tag_bits(uint32_t extended)
 {
-	return extended & NVME_NVM_ELBAF_STS_MASK;
+	return extended & 0x7f;
+}
+
+static unsigned int pif_number(const struct nvme_nvm_id_ns *nvm,
+			       unsigned int index)
+{
+	const uint32_t extended = le32toh(nvm->elbaf[index]);
+	const unsigned int pif = extended >> 7 & 3;
+
+	if (pif == PI_PIF_QUALIFIED && nvm->pic & PIC_QUALIFIED)
+		return extended >> 9 & 0xf;
+	return pif;
 }
 
 static unsigned int format_in_use(const struct nvme_id_ns *ns)
@@ -51,39 +47,41 @@ static int identify(int fd, __u32 nsid, struct nvme_id_ns *ns,
 	return ret;
 }
 
-static int namespace_format(const struct nvme_id_ns *ns, uint32_t extended,
+static int namespace_format(const struct nvme_id_ns *ns,
+			    const struct nvme_nvm_id_ns *nvm,
 			    struct pi_format *format, struct pi_reason *reason)
 {
-	const struct nvme_lbaf *lbaf = &ns->lbaf[format_in_use(ns)];
+	const unsigned int index = format_in_use(ns);
+	const struct nvme_lbaf *lbaf = &ns->lbaf[index];
 	const unsigned int type = ns->dps & NVME_NS_DPS_PI_MASK;
 	const unsigned int lbs = 1U << (lbaf->ds & 31);
 	const unsigned int md_size = le16toh(lbaf->ms);
-	struct pi_uapi_cap cap = { .interval = lbs, .size = md_size };
-	int ret;
+	const unsigned int pif = pif_number(nvm, index);
+	const struct pi_guard *guard = type ? pi_guard_by_pif(pif) :
+				       pi_guard_by_csum(PI_LBMD_CSUM_NONE);
 
 	if (!md_size)
 		return pi_reason_set(reason, -ENODATA,
 			"no protection information (LBA format %u+0); format it with PI, or use fio's io_uring_cmd for I/O without",
 			lbs);
-	if (cap.interval != lbs || cap.size != md_size ||
-	    (type && !pif_csum(extended, &cap.guard_tag_type)))
+	if (!guard || lbs > UINT16_MAX || md_size > UINT8_MAX)
 		return pi_reason_set(reason, -EOPNOTSUPP,
 			"LBA format %u+%u with protection information format %u is not known here; format it with another",
-			lbs, md_size, pif_number(extended));
-	if (type && storage_tag_bits(extended))
-		return pi_reason_set(reason, -EOPNOTSUPP,
-			"a storage tag of %u bits is not supported; format it without one",
-			storage_tag_bits(extended));
+			lbs, md_size, pif);
+	*format = (struct pi_format) {
+		.guard		= guard,
+		.interval	= lbs,
+		.md_size	= md_size,
+		.type		= type && type != NVME_NS_DPS_PI_TYPE3 ? 1 : 3,
+		.extended	= ns->flbas & NVME_NS_FLBAS_META_EXT,
+	};
 	if (type) {
-		cap.pi_size = pi_guard_by_csum(cap.guard_tag_type)->pi_size;
-		if (!(ns->dps & NVME_NS_DPS_PI_FIRST))
-			cap.pi_offset = md_size - cap.pi_size;
-		if (type != NVME_NS_DPS_PI_TYPE3)
-			cap.flags = PI_LBMD_CAP_REFTAG;
+		format->storage_bits = storage_tag_bits(le32toh(nvm->elbaf[index]));
+		format->storage_mask = le64toh(nvm->lbstm);
 	}
-	ret = pi_format_from_cap(format, &cap, reason);
-	format->extended = ns->flbas & NVME_NS_FLBAS_META_EXT;
-	return ret;
+	if (type && !(ns->dps & NVME_NS_DPS_PI_FIRST))
+		format->pi_offset = md_size - guard->pi_size;
+	return pi_format_check(format, reason);
 }
 
 int pi_namespace_probe(int fd, struct pi_namespace *ns,
@@ -106,12 +104,12 @@ int pi_namespace_probe(int fd, struct pi_namespace *ns,
 		return pi_reason_set(reason, -EIO,
 			"Identify Namespace: NVMe status 0x%x; is this the NVM command set?",
 			ret);
-	ret = namespace_format(&id, le32toh(nvm.elbaf[format_in_use(&id)]),
-			       &ns->format, reason);
+	ret = namespace_format(&id, &nvm, &ns->format, reason);
 	if (ret)
 		return ret;
 
 	ns->nsid = nsid;
+	ns->reads_check_storage = nvm.pic & PIC_READ_CHECKS_STORAGE;
 	ns->any_ref = (id.dps & NVME_NS_DPS_PI_MASK) == NVME_NS_DPS_PI_TYPE2;
 	ns->blocks = le64toh(id.nsze);
 	return 0;
@@ -127,17 +125,15 @@ int pi_namespace_pi_first(int fd)
 	return !!(ns.dps & NVME_NS_DPS_PI_FIRST);
 }
 
-/* the guard that Linux would use an LBA format with; @extended is its ELBAF */
+/* the guard that an LBA format of @md_size bytes of metadata has with PI */
 static const struct pi_guard *lba_format_guard(const struct nvme_id_ns *ns,
-					       uint16_t md_size,
-					       uint32_t extended)
+					       const struct nvme_nvm_id_ns *nvm,
+					       unsigned int index,
+					       uint16_t md_size)
 {
-	const struct pi_guard *guard = NULL;
-	uint8_t csum;
+	const struct pi_guard *guard = pi_guard_by_pif(pif_number(nvm, index));
 
-	if (pif_csum(extended, &csum))
-		guard = pi_guard_by_csum(csum);
-	if (!guard || storage_tag_bits(extended) || md_size < guard->pi_size ||
+	if (!guard || md_size < guard->pi_size ||
 	    !(ns->mc & NVME_NS_MC_SEPARATE) ||
 	    !(ns->dpc & (NVME_NS_DPC_PI_TYPE1 | NVME_NS_DPC_PI_TYPE3)))
 		return NULL;
@@ -164,10 +160,13 @@ int pi_namespace_lba_formats(int fd, struct pi_lba_format *formats)
 			.index		= i,
 			.lbs		= 1U << (ns.lbaf[i].ds & 31),
 			.md_size	= md_size,
-			.guard		= lba_format_guard(&ns, md_size,
-							   le32toh(nvm.elbaf[i])),
+			.guard		= lba_format_guard(&ns, &nvm, i, md_size),
+			.storage_bits	= storage_tag_bits(le32toh(nvm.elbaf[i])),
 			.in_use		= i == format_in_use(&ns),
 		};
+		formats[i].by_kernel = formats[i].guard &&
+				       formats[i].guard->profile &&
+				       !formats[i].storage_bits;
 	}
 	return count;
 }

@@ -14,12 +14,14 @@
  *		carry (extended LBA)
  * @blocks:	how many it has
  * @nsid:	its number
+ * @reads_check_storage: Read, Verify and Compare can check the storage tag too
  * @any_ref:	reference tags may begin with any number: type 2
  */
 struct pi_namespace {
 	struct pi_format format;
 	uint64_t blocks;
 	uint32_t nsid;
+	bool reads_check_storage;
 	bool any_ref;
 };
 
@@ -49,9 +51,11 @@ int pi_namespace_pi_first(int fd);
  * @index:	for nvme format --lbaf=
  * @lbs:	bytes of data per block
  * @md_size:	bytes of metadata per block
- * @guard:	the guard it has with PI; NULL when Linux would carry none: too
- *		little metadata, a storage tag, a guard unknown here, or a
- *		namespace that cannot have PI or separate metadata
+ * @guard:	the guard it has with PI; NULL when it can have none: too
+ *		little metadata, a guard unknown here, or a namespace that
+ *		cannot have PI or separate metadata
+ * @storage_bits: of the storage tag it has then
+ * @by_kernel:	the block device carries it too, not only passthrough commands
  * @in_use:	the namespace has it now
  */
 struct pi_lba_format {
@@ -59,6 +63,8 @@ struct pi_lba_format {
 	uint32_t lbs;
 	uint16_t md_size;
 	const struct pi_guard *guard;
+	uint8_t storage_bits;
+	bool by_kernel;
 	bool in_use;
 };
 

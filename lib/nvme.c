@@ -54,6 +54,7 @@ void pi_nvme_rw(struct pi_io *io, uint16_t chk, uint16_t app_tag,
 	sqe->rw_flags = op->flags;
 	cmd->opcode = op->opcode;
 	cmd->nsid = ns->nsid;
+	cmd->cdw2 = ns->cdw2;
 	cmd->cdw3 = ref >> 32;
 	cmd->metadata = (uintptr_t)io->md;
 	cmd->addr = sqe->addr;
@@ -133,6 +134,8 @@ int pi_nvme_status_tag(unsigned int status)
 		return PI_TAG_APP;
 	case NVME_SCT_MEDIA << NVME_SCT_SHIFT | NVME_SC_REFTAG_CHECK:
 		return PI_TAG_REF;
+	case NVME_SCT_MEDIA << NVME_SCT_SHIFT | NVME_SC_STORAGE_TAG_CHECK:
+		return PI_TAG_STORAGE;
 	default:
 		return -1;
 	}

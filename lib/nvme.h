@@ -11,18 +11,21 @@
  * struct pi_nvme_ns - what the commands for one namespace have in common
  * @nsid:	its number
  * @stride:	bytes of a block as they are transferred
- * @control:	libnvme's NVME_IO_PRINFO_PRACT and NVME_IO_FUA, for reads and for
- *		writes
+ * @control:	libnvme's NVME_IO_PRINFO_PRACT, NVME_IO_STC and NVME_IO_FUA, for
+ *		reads and for writes
+ * @cdw2:	of each read and write: the top of a storage tag beside a 32-bit
+ *		guard (NVM Command Set 1.0, 5.2.1.4.1)
  * @app_mask:	bits of the application tag that the device compares
  * @renumber:	what to add to a reference tag for the block's number
  * @ref_varies:	bits that the reference tags of commands take from the
  *		block's; the others are those of @ref
- * @ref:	bits that are the same in each of them
+ * @ref:	bits that are the same in each of them, the storage tag included
  */
 struct pi_nvme_ns {
 	uint32_t nsid;
 	uint32_t stride;
 	uint32_t control[2];
+	uint32_t cdw2;
 	uint16_t app_mask;
 	uint64_t renumber;
 	uint64_t ref_varies;

@@ -16,15 +16,23 @@ enum place {
 };
 
 /*
- * What follows is compiled once for each size of tuple, place, way of treating
- * the bytes outside the tuple and way of transferring the metadata; SIZE,
+ * What follows is compiled once for each width of guard, place, way of treating
+ * the bytes outside the tuple and way of transferring the metadata; BITS,
  * PLACE, CHECK and EXTENDED are constants there.
  *
- * A tuple's tags but a 64-bit guard fit one big-endian word: guard 16,
- * application tag 16, reference tag 32 bits; or application tag 16, reference
- * tag 48 bits after the guard.
+ * A tuple is one big-endian word or two:
+ *	16: guard 16, application tag 16, storage and reference tag 32 bits
+ *	32: guard 32, application tag 16, top of the storage tag 16 bits;
+ *	    rest of it and reference tag 64 bits
+ *	64: guard 64 bits; application tag 16, storage and reference tag 48 bits
  */
-#define APP_SHIFT(size)	((size) == 8 ? 32 : 48)
+#define SIZE(bits)	((bits) ? (bits) == 16 ? 8U : 16U : 0U)
+
+/* without the guard; the first is empty but where the guard has 32 bits */
+struct words {
+	uint64_t first;
+	uint64_t last;
+};
 
 static ALWAYS_INLINE uint64_t load(const uint8_t *p)
 {
@@ -40,16 +48,31 @@ static ALWAYS_INLINE void store(uint8_t *p, uint64_t word)
 	memcpy(p, &word, sizeof(word));
 }
 
+/* the application tag in its place, and what else the same word has */
+static ALWAYS_INLINE struct words place_app(uint16_t app, uint16_t top,
+					    uint64_t last, unsigned int bits)
+{
+	if (bits == 32)
+		return (struct words) { (uint64_t)app << 16 | top, last };
+	return (struct words) {
+		0, (uint64_t)app << (bits == 16 ? 32 : 48) | last,
+	};
+}
+
+static ALWAYS_INLINE uint16_t app_of(struct words w, unsigned int bits)
+{
+	return bits == 32 ? w.first >> 16 : w.last >> (bits == 16 ? 32 : 48);
+}
+
 /* tags of interval @number other than the guard */
-static ALWAYS_INLINE uint64_t tags(const struct pi_tuple *t, uint64_t number,
-				   uint64_t ref, unsigned int size)
+static ALWAYS_INLINE struct words tags(const struct pi_tuple *t, uint64_t number,
+				       uint64_t ref, unsigned int bits)
 {
 	uint16_t app = t->app ^ (number * t->app_multiply >> t->app_shift &
 				 t->app_varies);
 
 	app -= app == t->app_avoid;
-	return (uint64_t)app << APP_SHIFT(size) |
-	       ((ref & t->ref_varies) | t->ref);
+	return place_app(app, t->ref_top, (ref & t->ref_varies) | t->ref, bits);
 }
 
 static ALWAYS_INLINE uint64_t guard(const struct pi_tuple *t,
@@ -109,10 +132,10 @@ static ALWAYS_INLINE bool differs(const uint8_t *p, unsigned int bytes,
  */
 static ALWAYS_INLINE bool opaque_differs(const struct pi_tuple *t,
 					 const uint8_t *m, uint64_t number,
-					 unsigned int size, enum place place)
+					 unsigned int bits, enum place place)
 {
 	const unsigned int before = place == LAST ? t->pi_offset : 0;
-	const unsigned int after = before + size;
+	const unsigned int after = before + SIZE(bits);
 	const uint64_t word = opaque_word(t, number);
 
 	return differs(m, before, word) ||
@@ -121,7 +144,7 @@ static ALWAYS_INLINE bool opaque_differs(const struct pi_tuple *t,
 
 static ALWAYS_INLINE void generate(const struct pi_tuple *t, const void *data,
 				   void *md, uint32_t blocks, uint64_t number,
-				   uint64_t ref, unsigned int size,
+				   uint64_t ref, unsigned int bits,
 				   enum place place, bool extended)
 {
 	const uint32_t data_stride = extended ? t->stride : t->interval;
@@ -131,17 +154,19 @@ static ALWAYS_INLINE void generate(const struct pi_tuple *t, const void *data,
 
 	for (; blocks; blocks--) {
 		uint8_t *pi = m + (place == LAST ? t->pi_offset : 0);
+		struct words w;
 		uint64_t value;
 
 		/* the tuple's place too, so that it is one run of words */
 		if (place != ALONE)
 			fill(m, t->md_size, opaque_word(t, number));
 		value = guard(t, d, m, place, extended);
-		if (size == 8) {
-			store(pi, value << 48 | tags(t, number, ref, 8));
-		} else if (size == 16) {
-			store(pi, value);
-			store(pi + 8, tags(t, number, ref, 16));
+		w = tags(t, number, ref, bits);
+		if (bits == 16) {
+			store(pi, value << 48 | w.last);
+		} else if (bits) {
+			store(pi, value << (64 - bits) | w.first);
+			store(pi + 8, w.last);
 		}
 		d += data_stride;
 		m += md_stride;
@@ -164,11 +189,11 @@ static ALWAYS_INLINE int wrong(struct pi_mismatch *bad, enum pi_tag tag,
 }
 
 static int wrong_opaque(const struct pi_tuple *t, const uint8_t *m,
-			uint32_t block, uint64_t number, unsigned int size,
+			uint32_t block, uint64_t number, unsigned int bits,
 			struct pi_mismatch *bad)
 {
 	for (unsigned int i = 0; i < t->md_size; i++) {
-		if ((i >= t->pi_offset && i < t->pi_offset + size) ||
+		if ((i >= t->pi_offset && i < t->pi_offset + SIZE(bits)) ||
 		    m[i] == opaque_byte(t, number, i))
 			continue;
 		wrong(bad, PI_TAG_OPAQUE, block, opaque_byte(t, number, i),
@@ -179,64 +204,84 @@ static int wrong_opaque(const struct pi_tuple *t, const uint8_t *m,
 	return 0;
 }
 
+static uint64_t storage_of(const struct pi_tuple *t, struct words w,
+			   unsigned int bits)
+{
+	const uint64_t low = t->ref_width < 64 ? w.last >> t->ref_width : 0;
+
+	if (bits == 32)
+		return (w.first & 0xffff) << (t->storage_bits - 16) | low;
+	return low & pi_low_bits(t->storage_bits);
+}
+
 /* @expected and @actual hold what tags() does */
-static int wrong_tag(const struct pi_tuple *t, uint64_t expected,
-		     uint64_t actual, uint32_t block, unsigned int size,
+static int wrong_tag(const struct pi_tuple *t, struct words expected,
+		     struct words actual, uint32_t block, unsigned int bits,
 		     struct pi_mismatch *bad)
 {
-	const unsigned int shift = APP_SHIFT(size);
-	const uint64_t ref_bits = (1ULL << shift) - 1;
+	const uint16_t app = app_of(expected, bits), is = app_of(actual, bits);
 
-	if ((expected ^ actual) >> shift & t->app_mask)
-		return wrong(bad, PI_TAG_APP, block, expected >> shift & 0xffff,
-			     actual >> shift & 0xffff);
-	return wrong(bad, PI_TAG_REF, block, expected & ref_bits,
-		     actual & ref_bits);
+	if ((app ^ is) & t->app_mask)
+		return wrong(bad, PI_TAG_APP, block, app, is);
+	if ((expected.first ^ actual.first) & t->top_check ||
+	    (expected.last ^ actual.last) & t->storage_check)
+		return wrong(bad, PI_TAG_STORAGE, block,
+			     storage_of(t, expected, bits),
+			     storage_of(t, actual, bits));
+	return wrong(bad, PI_TAG_REF, block, expected.last & t->ref_bits,
+		     actual.last & t->ref_bits);
 }
 
 static ALWAYS_INLINE int verify(const struct pi_tuple *t, const void *data,
 				const void *md, uint32_t blocks,
 				uint64_t number, uint64_t ref,
-				struct pi_mismatch *bad, unsigned int size,
+				struct pi_mismatch *bad, unsigned int bits,
 				enum place place, bool check, bool extended)
 {
 	const uint32_t data_stride = extended ? t->stride : t->interval;
 	const uint32_t md_stride = extended ? t->stride : t->md_size;
-	const unsigned int shift = APP_SHIFT(size);
-	const uint64_t compare = (uint64_t)t->app_mask << shift | t->ref_check;
+	const struct words compare = place_app(t->app_mask, t->top_check,
+					       t->ref_check | t->storage_check,
+					       bits);
 	const uint8_t *d = data, *m = extended ? d + t->interval : md;
 
 	for (uint32_t i = 0; i < blocks; i++) {
 		const uint8_t *pi = m + (place == LAST ? t->pi_offset : 0);
 		uint64_t value = guard(t, d, m, place, extended);
-		uint64_t expected = 0, actual = 0, stored = value;
+		struct words expected = { 0 }, actual = { 0 };
+		uint64_t stored = value;
 		bool escaped = false;
 		int ret = 0;
 
-		if (size == 8) {
-			actual = load(pi);
-			stored = actual >> 48;
-		} else if (size == 16) {
+		if (bits == 16) {
+			actual.last = load(pi);
+			stored = actual.last >> 48;
+		} else if (bits) {
 			stored = load(pi);
-			actual = load(pi + 8);
+			actual.last = load(pi + 8);
 		}
-		if (size) {
-			expected = tags(t, number, ref, size);
-			escaped = (actual >> shift & 0xffff) == 0xffff &&
-				  (actual & t->ref_escape) == t->ref_escape;
+		if (bits == 32) {
+			actual.first = (uint32_t)stored;
+			stored >>= 32;
+		}
+		if (bits) {
+			expected = tags(t, number, ref, bits);
+			escaped = app_of(actual, bits) == 0xffff &&
+				  (actual.last & t->ref_escape) == t->ref_escape;
 		}
 		if (check && place != ALONE && !escaped &&
-		    opaque_differs(t, m, number, size, place))
-			ret = wrong_opaque(t, m, i, number, size, bad);
+		    opaque_differs(t, m, number, bits, place))
+			ret = wrong_opaque(t, m, i, number, bits, bad);
 		if (__builtin_expect(!ret &&
 				     ((value ^ stored) & t->guard_check ||
-				      (expected ^ actual) & compare), 0)) {
+				      (expected.first ^ actual.first) & compare.first ||
+				      (expected.last ^ actual.last) & compare.last), 0)) {
 			if (escaped)
 				ret = 0;
 			else if ((value ^ stored) & t->guard_check)
 				ret = wrong(bad, PI_TAG_GUARD, i, value, stored);
 			else
-				ret = wrong_tag(t, expected, actual, i, size, bad);
+				ret = wrong_tag(t, expected, actual, i, bits, bad);
 		}
 		if (ret)
 			return ret;
@@ -248,39 +293,42 @@ static ALWAYS_INLINE int verify(const struct pi_tuple *t, const void *data,
 	return 0;
 }
 
-#define GENERATE(name, size, place, extended)				\
+#define GENERATE(name, bits, place, extended)				\
 static void generate_##name(const struct pi_tuple *t, const void *data,	\
 			    void *md, uint32_t blocks, uint64_t number,	\
 			    uint64_t ref)				\
 {									\
-	generate(t, data, md, blocks, number, ref, size, place,		\
+	generate(t, data, md, blocks, number, ref, bits, place,		\
 		 extended);						\
 }
 
-#define VERIFY(name, size, place, check, extended)			\
+#define VERIFY(name, bits, place, check, extended)			\
 static int verify_##name(const struct pi_tuple *t, const void *data,	\
 			 const void *md, uint32_t blocks,		\
 			 uint64_t number, uint64_t ref,			\
 			 struct pi_mismatch *bad)			\
 {									\
-	return verify(t, data, md, blocks, number, ref, bad, size,	\
+	return verify(t, data, md, blocks, number, ref, bad, bits,	\
 		      place, check, extended);				\
 }
 
-#define FUNCTIONS(name, size, place)					\
-GENERATE(name, size, place, false)					\
-GENERATE(name##_extended, size, place, true)				\
-VERIFY(name, size, place, false, false)					\
-VERIFY(name##_extended, size, place, false, true)			\
-VERIFY(name##_check, size, place, true, false)				\
-VERIFY(name##_check_extended, size, place, true, true)
+#define FUNCTIONS(name, bits, place)					\
+GENERATE(name, bits, place, false)					\
+GENERATE(name##_extended, bits, place, true)				\
+VERIFY(name, bits, place, false, false)					\
+VERIFY(name##_extended, bits, place, false, true)			\
+VERIFY(name##_check, bits, place, true, false)				\
+VERIFY(name##_check_extended, bits, place, true, true)
 
-FUNCTIONS(8_alone, 8, ALONE)
-FUNCTIONS(8_first, 8, FIRST)
-FUNCTIONS(8_last, 8, LAST)
 FUNCTIONS(16_alone, 16, ALONE)
 FUNCTIONS(16_first, 16, FIRST)
 FUNCTIONS(16_last, 16, LAST)
+FUNCTIONS(32_alone, 32, ALONE)
+FUNCTIONS(32_first, 32, FIRST)
+FUNCTIONS(32_last, 32, LAST)
+FUNCTIONS(64_alone, 64, ALONE)
+FUNCTIONS(64_first, 64, FIRST)
+FUNCTIONS(64_last, 64, LAST)
 GENERATE(0, 0, FIRST, false)
 GENERATE(0_extended, 0, FIRST, true)
 VERIFY(0_check, 0, FIRST, true, false)
@@ -302,7 +350,7 @@ static int verify_nothing(const struct pi_tuple *t, const void *data,
 	return 0;
 }
 
-/* bytes of tuple, guard and reference tag: what loops put where */
+/* bytes of tuple, guard and the tags at its end: what loops put where */
 struct shape {
 	uint8_t pi_size;
 	uint8_t guard_size;
@@ -310,13 +358,14 @@ struct shape {
 };
 
 #define SHAPE_0		{ 0, 0, 0 }
-#define SHAPE_8		{ 8, 2, 4 }
-#define SHAPE_16	{ 16, 8, 6 }
+#define SHAPE_16	{ 8, 2, 4 }
+#define SHAPE_32	{ 16, 4, 10 }
+#define SHAPE_64	{ 16, 8, 6 }
 
-#define ROW(size, place, name)						\
-	{ SHAPE_##size, place, false, generate_##name, {			\
+#define ROW(bits, place, name)						\
+	{ SHAPE_##bits, place, false, generate_##name, {			\
 	  verify_##name, verify_##name##_check } },			\
-	{ SHAPE_##size, place, true, generate_##name##_extended, {	\
+	{ SHAPE_##bits, place, true, generate_##name##_extended, {	\
 	  verify_##name##_extended, verify_##name##_check_extended } }
 
 static const struct functions {
@@ -326,12 +375,15 @@ static const struct functions {
 	typeof(((struct pi_tuple *)0)->generate) generate;
 	typeof(((struct pi_tuple *)0)->verify) verify[2];
 } functions[] = {
-	ROW(8, ALONE, 8_alone),
-	ROW(8, FIRST, 8_first),
-	ROW(8, LAST, 8_last),
 	ROW(16, ALONE, 16_alone),
 	ROW(16, FIRST, 16_first),
 	ROW(16, LAST, 16_last),
+	ROW(32, ALONE, 32_alone),
+	ROW(32, FIRST, 32_first),
+	ROW(32, LAST, 32_last),
+	ROW(64, ALONE, 64_alone),
+	ROW(64, FIRST, 64_first),
+	ROW(64, LAST, 64_last),
 	{ SHAPE_0, FIRST, false, generate_0, {
 	  verify_nothing, verify_0_check } },
 	{ SHAPE_0, FIRST, true, generate_0_extended, {
@@ -356,16 +408,36 @@ static const struct functions *find(const struct pi_format *format)
 	return NULL;
 }
 
+/* the storage tag has the upper bits, the reference tag what is left */
+static void set_storage(struct pi_tuple *t, const struct pi_format *format,
+			const struct pi_tuple_options *options)
+{
+	const unsigned int above = t->ref_width;
+	const uint64_t bits = pi_low_bits(t->storage_bits);
+	const uint64_t check = options->unchecked >> PI_TAG_STORAGE & 1 ? 0 :
+			       format->storage_mask & bits;
+	const uint64_t tag = options->storage & bits;
+
+	if (above < 64) {
+		t->ref |= tag << above;
+		t->storage_check = check << above;
+	}
+	if (format->guard->ref_size > sizeof(t->ref)) {
+		t->ref_top = tag >> (t->storage_bits - 16);
+		t->top_check = check >> (t->storage_bits - 16);
+	}
+}
+
 int pi_tuple_init(struct pi_tuple *t, const struct pi_format *format,
 		  const struct pi_tuple_options *options)
 {
 	const struct functions *functions = find(format);
 	const struct pi_guard *guard = format->guard;
-	uint64_t ref_bits;
+	const unsigned int width = pi_format_ref_bits(format);
+	const uint64_t ref_bits = pi_low_bits(width);
 
 	if (!functions)
 		return -EOPNOTSUPP;
-	ref_bits = guard->ref_size ? (1ULL << guard->ref_size * 8) - 1 : 0;
 	*t = (struct pi_tuple) {
 		.generate	= functions->generate,
 		.verify		= functions->verify[options->opaque],
@@ -386,10 +458,12 @@ int pi_tuple_init(struct pi_tuple *t, const struct pi_format *format,
 				  0x9e3779b97f4a7c15,
 		.app_shift	= options->app_mode == PI_APP_LBA ? 0 : 48,
 		.opaque_multiply = options->opaque ? 0x243f6a8885a308d3 : 0,
-		.ref_offset	= format->pi_offset + guard->pi_size -
-				  guard->ref_size,
-		.ref_size	= guard->ref_size,
+		.ref_bits	= ref_bits,
+		.ref_width	= width,
+		.storage_bits	= format->storage_bits,
+		.ref_size	= guard->ref_size > 8 ? 8 : guard->ref_size,
 	};
+	t->ref_offset = format->pi_offset + guard->pi_size - t->ref_size;
 	if (options->app_mode != PI_APP_CONSTANT) {
 		t->app_varies = 0xffff;
 		t->app_avoid = 0xffff;
@@ -402,6 +476,7 @@ int pi_tuple_init(struct pi_tuple *t, const struct pi_format *format,
 		t->ref_varies = ref_bits;
 		t->ref_check = ref_bits;
 	}
+	set_storage(t, format, options);
 	if (options->unchecked >> PI_TAG_GUARD & 1)
 		t->guard_check = 0;
 	if (options->unchecked >> PI_TAG_APP & 1)
@@ -411,7 +486,8 @@ int pi_tuple_init(struct pi_tuple *t, const struct pi_format *format,
 	return 0;
 }
 
-uint64_t pi_tuple_ref(const struct pi_tuple *t, const void *md)
+/* the storage tag, or what of it lies there, and the reference tag */
+static uint64_t ref_field(const struct pi_tuple *t, const void *md)
 {
 	const uint8_t *field = (const uint8_t *)md + t->ref_offset;
 	uint64_t ref = 0;
@@ -421,10 +497,16 @@ uint64_t pi_tuple_ref(const struct pi_tuple *t, const void *md)
 	return ref;
 }
 
+uint64_t pi_tuple_ref(const struct pi_tuple *t, const void *md)
+{
+	return ref_field(t, md) & t->ref_bits;
+}
+
 void pi_tuple_set_ref(const struct pi_tuple *t, void *md, uint64_t ref)
 {
 	uint8_t *field = (uint8_t *)md + t->ref_offset;
 
+	ref = (ref & t->ref_bits) | (ref_field(t, md) & ~t->ref_bits);
 	for (unsigned int i = t->ref_size; i--; ref >>= 8)
 		field[i] = ref;
 }
@@ -461,6 +543,7 @@ const char *pi_tag_name(enum pi_tag tag)
 		[PI_TAG_APP]	= "application tag",
 		[PI_TAG_REF]	= "reference tag",
 		[PI_TAG_OPAQUE]	= "opaque byte",
+		[PI_TAG_STORAGE] = "storage tag",
 	};
 
 	return name[tag];

@@ -12,6 +12,7 @@
  * @PI_TAG_APP:		application tag
  * @PI_TAG_REF:		reference tag
  * @PI_TAG_OPAQUE:	a byte outside the tuple
+ * @PI_TAG_STORAGE:	storage tag
  * @PI_NR_TAGS:		how many there are
  */
 enum pi_tag {
@@ -19,6 +20,7 @@ enum pi_tag {
 	PI_TAG_APP,
 	PI_TAG_REF,
 	PI_TAG_OPAQUE,
+	PI_TAG_STORAGE,
 	PI_NR_TAGS,
 };
 
@@ -58,11 +60,13 @@ enum pi_app_mode {
  * @app_mode:	whether it changes; then it is never 0xffff, the escape
  * @ref:	reference tag of type 3, the same for each interval
  * @ref_check:	compare that too
+ * @storage:	storage tag to write and to expect, where the format has one;
+ *		its mask is the format's
  * @opaque:	fill the bytes outside the tuple with a pattern that depends
  *		on the interval's number, and check it; else they are zeros
  *		and not looked at
  * @unchecked:	1 << PI_TAG_* of the tags not to compare: any of guard,
- *		application and reference tag; all are generated
+ *		application, reference and storage tag; all are generated
  */
 struct pi_tuple_options {
 	uint16_t app;
@@ -70,6 +74,7 @@ struct pi_tuple_options {
 	enum pi_app_mode app_mode;
 	uint64_t ref;
 	bool ref_check;
+	uint64_t storage;
 	bool opaque;
 	unsigned int unchecked;
 };
@@ -86,9 +91,15 @@ struct pi_tuple_options {
  * @guard_check: bits of the guard that are compared, 0 or all
  * @app_mask:	bits of the application tag that are compared
  * @app_varies:	bits of the application tag that change from interval to interval
- * @ref:	bits of the reference tag that are the same for each interval
- * @ref_varies:	bits that count up
- * @ref_check:	bits that are compared
+ * @ref:	what is the same for each interval in the word that ends with
+ *		the reference tag: all of that, or none, and the storage tag
+ *		above it
+ * @ref_top:	upper 16 bits of a storage tag that begins in the word before
+ * @ref_varies:	bits of the reference tag that count up
+ * @ref_check:	bits of the reference tag that are compared
+ * @storage_check: bits of the storage tag that are compared, where they lie in
+ *		that word
+ * @top_check:	and in the word before
  *
  * Built once by pi_tuple_init() and not changed afterwards; any number of
  * threads may use it.  Where in @data and @md an interval lies is what
@@ -119,17 +130,23 @@ struct pi_tuple {
 	uint64_t ref;
 	uint64_t ref_varies;
 	uint64_t ref_check;
+	uint64_t storage_check;
+	uint16_t ref_top;
+	uint16_t top_check;
 	/* private: how the functions above and those below do it */
 	uint64_t (*guard)(uint64_t seed, const void *buf, size_t len);
 	uint64_t guard_seed;
 	uint64_t app_multiply;
 	uint64_t ref_escape;
+	uint64_t ref_bits;
 	uint64_t opaque_multiply;
 	uint32_t app_avoid;
 	uint16_t app;
 	uint16_t pi_offset;
 	uint16_t ref_offset;
 	uint8_t ref_size;
+	uint8_t ref_width;
+	uint8_t storage_bits;
 	uint8_t app_shift;
 };
 

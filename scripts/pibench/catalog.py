@@ -88,5 +88,5 @@ def profiles():
     """{format in sysfs: (bytes of the tuple, whether its reference tag counts blocks)}"""
     return {
         guard["profile"].replace("?", kind): (guard["pi_size"], kind == "1")
-        for guard in ask()["tables"]["guards"] if guard["pi_size"] for kind in "13"
+        for guard in ask()["tables"]["guards"] if guard["pi_size"] and guard["profile"] for kind in "13"
     }  # fmt: skip

@@ -46,6 +46,7 @@ static const struct format {
 	uint8_t type;
 	bool extended;
 	const char *profile;
+	uint32_t elbaf;
 } formats[] = {
 	{ 4096, 8, PI_LBMD_CSUM_CRC16_T10DIF, 8, 0, 1, false, "T10-DIF-TYPE1-CRC" },
 	{ 512, 8, PI_LBMD_CSUM_CRC16_T10DIF, 8, 0, 1, false, "T10-DIF-TYPE1-CRC" },
@@ -61,6 +62,10 @@ static const struct format {
 	{ 4096, 64, PI_LBMD_CSUM_CRC16_T10DIF, 8, 56, 1, true, "none" },
 	{ 4096, 16, PI_LBMD_CSUM_CRC64_NVME, 16, 0, 1, true, "none" },
 	{ 4096, 8, PI_LBMD_CSUM_NONE, 0, 0, 3, true, "none" },
+	/* with storage tags, which the kernel's block device has not */
+	{ 4096, 16, PI_LBMD_CSUM_NONE, 16, 0, 1, false, "none", 1 << 7 | 40 },
+	{ 512, 64, PI_LBMD_CSUM_NONE, 16, 48, 3, false, "none", 3 << 7 | 2 << 9 | 48 },
+	{ 4096, 8, PI_LBMD_CSUM_NONE, 8, 0, 1, false, "none", 12 },
 };
 
 #define NR_FORMATS	(sizeof(formats) / sizeof(formats[0]))
@@ -387,7 +392,7 @@ static int get_cap(struct pi_uapi_cap *cap)
 	if (lacks(NO_CAP))
 		return refuse(ENOTTY);
 	*cap = (struct pi_uapi_cap) { .interval = f->interval };
-	if (f->extended)
+	if (f->extended || f->elbaf)
 		return 0;
 	cap->size = f->md_size;
 	cap->pi_size = f->pi_size;
@@ -521,6 +526,9 @@ int __wrap_nvme_identify(struct nvme_identify_args *args)
 		memset(nvm, 0, sizeof(*nvm));
 		if (f->csum == PI_LBMD_CSUM_CRC64_NVME)
 			nvm->elbaf[0] = 2 << 7;
+		nvm->elbaf[0] |= f->elbaf;
+		nvm->pic = 0xf;
+		nvm->lbstm = 0xffff00ffffffffff;
 		return 0;
 	}
 	memset(ns, 0, sizeof(*ns));

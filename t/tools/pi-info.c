@@ -57,10 +57,36 @@ static const struct pi_lba_format *best_format(const struct info *info)
 	for (int i = 0; i < info->nr_formats; i++) {
 		const struct pi_lba_format *l = &info->formats[i];
 
-		if (l->guard && (!best || (l->lbs == lbs && best->lbs != lbs)))
+		if (l->by_kernel && (!best || (l->lbs == lbs && best->lbs != lbs)))
 			best = l;
 	}
 	return best;
+}
+
+static void print_tuple(const struct pi_format *f)
+{
+	const char *whose = f->type == 3 ? " (the application's)" : "";
+
+	printf("tuple     %u bytes at offset %u: guard %u (%s), application tag 2, ",
+	       f->guard->pi_size, f->pi_offset, f->guard->guard_size,
+	       f->guard->name);
+	if (f->storage_bits)
+		printf("storage tag of %u bits (0x%" PRIx64 " compared), reference tag of %u%s\n",
+		       f->storage_bits, f->storage_mask, pi_format_ref_bits(f),
+		       whose);
+	else
+		printf("reference tag %u%s\n", f->guard->ref_size, whose);
+}
+
+static void print_lba_format(const struct pi_lba_format *l, const char *head)
+{
+	printf("%s%2u: %u+%u", head, l->index, l->lbs, l->md_size);
+	if (l->guard)
+		printf(", can have PI %s", l->guard->name);
+	if (l->guard && l->storage_bits)
+		printf(" with %u bits of storage tag", l->storage_bits);
+	printf("%s%s\n", l->guard && !l->by_kernel ?
+	       " (pi_layout=passthru only)" : "", l->in_use ? ", in use" : "");
 }
 
 static void print_person(const struct info *info)
@@ -79,11 +105,7 @@ static void print_person(const struct info *info)
 		printf("interval  %u bytes of data, %u of metadata\n",
 		       f->interval, f->md_size);
 		if (f->guard->pi_size)
-			printf("tuple     %u bytes at offset %u: guard %u (%s), application tag 2, reference tag %u%s\n",
-			       f->guard->pi_size, f->pi_offset,
-			       f->guard->guard_size, f->guard->name,
-			       f->guard->ref_size, f->type == 3 ?
-			       " (the application's)" : "");
+			print_tuple(f);
 		if (info->dev.start)
 			printf("begins    at block %" PRIu64 " of the disk\n",
 			       info->dev.start);
@@ -96,14 +118,9 @@ static void print_person(const struct info *info)
 	       info->fixed_md.text);
 	if (!info->probe)
 		return;
-	for (int i = 0; i < info->nr_formats; i++) {
-		const struct pi_lba_format *l = &info->formats[i];
-
-		printf("%s%2u: %u+%u%s%s%s\n", i ? "          " : "formats   ",
-		       l->index, l->lbs, l->md_size, l->guard ? ", can have PI " : "",
-		       l->guard ? l->guard->name : "",
-		       l->in_use ? ", in use" : "");
-	}
+	for (int i = 0; i < info->nr_formats; i++)
+		print_lba_format(&info->formats[i],
+				 i ? "          " : "formats   ");
 	best = best_format(info);
 	if (best)
 		printf("to get it nvme format %s --lbaf=%u --pi=1 --ms=0    (ERASES the namespace)\n",
@@ -131,10 +148,10 @@ static void print_pi(const struct info *info)
 	printf("\"pi\": {");
 	print_string("format", name, ", ");
 	print_string("guard", f->guard->name, ", ");
-	printf("\"type\": %u, \"interval\": %u, \"metadata\": %u, \"pi_size\": %u, \"pi_offset\": %u, \"guard_size\": %u, \"ref_size\": %u, \"start\": %" PRIu64 "}, ",
+	printf("\"type\": %u, \"interval\": %u, \"metadata\": %u, \"pi_size\": %u, \"pi_offset\": %u, \"guard_size\": %u, \"ref_size\": %u, \"storage_bits\": %u, \"ref_bits\": %u, \"start\": %" PRIu64 "}, ",
 	       f->type, f->interval, f->md_size, f->guard->pi_size,
 	       f->pi_offset, f->guard->guard_size, f->guard->ref_size,
-	       info->dev.start);
+	       f->storage_bits, pi_format_ref_bits(f), info->dev.start);
 }
 
 static void print_lba_formats(const struct info *info)
@@ -143,8 +160,10 @@ static void print_lba_formats(const struct info *info)
 	for (int i = 0; i < info->nr_formats; i++) {
 		const struct pi_lba_format *l = &info->formats[i];
 
-		printf("%s{\"index\": %u, \"lbs\": %u, \"metadata\": %u, \"in_use\": %s, ",
+		printf("%s{\"index\": %u, \"lbs\": %u, \"metadata\": %u, \"storage_bits\": %u, \"by_kernel\": %s, \"in_use\": %s, ",
 		       i ? ", " : "", l->index, l->lbs, l->md_size,
+		       l->guard ? l->storage_bits : 0,
+		       l->by_kernel ? "true" : "false",
 		       l->in_use ? "true" : "false");
 		print_string("guard", l->guard ? l->guard->name : "", "}");
 	}
@@ -185,15 +204,13 @@ static void print_tables(void)
 		       l->fixed_md ? "true" : "false");
 	}
 	printf("], \"guards\": [");
-	for (unsigned int csum = 0; csum <= UINT8_MAX; csum++) {
-		const struct pi_guard *g = pi_guard_by_csum(csum);
+	for (unsigned int i = 0; pi_guard_at(i); i++) {
+		const struct pi_guard *g = pi_guard_at(i);
 
-		if (!g)
-			continue;
 		printf("%s{", comma);
 		comma = ", ";
 		print_string("name", g->name, ", ");
-		print_string("profile", g->profile, ", ");
+		print_string("profile", g->profile ? g->profile : "", ", ");
 		printf("\"pi_size\": %u, \"guard_size\": %u, \"ref_size\": %u}",
 		       g->pi_size, g->guard_size, g->ref_size);
 	}

@@ -29,6 +29,28 @@ static inline uint64_t pi_test_crc16(uint64_t crc, const void *buf, size_t len)
 }
 
 /*
+ * 32b guard of the same: CRC-32C, 0x1edc6f41 reflected, least significant bit
+ * first, inverted before and after
+ */
+#define PI_TEST_POLY32		0x82f63b78ULL
+
+static inline uint64_t pi_test_crc32_bit(uint64_t crc)
+{
+	return crc >> 1 ^ (crc & 1 ? PI_TEST_POLY32 : 0);
+}
+
+static inline uint64_t pi_test_crc32(uint64_t crc, const void *buf, size_t len)
+{
+	crc ^= 0xffffffff;
+	for (const uint8_t *p = buf; len--; p++) {
+		crc ^= *p;
+		for (int bit = 0; bit < 8; bit++)
+			crc = pi_test_crc32_bit(crc);
+	}
+	return crc ^ 0xffffffff;
+}
+
+/*
  * 64b guard of the NVM Command Set specification, bit by bit: 0xad93d23594c93659
  * reflected, least significant bit first, inverted before and after
  */

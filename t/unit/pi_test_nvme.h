@@ -6,6 +6,7 @@
 #define CMD		48
 #define OPCODE		(CMD + 0)
 #define NSID		(CMD + 4)
+#define CDW2		(CMD + 8)
 #define CDW3		(CMD + 12)
 #define METADATA	(CMD + 16)
 #define ADDR		(CMD + 24)

@@ -665,7 +665,7 @@ static void lba_format(unsigned int index, uint16_t md_size, uint8_t shift,
 static void test_lba_formats(void **state)
 {
 	static const char * const guard[] = {
-		NULL, "CRC16", "CRC16", NULL, "CRC64", NULL, NULL, "CRC16",
+		NULL, "CRC16", "CRC16", NULL, "CRC64", "CRC32", "CRC64", "CRC16",
 	};
 	struct pi_lba_format formats[PI_MAX_LBA_FORMATS];
 
@@ -688,6 +688,8 @@ static void test_lba_formats(void **state)
 		assert_int_equal(formats[i].lbs, i < 2 ? 512 : 4096);
 		assert_int_equal(formats[i].md_size, le16toh(fake.ns.lbaf[i].ms));
 		assert_int_equal(formats[i].in_use, i == 4);
+		assert_int_equal(formats[i].by_kernel,
+				 guard[i] && i != 5 && i != 6);
 		if (guard[i])
 			assert_string_equal(formats[i].guard->name, guard[i]);
 		else
@@ -799,13 +801,13 @@ static void test_namespace_refusals(void **state)
 {
 	(void)state;
 	lba_format(0, 0, 9, 0, 0);
-	lba_format(1, 16, 12, 1, 16);	/* 32 bits of guard */
-	lba_format(2, 64, 12, 2, 8);
+	lba_format(1, 16, 12, 3, 16);	/* the guard of a later specification */
+	lba_format(2, 64, 12, 1, 8);
 	lba_format(3, 264, 12, 0, 0);
 	use(0, 0, false);
 	refuse_char(-ENODATA, "LBA format 512+0");
 	use(1, 1, false);
-	refuse_char(-EOPNOTSUPP, "4096+16 with protection information format 1");
+	refuse_char(-EOPNOTSUPP, "4096+16 with protection information format 3");
 	use(2, 1, true);
 	refuse_char(-EOPNOTSUPP, "storage tag of 8 bits");
 	use(2, 0, true);

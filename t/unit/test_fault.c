@@ -75,7 +75,7 @@ static const struct {
 	{ CRC16, 8, 0, 1, { .opaque = true },
 	  "data,guard,reftag,misplace,tear" },
 	{ CRC64, 128, 112, 1, { .app_mask = 0x8000, .opaque = true },
-	  "all" },
+	  "data,guard,apptag,reftag,opaque,misplace,drop,tear" },
 	/* what is not compared shows nothing */
 	{ CRC16, 8, 0, 1, { .app_mask = 0xffff,
 			    .unchecked = 1 << PI_TAG_GUARD },
@@ -147,7 +147,7 @@ static void test_list(void **state)
 
 	(void)state;
 	assert_string_equal(pi_fault_list(list, sizeof(list)),
-			    "data,guard,apptag,reftag,opaque,misplace,drop,tear");
+			    "data,guard,apptag,reftag,opaque,misplace,drop,tear,stortag");
 	assert_string_equal(pi_fault_list(cut, sizeof(cut)), "data,gua");
 }
 
@@ -159,7 +159,7 @@ static void test_possible(void **state)
 	assert_int_equal(pi_fault_possible(PI_INJECT_BEFORE),
 			 pi_test_kinds("data"));
 	assert_int_equal(pi_fault_possible(PI_INJECT_BACK),
-			 pi_test_kinds("data,guard,apptag,reftag,opaque"));
+			 pi_test_kinds("data,guard,apptag,reftag,opaque,stortag"));
 }
 
 /* what takes the old block, and what leaves a tag that is not the kernel's */
@@ -186,15 +186,17 @@ static void test_shows_as(void **state)
 		{ "apptag", { "a", "a" } },
 		{ "reftag", { "r", "r" } },
 		{ "opaque", { "g", "o" } },
-		{ "misplace", { "aro", "aro" } },
-		{ "drop", { "garo", "garo" } },
+		{ "misplace", { "aros", "aros" } },
+		{ "drop", { "garos", "garos" } },
 		{ "tear", { "g", "g" } },
+		{ "stortag", { "s", "s" } },
 	};
 	static const char letter[PI_NR_TAGS] = {
 		[PI_TAG_GUARD]	= 'g',
 		[PI_TAG_APP]	= 'a',
 		[PI_TAG_REF]	= 'r',
 		[PI_TAG_OPAQUE]	= 'o',
+		[PI_TAG_STORAGE] = 's',
 	};
 
 	(void)state;

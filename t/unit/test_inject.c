@@ -8,11 +8,12 @@
 
 #include "pi_test_fault.h"
 
-#define ALL_KINDS	0xffU
+#define ALL_KINDS	0x1ffU
 #define KIND(kind)	(1U << PI_FAULT_##kind)
 
 static const char * const names[] = {
 	"data", "guard", "apptag", "reftag", "opaque", "misplace", "drop", "tear",
+	"stortag",
 };
 
 /* reallocations until one fails; -1: none does */
@@ -52,8 +53,9 @@ static void test_kinds(void **state)
 		{ "misplace", KIND(MISPLACE) },
 		{ "drop", KIND(DROP) },
 		{ "tear", KIND(TEAR) },
+		{ "stortag", KIND(STORTAG) },
 		{ "all", ALL_KINDS },
-		{ "data,guard,apptag,reftag,opaque,misplace,drop,tear", ALL_KINDS },
+		{ "data,guard,apptag,reftag,opaque,misplace,drop,tear,stortag", ALL_KINDS },
 		{ "tear,data", KIND(TEAR) | KIND(DATA) },
 		{ "drop,drop,guard,drop", KIND(DROP) | KIND(GUARD) },
 	};
@@ -455,7 +457,8 @@ static void test_choose_literal(void **state)
 		while (next < ARRAY_SIZE(row) && row[next].seed == inject.seed) {
 			struct pi_fault fault;
 
-			if (!pi_inject_choose(&inject, ALL_KINDS, block++, &fault))
+			/* as they were before there were storage tags */
+			if (!pi_inject_choose(&inject, 0xff, block++, &fault))
 				continue;
 			assert_int_equal(block - 1, row[next].block);
 			assert_string_equal(pi_fault_kinds[fault.kind].name,
@@ -581,18 +584,18 @@ static void test_choose_kinds(void **state)
 	(void)state;
 	for (unsigned int mask = 1; mask <= ALL_KINDS; mask++) {
 		struct pi_inject inject = one_in(1, seeds[mask % 5]);
-		unsigned int count[8] = { 0 };
+		unsigned int count[PI_NR_FAULT_KINDS] = { 0 };
 
-		inject.kinds = mask | (~mask & 0x55);
+		inject.kinds = mask | (~mask & 0x155);
 		for (uint64_t block = 0; block < NR; block++) {
 			struct pi_fault fault;
 
 			assert_true(pi_inject_choose(&inject, mask | (~mask & 0xaa),
 						     block, &fault));
-			pi_test_in_range(fault.kind, 0, 7);
+			pi_test_in_range(fault.kind, 0, PI_NR_FAULT_KINDS - 1);
 			count[fault.kind]++;
 		}
-		for (unsigned int i = 0; i < 8; i++)
+		for (unsigned int i = 0; i < PI_NR_FAULT_KINDS; i++)
 			if (mask >> i & 1)
 				expect_about(count[i], NR,
 					     __builtin_popcount(mask));
@@ -629,7 +632,8 @@ static void test_choose_random(void **state)
 	(void)state;
 	for (unsigned int rate = 1; rate <= 16; rate *= 4) {
 		const struct pi_inject inject = one_in(rate, rate);
-		static unsigned int count[8][MODULO], bits[8][64], total[8];
+		static unsigned int count[PI_NR_FAULT_KINDS][MODULO];
+		static unsigned int bits[PI_NR_FAULT_KINDS][64], total[PI_NR_FAULT_KINDS];
 
 		memset(count, 0, sizeof(count));
 		memset(bits, 0, sizeof(bits));
@@ -644,7 +648,7 @@ static void test_choose_random(void **state)
 			for (unsigned int bit = 0; bit < 64; bit++)
 				bits[fault.kind][bit] += fault.random >> bit & 1;
 		}
-		for (unsigned int kind = 0; kind < 8; kind++) {
+		for (unsigned int kind = 0; kind < PI_NR_FAULT_KINDS; kind++) {
 			for (unsigned int i = 0; i < MODULO; i++)
 				expect_about(count[kind][i], total[kind], MODULO);
 			for (unsigned int bit = 0; bit < 64; bit++)

@@ -348,12 +348,14 @@ static void test_status(void **state)
 	assert_int_equal(pi_nvme_status_tag(0x283), PI_TAG_APP);
 	assert_int_equal(pi_nvme_status_tag(0x284), PI_TAG_REF);
 	assert_int_equal(pi_nvme_status_tag(0x285), -1);
+	assert_int_equal(pi_nvme_status_tag(0x288), PI_TAG_STORAGE);
 	assert_int_equal(pi_nvme_status_tag(0), -1);
 	for (unsigned int status = 1; status < 0x800; status++) {
 		int err = pi_nvme_status_errno(status);
 
 		assert_true(err > 0);
-		assert_int_equal(err == EILSEQ, status >= 0x282 && status <= 0x284);
+		assert_int_equal(err == EILSEQ, status == 0x288 ||
+				 (status >= 0x282 && status <= 0x284));
 	}
 }
 

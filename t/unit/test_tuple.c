@@ -1455,11 +1455,11 @@ static void test_reference_tag_alone(void **state)
 		}
 }
 
-/* NVM Command Set 1.0, 5.2.1.2: of the 64-bit guard's size, and laid out apart */
+/* of the 64-bit guard's size, and laid out apart */
 static void test_guard_without_loops(void **state)
 {
-	const struct pi_guard guard32 = {
-		.name = "CRC32C", .pi_size = 16, .guard_size = 4, .ref_size = 10,
+	const struct pi_guard guard48 = {
+		.name = "CRC48", .pi_size = 16, .guard_size = 6, .ref_size = 8,
 		.compute = pi_test_none,
 	};
 	const struct pi_guard *known = pi_guard_by_csum(CRC64);
@@ -1473,7 +1473,7 @@ static void test_guard_without_loops(void **state)
 			struct pi_guard other = *known;
 			struct pi_tuple t;
 
-			f.guard = &guard32;
+			f.guard = &guard48;
 			assert_int_equal(pi_tuple_init(&t, &f, &plain),
 					 -EOPNOTSUPP);
 			f.extended = true;
