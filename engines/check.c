@@ -18,7 +18,8 @@ unsigned int pi_options_host_chk(const struct pi_options *o)
 		return o->host_chk;
 	return o->chk_str ? o->chk : PI_IO_INTEGRITY_CHK_GUARD |
 				     PI_IO_INTEGRITY_CHK_REFTAG |
-				     PI_IO_INTEGRITY_CHK_APPTAG;
+				     PI_IO_INTEGRITY_CHK_APPTAG |
+				     PI_CHK_STORTAG;
 }
 
 /* tags that the device is to check because the job says so */
@@ -128,6 +129,8 @@ int pi_check_attribute(struct thread_data *td)
 		return pi_refuse("pi_mix below 100: plain writes get the kernel's tuples, with application tag 0, and reads with protection information would find them wrong; set apptag=0 and drop pi_apptag, pi_reftag and pi_opaque, or read only");
 	if (pi_layouts[o->layout].no_seed && o->reftag_set)
 		return pi_refuse("pi_reftag: this pi_layout has no room for a reference tag, the kernel takes the block's number; drop pi_reftag or use pi_layout=indirect");
+	if (o->storage_str)
+		return pi_refuse("pi_storage_tag: io_uring's attribute has no room for a storage tag, and the kernel takes no format with one; drop it or name the character device /dev/ngXnY");
 	if (o->act)
 		return pi_refuse("pi_act=1: io_uring's attribute cannot make the device insert or strip tuples; use pi_act=0, name the character device /dev/ngXnY, or use pi_layout=none for plain I/O");
 	if (!td->o.odirect)

@@ -302,6 +302,8 @@ static void turn_write(struct thread_data *td, struct io_u *io_u)
 	if (command == PI_COMMAND_ZEROES)
 		control = (t->format.guard->pi_size ? NVME_IO_PRINFO_PRACT : 0) |
 			  (o->commands.deac ? NVME_IO_DEAC : 0);
+	if (command == PI_COMMAND_VERIFY)
+		control = t->ns.control[DDIR_READ] & NVME_IO_STC;
 	pi_command_turn(&e->ios.io[io_u->index], command, control);
 }
 
@@ -309,6 +311,7 @@ static void turn_write(struct thread_data *td, struct io_u *io_u)
 static void turn_read(struct thread_data *td, struct io_u *io_u)
 {
 	struct pi_engine *e = td->io_ops_data;
+	const struct pi_target *t = FILE_ENG_DATA(io_u->file);
 
 	if (io_u->flags & PI_IO_U_F_ZEROED)
 		memset(io_u->xfer_buf, 0, io_u->xfer_buflen);
@@ -316,7 +319,8 @@ static void turn_read(struct thread_data *td, struct io_u *io_u)
 		populate_verify_io_u(td, io_u);
 	io_u_set(td, io_u, PI_IO_U_F_VER_IN_DEV);
 	e->generate_now(td, io_u);
-	pi_command_turn(&e->ios.io[io_u->index], PI_COMMAND_COMPARE, 0);
+	pi_command_turn(&e->ios.io[io_u->index], PI_COMMAND_COMPARE,
+			t->ns.control[DDIR_READ] & NVME_IO_STC);
 }
 
 static PI_ALWAYS_INLINE int prep(struct thread_data *td, struct io_u *io_u,

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "options.h"
@@ -13,6 +16,7 @@ static int parse_chk(const char *option, const char *str, unsigned int *chk)
 		{ "GUARD",	PI_IO_INTEGRITY_CHK_GUARD },
 		{ "REFTAG",	PI_IO_INTEGRITY_CHK_REFTAG },
 		{ "APPTAG",	PI_IO_INTEGRITY_CHK_APPTAG },
+		{ "STORTAG",	PI_CHK_STORTAG },
 	};
 
 	*chk = 0;
@@ -25,7 +29,7 @@ static int parse_chk(const char *option, const char *str, unsigned int *chk)
 			    !strncmp(str, tag[i].name, len))
 				break;
 		if (i == FIO_ARRAY_SIZE(tag)) {
-			log_err("io_uring_pi: %s: '%.*s' is not a tag; give some of GUARD,REFTAG,APPTAG, or pi_verify=none for none\n",
+			log_err("io_uring_pi: %s: '%.*s' is not a tag; give some of GUARD,REFTAG,APPTAG,STORTAG, or pi_verify=none for none\n",
 				option, (int)len, str);
 			return 1;
 		}
@@ -59,6 +63,22 @@ static int reftag_cb(void *data, unsigned long long *val)
 	o->reftag = *val;
 	o->reftag_set = 1;
 	return 0;
+}
+
+/* fio's own numbers end at 63 bits */
+static int storage_tag_cb(void *data, const char *str)
+{
+	struct pi_options *o = data;
+	const int base = strncasecmp(str, "0x", 2) ? 10 : 16;
+	char *end;
+
+	errno = 0;
+	o->storage = strtoull(str, &end, base);
+	if (isdigit((unsigned char)*str) && !*end && !errno)
+		return 0;
+	log_err("io_uring_pi: pi_storage_tag=%s: give a positive number of at most 64 bits\n",
+		str);
+	return 1;
 }
 
 #define ENGINE_OPTION							\
@@ -117,7 +137,7 @@ struct fio_option pi_fio_options[] = {
 		.type	= FIO_OPT_STR_STORE,
 		.off1	= offsetof(struct pi_options, chk_str),
 		.cb	= chk_cb,
-		.help	= "Tags that device and host check: GUARD,REFTAG,APPTAG (Default: all that the format has)",
+		.help	= "Tags that device and host check: GUARD,REFTAG,APPTAG,STORTAG (Default: all that the format has)",
 		ENGINE_OPTION,
 	},
 	{
@@ -126,7 +146,7 @@ struct fio_option pi_fio_options[] = {
 		.type	= FIO_OPT_STR_STORE,
 		.off1	= offsetof(struct pi_options, host_chk_str),
 		.cb	= host_chk_cb,
-		.help	= "Tags that the host checks, where not those of pi_chk: GUARD,REFTAG,APPTAG (Default: pi_chk)",
+		.help	= "Tags that the host checks, where not those of pi_chk: GUARD,REFTAG,APPTAG,STORTAG (Default: pi_chk)",
 		ENGINE_OPTION,
 	},
 	{
@@ -189,6 +209,15 @@ struct fio_option pi_fio_options[] = {
 		.type	= FIO_OPT_STR_VAL,
 		.cb	= reftag_cb,
 		.help	= "Type 1 and 2: tag of the first block of the file as the host counts; the kernel remaps it (passthru: type 2 only, and it is what the media gets). Type 3: the tag of every block, which the host then checks (Default: the block's number on the disk; type 3: 0, not checked)",
+		ENGINE_OPTION,
+	},
+	{
+		.name	= "pi_storage_tag",
+		.lname	= "Storage tag",
+		.type	= FIO_OPT_STR_STORE,
+		.off1	= offsetof(struct pi_options, storage_str),
+		.cb	= storage_tag_cb,
+		.help	= "Storage tag to write and to expect, where the LBA format has one (pi_layout=passthru only); the drive says which of its bits are compared (Default: 0)",
 		ENGINE_OPTION,
 	},
 	{

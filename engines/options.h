@@ -28,6 +28,9 @@ enum pi_verify {
 	PI_VERIFY_BOTH		= PI_VERIFY_HOST | PI_VERIFY_DEVICE,
 };
 
+/* pi_chk=: PI_IO_INTEGRITY_CHK_*, and what NVMe commands can have checked */
+#define PI_CHK_STORTAG	(1U << 3)
+
 /* pi_apptag=: those of lib/tuple.h, and one that is constant within a file */
 enum {
 	PI_APP_FILE = PI_APP_RANDOM + 1,
@@ -40,9 +43,9 @@ enum {
  * @mix:	pi_mix=, percent
  * @verify:	pi_verify=, PI_VERIFY_*
  * @chk_str:	pi_chk=; NULL: all there is is checked
- * @chk:	what that says, PI_IO_INTEGRITY_CHK_*
+ * @chk:	what that says, PI_IO_INTEGRITY_CHK_* and PI_CHK_STORTAG
  * @host_chk_str: pi_host_chk=; NULL: the host checks what the device does
- * @host_chk:	what that says, PI_IO_INTEGRITY_CHK_*
+ * @host_chk:	what that says, likewise
  * @act:	pi_act=
  * @fua:	readfua= and writefua=
  * @commands:	of NVMe
@@ -52,6 +55,8 @@ enum {
  * @reftag:	pi_reftag=
  * @reftag_set:	that was given
  * @reftag_negative: and below 0
+ * @storage_str: pi_storage_tag=; NULL: not given
+ * @storage:	what that says
  * @opaque:	pi_opaque=
  * @errors:	pi_errors=
  * @errors_max:	pi_errors_max=
@@ -103,6 +108,8 @@ struct pi_options {
 	unsigned long long reftag;
 	unsigned int reftag_set;
 	unsigned int reftag_negative;
+	char *storage_str;
+	uint64_t storage;
 	unsigned int opaque;
 	char *errors;
 	long long errors_max;
@@ -140,7 +147,7 @@ extern struct fio_option pi_fio_options[];
  * pi_options_host_chk() - tags that the host checks, where it does
  * @o:		of the job
  *
- * Return: PI_IO_INTEGRITY_CHK_*.
+ * Return: PI_IO_INTEGRITY_CHK_* and PI_CHK_STORTAG.
  */
 unsigned int pi_options_host_chk(const struct pi_options *o);
 

@@ -103,11 +103,17 @@ static int set_target(struct pi_target *target, const struct pi_device *dev,
 			o->fua[DDIR_READ] * NVME_IO_FUA,
 			o->fua[DDIR_WRITE] * NVME_IO_FUA,
 		},
+		.cdw2		= target->tuple.ref_top,
 		.app_mask	= o->apptag_mask,
 		.renumber	= -target->ref_add,
 		.ref_varies	= target->tuple.ref_varies,
 		.ref		= target->tuple.ref,
 	};
+	if (target->chk & PI_CHK_STORTAG) {
+		target->ns.control[DDIR_WRITE] |= NVME_IO_STC;
+		target->ns.control[DDIR_READ] |= dev->reads_check_storage *
+						 NVME_IO_STC;
+	}
 	target->size = dev->intervals * target->ns.stride;
 	if (!o->act)
 		return 0;

@@ -20,9 +20,9 @@ int pi_stats_init(struct pi_stats *stats, const struct pi_options *o)
 static const char *tags(char *buf, size_t size, const uint64_t *nr)
 {
 	snprintf(buf, size,
-		 "{\"guard\": %" PRIu64 ", \"application\": %" PRIu64 ", \"reference\": %" PRIu64 ", \"opaque\": %" PRIu64 "}",
+		 "{\"guard\": %" PRIu64 ", \"application\": %" PRIu64 ", \"reference\": %" PRIu64 ", \"opaque\": %" PRIu64 ", \"storage\": %" PRIu64 "}",
 		 nr[PI_TAG_GUARD], nr[PI_TAG_APP], nr[PI_TAG_REF],
-		 nr[PI_TAG_OPAQUE]);
+		 nr[PI_TAG_OPAQUE], nr[PI_TAG_STORAGE]);
 	return buf;
 }
 
@@ -102,7 +102,7 @@ void pi_stats_write(struct pi_stats *stats, const struct thread_data *td,
 	const struct pi_options *o = td->eo;
 	const struct blocks b = count_blocks(targets, o->act, stats->commands);
 	uint64_t by_host[PI_NR_TAGS];
-	char job[PI_JSON_ROOM], host[160], device[160], ns[160], calls[160];
+	char job[PI_JSON_ROOM], host[200], device[200], ns[160], calls[160];
 	char times[400] = "", sent[160];
 
 	for (int i = 0; i < PI_NR_TAGS; i++)
@@ -130,7 +130,7 @@ void pi_stats_print(const struct thread_data *td, const struct pi_stats *stats,
 {
 	const struct pi_options *o = td->eo;
 	const struct blocks b = count_blocks(targets, o->act, stats->commands);
-	char opaque[40] = "", mix[80] = "", sent[200];
+	char opaque[40] = "", storage[40] = "", mix[80] = "", sent[200];
 
 	if (!(output_format & FIO_OUTPUT_NORMAL) || !pi_layouts[o->layout].pi)
 		return;
@@ -138,16 +138,19 @@ void pi_stats_print(const struct thread_data *td, const struct pi_stats *stats,
 	if (o->opaque)
 		snprintf(opaque, sizeof(opaque), ", %" PRIu64 " opaque",
 			 errors->tags[PI_TAG_OPAQUE]);
+	if (o->storage_str || errors->tags[PI_TAG_STORAGE])
+		snprintf(storage, sizeof(storage), ", %" PRIu64 " storage tag",
+			 errors->tags[PI_TAG_STORAGE]);
 	if (o->mix < 100)
 		snprintf(mix, sizeof(mix), ", %" PRIu64 " I/Os with protection information, %" PRIu64 " without",
 			 stats->pi_ios, stats->plain_ios);
-	log_info("io_uring_pi: %s: layout %s%s: %" PRIu64 " blocks read%s, %" PRIu64 " written with %s tuples%s; wrong: %" PRIu64 " guard, %" PRIu64 " application tag, %" PRIu64 " reference tag%s; %" PRIu64 " I/Os refused by the device\n",
+	log_info("io_uring_pi: %s: layout %s%s: %" PRIu64 " blocks read%s, %" PRIu64 " written with %s tuples%s; wrong: %" PRIu64 " guard, %" PRIu64 " application tag, %" PRIu64 " reference tag%s%s; %" PRIu64 " I/Os refused by the device\n",
 		 td->o.name, pi_layouts[o->layout].name, mix, b.by_dir[DDIR_READ],
 		 o->verify & PI_VERIFY_HOST && !o->act &&
 		 b.verified == b.by_dir[DDIR_READ] ? " and verified" : "",
 		 b.by_dir[DDIR_WRITE], o->act ? "the device's" : "generated",
 		 commands(sent, sizeof(sent), stats->commands, false),
 		 errors->tags[PI_TAG_GUARD], errors->tags[PI_TAG_APP],
-		 errors->tags[PI_TAG_REF], opaque, errors->device_ios);
+		 errors->tags[PI_TAG_REF], storage, opaque, errors->device_ios);
 	log_info_flush();
 }

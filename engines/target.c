@@ -69,13 +69,44 @@ static int check_ref(struct thread_data *td, struct fio_file *f,
 		     const struct pi_format *format)
 {
 	const struct pi_options *o = td->eo;
-	const unsigned int bits = format->guard->ref_size * 8;
+	const unsigned int bits = pi_format_ref_bits(format);
 
-	if (!o->reftag_set || !bits || !(o->reftag >> bits))
+	if (!o->reftag_set || !format->guard->pi_size ||
+	    !(o->reftag & ~pi_low_bits(bits)))
 		return 0;
 	log_err("io_uring_pi: %s: pi_reftag=0x%llx has more bits than the reference tag, which has %u; give a smaller one\n",
 		f->file_name, o->reftag, bits);
 	return EINVAL;
+}
+
+static int check_storage(struct thread_data *td, struct fio_file *f,
+			 const struct pi_device *dev)
+{
+	const struct pi_options *o = td->eo;
+	const struct pi_format *format = &dev->format;
+	const unsigned int host = o->verify & PI_VERIFY_HOST ?
+				  o->host_chk_str ? o->host_chk : o->chk : 0;
+
+	if (!format->storage_bits) {
+		if (o->storage_str)
+			return pi_refuse_file(f, EINVAL,
+				"pi_storage_tag: the LBA format has no storage tag; drop it");
+		if ((o->chk | host) & PI_CHK_STORTAG)
+			return pi_refuse_file(f, EINVAL,
+				"STORTAG: the LBA format has no storage tag to check; drop STORTAG");
+		return 0;
+	}
+	if (o->storage & ~pi_low_bits(format->storage_bits)) {
+		log_err("io_uring_pi: %s: pi_storage_tag=%s has more bits than the storage tag, which has %u; give a smaller one\n",
+			f->file_name, o->storage_str,
+			format->storage_bits);
+		return EINVAL;
+	}
+	if (o->chk & PI_CHK_STORTAG && o->verify == PI_VERIFY_DEVICE &&
+	    td_read(td) && !dev->reads_check_storage)
+		return pi_refuse_file(f, EINVAL,
+			"pi_chk=STORTAG: the drive checks the storage tag of writes alone (STCRS); drop STORTAG or use pi_verify=both");
+	return 0;
 }
 
 /* bio_integrity_map_user() refuses more with E2BIG, which the block layer makes EIO */
@@ -138,6 +169,8 @@ static int device_checks(struct thread_data *td, struct fio_file *f,
 	    o->app_mode != PI_APP_LBA &&
 	    o->app_mode != PI_APP_RANDOM)
 		*chk |= PI_IO_INTEGRITY_CHK_APPTAG;
+	if (format->storage_bits)
+		*chk |= PI_CHK_STORTAG;
 	return 0;
 }
 
@@ -240,7 +273,8 @@ static unsigned int all_but(unsigned int chk)
 {
 	return !(chk & PI_IO_INTEGRITY_CHK_GUARD) << PI_TAG_GUARD |
 	       !(chk & PI_IO_INTEGRITY_CHK_APPTAG) << PI_TAG_APP |
-	       !(chk & PI_IO_INTEGRITY_CHK_REFTAG) << PI_TAG_REF;
+	       !(chk & PI_IO_INTEGRITY_CHK_REFTAG) << PI_TAG_REF |
+	       !(chk & PI_CHK_STORTAG) << PI_TAG_STORAGE;
 }
 
 /* with pi_verify=none whoever reads the faults later does it by pi_chk */
@@ -278,6 +312,7 @@ static int set_tuples(struct pi_target *target, struct fio_file *f,
 		.app_mode	= o->app_mode,
 		.ref		= o->reftag,
 		.ref_check	= o->reftag_set,
+		.storage	= o->storage,
 		.opaque		= o->opaque,
 	};
 	int ret;
@@ -360,6 +395,7 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 	err = check_sizes(td, f, &format);
 	err = err ?: check_md_size(td, f, &format);
 	err = err ?: check_ref(td, f, &format);
+	err = err ?: check_storage(td, f, &dev);
 	err = err ?: device_checks(td, f, &format, &target->chk);
 	err = err ?: way->check_target(td, f, &dev, &format);
 	err = err ?: check_max_md(td, f, &format, dev.max_md);

@@ -26,7 +26,7 @@
  *		power of two in its stride
  * @inverse:	modulo 2^64, of what is left of that
  * @md_size:	bytes of metadata per interval in a buffer of their own
- * @chk:	PI_IO_INTEGRITY_CHK_* for the device
+ * @chk:	PI_IO_INTEGRITY_CHK_* and PI_CHK_STORTAG for the device
  * @fd:		what SQEs name: descriptor, or index of the registered file
  * @faults:	kinds that pi_inject= may damage it with, 1 << PI_FAULT_*
  * @reach:	blocks of the largest request, which I/Os may be merged into

@@ -12,6 +12,9 @@ JOB = {'rw': 'read', 'bs': '4k', 'size': '1m'}
 REFUSED = {
     'pi_act=1': ({'pi_act': 1}, 'pi_act=1', 'pi_act=0'),
     'buffered I/O': ({'direct': 0}, 'direct=1'),
+    'a storage tag': ({'pi_storage_tag': 7}, 'pi_storage_tag', '/dev/ngXnY'),
+    'a check of it': ({'pi_chk': 'STORTAG'}, 'STORTAG', 'no storage tag'),
+    'zones': ({'zonemode': 'zbd', 'zonesize': '128k'}, 'zonemode=zbd', 'drop zonemode'),
     'hipri': ({'hipri': True}, 'hipri', 'pi_layout=none'),
     'atomic': ({'rw': 'write', 'atomic': 1}, 'atomic', 'pi_layout=none'),
     'uncached': ({'uncached': 1, 'direct': 0}, 'direct=1'),
@@ -42,7 +45,7 @@ NUMBERS = {'apptag': (-1, 0x80000000, (1 << 32) + 5), 'apptag_mask': (-1, 1 << 3
            'pi_reftag': (-1, 1 << 32), 'pi_inject_rate': (-1, 0), 'pi_errors_max': (0, -1), 'pi_dump_max': (0, -1),
            'pi_inject_seed': (-1,), 'md_per_io_size': (-1,),
            'nonvectored': (-2, 2, 1 << 32), 'pi_iovec': (-1, 1 << 32), 'force_async': (-1,), 'uncached': (-1, 1 << 32),
-           'sqthread_poll_cpu': (-2, 1 << 32), 'readfua': (-1,), 'writefua': (-1,)}
+           'sqthread_poll_cpu': (-2, 1 << 32), 'pi_storage_tag': (-1, 1 << 64, '7x'), 'readfua': (-1,), 'writefua': (-1,)}
 BAD_VALUES = {'pi_layout': 'inlin', 'pi_verify': 'maybe', 'apptag': 0x10000,
               'apptag_mask': 0x10000, 'md_per_io_size': 'x', 'pi_layouts': 'none'}
 
