@@ -296,6 +296,8 @@ def no_integrity(device):
     return {f"{device.integrity}/{name}": "0" for name in ("read_verify", "write_generate")}
 
 
-def fewest_requests(device):
-    """Settings under which the queue takes as few requests at once as the kernel allows."""
-    return {f"/sys/class/block/{device.disk}/queue/nr_requests": "4"}  # BLKDEV_MIN_RQ
+def fewest_requests(host, device):
+    """Settings under which there are as few tags as the kernel allows and, on SCSI, commands at once."""
+    depth = f"/sys/class/block/{device.disk}/device/queue_depth"
+    settings = {f"/sys/class/block/{device.disk}/queue/nr_requests": "4"}  # BLKDEV_MIN_RQ
+    return {**settings, depth: "4"} if host.exists(depth) else settings

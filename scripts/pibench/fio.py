@@ -31,9 +31,13 @@ class Tools:
     isal: str = ""
     floor: str = ""
     attr_cost: str = ""
+    # of QEMU's that counts instructions by function, and what says "now" to it
+    plugin: str = ""
+    mark: str = ""
 
     def require(self):
-        names = {"fio": "fio", "engine": "the engine", "isal": "fio with ISA-L", "floor": "floor", "attr_cost": "attr-cost"}
+        names = {"fio": "fio", "engine": "the engine", "isal": "fio with ISA-L", "floor": "floor", "attr_cost": "attr-cost",
+                 "plugin": "insn-plugin", "mark": "insn-mark"}  # fmt: skip
         for field, what in names.items():
             path = getattr(self, field)
             if path and not os.path.exists(path):

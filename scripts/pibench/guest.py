@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from . import fio, results, session
+from . import fio, insn, results, session
 from .command import die_with_parent
 from .errors import Failure
 
@@ -30,7 +30,7 @@ def writable(out):
 def command(spec, disks, out, options=()):
     return [
         str(GUEST), "run", *(["--icount"] if spec.icount else []), *options, *(["--kernel", spec.kernel] if spec.kernel else []),
-        *(word for disk in disks for word in ("--disk", disk)),
+        *(word for disk in disks for word in ("--disk", disk)), *insn.boot_options(spec, out),
         "--", sys.executable, str(PI_BENCH), "session", session.encode(spec), str(out),
     ]  # fmt: skip
 
@@ -57,6 +57,7 @@ class Boot:
     def __init__(self, spec, disks, out, options):
         self.spec = spec
         self.part, _, self.log, self.stopper = results.parts(out, spec.name)
+        self.out, self.lists = out, insn.Lists(spec, insn.place(out, spec)) if spec.tools.plugin else None
         self.stopper.unlink(missing_ok=True)
         self.offset = 0
         argv = command(spec, disks, out, options)
@@ -81,7 +82,7 @@ class Boot:
         for line in whole.decode(errors="replace").splitlines():
             record = results.decode(line, self.part)
             if record:
-                yield record
+                yield self.lists.complete(record, self.out) if self.lists else record
 
     def verdict(self):
         """Why the guest failed, in its own last words, or None."""
@@ -118,6 +119,8 @@ def run(sessions, out, emit, options=(), at_once=None, stop=lambda: None):
                 for record in boot.records():
                     emit(record)
                     heard = time.monotonic()
+                if boot.lists:
+                    boot.lists.serve()
             if going and time.monotonic() - heard > SILENCE:
                 raise Failure(f"no guest has finished a run for {SILENCE // 60} minutes (logs: {results.parts(out, '*').log})")
             if going:

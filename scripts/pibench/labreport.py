@@ -14,7 +14,7 @@ BUFFERS = {"single": "read", "vectored": "vectored", cells.FIXED: "fixed buffer"
 BARS = 10
 # where the attribute's own cost is looked for in whole I/Os
 MAIN = cells.Workload("randread", 4096, 32, buffers="single")
-METRICS = {cells.INSTRUCTIONS: (metrics.TOTAL,), cells.CPU: (metrics.CPU,), cells.TIME: (metrics.CPU, metrics.TIME)}
+METRICS = {cells.CPU: (metrics.CPU,), cells.TIME: (metrics.CPU, metrics.TIME)}
 
 
 def signed(value, digits=0):
@@ -282,6 +282,8 @@ def whole_io(session, env, draw, metric):
         caption = f"4 KiB random read, depth 32; {subtitle(env, session)}."
         found += draw(crossover(f"crossover-io-{session.name}-{metric.name}", curves, title, caption, f"{metric.unit} per I/O"))
     found += [Paragraph("Random read, depth 32, by opcode:"), buffer_table(session, metric)]
+    if session.by_function:
+        found += draw(plot.stacks(session))
     text = "Depth 32, registered data, metadata from user space and from a registered buffer:"
     return [*found, Paragraph(text), registered_table(session, metric)]
 
@@ -290,7 +292,7 @@ def section(session, env, draw):
     where = session.icount and env.get("guest") or kernel_of(env, session)
     kind = "counting instructions" if session.icount else "time"
     found = [Heading(f"{session.name}: {where}; {kind}"), *handing_over(session, env, draw)]
-    for metric in METRICS[session.mode] if session.runs else ():
+    for metric in METRICS.get(session.mode, session.metrics) if session.runs else ():
         found += whole_io(session, env, draw, metric)
     lines = [f"{', '.join(dict.fromkeys(names))}: {reason}" for reason, names in session.unmeasured.items()]
     return [*found, Heading("Not measured", 3), Items(lines)] if lines else found
@@ -349,7 +351,7 @@ def headline(sessions):
     unit = attribute.unit
     title = f"{session.name}: handing one request's attribute over, {unit} more than a plain request, batch {batch}"
     found = [Bars(title, rows[:BARS])]
-    plain, pi = (session.summary(MAIN, arm, metrics.TOTAL) if session.runs and session.icount else None for arm in (BASE, INDIRECT))
+    plain, pi = (session.summary(MAIN, arm, session.metrics[0]) if session.runs and session.icount else None for arm in (BASE, INDIRECT))
     if plain and pi:
         text = f"A whole 4 KiB read at depth 32 takes {plain.median:,.0f} instructions plain and {pi.median:,.0f} with PI, `indirect`."
         found.append(Paragraph(text))

@@ -31,7 +31,9 @@ class Limits:
         if found.verdict == gate.REGRESSION and share is not None and change < share + gate.RESOLUTION / 2:
             why, below = f"{found.why}; accepted up to {share:+.2%}: {reason}", f"no more than is accepted ({reason})"
             return dataclasses.replace(line, verdict=dataclasses.replace(found, verdict=gate.PASS, why=why, below=below))
-        warn = self.shares.get(line.metric.title, {}).get("warn")
+        # by function or by time, instructions are instructions
+        title = metrics.TOTAL.title if line.metric == metrics.HOST else line.metric.title
+        warn = self.shares.get(title, {}).get("warn")
         if found.verdict == gate.PASS and warn and change >= warn:
             text = f"{change:+.2%}, from {warn:+.2%} on it is to be looked at"
             return dataclasses.replace(line, verdict=dataclasses.replace(found, warning=text))

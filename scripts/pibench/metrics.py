@@ -4,7 +4,7 @@
 import dataclasses
 import typing
 
-from . import cells
+from . import cells, profile
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +26,16 @@ def percentile(which):
     return lambda run: (run["percentiles_ns"].get(which) or 0) / 1e3
 
 
+def in_rooms(wanted):
+    """Instructions in rooms that are wanted."""
+    return lambda run: sum(taken for room, taken in run["rooms"].items() if wanted(room)) / run["counted"]
+
+
+# counted by function: what is the system's, what a drive does that is none, and what befalls any run
+HOST = Metric("host", "host instructions per I/O", "instructions", in_rooms(lambda room: room not in profile.APART))
+DRIVE = Metric("drive", profile.DRIVE, "instructions", in_rooms(lambda room: room == profile.DRIVE))
+OTHERS = Metric("others", profile.OTHERS, "instructions", in_rooms(lambda room: room in (profile.OTHERS, profile.UNEXPLAINED)))
+ROOMS = {room: Metric(room, room, "instructions", in_rooms(lambda each, room=room: each == room)) for room in profile.ROOMS}
 TOTAL = Metric("total", "total instructions per I/O", "instructions", per_io("window_ns"))
 CPU_INSTRUCTIONS = Metric("cpu", "CPU per I/O in instructions", "instructions", per_io("cpu_ns"))
 CPU = Metric("cpu", "CPU per I/O", "ns", per_io("cpu_ns"))
@@ -38,10 +48,15 @@ LATENCY = Metric("latency", "mean latency", "µs", lambda run: run["latency_ns"]
 P99 = Metric("p99", "p99 latency", "µs", percentile("99"), 1)
 
 
-def of(mode, icount):
+def counted(runs):
+    """What of them counts, where instructions do: by function where that is known of all."""
+    return HOST if runs and all("rooms" in run for run in runs) else TOTAL
+
+
+def of(mode, icount, runs=()):
     """The metrics of a session, its main one first."""
     if mode == cells.INSTRUCTIONS:
-        return (TOTAL,)
+        return (counted(runs),)
     if mode == cells.CPU:
         return (CPU_INSTRUCTIONS if icount else CPU,)
     return (IOPS, RATE, LATENCY, P99, CPU)

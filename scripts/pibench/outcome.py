@@ -74,7 +74,25 @@ class Results:
 
     @property
     def metrics(self):
-        return metrics.of(self.mode, self.icount)
+        return metrics.of(self.mode, self.icount, [run for runs in self.runs.values() for run in runs])
+
+    @property
+    def by_function(self):
+        return self.metrics[0] == metrics.HOST
+
+    def rooms(self, workload, arm):
+        """{room: instructions an I/O}, medians of the rounds."""
+        found = {room: self.summary(workload, arm, metric) for room, metric in metrics.ROOMS.items()}
+        return {room: each.median for room, each in found.items() if each and each.median}
+
+    def disagreement(self):
+        """How far apart what was counted by function and the guest's time are, in the cell where most: a share of it."""
+        def both(runs):
+            times, sums = (statistics.median(value(run) for run in runs) for value in
+                           (metrics.TOTAL.value, lambda run: sum(run["rooms"].values()) / run["counted"]))  # fmt: skip
+            return sums / times - 1
+
+        return max((both(runs) for runs in self.runs.values()), key=abs, default=0)
 
     @property
     def cells(self):

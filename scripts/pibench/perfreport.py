@@ -162,9 +162,9 @@ def start(session):
 
 
 WORDS = {
-    PLAIN: "Total instructions per I/O without PI, null_blk",
+    PLAIN: "Instructions per I/O without PI, null_blk",
     PI: "CPU instructions per I/O with PI, emulated NVMe, 4096+8",
-    GROWN: "Total instructions per I/O as depth, files and length grow, null_blk",
+    GROWN: "Instructions per I/O as depth, files and length grow, null_blk",
     JOBS: "CPU instructions per I/O of several jobs, null_blk",
     REGISTERED: "Total instructions per I/O with PI, lab kernel, null_blk with PI",
     HOST: "CPU time per I/O on this machine, a file in the page cache",
@@ -182,7 +182,7 @@ def notes(sessions):
         "Each run has one of fewer I/Os beside it, which is taken off: neither fio's start nor the set-up of a ring is counted.",
         "Ratios are the middle of the rounds' own, lowest to highest. MISSED: above the limit in every round, by more than one boot "
         "differs from the next (" + ", ".join(f"{value:.1%} for {mode}" for mode, value in TOLERANCE.items()) + ").",
-        *(f"{session.name}: {report.MODES[session.mode]}. {session.rounds()} rounds (seed {session.seed})." for session in sessions),
+        *(f"{session.name}: {report.counted(session)}. {session.rounds()} rounds (seed {session.seed})." for session in sessions),
     ]
 
 

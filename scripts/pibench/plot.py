@@ -7,7 +7,7 @@ import math
 import os
 import statistics
 
-from . import catalog, cells, document, gate, metrics, results
+from . import catalog, cells, document, flame, gate, metrics, profile, results
 from .errors import Failure
 
 SCRIPTS = cells.REPO / "scripts" / "plots"
@@ -159,12 +159,15 @@ def forest(session):
     return drawings
 
 
+# {name: (colour, meaning)}
 PARTS = {
-    "kernel": "Kernel: the system calls.",
-    "generate and verify": "Generate and verify: guards and tags by the engine, from a run of its own with pi_time=1.",
-    "rest": "Rest: fio and the engine.",
-    "not split": "Not split: kernel and rest where they cannot be told apart.",
+    "kernel": ("#0072B2", "Kernel: the system calls."),
+    "generate and verify": ("#D55E00", "Generate and verify: guards and tags by the engine, from a run of its own with pi_time=1."),
+    "rest": ("#E69F00", "Rest: fio and the engine."),
+    "not split": ("#999999", "Not split: kernel and rest where they cannot be told apart."),
 }
+ROOMS = {room: (flame.COLOURS[room], "") for room in profile.ROOMS}
+BY_FUNCTION = "Each instruction counted at its address, by who called; the emulated drive is no part of the host's cost."
 
 
 def split(record, total, metric):
@@ -194,6 +197,8 @@ LETTERS = ("", "k", "M")
 PLAIN = 1e4
 # how much longer than the longest bar the axis is, for the figure beside it, and the most ticks of the axis after 0
 ROOM, TICKS = 1.16, 6
+# of the longest bar: a part that is smaller everywhere has no name in the key
+NARROWEST = 0.001
 
 
 @dataclasses.dataclass(frozen=True)
@@ -218,9 +223,14 @@ def ticks(largest, unit):
     return Ticks(UNITS[unit][power] if unit in UNITS else unit, divisor, step, labels)
 
 
+def largest_of(every):
+    return max(map(sum, every), default=0)
+
+
 def stack(session, size):
     """[What an I/O takes and where, for the workloads of one block size.]"""
     metric = metrics.CPU if session.mode == cells.TIME else session.metrics[0]
+    rooms = ROOMS if session.by_function else PARTS
     groups = []
     for workload in whole(session):
         entries = []
@@ -229,13 +239,16 @@ def stack(session, size):
             timed = session.timed.get(cells.Cell(workload, arm).name)
             if summary:
                 name = f"{'PI' if arm.has_pi else arm.state}, {arm.label if arm.engine == cells.FIO else arm.layout}"
-                entries.append((name, split(timed, summary.median, metric)))
+                apart = session.rooms(workload, arm) if rooms is ROOMS else {}
+                entries.append((name, [apart.get(room, 0) for room in ROOMS] if apart else split(timed, summary.median, metric)))
         if entries:
             groups.append((workload.title, entries))
     every = [parts for _, entries in groups for _, parts in entries]
-    used = [n for n in range(len(PARTS)) if any(parts[n] for parts in every)]
-    names, meanings = zip(*(list(PARTS.items())[n] for n in used)) if used else ((), ())
-    largest = max(map(sum, every), default=0)
+    used = [n for n in range(len(rooms)) if any(parts[n] >= largest_of(every) * NARROWEST for parts in every)]
+    names = tuple(list(rooms)[n] for n in used)
+    colours, meanings = zip(*(rooms[name] for name in names)) if used else ((), ())
+    meanings = (BY_FUNCTION,) if rooms is ROOMS else meanings
+    largest = largest_of(every)
     if not largest:
         return []
     marked = ticks(largest, metric.unit)
@@ -256,11 +269,15 @@ def stack(session, size):
             blocks([lines, headings]),
             height(rows),
             (margin(groups), f"{marked.unit} per I/O"),
-            f"{largest * ROOM} {' '.join(str(n + 1) for n in used)} {marked.step} {' '.join(marked.labels)}",
+            f"{largest * ROOM} {' '.join(colours)} {marked.step} {' '.join(marked.labels)}",
             names,
         )
         drawings.append(drawing)
     return drawings
+
+
+def stacks(session):
+    return [drawing for size in dict.fromkeys(w.block_size for w in whole(session)) for drawing in stack(session, size)]
 
 
 def curve(points):
@@ -434,7 +451,7 @@ def figures(sessions, env, out, history=()):
     found = []
     for session in (s for s in sessions if s.runs):
         found += forest(session)
-        found += [drawing for size in dict.fromkeys(w.block_size for w in whole(session)) for drawing in stack(session, size)]
+        found += stacks(session)
         found += [mix(session, *key) for key in dict.fromkeys((w.rw, w.block_size, w.iodepth) for w in session.workloads)]
         found += [sweep(session, *key) for key in dict.fromkeys((w.rw, w.iodepth) for w in session.workloads)]
         if session.mode == cells.TIME:

@@ -2,6 +2,7 @@
 """What was executed, by function: the tree of calls that t/bench/insn-plugin.c writes, sorted into rooms, and two of them compared."""
 
 import dataclasses
+import itertools
 import re
 import statistics
 
@@ -12,6 +13,8 @@ FIO, ENGINE, CHECKSUM, URING, BLOCK, INTEGRITY, PINNING, SLAB, DRIVER, DRIVE, EN
     "entry and exit", "interrupts and others", "unexplained",
 )  # fmt: skip
 HOST = "host"
+# no part of what the system takes for an I/O
+APART = (DRIVE, OTHERS, UNEXPLAINED)
 # a smaller difference of a function, in instructions an I/O, is none
 LEAST = 0.5
 
@@ -47,18 +50,36 @@ class Node:
 
 
 def read_counts(path):
-    """(instructions in all, [(parent, function, instructions, calls)]) as the plugin wrote them."""
+    """(instructions in all, ['parent function instructions calls']) as the plugin wrote them."""
     with open(path, encoding="ascii") as file:
-        executed = int(next(file))
-        rows = [tuple(map(int, line.split())) for line in file]
-    return executed, rows
+        return int(next(file)), file.read().splitlines()
+
+
+NOTHING = 0, []
 
 
 def difference(before, after):
-    """What came between two of them: (instructions in all, rows); a row that was not there before began with nothing."""
-    was = before[1] + [(0, 0, 0, 0)] * (len(after[1]) - len(before[1]))
-    rows = [(new[0], new[1], new[2] - old[2], new[3] - old[3]) for old, new in zip(was, after[1])]
+    """What came between two of them: (instructions in all, {number: row}) of what has changed and, for the tree, what is above it."""
+    rows = {}
+    for at, (old, new) in enumerate(itertools.zip_longest(before[1], after[1], fillvalue="0 0 0 0")):
+        if old != new:
+            parent, function, instructions, calls = map(int, new.split())
+            was = old.split()
+            rows[at + symbols.ROOT] = parent, function, instructions - int(was[2]), calls - int(was[3])
+    for number in list(rows):
+        while (number := rows[number][0]) not in rows:
+            parent, function, *_ = map(int, after[1][number - symbols.ROOT].split())
+            rows[number] = parent, function, 0, 0
     return after[0] - before[0], rows
+
+
+def beyond(more, less):
+    """What the first of two differences has more."""
+    rows = {number: (parent, function, -instructions, -calls) for number, (parent, function, instructions, calls) in less[1].items()}
+    for number, (parent, function, instructions, calls) in more[1].items():
+        _, _, taken, called = rows.get(number, (0, 0, 0, 0))
+        rows[number] = parent, function, instructions + taken, calls + called
+    return more[0] - less[0], rows
 
 
 def tree(counts, names):
@@ -66,7 +87,7 @@ def tree(counts, names):
     executed, rows = counts
     nodes = {}
     root = Node(*symbols.NAMES[symbols.ROOT])
-    for number, (parent, function, instructions, calls) in enumerate(rows, symbols.ROOT):
+    for number, (parent, function, instructions, calls) in sorted(rows.items()):
         name, module, is_thunk = names[function]
         if number == symbols.ROOT:
             nodes[number] = root
@@ -153,6 +174,22 @@ def settle(root):
     root.room = OTHERS
     for child in root.children.values():
         visit(child, OTHERS, child.key == symbols.NAMES[symbols.PROGRAMS])
+    if threads := root.children.get(symbols.NAMES[symbols.THREADS]):
+        employ(threads)
+
+
+def employ(threads):
+    """What threads of the kernel take to wait, wake and find their work is that of the room they work for, if that is most of it."""
+    idle = [node for _, node in threads.walk() if node.room == OTHERS]
+    work = {}
+    for node in idle:
+        for child in node.children.values():
+            if child.room != OTHERS:
+                work[child.room] = work.get(child.room, 0) + child.total
+    if sum(work.values()) > sum(node.instructions for node in idle):
+        employer = max(work, key=work.get)
+        for node in idle:
+            node.room = employer
 
 
 @dataclasses.dataclass
@@ -179,7 +216,7 @@ class Profile:
     def parts(self):
         """{HOST, DRIVE, OTHERS: instructions an I/O}: what is the system's, and what a drive does that is none."""
         rooms = self.rooms()
-        apart = {room: rooms.get(room, 0) for room in (DRIVE, OTHERS, UNEXPLAINED)}
+        apart = {room: rooms.get(room, 0) for room in APART}
         return {HOST: self.total - sum(apart.values()), **{room: value for room, value in apart.items() if value}}
 
     def functions(self):

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 
-from . import cells, document, environment, outcome, results, stats
+from . import cells, document, environment, metrics, outcome, results, stats
 from .document import Command, Folded, Heading, Items, Paragraph, Verdict
 from .errors import IO, OK, Failure
 
@@ -19,6 +19,16 @@ MODES = {
     cells.CPU: "CPU per I/O: fio, its job and their io_uring threads, plus all kernel threads",
     cells.TIME: "throughput, latency and CPU per I/O",
 }
+
+
+BY_FUNCTION = "host instructions per I/O, each counted at its address, without those of an emulated drive, interrupts and other threads"
+# how far what is counted by function and the guest's time may lie apart
+AGREE = 0.001
+
+
+def counted(session):
+    """What counts in a session, in words."""
+    return BY_FUNCTION if session.by_function else MODES[session.mode]
 
 
 @dataclasses.dataclass
@@ -108,6 +118,10 @@ def checklist(sessions, env):
             counted = session.mode == cells.INSTRUCTIONS
             item(counted, f"{where}: {'every instruction is counted' if counted else 'threads only, on an emulated device'}; "
                  "caches, memory latency and time are not measured")  # fmt: skip
+        if session.by_function:
+            apart = session.disagreement()
+            told = f"to {AGREE:.1%}" if abs(apart) <= AGREE else f"but for {apart:+.2%} in one cell"
+            item(abs(apart) <= AGREE, f"{where}: the guest's time says the same as all that was counted by function, {told}")
         unfilled = session.read_only
         item(not unfilled, f"{where}: blocks were {'read as they were found' if unfilled else 'written before they were read'}")
         others = [f"{name} in {number} runs, {share:.1%} of one at most" for name, (number, share) in session.others().items()]
@@ -147,7 +161,7 @@ def write_csv(sessions, path):
         for session in sessions:
             for cell in session.cells:
                 for run in session.runs.get(cell.name, ()):
-                    for metric in session.metrics:
+                    for metric in (*session.metrics, *(metrics.ROOMS.values() if session.by_function else ())):
                         writer.writerow([session.name, cell.name, run["round"], metric.title, metric.unit, f"{metric.value(run):.6g}"])
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What pi-bench run has measured: every workload, with PI and without, against each baseline."""
 
-from . import cells, outcome, plot, report, stats
+from . import cells, metrics, outcome, plot, report, stats
 from .document import Bars, Heading, Paragraph, Table
 from .errors import Failure
-from .report import MODES, NONE, described, figure
+from .report import NONE, described, figure
 
 TITLE = "Protection information through io_uring: what it costs"
 BARS = 6
@@ -48,12 +48,15 @@ def within(summary, digits):
 def compact(session, workload):
     """One metric: absolute figures and every ratio in one table."""
     metric = session.metrics[0]
-    headers = ["state", "engine", metric.unit, "spread", *(f"× {b}" for b in cells.BASELINES), "× io_uring"]
+    # what is no part of it, by itself
+    apart = (metrics.DRIVE, metrics.OTHERS) if session.by_function else ()
+    headers = ["state", "engine", metric.unit, "spread", *(f"× {b}" for b in cells.BASELINES), "× io_uring", *(m.title for m in apart)]
     rows = []
     for arm in session.arms(workload):
         summary = session.summary(workload, arm, metric)
         absolute = figure(summary.median, metric.digits) if summary else "failed"
-        rows.append([arm.state, arm.label, absolute, spread(summary), *map(times, ratios(session, workload, arm, metric))])
+        beside = [figure(found.median) if (found := session.summary(workload, arm, each)) else "failed" for each in apart]
+        rows.append([arm.state, arm.label, absolute, spread(summary), *map(times, ratios(session, workload, arm, metric)), *beside])
     return Table(headers, rows, text=2)
 
 
@@ -92,7 +95,7 @@ def details(sessions):
             if workload not in session.workloads:
                 continue
             alone = len(session.metrics) == 1
-            parts.append(Paragraph(f"{session.name}, {session.metrics[0].title if alone else MODES[session.mode]}:"))
+            parts.append(Paragraph(f"{session.name}, {session.metrics[0].title if alone else report.counted(session)}:"))
             parts += [compact(session, workload)] if alone else wide(session, workload)
     return parts
 
@@ -169,8 +172,10 @@ def short(session, env, words=""):
     metric = session.metrics[0]
     rows = []
     for workload in workloads:
-        found = [session.summary(workload, arm, metric) for arm in arms]
-        rows.append([workload.title, *(figure(each.median, metric.digits) if each else NONE for each in found)])
+        for each in (metric, *((metrics.DRIVE,) if session.by_function else ())):
+            found = [session.summary(workload, arm, each) for arm in arms]
+            title = workload.title if each == metric else f"{each.title}, beside it"
+            rows.append([title, *(figure(one.median, each.digits) if one else NONE for one in found)])
     names = [f"{arm.label} with PI" if arm.has_pi else arm.state for arm in arms]
     host = env.get("host") or {}
     about = [env.get("guest"), f"{host.get('cpus')} x {host.get('cpu')}", host.get("fio"), f"commit {host.get('engine_commit', '')[:12]}"]
@@ -208,17 +213,25 @@ def notes(sessions, environment):
     for session in (s for s in sessions if s.runs):
         counts = " or ".join(f"{n:,}" for n in ios[session.name])
         lines.append(
-            f"{session.name}: {MODES[session.mode]}. {session.rounds()} rounds in shuffled order (seed {session.seed}) after "
+            f"{session.name}: {report.counted(session)}. {session.rounds()} rounds in shuffled order (seed {session.seed}) after "
             f"one to warm up, which is dropped by rule; {counts} I/Os a run; median and lowest to highest run shown, "
             f"widest spread {session.widest_spread() * 100:.2f} %."
         )
         if session.read_only:
             lines.append("Nothing was written beforehand: blocks never written carry the escape tag, and nobody checks those.")
-        if session.mode == cells.INSTRUCTIONS:
+        if session.by_function:
             lines.append(
-                "On scsi_debug the emulated drive's own work is in every figure: it computes guards of its own and copies the data, up to "
-                "two thirds of what a large I/O takes. pi-bench explain tells it apart."
+                "Host instructions are those of fio, engine, kernel and driver, each counted at its address. What the emulated drive "
+                "does (it computes guards of its own and copies the data) and interrupts and other threads are no part of them, and "
+                "stand beside them in the tables."
             )
+        elif session.mode == cells.INSTRUCTIONS:
+            lines.append(
+                "On scsi_debug the emulated drive's own work is in every figure: it computes guards of its own and copies the data, "
+                "up to two thirds of what a large I/O takes. pi-bench explain tells it apart, and so does "
+                "this where build/t/insn-plugin.so is built."
+            )
+        if session.mode == cells.INSTRUCTIONS:
             lines.append(
                 "Traced from the set-up of the ring to the end of the job; what a run of a few I/Os takes is taken off. Instructions "
                 "are not time: caches, memory latency "

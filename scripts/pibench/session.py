@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 
-from . import accounting, catalog, cells, device, environment, fio, gate, results, verdicts
+from . import accounting, catalog, cells, device, environment, fio, gate, insn, results, verdicts
 from .errors import Failure, IoFailure
 
 FILL_BLOCK = 128 << 10
@@ -41,8 +41,10 @@ class Spec:
     kernel: str = ""
     # (name, layout) that a build does not even offer
     lacks: tuple = ()
-    # a run of each cell at the end with the engine's clocks on
+    # a run of each cell at the end with the engine's clocks on, where it is not counted by function
     breakdown: bool = False
+    # keep what each run took by function
+    profiles: bool = False
     # paths of devices that must not be written
     read_only: tuple = ()
     scale: float = 1.0
@@ -77,7 +79,7 @@ class Spec:
         return [cells.Step(cells.WARM_UP, ATTR_COST, None)] if self.tools.attr_cost else []
 
     def timed(self, chosen):
-        own = [cell for cell in chosen if cell.arm.engine == cells.OURS] if self.breakdown else []
+        own = [cell for cell in chosen if cell.arm.engine == cells.OURS] if self.breakdown and not self.tools.plugin else []
         steps = [cells.Step(self.rounds + 1, index, cell, TIMED) for index, cell in enumerate(own)]
         return sorted(steps, key=lambda step: step.cell.arm.device) if self.scsi_debug else steps
 
@@ -203,7 +205,7 @@ class Session:
         # arm: {build: why it, the kernel or the device has no such layout}
         self.lacking = {cells.Arm(cells.PI, cells.OURS, layout): {build: "no such layout"} for build, layout in spec.lacks}
         self.seen = {}
-        self.trace = None
+        self.trace = self.counter = None
 
     def skips(self):
         """{cell: reason} of those that cannot run here."""
@@ -262,6 +264,8 @@ class Session:
         results.save_json(results.parts(out, self.spec.name).environment, self.environment())
         if self.spec.mode == cells.INSTRUCTIONS and self.spec.cells:
             self.trace = accounting.Trace(self.host)
+            if self.tools.plugin:
+                self.counter = insn.Counter(self.host, insn.place(out, self.spec), self.tools.mark)
         done = {record["step"]: record for record in before if "step" in record}
         if not before and (skips := self.skips()):
             # which there are is known where it runs: who planned the session must hear of it
@@ -357,9 +361,9 @@ class Session:
             return
         state = cells.AUTOPI if target.pi else cells.NOPI
         filler = cells.Cell(cells.Workload("write", FILL_BLOCK, 32), cells.arm(f"{state}/{cells.FIO}"))
-        # Tags go on being taken from that part of the disk's map where chance began, and from its last part each takes
-        # 5 instructions more; with 4 requests there is only the first.
-        with device.Settings(self.host, device.fewest_requests(target) if self.trace else {}):
+        # Tags and, on SCSI, commands go on being taken from that part of a map where chance began, and from its last part each
+        # takes 5 instructions more; with 4 there is only the first.
+        with device.Settings(self.host, device.fewest_requests(self.host, target) if self.trace else {}):
             self.program(filler, target, self.spec.region(target) // FILL_BLOCK, self.tools)
 
     def set(self, settings):
@@ -383,9 +387,12 @@ class Session:
         started = time.time()
         with accounting.Bracket(self.host) as machine:
             done = fio.run(argv, values, spec.timeout)
+        marked = self.counter.mark() if self.counter else None
         parsed, measured = fio.floor_result(done, ios) if floor else fio.result(done, cell.workload.direction, ios * cell.workload.numjobs)
         measured |= {"started": started, "argv": argv, "variables": values, "threads": machine.threads, "resident": done.resident,
                      "wall_ns": done.wall_ns, "cpu_ns": done.cpu_ns + machine.kernel_ns}  # fmt: skip
+        if marked:
+            measured["mark"] = marked
         if stats:
             measured["stats"] = fio.sidecar(stats)
             os.unlink(stats)
@@ -424,6 +431,8 @@ class Session:
         self.where = cell.arm.device
         target = self.targets.acquire(self.where)
         self.fill(target)
+        if self.counter:
+            self.counter.look()
         raw = os.path.join(self.raw, f"{step.round:02d}-{step.index:04d}.json")
         with contextlib.ExitStack() as stack:
             stats = None
@@ -434,6 +443,9 @@ class Session:
         measured = rest[0] if rest else first
         costs = {name: measured[name] - first[name] * bool(rest) for name in ("cpu_ns", "window_ns", "ios") if name in measured}
         costs["counted"] = costs.pop("ios")
+        marks = [each.pop("mark") for each in (first, *rest) if "mark" in each]
+        if len(marks) > 1:
+            costs["marks"] = marks
         return {
             "device": target.path,
             "format": target.format,

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 
-from . import cells, command, device, environment, fio, guest, results, session
+from . import cells, command, device, environment, fio, guest, insn, results, session
 from .errors import Failure, Interrupted
 from .progress import Progress, clock
 
@@ -177,6 +177,7 @@ def run(host, options, wanted, env):
     env: what the report is to say besides, its kind before all.
     """
     out = pathlib.Path(options.out).absolute()
+    wanted = {insn.equipped(spec): disks for spec, disks in wanted.items()}
     boot = ["--kernel", options.kernel] if isinstance(options.kernel, str) else []
     boots = {spec: guest.command(spec, disks, str(out), boot) for spec, disks in wanted.items() if disks is not None}
     with contextlib.ExitStack() as held:
@@ -294,6 +295,7 @@ def fingerprint(env, spec):
         "compiler": host.get("engine_compiler"),
         "job file": environment.sha256(spec.jobs),
         "mode": spec.mode,
+        "counted": "by function" if spec.tools.plugin else "by time",
         "--scale": spec.scale,
         "--verify": spec.verify,
     }

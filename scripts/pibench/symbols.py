@@ -176,15 +176,41 @@ def program(maps, read):
     return ranges, bytes(code)
 
 
-def save(directory, ranges, code, names):
-    """The files that the plugin takes, and names, which says what its numbers mean."""
+def code(files):
+    """Ranges of programs and libraries and their code, in pages as they are mapped: files are (module, contents)."""
+    ranges, pages = [], bytearray()
+    for module, data in files:
+        elf = Elf.read(data, module)
+        for offset, address, size in elf.loads:
+            first, end = offset // PAGE * PAGE, -(-(offset + size) // PAGE) * PAGE
+            # where the part's first address of all lies among the pages
+            base = len(pages) + offset - first - address
+            inside = [each for each in elf.functions if address <= each[0] < each[1] <= address + size]
+            if inside:
+                ranges += [Range(base + start, base + stop, name, module, flags) for start, stop, name, flags in inside]
+                pages += data[first:end].ljust(end - first, b"\0")
+    return ranges, bytes(pages)
+
+
+def moved(ranges, before, now):
+    """Ranges of the kernel when its modules, {name: address as /proc/modules has it}, lie where they do now."""
+    by = {name: int(now[name], 16) - int(at, 16) for name, at in before.items() if name in now}
+    shifted = [dataclasses.replace(each, start=each.start + by[each.module], end=each.end + by[each.module])
+               if by.get(each.module) else each for each in ranges if each.module not in before or each.module in by]  # fmt: skip
+    return sorted(shifted, key=lambda each: each.start)
+
+
+def save(directory, ranges, code, names=None):
+    """The files that the plugin takes; what its numbers mean, as load_names() has it, which goes to the file names too."""
     numbers = {}
     lines = []
     for each in sorted(ranges, key=lambda each: each.start):
         number = numbers.setdefault((each.name, each.module), len(NAMES) + len(numbers))
         lines.append(f"{each.start:x} {each.end:x} {number} {each.flags}\n")
     thunks = {(each.name, each.module) for each in ranges if each.flags & THUNK}
-    results.save_json(names, [[*name, 0] for name in NAMES] + [[*name, int(name in thunks)] for name in numbers])
+    told = [(*name, False) for name in NAMES] + [(*name, name in thunks) for name in numbers]
+    if names:
+        results.save_json(names, told)
     with open(os.path.join(directory, "code"), "wb") as file:
         file.write(code)
     # the plugin looks for it, and the guest waits for it
@@ -192,6 +218,7 @@ def save(directory, ranges, code, names):
     with open(part, "w", encoding="ascii") as file:
         file.writelines(lines)
     os.replace(part, os.path.join(directory, "functions"))
+    return told
 
 
 def load_names(path):

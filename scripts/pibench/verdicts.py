@@ -65,7 +65,7 @@ def by_time(cell, runs):
 
 def by_instructions(cell, boots, each, limit):
     """boots: the runs of the cell in each."""
-    metric = metrics.TOTAL
+    metric = metrics.counted([run for runs in boots for run in runs if run["round"] != cells.WARM_UP])
     pairs = [tuple(map(statistics.fmean, zip(*found))) for runs in boots if (found := rounds(runs, metric.value, each).values())]
     old, new = (statistics.median(side) for side in zip(*pairs)) if pairs else (None, None)
     yield Line(cell, metric, old, new, gate.instructions(pairs, limit=limit))
@@ -83,7 +83,7 @@ def decide(mode, sessions, each=2, limit=gate.LIMIT):
 
 def stored(name, old, new, limit=gate.LIMIT):
     """The Line of a cell in two stored results that count instructions: the middles of what each has."""
-    metric = metrics.TOTAL
+    metric = metrics.counted([*old, *new])
     before, after = (stats.summarise(metric.value(run) for run in runs) for runs in (old, new))
     found = gate.instructions([(before.median, after.median)], least=1, limit=limit)
     widest = dataclasses.replace(found, low=after.low / before.high, high=after.high / before.low)

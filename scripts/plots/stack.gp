@@ -5,14 +5,13 @@
 #
 # DATA: a block of lines 'row "label" "total" total part part ...', each part where
 # it ends, then one of lines 'row "heading"'.
-# AXIS: where it ends, a number for the shade of each part, then the distance of
+# AXIS: where it ends, the colour of each part, then the distance of
 # its ticks and the label of each, from 0 on.
 # PARTS: their names, each in quotes.
 load ARG1
 eval open(ARG2, int(ARG3), int(ARG4))
 set output ARG2
 n = words(ARG9)
-shades = '#0072B2 #D55E00 #E69F00 #999999'
 
 stats ARG7 index 0 using 1 nooutput
 set yrange [STATS_max + 0.7:0.3]
@@ -29,7 +28,7 @@ set grid x noy
 set ytics scale 0
 set key at screen 0.01, screen 1 left top horizontal Left reverse samplen 1 height 0.5
 if (n == 1) { set key off; set tmargin 1 }
-shade(i) = word(shades, int(word(ARG8, i + 1)))
+shade(i) = word(ARG8, i + 1)
 from(i) = i == 1 ? 0 : column(3 + i)
 plot ARG7 index 0 using (0):1:ytic(2) with points pt -1 notitle, \
 	ARG7 index 1 using (0):1:2 with labels boxed left offset 1.5 - int(ARG5), 0 tc rgb '#404040' notitle, \

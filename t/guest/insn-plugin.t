@@ -91,7 +91,8 @@ def test():
             return
         names = symbols.load_names(directory / 'names')
         counts = [profile.read_counts(directory / f'count.{number}') for number in (1, 2)]
-        for what, times, found in (('a run', 1, counts[0]), ('two more', 2, profile.difference(*counts))):
+        for what, times, found in (('a run', 1, profile.difference(profile.NOTHING, counts[0])),
+                                   ('two more', 2, profile.difference(*counts))):
             root = profile.tree(found, names)
             ok(root.total == found[0], f'{what}: the functions sum to all that was counted', root.total, found[0])
             own, stacks = {}, set()

@@ -51,6 +51,16 @@ def record(kind, cell, number, mode, session, value, **more):
     }  # fmt: skip
 
 
+DRIVE, OTHERS = 3000, 11
+
+
+def rooms(record):
+    """The same instructions by function."""
+    apart = {"emulated drive": DRIVE * record["counted"], "interrupts and others": OTHERS * record["counted"]}
+    left = record["window_ns"] - sum(apart.values())
+    return {**apart, "fio": left // 4, "block layer": left - left // 4}
+
+
 def raw(out, rng, cell, value):
     """fio's own output, for the tail of the latencies."""
     bins = {}
@@ -62,7 +72,7 @@ def raw(out, rng, cell, value):
     return name
 
 
-def write(out, chosen, mode=cells.INSTRUCTIONS, rounds=3, session="scsi_debug", noise=0.0005, seed=1):
+def write(out, chosen, mode=cells.INSTRUCTIONS, rounds=3, session="scsi_debug", noise=0.0005, seed=1, by_function=False):
     """A directory of results of these cells."""
     out = pathlib.Path(out)
     (out / "raw").mkdir(parents=True, exist_ok=True)
@@ -74,16 +84,20 @@ def write(out, chosen, mode=cells.INSTRUCTIONS, rounds=3, session="scsi_debug", 
         "fingerprints": {session: {"kernel": "Linux 7.3.4"}},
     })  # fmt: skip
     reference = cells.reference(chosen)
+
+    def put(found):
+        results.append(out / results.NAME, {**found, "rooms": rooms(found)} if by_function else found)
+
     for number in range(rounds + 1):
         for cell in chosen:
             value = cost(cell) * rng.lognormvariate(0, noise)
             more = {"raw": raw(out, rng, cell, value)} if mode == cells.TIME and number else {}
-            results.append(out / results.NAME, record("run", cell, number, mode, session, value, **more))
+            put(record("run", cell, number, mode, session, value, **more))
         for end in (cells.FIRST, cells.LAST) if reference else ():
             value = cost(reference) * rng.lognormvariate(0, noise)
-            results.append(out / results.NAME, record("run", reference, number, mode, session, value, reference=end))
+            put(record("run", reference, number, mode, session, value, reference=end))
     for cell in chosen:
-        if mode != cells.CPU and cell.arm.engine == cells.OURS:
+        if mode != cells.CPU and cell.arm.engine == cells.OURS and not by_function:
             about = record("timed", cell, rounds + 1, mode, session, cost(cell), stats=timed(cell, 1000))
             results.append(out / results.NAME, about)
     return out

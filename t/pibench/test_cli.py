@@ -13,7 +13,7 @@ import unittest.mock
 
 import synthetic
 from lib import ROOT
-from pibench import bench, cells, cli, environment, fio, guest, session
+from pibench import bench, cells, cli, environment, fio, guest, insn, session
 from pibench.host import Host
 
 
@@ -122,7 +122,9 @@ class Look(unittest.TestCase):
         lines = done.stdout.splitlines()
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         runs = [line for line in lines if "--section=" in line and not line.startswith("#")]
-        self.assertEqual(len(runs), 2 * (ARMS + 2) * 5 + ARMS // 2, "cells and the reference, each round, each guest; ours with clocks")
+        # the engine's clocks tell where the cost lies where it is not counted by function
+        timed = 0 if insn.PLUGIN.exists() else ARMS // 2
+        self.assertEqual(len(runs), 2 * (ARMS + 2) * 5 + timed, "cells and the reference, each round, each guest")
         counted = [shlex.split(line[2:])[:3] for line in lines if " --icount " in line]
         self.assertEqual(counted.count([str(guest.GUEST), "run", "--icount"]), 2)
         self.assertRegex(lines[-1], r"^# expected: about \d+:\d\d")

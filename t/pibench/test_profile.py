@@ -84,27 +84,42 @@ FIRST = symbols.ROOT + 4
 FIXED = [(symbols.ROOT, number, 0, 0) for number in range(symbols.ROOT, FIRST)]
 
 
+def counts(executed, *rows):
+    """As read_counts() has them."""
+    return executed, [" ".join(map(str, row)) for row in (*FIXED, *rows)]
+
+
+def since(*of):
+    """What those take that begin with nothing."""
+    return profile.difference(profile.NOTHING, counts(*of))
+
+
 class Tree(unittest.TestCase):
     def test_sums_and_thunks(self):
-        rows = [*FIXED, (symbols.PROGRAMS, A, 10, 1), (FIRST, THUNK, 2, 5), (FIRST + 1, B, 7, 2), (symbols.INTERRUPTS, B, 1, 1)]
-        root = profile.tree((20, rows), NAMES)
+        rows = (symbols.PROGRAMS, A, 10, 1), (FIRST, THUNK, 2, 5), (FIRST + 1, B, 7, 2), (symbols.INTERRUPTS, B, 1, 1)
+        root = profile.tree(since(20, *rows), NAMES)
         self.assertEqual(root.total, 20)
         programs = root.children[symbols.NAMES[symbols.PROGRAMS]]
         self.assertEqual((programs.total, programs.children["a", "m"].instructions, programs.children["a", "m"].calls), (19, 12, 1))
         self.assertEqual(programs.children["a", "m"].children["b", "m"].calls, 2)
 
     def test_what_is_lost_has_a_row(self):
-        root = profile.tree((25, [*FIXED, (symbols.PROGRAMS, A, 10, 1)]), NAMES)
+        root = profile.tree(since(25, (symbols.PROGRAMS, A, 10, 1)), NAMES)
         self.assertEqual((root.total, root.children[symbols.LOST].instructions), (25, 15))
 
     def test_difference(self):
-        before = (10, [*FIXED, (symbols.PROGRAMS, A, 10, 1)])
-        after = (40, [*FIXED, (symbols.PROGRAMS, A, 25, 2), (FIRST, B, 15, 1)])
-        self.assertEqual(profile.difference(before, after), (30, [*FIXED, (symbols.PROGRAMS, A, 15, 1), (FIRST, B, 15, 1)]))
+        before = counts(10, (symbols.PROGRAMS, A, 10, 1))
+        after = counts(40, (symbols.PROGRAMS, A, 25, 2), (FIRST, B, 15, 1))
+        top = {symbols.ROOT: FIXED[0], symbols.PROGRAMS: FIXED[-1]}
+        found = profile.difference(before, after)
+        self.assertEqual(found, (30, {**top, FIRST: (symbols.PROGRAMS, A, 15, 1), FIRST + 1: (FIRST, B, 15, 1)}))
+        one = profile.difference(after, counts(45, (symbols.PROGRAMS, A, 30, 2), (FIRST, B, 15, 1)))
+        self.assertEqual(one, (5, {**top, FIRST: (symbols.PROGRAMS, A, 5, 0)}), "what has not changed is not there")
+        self.assertEqual(profile.beyond(found, one), (25, {**top, FIRST: (symbols.PROGRAMS, A, 10, 1), FIRST + 1: (FIRST, B, 15, 1)}))
 
     def test_merge_keeps_what_only_one_has(self):
         def of(*rows):
-            return profile.tree((sum(row[2] for row in rows), [*FIXED, *rows]), NAMES)
+            return profile.tree(since(sum(row[2] for row in rows), *rows), NAMES)
 
         found = profile.merge(of((symbols.PROGRAMS, A, 5, 1)), of((symbols.PROGRAMS, B, 3, 1)))
         self.assertEqual({node.name: node.instructions for _, node in found.walk() if node.module}, {"a": 5, "b": -3})

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Instructions by function: what t/bench/insn-plugin.c counts, from the guest that is counted and beside it."""
+
+import dataclasses
+import gzip
+import json
+import os
+import pathlib
+import re
+import subprocess
+import time
+
+from . import cells, profile, symbols
+from .errors import Failure
+
+BUILT = cells.REPO / "build" / "t"
+PLUGIN, MARK = BUILT / "insn-plugin.so", BUILT / "insn-mark"
+# what the guest has got ready for a list of functions, and asks for one by
+KALLSYMS, VDSO, REQUEST, FUNCTIONS = "kallsyms", "vdso", "request", "functions"
+FIO, ENGINE = "fio", "engine"
+
+
+def equipped(spec):
+    """The Spec with the plugin, where it counts instructions and the plugin is built."""
+    if spec.mode != cells.INSTRUCTIONS or not spec.icount or spec.tools.plugin or not (PLUGIN.exists() and MARK.exists()):
+        return spec
+    return dataclasses.replace(spec, tools=dataclasses.replace(spec.tools, plugin=str(PLUGIN), mark=str(MARK)))
+
+
+def place(out, spec):
+    """The directory that a guest, its QEMU and pi-bench share."""
+    return os.path.join(out, "parts", f"{spec.name}.counts")
+
+
+def boot_options(spec, out):
+    """For scripts/guest: QEMU counts, and the kernel lies where its symbols say."""
+    if not spec.tools.plugin:
+        return []
+    plugin, where = (path.replace(",", ",,") for path in (spec.tools.plugin, place(out, spec)))
+    return ["--append", "nokaslr", "--plugin", f"{plugin},dir={where}"]
+
+
+class Counter:
+    """In the guest: says when a list of functions is needed, and when a run is over."""
+
+    def __init__(self, host, place, mark):
+        self.host, self.place, self.program = host, pathlib.Path(place), mark
+        self.modules, self.known = {}, set()
+        self.listing = self.marks = self.last = 0
+
+    def look(self):
+        """Have the functions listed that there are: a module that was loaded anew may lie elsewhere."""
+        lines = map(str.split, (self.host.read("/proc/modules") or "").splitlines())
+        where = {words[0]: words[5] for words in lines}
+        if self.listing and where == self.modules:
+            return
+        self.listing += 1
+        if self.listing == 1:
+            self.save(VDSO, self.vdso())
+        # to read them all takes a while
+        fresh = self.listing == 1 or not where.keys() <= self.known
+        if fresh:
+            self.known = set(where)
+            self.save(KALLSYMS, (self.host.read("/proc/kallsyms") or "").encode())
+        self.modules = where
+        self.save(REQUEST, json.dumps({"number": self.listing, "fresh": fresh, "modules": where}).encode())
+        while not (self.place / FUNCTIONS).exists():
+            time.sleep(0.1)
+        self.tell()
+        self.last = 0
+
+    def save(self, name, data):
+        part = self.place / f"{name}.part"
+        part.write_bytes(data)
+        os.replace(part, self.place / name)
+
+    def vdso(self):
+        span = next(line for line in self.host.read("/proc/self/maps").splitlines() if line.endswith("[vdso]"))
+        low, high = (int(end, 16) for end in span.split()[0].split("-"))
+        with open("/proc/self/mem", "rb") as memory:
+            memory.seek(low)
+            return memory.read(high - low)
+
+    def tell(self):
+        subprocess.run([self.program], check=True)
+
+    def mark(self):
+        """(list, count before, count after) of the run that has just ended; a list's first has none before it."""
+        if not self.listing:
+            return None
+        self.tell()
+        self.marks += 1
+        before, self.last = self.last, self.marks
+        return self.listing, before, self.marks
+
+
+def programs(tools, engines, vdso):
+    """[(module, contents)] of what a run executes: fio, engines and the libraries of both."""
+    named = {path: FIO for path in (tools.fio, tools.isal) if path} | {path: ENGINE for path in engines}
+    found = {os.path.realpath(path): module for path, module in named.items()}
+    for path in list(found):
+        said = subprocess.run(["ldd", path], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stdout
+        for library in re.findall(r"(/\S+) \(0x", said):
+            found.setdefault(os.path.realpath(library), os.path.basename(library))
+    return [*((module, pathlib.Path(path).read_bytes()) for path, module in found.items()), ("vdso", vdso)]
+
+
+class Lists:
+    """Beside a guest: makes the lists of functions it asks for, and reads what was counted."""
+
+    def __init__(self, spec, place):
+        self.spec, self.place = spec, pathlib.Path(place)
+        self.names = {}
+        self.kernel = self.first = self.user = None
+        self.place.mkdir(exist_ok=True)
+        for old in self.place.iterdir():
+            old.unlink()
+
+    def serve(self):
+        """Make the list that is asked for, if any."""
+        request = self.place / REQUEST
+        if not request.exists():
+            return
+        asked = json.loads(request.read_text())
+        number, modules = asked["number"], asked["modules"]
+        if asked["fresh"]:
+            self.kernel, self.first = symbols.kernel((self.place / KALLSYMS).read_text(encoding="ascii")), modules
+        if not self.user:
+            tools = self.spec.tools
+            engines = [path for _, path in self.spec.builds] or [tools.engine]
+            self.user = symbols.code(programs(tools, engines, (self.place / VDSO).read_bytes()))
+        ranges, code = self.user
+        request.unlink()
+        self.names[number] = symbols.save(str(self.place), symbols.moved(self.kernel, self.first, modules) + ranges, code)
+
+    def taken(self, record):
+        """The Profile of a record's run, without what the one beside it took."""
+        (number, *lead), (again, *run) = record["marks"]
+        if number != again:
+            raise Failure(f"{record['session']}: {record['cell']}: a module was loaded between two runs")
+        before, between, _, after = (profile.read_counts(self.place / f"count.{at}") if at else profile.NOTHING for at in (*lead, *run))
+        counts = profile.beyond(profile.difference(between, after), profile.difference(before, between))
+        root = profile.tree(counts, self.names[number])
+        profile.settle(root)
+        for old in self.place.glob("count.*"):
+            if int(old.suffix[1:]) < run[1]:
+                old.unlink()
+        return profile.Profile(record["counted"], root)
+
+    def complete(self, record, out):
+        """The record with what its run took, by room; where the spec wants functions, these beside it."""
+        if "marks" not in record:
+            return record
+        found = self.taken(record)
+        record = {name: value for name, value in record.items() if name != "marks"}
+        record["rooms"] = {room: round(value * found.ios) for room, value in found.rooms().items()}
+        if self.spec.profiles:
+            record["profile"] = os.path.join("raw", self.spec.name, f"{record['step']}.profile.gz")
+            save(os.path.join(out, record["profile"]), found)
+        return record
+
+
+def save(path, found):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    try:
+        with gzip.open(path, "wt", compresslevel=3, encoding="utf-8") as file:
+            json.dump(found.save(), file, separators=(",", ":"))
+    except OSError as error:
+        raise Failure(f"{path}: {error.strerror}") from None
+
+
+def load(path):
+    """The Profile that was saved there."""
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            return profile.Profile.load(json.load(file))
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        raise Failure(f"{path}: not a profile that pi-bench saved ({error})") from None
