@@ -184,7 +184,7 @@ $(B)/t/layout-refuse: t/guest/layout-io.c t/guest/layout-md.c
 $(B)/t/attr-cost: t/tools/attr-way.c
 $(B)/t/attr-cost $(B)/t/tuple-cost $(B)/t/floor: t/bench/measure.c
 
-INSN_SRC := $(addprefix t/bench/insn-,plugin.c ranges.c dir.c)
+INSN_SRC := $(addprefix t/bench/insn-,plugin.c ranges.c cache.c dir.c)
 $(B)/t/insn-plugin.so: $(INSN_SRC) $(wildcard t/bench/*.h) | deps
 	@mkdir -p $(@D)
 	$(call RUN,CC)$(CC) $(WARN) $(CFLAGS) -fPIC -fvisibility=hidden -shared -o $@ $(INSN_SRC)

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 
-from . import accounting, cells, device, fio, guest, profile, results, symbols
+from . import accounting, cells, device, fio, guest, memory, profile, results, symbols
 from .command import die_with_parent
 from .errors import Failure, IoFailure
 
@@ -191,6 +191,8 @@ class Counted:
     side: Side
     profiles: list
     window_ns: list
+    # of each round what memory.by_function() finds in an I/O, where caches are modelled
+    memory: list = dataclasses.field(default_factory=list)
 
 
 def name_them(out, number, ranges):
@@ -220,6 +222,8 @@ def take(out, sides):
             ios = more["ios"] - lead["ios"]
             counted.profiles.append(profile.Profile(ios, root))
             counted.window_ns.append((more["window_ns"] - lead["window_ns"]) / ios)
+            if os.path.exists(file_of(out, "cache", 1)):
+                counted.memory.append(touched(out, more, lead, names, root))
         found.append(counted)
     return found
 
@@ -229,8 +233,19 @@ def tree(out, run, names):
     return profile.tree(profile.difference(first, last), names)
 
 
-def count(spec, out, disk, kernel, log):
-    """Boot a guest and count: [Counted] by side."""
+def touched(out, more, lead, names, root):
+    """{(room, name, module): figures of memory an I/O}"""
+    figures = []
+    for run in (lead, more):
+        first, last = (memory.read(file_of(out, "cache", mark)) for mark in run["marks"])
+        figures.append(memory.difference(first, last))
+    found = memory.by_function(memory.difference(*figures), memory.read_tree(file_of(out, "count", more["marks"][1])), names, root)
+    ios = more["ios"] - lead["ios"]
+    return {key: [value / ios for value in values] for key, values in found.items()}
+
+
+def count(spec, out, disk, kernel, log, caches=None):
+    """Boot a guest and count: [Counted] by side, with a model of memory where there are caches."""
     for path in (PLUGIN, MARK):
         if not path.exists():
             raise Failure(f"{path}: is not built; run make first")
@@ -239,7 +254,8 @@ def count(spec, out, disk, kernel, log):
         old.unlink()
     argv = [
         str(guest.GUEST), "run", "--quiet", "--icount", "--kernel", kernel, "--disk", disk, "--append", "nokaslr",
-        "--plugin", f"{str(PLUGIN).replace(',', ',,')},dir={str(out).replace(',', ',,')}",
+        "--plugin", f"{str(PLUGIN).replace(',', ',,')},dir={str(out).replace(',', ',,')}"
+        + (f",{caches.arguments()}" if caches else ""),
         "--", sys.executable, str(guest.PI_BENCH), "explain-session", encode(spec), str(out),
     ]  # fmt: skip
     with open(log, "wb") as file:

@@ -9,7 +9,7 @@ import re
 import shlex
 import shutil
 
-from . import catalog, cells, counting, document, environment, fio, flame, guest, profile, results, sessions
+from . import catalog, cells, counting, document, environment, fio, flame, guest, memory, profile, results, sessions
 from .errors import Failure
 
 ROUNDS = 3
@@ -48,6 +48,9 @@ def add_parsers(commands):
     explain.add_argument("--iodepth", type=int, default=32, metavar="N", help="(%(default)s)")
     explain.add_argument("--verify", default="both", choices=("host", "device", "both", "none"), help="pi_verify= (%(default)s)")
     explain.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="rounds, of which the middle one is shown (%(default)s)")
+    explain.add_argument("--cache", action="store_true", help="also model caches: lines touched and missed by an I/O; takes longer")
+    for name, what in (("d1", "first for data"), ("i1", "first for instructions"), ("l2", "second")):
+        explain.add_argument(f"--{name}", metavar="SIZE:WAYS:LINE", help=f"with --cache: the cache {what} ({getattr(memory.Caches, name)})")
     explain.add_argument("--kernel", metavar="KERNEL", help="guest kernel (stock; lab for a layout that needs it)")
     explain.add_argument("--disk", metavar="FORMAT", help=f"as scripts/guest takes it ({DISK}; {DISKS['lab']} with the lab kernel)")
     explain.add_argument("--out", metavar="DIR", default="build/explain", help="directory for the report (%(default)s)")
@@ -81,6 +84,17 @@ def spec_of(options):
     return spec, kernel, options.disk or DISKS.get(kernel, DISK)
 
 
+def caches_of(options):
+    """The Caches to be modelled, or None."""
+    given = {name: getattr(options, name) for name in ("d1", "i1", "l2") if getattr(options, name)}
+    if given and not options.cache:
+        raise Failure(f"--{next(iter(given))}: is of a model of the caches; add --cache")
+    caches = memory.Caches(**given) if options.cache else None
+    if caches:
+        caches.arguments()
+    return caches
+
+
 def titles(spec, options):
     if options.old:
         return ("old", "new")
@@ -89,27 +103,29 @@ def titles(spec, options):
 
 def run(host, options):
     spec, kernel, disk = spec_of(options)
+    caches = caches_of(options)
     what = guest.ready(["--kernel", kernel])
     with sessions.prepare(pathlib.Path(options.out).absolute(), more=WRITTEN) as out:
-        return run_into(host, options, out, spec, kernel, disk, what)
+        return run_into(host, options, out, spec, kernel, disk, what, caches)
 
 
-def run_into(host, options, out, spec, kernel, disk, what):
+def run_into(host, options, out, spec, kernel, disk, what, caches):
     env = {
         "explain": [side.arm for side in spec.sides],
         "command": shlex.join(["scripts/pi-bench", *options.arguments]),
         "guest": f"{what}, {disk}",
         "host": environment.machine(host),
+        **({"caches, modelled": str(caches)} if caches else {}),
     }
     results.save_json(out / "env.json", env)
-    found = counting.count(spec, str(out / "counts"), disk, kernel, str(out / "guest.log"))
+    found = counting.count(spec, str(out / "counts"), disk, kernel, str(out / "guest.log"), caches)
     shutil.rmtree(out / "counts")
     names = titles(spec, options)
     workload = spec.cell(spec.sides[0]).workload.title
     for name, counted in zip(names, found):
         with results.saving(out / f"{name.replace('/', '-')}.json") as file:
             json.dump([each.save() for each in counted.profiles], file, separators=(",", ":"))
-    print(write(out, names, found, workload, env), end="")
+    print(write(out, names, found, workload, env, caches), end="")
     print(f"\nAll of it: {os.path.relpath(out)}/index.html, report.md, functions.csv; stacks for other tools: *.folded")
     return 0
 
@@ -159,6 +175,62 @@ def differences_table(names, old, new, limit):
     )  # fmt: skip
 
 
+def middle_memory(counted):
+    """What was found of memory in the round that is shown."""
+    return counted.memory[counted.profiles.index(profile.middle(counted.profiles))]
+
+
+def memory_table(names, touched, each_room=True):
+    """Lines touched and missed, of all and by room."""
+    rows = []
+    rooms = [room for room in profile.ROOMS if any(at == room for found in touched for at, *_ in found)] if each_room else []
+    for room in (*rooms, None):
+        values = [memory.total(found, room) for found in touched]
+        for number, figure in enumerate(memory.FIGURES):
+            here = [each[number] for each in values]
+            if room is None or max(map(abs, here)) >= 0.05:
+                more = [f"{round(here[1] - here[0], 1) + 0:+.1f}"] if len(here) > 1 else []
+                rows.append([room or "all", f"{figure}, modelled", *(f"{round(value, 1) + 0:.1f}" for value in here), *more])
+    return document.Table(["room", "an I/O", *names, *(["difference"] if len(names) > 1 else [])], rows, text=2)
+
+
+def memory_differences(names, touched, limit):
+    """Functions by what the second has more of lines of data, or else of misses."""
+    rows = []
+    for key in {key: None for found in touched for key in found}:
+        values = [found.get(key, [0] * len(memory.FIGURES)) for found in touched]
+        apart = [new - old for old, new in zip(values[0] if len(values) > 1 else [0] * len(values[0]), values[-1])]
+        if max(map(abs, apart)) >= 0.05:
+            rows.append((key, apart))
+    rows.sort(key=lambda row: (-abs(row[1][0]) - abs(row[1][2]), row[0]))
+    return document.Table(
+        ["function", "room", *(f"{figure}, modelled" for figure in memory.FIGURES)],
+        [[key[1], key[0], *(f"{value:+.2f}" if len(names) > 1 else f"{value:.2f}" for value in apart)] for key, apart in rows[:limit]],
+        text=2,
+    )  # fmt: skip
+
+
+def memory_blocks(names, found, caches):
+    """The part of the report on memory; nothing where it was not modelled."""
+    if not caches:
+        return []
+    touched = [middle_memory(counted) for counted in found]
+    spread = "; ".join(
+        f"{name}: " + ", ".join(
+            f"{figure} {min(values):.1f} to {max(values):.1f}"
+            for figure, values in zip(memory.FIGURES, zip(*(memory.total(each) for each in counted.memory))))
+        for name, counted in zip(names, found)
+    )  # fmt: skip
+    return [
+        document.Heading("Memory, modelled"),
+        document.Paragraph(
+            f"Lines that an I/O touches, each once from one I/O to the next, and lines that a model misses: {caches}. Not a measurement: "
+            f"nothing is fetched ahead and nothing executed on suspicion. The rounds: {spread}."),
+        memory_table(names, touched),
+        memory_differences(names, touched, LISTED),
+    ]  # fmt: skip
+
+
 def said(names, found):
     """How far the rounds lie apart, and what the guest's time says."""
     lines = []
@@ -176,7 +248,7 @@ def said(names, found):
     return lines
 
 
-def write(out, names, found, workload, env):
+def write(out, names, found, workload, env, caches=None):
     """Write the report; what the terminal shows."""
     shown = [profile.middle(counted.profiles) for counted in found]
     figures = []
@@ -207,6 +279,7 @@ def write(out, names, found, workload, env):
         *figures,
         document.Heading("By difference" if several else "By function"),
         tables,
+        *memory_blocks(names, found, caches),
         document.Heading("Again"),
         document.Command(env["command"]),
     ]
@@ -214,7 +287,10 @@ def write(out, names, found, workload, env):
     pathlib.Path(out, "index.html").write_text(document.page(title, blocks), encoding="utf-8")
     short = differences_table(names, *shown, SHOWN) if several else functions_table(shown[0], SHOWN)
     head = document.filled(f"{title}, instructions an I/O ({env['guest']})")
-    return document.markdown([document.Paragraph(head), rooms_table(names, shown, SHOWN), short])
+    parts = [document.Paragraph(head), rooms_table(names, shown, SHOWN), short]
+    if caches:
+        parts.append(memory_table(names, [middle_memory(counted) for counted in found], False))
+    return document.markdown(parts)
 
 
 def where(cell, engines, fio_path, verify, out, kernel):

@@ -14,6 +14,10 @@
  * lies below.  So calls, returns, jumps to other functions and thunks need no
  * decoding.  Each kernel stack and each thread has frames of its own.  An
  * instruction that faults is counted once, when it is done.
+ *
+ * With d1=, i1= and l2= there is a model of the caches (insn-cache.h), and
+ * beside each count.N a cache.N with what the nodes of the tree touched and
+ * missed.  What is touched counts once from one I/O to the next.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -22,6 +26,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "insn-cache.h"
 #include "insn-dir.h"
 #include "insn-ranges.h"
 
@@ -69,6 +74,7 @@ static struct {
 	struct region *job;	/* the stack of a job that runs */
 	bool counting;
 	bool has_begin;
+	bool cache;
 	struct node *nodes;
 	uint32_t nr_nodes;
 	uint32_t *hash;
@@ -257,6 +263,8 @@ static uint32_t parent_of(const struct region *region, const struct range *to)
 /* whether what comes now is counted */
 static void watch(struct region *region, const struct range *to, bool start)
 {
+	if (start && to->flags & (JOB | BEGIN))
+		cache_next();
 	if (start && to->flags & JOB) {
 		p.job = region;
 		p.counting = !p.has_begin;
@@ -312,6 +320,8 @@ static void enter(unsigned int vcpu, void *data)
 	}
 	watch(region, to, start);
 	p.nodes[p.node].calls += start && p.counting;
+	if (p.cache)
+		cache_charge(p.counting ? p.node : CACHE_NOBODY);
 	p.counters->function = to->function;
 	p.region = region;
 	p.flags = to->flags;
@@ -357,12 +367,15 @@ static void instrument(uint64_t id, struct qemu_plugin_tb *tb)
 {
 	size_t nr = qemu_plugin_tb_n_insns(tb);
 	const struct range *range = NULL;
+	uint64_t line = 0;
 
 	for (size_t i = 0; i < nr; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 
 		if (p.nodes)
 			range = count(insn, range);
+		if (p.nodes && p.cache)
+			cache_instrument(insn, &line);
 		if (is_mark(insn))
 			qemu_plugin_register_vcpu_insn_exec_cb(
 				insn, mark, QEMU_PLUGIN_CB_NO_REGS,
@@ -383,6 +396,8 @@ static void begin(uint64_t id)
 		insn_fail("no memory for %u stacks", MAX_NODES);
 	for (uint32_t i = ROOT; i <= PROGRAMS; i++)
 		p.nodes[i] = (struct node) { .parent = ROOT, .function = i };
+	if (p.cache)
+		cache_begin(MAX_NODES);
 	p.nr_nodes = PROGRAMS + 1;
 	p.node = ROOT;
 	for (unsigned int i = 0; i < REGIONS; i++)
@@ -413,6 +428,10 @@ static void write_counts(void)
 			p.nodes[i].instructions, p.nodes[i].calls);
 	if (fclose(file))
 		insn_fail("%s: %s", insn_path(name), strerror(errno));
+	if (!p.cache)
+		return;
+	snprintf(name, sizeof(name), "cache.%u", p.marks);
+	cache_write(name, p.nr_nodes);
 }
 
 static void mark(unsigned int vcpu, void *id)
@@ -431,9 +450,15 @@ EXPORT int qemu_plugin_install(uint64_t id, const struct qemu_info_t *info,
 			       int argc, char **argv)
 {
 	(void)info;
-	if (argc != 1 || strncmp(argv[0], "dir=", 4))
-		insn_fail("takes dir=DIRECTORY and nothing else");
-	insn_dir(argv[0] + 4);
+	for (int i = 0; i < argc; i++) {
+		if (!strncmp(argv[i], "dir=", 4))
+			insn_dir(argv[i] + 4);
+		else if (!cache_option(argv[i]))
+			insn_fail("%s: takes dir=, d1=, i1= and l2=", argv[i]);
+	}
+	if (!argc || strncmp(argv[0], "dir=", 4))
+		insn_fail("needs dir=DIRECTORY, first");
+	p.cache = cache_modelled();
 	p.score = qemu_plugin_scoreboard_new(sizeof(struct counters));
 	qemu_plugin_register_vcpu_init_cb(id, find_registers);
 	qemu_plugin_register_vcpu_tb_trans_cb(id, instrument);

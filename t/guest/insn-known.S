@@ -61,7 +61,33 @@ function faults		/* 3, of which two are begun twice: nothing is counted twice */
 	ret
 finish faults
 
-function thread_main		/* 9 */
+/* a byte in each of a number of lines, from the first on, several times */
+.macro touch lines, times
+	mov $\times, %edx
+1:	mov $\lines, %ecx
+	lea field(%rip), %rdi
+2:	incb (%rdi)
+	add $64, %rdi
+	dec %ecx
+	jnz 2b
+	dec %edx
+	jnz 1b
+	ret
+.endm
+
+function warms
+	touch 128, 1
+finish warms
+
+function sweeps		/* 2 + 2 * (4 + 4 * 128), all of the field */
+	touch 128, 2
+finish sweeps
+
+function stays		/* 2 + 3 * (4 + 4 * 32), a quarter of it */
+	touch 32, 3
+finish stays
+
+function thread_main		/* 11 */
 	call leaf
 	call calls_at_once
 	call jumps
@@ -69,11 +95,14 @@ function thread_main		/* 9 */
 	call recursive
 	call asks
 	call faults
+	call sweeps
+	call stays
 	call leaf
 	ret
 finish thread_main
 
 function _start
+	call warms		/* the field is in memory before it counts */
 	call thread_main
 	mov $60, %eax		/* exit(0) */
 	xor %edi, %edi
@@ -86,6 +115,8 @@ one:
 	.skip 4096
 other:
 	.skip 4096
+field:
+	.skip 64 * 128
 
 /* valgrind reads symbols only of what has data */
 	.data

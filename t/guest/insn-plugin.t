@@ -14,16 +14,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib.tap import BUILD, ROOT, ok, run  # noqa: E402
 
 sys.path.insert(0, str(ROOT / 'scripts'))
-from pibench import profile, symbols  # noqa: E402
+from pibench import memory, profile, symbols  # noqa: E402
 from pibench.command import debian  # noqa: E402
 
 KNOWN = BUILD / 't/insn-known'
 MARK = BUILD / 't/insn-mark'
 # own instructions, and calls (recursive calls itself, which changes no function), in one run
-OWN = {'thread_main': (9, 1), 'leaf': (4 * 204, 4), 'calls_at_once': (2, 1), 'jumps': (2, 1), 'recursive': (41, 1), 'asks': (46, 1),
-       'faults': (3, 1)}
+OWN = {'thread_main': (11, 1), 'leaf': (4 * 204, 4), 'calls_at_once': (2, 1), 'jumps': (2, 1), 'recursive': (41, 1), 'asks': (46, 1),
+       'faults': (3, 1), 'sweeps': (1034, 1), 'stays': (398, 1)}
+# small enough that what it should miss can be worked out: of lines walked through again and again all, if they do not fit
+CACHES = memory.Caches('4K:2:64', '4K:2:64', '64K:8:64')
+# data lines touched for the first time, and misses: of the stack, too, when the first returns
+TOUCHED = {'sweeps': (128, 2 * 128 + 1), 'stays': (0, 32)}
 GETPID = '__x64_sys_getpid'
-STACKS = {'', ' leaf', ' calls_at_once', ' calls_at_once leaf', ' jumps', ' jumps leaf', ' recursive', ' asks', ' faults'}
+STACKS = {'', ' leaf', ' calls_at_once', ' calls_at_once leaf', ' jumps', ' jumps leaf', ' recursive', ' asks', ' faults', ' sweeps',
+          ' stays'}
 
 
 def write_functions(directory):
@@ -40,7 +45,8 @@ def write_functions(directory):
 def start(directory, command):
     return subprocess.Popen(
         [ROOT / 'scripts/guest', 'run', '--quiet', '--icount', '--timeout', '300', '--append', 'nokaslr',
-         '--plugin', f'{BUILD}/t/insn-plugin.so,dir={directory}', '--', 'sh', '-c', command, 'sh', MARK, KNOWN, directory],
+         '--plugin', f'{BUILD}/t/insn-plugin.so,dir={directory},{CACHES.arguments()}',
+         '--', 'sh', '-c', command, 'sh', MARK, KNOWN, directory],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -61,26 +67,38 @@ def boot(directory, command):
 
 
 def callgrind(directory):
-    """{function: own instructions} as valgrind counts them."""
+    """{function: (own instructions, misses of data)} as valgrind counts them."""
     program, environment = shutil.which('valgrind'), dict(os.environ)
     if not program:
         tree = debian('package', 'valgrind', '--no-deps')
         program = tree / 'usr/bin/valgrind'
         environment['VALGRIND_LIB'] = str(tree / 'usr/libexec/valgrind')
     out = directory / 'callgrind'
-    subprocess.run([program, '--tool=callgrind', f'--callgrind-out-file={out}', '--compress-strings=no', '--compress-pos=no', KNOWN],
-                   env=environment, check=True, capture_output=True)
-    found, name, skip = {}, None, False
+    caches = [f'--{theirs}={",".join(map(str, CACHES.parse(name, getattr(CACHES, name))))}'
+              for theirs, name in (('I1', 'i1'), ('D1', 'd1'), ('LL', 'l2'))]
+    subprocess.run([program, '--tool=callgrind', '--cache-sim=yes', *caches, f'--callgrind-out-file={out}', '--compress-strings=no',
+                    '--compress-pos=no', KNOWN], env=environment, check=True, capture_output=True)
+    found, name, skip, events = {}, None, False, []
     for line in out.read_text().splitlines():
-        if line.startswith('fn='):
+        if line.startswith('events:'):
+            events = line.split()[1:]
+        elif line.startswith('fn='):
             name = line[3:].partition("'")[0]
         elif line.startswith('calls='):
             skip = True
-        elif re.match(r'(0x)?[0-9a-f]+ \d+$', line):
+        elif re.match(r'(0x)?[0-9a-f]+( \d+)+$', line):
             if not skip:
-                found[name] = found.get(name, 0) + int(line.split()[1])
+                costs = dict(zip(events, map(int, line.split()[1:])))
+                had = found.get(name, (0, 0))
+                found[name] = had[0] + costs['Ir'], had[1] + costs.get('D1mr', 0) + costs.get('D1mw', 0)
             skip = False
     return found
+
+
+def code_lines():
+    """Lines of code that the functions lie in."""
+    functions = symbols.Elf.read(KNOWN.read_bytes(), KNOWN).functions
+    return len({at // 64 for start, end, name, _ in functions if name in OWN for at in range(start, end)})
 
 
 def test():
@@ -91,6 +109,8 @@ def test():
             return
         names = symbols.load_names(directory / 'names')
         counts = [profile.read_counts(directory / f'count.{number}') for number in (1, 2)]
+        first, second = (memory.read(directory / f'cache.{number}') for number in (1, 2))
+        touched = {1: first, 2: memory.difference(first, second)}
         for what, times, found in (('a run', 1, profile.difference(profile.NOTHING, counts[0])),
                                    ('two more', 2, profile.difference(*counts))):
             root = profile.tree(found, names)
@@ -106,8 +126,16 @@ def test():
             ok(stacks == {f'thread_main{stack}' for stack in STACKS}, f'{what}: who called', stacks)
             asked = [node.calls for path, node in root.walk() if node.name == GETPID and 'asks' in [each.name for each in path]]
             ok(asked == [times * 10], f'{what}: the kernel is below who called it', asked)
+            lines = memory.by_function(touched[times], memory.read_tree(directory / 'count.2'), names, root)
+            lines = {name: figures for (_, name, module), figures in lines.items() if module == KNOWN.name}
+            ok({name: (lines[name][0] / times, lines[name][2] / times) for name in TOUCHED} == TOUCHED,
+               f'{what}: lines of data touched, and modelled misses', lines)
+            ok(sum(figures[1] for name, figures in lines.items() if name in OWN) == times * code_lines(),
+               f'{what}: lines of code', lines, code_lines())
         known = callgrind(directory)
-        ok({name: known.get(name) for name in OWN} == {name: one for name, (one, _) in OWN.items()}, 'callgrind counts the same', known)
+        ok({name: known.get(name, (0,))[0] for name in OWN} == {name: one for name, (one, _) in OWN.items()},
+           'callgrind counts the same', known)
+        ok(all(known[name][1] == misses for name, (_, misses) in TOUCHED.items()), 'and misses the same', known)
 
         done = ended(start(directory, '"$1"'))
         ok(done.returncode == 125 and 'qemu-insn-plugin: ' in done.stderr and 'functions: No such file' in done.stderr,
