@@ -23,7 +23,7 @@ environment; {UNDECIDED} the gate could not decide (with --strict); {IO} an I/O 
 # git bisect's for a revision that cannot be tested
 SKIP = 125
 RUN, COMPARE, LAB, PERF, SELFTEST = "run", "compare", "lab", "perf", "selftest"
-# cells that a comparison counts by function where they regressed
+# cells whose functions a comparison names
 EXPLAINED = 3
 REPORTS = {RUN: runreport, LAB: labreport, PERF: perfreport, SELFTEST: selftest}
 
@@ -103,7 +103,8 @@ def add_compare(commands):
     versus.add_argument("--gate", choices=(cells.INSTRUCTIONS, cells.TIME),
                         help="what decides (instructions in guests, time with --dut)")  # fmt: skip
     versus.add_argument("--boots", type=int, default=gate.BOOTS, metavar="N", help="boots to count instructions in (%(default)s)")
-    versus.add_argument("--explain", type=int, default=EXPLAINED, metavar="N", help="worst cells to count by function (%(default)s)")
+    versus.add_argument("--explain", type=int, default=EXPLAINED, metavar="N",
+                        help="cells whose functions are named, the worst first (%(default)s)")  # fmt: skip
     versus.add_argument("--limits", default=limits.LIMITS, metavar="FILE", help="how much more passes (configs/gate.limits)")
     versus.add_argument("--bisect", action="store_true",
                         help="for git bisect run: status 125 where a revision does not build or nothing can be decided")  # fmt: skip
@@ -233,7 +234,16 @@ def compare_kernels(host, options):
     kept_to = limits.load(options.limits).plain()
     specs, env = compare.kernels(options, tools_of(options, options.engine), common(options))
     out = sessions.run(host, options, specs, {"kind": COMPARE, "limits": kept_to, **env})
-    return OK if out is None else conclude(host, compare.of(*sessions.load(out)), out, options.out, options.strict)
+    return OK if out is None else name_and_conclude(host, options, out)
+
+
+def name_and_conclude(host, options, out):
+    """With the functions that take what has changed."""
+    records, env = sessions.load(out)
+    if where := explain.name_changes(compare.changed(compare.of(records, env), options.explain), records, out):
+        env["where"] = where
+        results.save_json(out / "env.json", env)
+    return conclude(host, compare.of(records, env), out, options.out, options.strict)
 
 
 def compare_any(host, options):
@@ -272,14 +282,7 @@ def compare_sides(host, options):
     kept_to = limits.load(options.limits).plain()
     specs, env = compare.specs(host, options, old, new, tools_of(options), common(options))
     out = sessions.run(host, options, specs, {"kind": COMPARE, "limits": kept_to, **env})
-    if out is None:
-        return OK
-    found = compare.of(*sessions.load(out))
-    if worst := compare.regressed(found, options.explain):
-        where = explain.name_regressions(worst, next(iter(specs)), out, options.kernel or "stock", say)
-        results.save_json(out / "env.json", results.load_json(out / "env.json") | {"where": where})
-        found = compare.of(*sessions.load(out))
-    return conclude(host, found, out, options.out, options.strict)
+    return OK if out is None else name_and_conclude(host, options, out)
 
 
 def conclude(host, found, out, name, strict=False):

@@ -7,7 +7,7 @@ import pathlib
 import shutil
 import subprocess
 
-from . import bench, cells, environment, fio, gate, guest, limits, outcome, results, session, sessions, verdicts
+from . import bench, cells, environment, fio, gate, guest, limits, metrics, outcome, results, session, sessions, verdicts
 from .errors import IO, OK, REGRESSED, UNDECIDED, Failure
 
 KERNEL = " kernel "
@@ -167,7 +167,7 @@ def stored(old, new, kept_to):
     names = [name for name in ran if name in after.runs and name not in failures]
     if not names and not failures:
         raise Failure(f"{old.name} and {new.name}: have no cell in common")
-    lines = [verdicts.stored(name, before.runs[name], after.runs[name], kept_to.fail) for name in names]
+    lines = [verdicts.stored(name, before.runs[name], after.runs[name], kept_to) for name in names]
     return list(map(kept_to.apply, lines)), failures
 
 
@@ -231,7 +231,7 @@ def of(records, env):
     kept = {name: {cell: each for cell, each in found.items() if cell not in lost} for name, found in runs.items()}
     left = {record["cell"] for record in records if record["kind"] != "plan"} - lost
     kept_to = limits.stored(env.get("limits"))
-    decided = verdicts.decide(mode, kept, 1 if told.get("kernels") else 2, kept_to.fail)
+    decided = verdicts.decide(mode, kept, kept_to, 1 if told.get("kernels") else 2)
     lines = [named(kept_to.apply(line), env.get("where") or {}) for line in decided]
     return Comparison(told["old"], told["new"], mode, lines, skips, failures, env, bool(left))
 
@@ -239,16 +239,15 @@ def of(records, env):
 def named(line, where):
     """The line with the functions that take what it says, where they were counted."""
     words, _ = where.get(line.cell, (None, None))
-    if not words or line.verdict.verdict != gate.REGRESSION:
+    if not words:
         return line
     return dataclasses.replace(line, verdict=dataclasses.replace(line.verdict, why=f"{line.verdict.why}: {words}"))
 
 
-def regressed(comparison, most):
-    """The cells that take more instructions, the worst first, so many at most."""
-    lines = [line for line in comparison.lines if line.verdict.verdict == gate.REGRESSION]
-    chosen = [cells.parse(line.cell) for line in sorted(lines, key=lambda line: -line.change)]
-    return [cell for cell in chosen if cell.workload.mix == cells.ALL_PI][:most] if comparison.mode == cells.INSTRUCTIONS else []
+def changed(comparison, most):
+    """The cells that take more instructions or fewer, by what the gate looks at, the worst first, so many at most."""
+    lines = [line for line in comparison.lines if line.metric == metrics.HOST and abs(line.new - line.old) >= gate.LIMIT_COUNT]
+    return [line.cell for line in sorted(lines, key=lambda line: line.old - line.new)][:most]
 
 
 def cell_list(path, sets, tools, engines):
@@ -290,7 +289,7 @@ def specs(host, options, old, new, tools, more):
             raise Failure(nothing_left(skips.values()))
         raise Failure(f"--only {' '.join(options.only)}: no such cell in {options.cells}")
     builds = tuple(zip((cells.OLD, cells.NEW), engines))
-    more |= {"tools": tools, "cells": tuple(cell.name for cell in found), "builds": builds, "lacks": lacks, "rounds": 1}
+    more |= {"tools": tools, "cells": tuple(cell.name for cell in found), "builds": builds, "lacks": lacks, "rounds": 1, "profiles": True}
     env = {"compare": {"old": old.title, "new": new.title}, "skips": skips}
     if options.dut:
         spec = bench.device_session(host, options, **more)
@@ -319,7 +318,7 @@ def kernels(options, tools, more):
     what = {build: None if options.dry_run else guest.ready(["--kernel", kernel]) for build, kernel in both.items()}
     specs = {
         session.Spec(f"boot{number}{KERNEL}{build}", cells.INSTRUCTIONS, True, scsi_debug=True, kernel=kernel, tools=tools, rounds=1,
-                     builds=((build, tools.engine),), cells=tuple(cell.name for cell in found),
+                     profiles=True, builds=((build, tools.engine),), cells=tuple(cell.name for cell in found),
                      **more | {"seed": options.seed + number}): bench.SCSI_DISKS
         for number in range(1, options.boots + 1) for build, kernel in both.items()
     }  # fmt: skip

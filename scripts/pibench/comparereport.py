@@ -4,17 +4,23 @@
 import math
 import pathlib
 
-from . import cells, gate, limits, plot, report
+from . import cells, gate, limits, metrics, plot, report
 from .document import Bars, Figure, Folded, Heading, Items, Paragraph, Table, Verdict
 from .report import NONE, described, figure
 
 BARS = 8
 
 
-def rule(mode, kept_to, kernels=False):
+def rule(mode, kept_to, kernels=False, by_function=False):
     """When it is a regression."""
     if mode == cells.INSTRUCTIONS:
         both = "of each kernel, in pairs" if kernels else "with both builds in each"
+        if by_function:
+            return (
+                f"Host instructions per I/O, counted by function, in {gate.BOOTS} boots {both}; a regression is {kept_to.most} "
+                "instructions or more in the median. What the emulated drive does and interrupts and other threads are not looked at. "
+                "Low and high: of the boots."
+            )
         return (
             f"Total instructions per I/O in {gate.BOOTS} boots {both}; a regression is +{kept_to.fail:.1%} or more (to a "
             f"tenth of a per cent) and {gate.LIMIT_COUNT} instructions or more in the median. Low and high: of the boots."
@@ -109,7 +115,8 @@ def make(host, out, comparison, say=print, strict=False):
     lost = [f"failed: {each}" for each in failed] + skipped
     table = [verdict_table(comparison)] if comparison.lines else []
     env = comparison.environment
-    told = rule(comparison.mode, limits.stored(env.get("limits")), (env.get("compare") or {}).get("kernels", False))
+    told = rule(comparison.mode, limits.stored(env.get("limits")), (env.get("compare") or {}).get("kernels", False),
+                any(line.metric == metrics.HOST for line in comparison.lines))  # fmt: skip
     rest = [*table, *([Heading("Not measured"), Items(lost)] if lost else []), Paragraph(told)]
     title, where = f"{comparison.old} → {comparison.new}", report.surroundings(comparison.environment)
     summary = [Heading(title, 1), *head, Folded("Every figure", rest)]

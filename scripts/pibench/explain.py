@@ -9,7 +9,7 @@ import re
 import shlex
 import shutil
 
-from . import catalog, cells, counting, document, environment, fio, flame, guest, memory, profile, results, sessions
+from . import catalog, cells, counting, document, environment, fio, flame, guest, insn, memory, profile, results, sessions
 from .errors import Failure
 
 ROUNDS = 3
@@ -293,33 +293,19 @@ def write(out, names, found, workload, env, caches=None):
     return document.markdown(parts)
 
 
-def where(cell, engines, fio_path, verify, out, kernel):
-    """What a cell takes more with the second engine than with the first: (words, flame graph of the difference)."""
-    workload = cell.workload
-    sides = tuple(counting.Side(cell.arm.name, path) for path in engines)
-    spec = counting.Spec(sides, workload.rw, workload.block_size, workload.iodepth, verify, ROUNDS, fio=fio_path)
-    disk = DISK if cell.arm.device == "pi" else DISK.partition("+")[0]
-    old, new = counting.count(spec, str(out / "counts"), disk, kernel, str(out / "explain.log"))
-    shutil.rmtree(out / "counts")
-    picture = flame.two(profile.middle(old.profiles), profile.middle(new.profiles), f"{cell.name}: new over old")
-    return in_words(profile.compare(old.profiles, new.profiles)), picture
-
-
-def name_regressions(cells_of, spec, out, kernel, say):
-    """Count these cells of a comparison by function: {cell: [words, name of the picture]}, or why not."""
+def name_changes(names, records, out):
+    """What these cells of a comparison take more or less, by function, as their runs were counted: {cell: [words, name of the picture]}."""
     found = {}
-    for number, cell in enumerate(cells_of, 1):
-        say(f"pi-bench: counting by function: {cell.name}")
-        try:
-            words, picture = where(cell, [path for _, path in spec.builds], spec.tools.fio, spec.verify, out, kernel)
-        except Failure as failure:
-            say(f"pi-bench: {cell.name}: not counted by function: {failure}")
+    for number, cell in enumerate(names, 1):
+        kept = [record for record in records if record["kind"] == "run" and record["cell"] == cell and "profile" in record]
+        old, new = ([insn.load(out / run["profile"]) for run in kept if run["build"] == build] for build in (cells.OLD, cells.NEW))
+        if not old or not new:
             continue
         name = f"plots/where-{number}.svg"
         (out / "plots").mkdir(exist_ok=True)
         with results.saving(out / name) as file:
-            file.write(picture)
-        found[cell.name] = [words, name]
+            file.write(flame.two(profile.middle(old), profile.middle(new), f"{cell}: new over old"))
+        found[cell] = [in_words(profile.compare(old, new)), name]
     return found
 
 

@@ -47,8 +47,11 @@ def less_than(share):
     return f"less than {100 * share:.3g} % more"
 
 
-def instructions(pairs, least=BOOTS, limit=LIMIT):
-    """Verdict on [(old, new)], a pair of counts per I/O for each boot; limit: the share that is a regression."""
+def instructions(pairs, least=BOOTS, limit=LIMIT, most=None):
+    """Verdict on [(old, new)], a pair of counts per I/O for each boot; limit: the share that is a regression.
+
+    most: so many instructions are one, whatever they are a share of; for what was counted by function.
+    """
     if not pairs:
         return Verdict(INCONCLUSIVE, None, None, None, 0, "not measured")
     ratios = [new / old for old, new in pairs]
@@ -57,6 +60,8 @@ def instructions(pairs, least=BOOTS, limit=LIMIT):
     found = Verdict(REGRESSION, ratio, min(ratios), max(ratios), len(pairs), f"{more:+,.0f} instructions")
     if len(pairs) < least:
         return dataclasses.replace(found, verdict=INCONCLUSIVE, why=f"{found.why}, in {len(pairs)} of {least} boots")
+    if most is not None:
+        return by_count(found, [new - old for old, new in pairs], most)
     # what is measured as 0.5 is 0.5, whatever the next digit
     if ratio - 1 < limit - RESOLUTION / 2:
         below = less_than(limit)
@@ -66,6 +71,16 @@ def instructions(pairs, least=BOOTS, limit=LIMIT):
         return found
     # a median that is no one boot's doing
     if 1 - max(ratios) >= LIMIT - RESOLUTION / 2 and more <= -LIMIT_COUNT:
+        return dataclasses.replace(found, verdict=IMPROVED, below=below)
+    return dataclasses.replace(found, verdict=PASS, why=f"{found.why}, {below}", below=below)
+
+
+def by_count(found, differences, most):
+    """The Verdict found, if the differences are many instructions, or one that says they are not."""
+    if statistics.median(differences) >= most:
+        return found
+    below = f"fewer than {most:g} instructions more"
+    if max(differences) <= -most:
         return dataclasses.replace(found, verdict=IMPROVED, below=below)
     return dataclasses.replace(found, verdict=PASS, why=f"{found.why}, {below}", below=below)
 

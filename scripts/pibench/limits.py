@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How much more a comparison lets pass: by figure, from a file, and what is accepted for a reason."""
+"""How much more a comparison lets pass: by figure, from a file, and what is accepted for a reason.
+
+Of what is counted by function limits are instructions, of all else shares.
+"""
 
 import dataclasses
 import re
@@ -10,7 +13,7 @@ from .errors import Failure
 LIMITS = str(fio.REPO / "configs" / "gate.limits")
 ACCEPT = "accept"
 KEYS = ("warn", "fail")
-FIGURES = {metric.title: metric for metric in (metrics.TOTAL, metrics.TIME, metrics.CPU)}
+FIGURES = {metric.title: metric for metric in (metrics.HOST, metrics.TOTAL, metrics.TIME, metrics.CPU)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +27,10 @@ class Limits:
     def fail(self):
         return self.shares.get(metrics.TOTAL.title, {}).get("fail", gate.LIMIT)
 
+    @property
+    def most(self):
+        return self.shares.get(metrics.HOST.title, {}).get("fail", gate.LIMIT_COUNT)
+
     def apply(self, line):
         """The line, with what is accepted of it and what is to be warned of."""
         found, change = line.verdict, line.change
@@ -31,11 +38,11 @@ class Limits:
         if found.verdict == gate.REGRESSION and share is not None and change < share + gate.RESOLUTION / 2:
             why, below = f"{found.why}; accepted up to {share:+.2%}: {reason}", f"no more than is accepted ({reason})"
             return dataclasses.replace(line, verdict=dataclasses.replace(found, verdict=gate.PASS, why=why, below=below))
-        # by function or by time, instructions are instructions
-        title = metrics.TOTAL.title if line.metric == metrics.HOST else line.metric.title
-        warn = self.shares.get(title, {}).get("warn")
-        if found.verdict == gate.PASS and warn and change >= warn:
-            text = f"{change:+.2%}, from {warn:+.2%} on it is to be looked at"
+        warn = self.shares.get(line.metric.title, {}).get("warn")
+        by_function = line.metric == metrics.HOST
+        if found.verdict == gate.PASS and warn and (line.new - line.old if by_function else change) >= warn:
+            words = f"{line.new - line.old:+.0f} instructions, from {warn:+g}" if by_function else f"{change:+.2%}, from {warn:+.2%}"
+            text = f"{words} on it is to be looked at"
             return dataclasses.replace(line, verdict=dataclasses.replace(found, warning=text))
         return line
 
@@ -58,6 +65,12 @@ def share(path, section, key, text):
     return value
 
 
+def instructions(path, section, key, text):
+    if not re.fullmatch(r"[1-9]\d*", text):
+        raise Failure(f"{path}: [{section}] {key}: '{text}' is not a number of instructions, such as {gate.LIMIT_COUNT}")
+    return int(text)
+
+
 def load(path=LIMITS):
     file = cells.sections(path, "configs/gate.limits", str)
     shares, accepted = {}, {}
@@ -71,6 +84,8 @@ def load(path=LIMITS):
                 accepted[key] = share(path, ACCEPT, key, found[1]), found[2]
             elif name not in FIGURES or key not in KEYS:
                 raise Failure(f"{path}: [{name}] {key}: no such limit; there are warn and fail of {', '.join(FIGURES)}, and {ACCEPT}")
+            elif name == metrics.HOST.title:
+                shares.setdefault(name, {})[key] = instructions(path, name, key, text)
             elif key == "fail" and name != metrics.TOTAL.title:
                 raise Failure(f"{path}: [{name}] fail: is 1 %, by how often the gate may be wrong; only warn can be chosen")
             else:

@@ -63,28 +63,33 @@ def by_time(cell, runs):
         yield Line(cell, metric, old, new, gate.time(differences(runs, metric.value)))
 
 
-def by_instructions(cell, boots, each, limit):
+def most(metric, kept_to):
+    """So many instructions more are a regression, or None: a share is."""
+    return kept_to.most if metric == metrics.HOST else None
+
+
+def by_instructions(cell, boots, each, kept_to):
     """boots: the runs of the cell in each."""
     metric = metrics.counted([run for runs in boots for run in runs if run["round"] != cells.WARM_UP])
     pairs = [tuple(map(statistics.fmean, zip(*found))) for runs in boots if (found := rounds(runs, metric.value, each).values())]
     old, new = (statistics.median(side) for side in zip(*pairs)) if pairs else (None, None)
-    yield Line(cell, metric, old, new, gate.instructions(pairs, limit=limit))
+    yield Line(cell, metric, old, new, gate.instructions(pairs, limit=kept_to.fail, most=most(metric, kept_to)))
 
 
-def decide(mode, sessions, each=2, limit=gate.LIMIT):
+def decide(mode, sessions, kept_to, each=2):
     """Lines of every cell; sessions: {name: {cell: runs}}, the boots or the one session on a drive; each: runs of a build a round."""
     names = dict.fromkeys(name for runs in sessions.values() for name in runs)
     lines = []
     for name in sorted(names, key=lambda name: cells.parse(name).rank):
         found = [runs[name] for runs in sessions.values() if name in runs]
-        lines += by_instructions(name, found, each, limit) if mode == cells.INSTRUCTIONS else by_time(name, found[0])
+        lines += by_instructions(name, found, each, kept_to) if mode == cells.INSTRUCTIONS else by_time(name, found[0])
     return lines
 
 
-def stored(name, old, new, limit=gate.LIMIT):
+def stored(name, old, new, kept_to):
     """The Line of a cell in two stored results that count instructions: the middles of what each has."""
     metric = metrics.counted([*old, *new])
     before, after = (stats.summarise(metric.value(run) for run in runs) for runs in (old, new))
-    found = gate.instructions([(before.median, after.median)], least=1, limit=limit)
+    found = gate.instructions([(before.median, after.median)], least=1, limit=kept_to.fail, most=most(metric, kept_to))
     widest = dataclasses.replace(found, low=after.low / before.high, high=after.high / before.low)
     return Line(name, metric, before.median, after.median, widest)

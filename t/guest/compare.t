@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""pi-bench compare: two kernels, with one engine; and an engine against itself."""
+"""pi-bench compare: two kernels, with one engine; an engine against itself, and against one with a function that is longer."""
 import json
 import subprocess
 import sys
@@ -8,12 +8,24 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.longer import LONGER, MORE, longer  # noqa: E402
 from lib.tap import BUILD, FIO, ROOT, ok, run  # noqa: E402
+
+sys.path.insert(0, str(ROOT / 'scripts'))
+from pibench import insn, profile  # noqa: E402
 
 ENGINE = BUILD / 'io_uring_pi.so'
 CELL = 'randread-4k-qd32 pi/indirect'
-# instructions of an I/O that an engine's own boots agree to
-ALIKE = 0.001
+# instructions of an I/O that runs of one engine agree to
+ALIKE = 5
+
+
+def named(out):
+    """The functions that differ between the runs of both builds."""
+    runs = [json.loads(line) for line in (out / 'results.jsonl').read_text().splitlines()]
+    old, new = ([insn.load(out / run['profile']) for run in runs if run.get('profile') and run['build'] == build]
+                for build in ('old', 'new'))
+    return profile.compare(old, new)
 
 
 def compared(out, *words):
@@ -39,7 +51,13 @@ def test():
            'lab' in kernels['new'] and 'lab' not in kernels['old'], 'two kernels: each ran in its own', kernels)
 
         done, lines = compared(out / 'same', ENGINE, ENGINE, '--guest')
-        ok(done.returncode == 0 and abs(lines[0]['ratio'] - 1) < ALIKE, 'an engine takes what it takes', done, lines)
+        ok(done.returncode == 0 and abs(lines[0]['new'] - lines[0]['old']) < ALIKE, 'an engine takes what it takes', done, lines)
+        ok(lines[0]['metric'] == 'host instructions per I/O' and named(out / 'same') == [], 'and no function differs', lines,
+           named(out / 'same'))
+        done, lines = compared(out / 'longer', ENGINE, longer(out), '--guest')
+        ok(done.returncode == 0 and abs(lines[0]['new'] - lines[0]['old'] - MORE) < ALIKE,
+           f'one that takes {MORE} instructions more takes {MORE} more', done, lines)
+        ok(lines[0]['why'].endswith(f': +{MORE} {LONGER}'), 'which are named, and nothing else', lines)
 
         for words, why in (((), 'OLD, NEW'), (('--kernel', 'stock', '--kernel', 'lab', ENGINE, ENGINE), '--kernel twice')):
             done, _ = compared(out / 'refused', *words)

@@ -3,43 +3,20 @@
 """pi-bench explain: the functions sum to the total, two boots agree, and what is made longer is found, by as much as it is."""
 import csv
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lib.longer import LONGER, MORE, longer  # noqa: E402
 from lib.tap import BUILD, FIO, ROOT, ok, run  # noqa: E402
 
 sys.path.insert(0, str(ROOT / 'scripts'))
 from pibench import explain, profile  # noqa: E402
 
 ENGINE = BUILD / 'io_uring_pi.so'
-# so many instructions more in a function that each I/O calls once
-LONGER, MORE = 'event_with_pi', 25
 AGREE = 0.002
-
-
-def longer(place):
-    """The engine with the function made longer."""
-    tree = place / 'tree'
-    tree.mkdir()
-    for name in ('engines', 'lib', 'scripts', 'Makefile'):
-        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, tree / name)
-    (tree / 'build').mkdir()
-    for name in ('apt', 'fio', 'isal', 'src'):
-        (tree / 'build' / name).symlink_to((BUILD / name).resolve())
-    found = 0
-    for source in (tree / 'engines').glob('*.c'):
-        text, times = re.subn(rf'(\b{LONGER}\([^;{{}}]*\)\n\{{\n)', rf'\1\tasm volatile(".rept {MORE}\\n\\tnop\\n\\t.endr");\n',
-                              source.read_text())
-        source.write_text(text)
-        found += times
-    if found != 1:
-        raise RuntimeError(f'{LONGER}: {found} times in engines/')
-    subprocess.run(['make', '-s', '-C', tree, f'FIO={Path(FIO).resolve().parent}', 'build/io_uring_pi.so'], check=True, capture_output=True)
-    return tree / 'build/io_uring_pi.so'
 
 
 def explained(out, *words):

@@ -103,8 +103,8 @@ def write(out, chosen, mode=cells.INSTRUCTIONS, rounds=3, session="scsi_debug", 
     return out
 
 
-def compared(out, chosen, slower=0.0, mode=cells.INSTRUCTIONS, boots=3, rounds=1, noise=0.0001, seed=1):
-    """A directory of a comparison, the new build slower by a share."""
+def compared(out, chosen, slower=0.0, mode=cells.INSTRUCTIONS, boots=3, rounds=1, noise=0.0001, seed=1, more=None):
+    """A directory of a comparison, the new build slower by a share or, counted by function, by so many instructions."""
     out = pathlib.Path(out)
     out.mkdir(parents=True, exist_ok=True)
     rng = random.Random(seed)
@@ -115,8 +115,9 @@ def compared(out, chosen, slower=0.0, mode=cells.INSTRUCTIONS, boots=3, rounds=1
             for cell in chosen:
                 for build in (cells.OLD, cells.NEW, cells.NEW, cells.OLD):
                     value = cost(cell) * rng.lognormvariate(0, noise) * (1 + slower * (build == cells.NEW))
+                    value += (more or 0) * (build == cells.NEW)
                     about = record("run", cell, number, mode, f"boot{boot}", value, build=build)
-                    results.append(out / results.NAME, about)
+                    results.append(out / results.NAME, about if more is None or not number else {**about, "rooms": rooms(about)})
     return out
 
 

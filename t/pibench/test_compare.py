@@ -15,7 +15,8 @@ import xml.etree.ElementTree
 import fake_machine
 import synthetic
 import test_device
-from pibench import cells, cli, compare, explain, fio, formats, gate, results, sessions
+import test_explain
+from pibench import cells, cli, compare, explain, fio, formats, gate, insn, results, sessions
 from pibench.errors import Failure
 
 GATED = cells.load(cells.GATE, ("instructions",), ("indirect",))[:4]
@@ -49,28 +50,33 @@ class Outputs(Files):
         return status
 
     def test_functions_are_named(self):
-        synthetic.compared(self.out, GATED, 0.02)
-        found = compare.of(*sessions.load(self.out))
-        worst = compare.regressed(found, 2)
-        self.assertEqual(len(worst), 2)
-        self.assertGreaterEqual(*(next(line.change for line in found.lines if line.cell == cell.name) for cell in worst))
-        with unittest.mock.patch.object(explain, "where", side_effect=[("+212 bio_integrity_map_user", "<svg/>"), Failure("no plugin")]):
-            said = []
-            spec = unittest.mock.Mock(builds=(("old", "a.so"), ("new", "b.so")))
-            named = explain.name_regressions(worst, spec, self.out, "stock", said.append)
-        self.assertEqual(named, {worst[0].name: ["+212 bio_integrity_map_user", "plots/where-1.svg"]})
-        self.assertIn(f"pi-bench: {worst[1].name}: not counted by function: no plugin", said)
-        results.save_json(self.out / "env.json", results.load_json(self.out / "env.json") | {"where": named})
+        synthetic.compared(self.out, GATED[:2], more=25)
+        records, env = sessions.load(self.out)
+        self.assertEqual(set(compare.changed(compare.of(records, env), 9)), {cell.name for cell in GATED[:2]})
+        worst = compare.changed(compare.of(records, env), 1)
+        self.assertEqual(len(worst), 1)
+        longer = [((*test_explain.JOB, ("event_with_pi", "engine")), 25)]
+        for build, more in ((cells.OLD, ()), (cells.NEW, longer)):
+            insn.save(self.out / f"{build}.gz", test_explain.made(more=more))
+        self.assertEqual(explain.name_changes(worst, records, self.out), {}, "not counted by function")
+        kept = [{**record, "profile": f"{record['build']}.gz"} if record["round"] else record for record in records]
+        named = explain.name_changes(worst, kept, self.out)
+        self.assertEqual(named, {worst[0]: ["+25 event_with_pi", "plots/where-1.svg"]})
+        self.assertIn("event_with_pi", (self.out / "plots/where-1.svg").read_text())
+        results.save_json(self.out / "env.json", env | {"where": named})
         found = compare.of(*sessions.load(self.out))
         with contextlib.redirect_stdout(io.StringIO()) as shown, contextlib.redirect_stderr(io.StringIO()):
             self.assertEqual(cli.conclude(fake_machine.Host("/nowhere"), found, self.out, str(self.out)), cli.REGRESSED)
-        self.assertIn("+212 bio_integrity_map_user", " ".join(shown.getvalue().split()))
+        self.assertIn("+25 event_with_pi", " ".join(shown.getvalue().split()))
         for name in ("summary.md", "junit.xml", "index.html", "verdicts.csv"):
-            self.assertIn("+212 bio_integrity_map_user", (self.out / name).read_text(), name)
+            self.assertIn("+25 event_with_pi", (self.out / name).read_text(), name)
 
-    def test_what_passes_is_not_counted(self):
-        synthetic.compared(self.out, GATED)
-        self.assertEqual(compare.regressed(compare.of(*sessions.load(self.out)), 3), [])
+    def test_where_nothing_has_changed_no_function_is(self):
+        synthetic.compared(self.out, GATED, more=0)
+        self.assertEqual(compare.changed(compare.of(*sessions.load(self.out)), 3), [])
+        # nor where only shares are known
+        synthetic.compared(self.out, GATED, 0.02)
+        self.assertEqual(compare.changed(compare.of(*sessions.load(self.out)), 3), [])
 
     def junit(self):
         return xml.etree.ElementTree.parse(self.out / "junit.xml").getroot().find("testsuite")

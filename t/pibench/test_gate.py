@@ -49,6 +49,16 @@ class Instructions(unittest.TestCase):
     def verdict(self, *news, old=20000):
         return gate.instructions([(old, new) for new in news]).verdict
 
+    def test_counted_by_function_a_number_is_the_limit(self):
+        def verdict(*news):
+            return gate.instructions([(200000, new) for new in news], most=20).verdict
+
+        self.assertEqual(verdict(200000, 200019, 200090), gate.PASS)
+        self.assertEqual(verdict(200000, 200020, 200090), gate.REGRESSION)
+        self.assertEqual(verdict(199980, 199970, 199975), gate.IMPROVED)
+        self.assertEqual(verdict(199981, 199970, 199975), gate.PASS, "not in every boot")
+        self.assertEqual(verdict(200100), gate.INCONCLUSIVE)
+
     def test_the_limit_is_half_a_per_cent_of_the_median(self):
         self.assertEqual(self.verdict(20000, 20010, 20080), gate.PASS)
         self.assertEqual(self.verdict(20100, 20100, 20000), gate.REGRESSION)

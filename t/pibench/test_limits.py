@@ -25,15 +25,15 @@ class Files(unittest.TestCase):
         self.path.write_text(text)
         return limits.load(str(self.path))
 
-    def decided(self, text, slower):
-        synthetic.compared(self.out, GATED, slower)
+    def decided(self, text, slower=0.0, more=None):
+        synthetic.compared(self.out, GATED, slower, more=more)
         env = results.load_json(self.out / "env.json")
         results.save_json(self.out / "env.json", {**env, "limits": self.load(text).plain()})
         return compare.of(*sessions.load(self.out))
 
     def test_ours_are_what_the_gate_is_proved_with(self):
         found = limits.load()
-        self.assertEqual(found.fail, gate.LIMIT)
+        self.assertEqual((found.fail, found.most), (gate.LIMIT, gate.LIMIT_COUNT))
         self.assertEqual(found.accepted, {})
         self.assertEqual(set(found.shares), set(limits.FIGURES))
 
@@ -54,6 +54,20 @@ class Files(unittest.TestCase):
         (self.out / results.NAME).unlink()
         self.assertEqual(list(comparereport.annotations(self.decided("[total instructions per I/O]\nwarn = 0.4\n", 0.003))), [])
 
+    def test_counted_by_function_instructions_are_limited(self):
+        given = "[host instructions per I/O]\nwarn = 10\nfail = 20\n"
+        for more, verdict, warned in ((0, gate.PASS, False), (14, gate.PASS, True), (26, gate.REGRESSION, False),
+                                      (-26, gate.IMPROVED, False)):  # fmt: skip
+            found = self.decided(given, more=more)
+            self.assertEqual({line.verdict.verdict for line in found.lines}, {verdict}, more)
+            self.assertEqual([bool(line.verdict.warning) for line in found.lines], [warned] * 2, more)
+            self.assertEqual(compare.changed(found, 9) != [], abs(more) > 20)
+            (self.out / results.NAME).unlink()
+        found = self.decided("[host instructions per I/O]\nfail = 30\n", more=26)
+        self.assertEqual(found.verdict, gate.PASS)
+        self.assertIn("30 instructions or more", comparereport.rule(found.mode, limits.Limits({"host instructions per I/O": {"fail": 30}}),
+                                                                    by_function=True))  # fmt: skip
+
     def test_what_is_accepted_passes_and_says_why_and_no_more_than_that(self):
         one, other = (cell.name for cell in GATED)
         found = self.decided(f"[accept]\n{one} = +2.1 each block is looked at twice\n{other} = 1.5 so it is\n", 0.02)
@@ -66,6 +80,7 @@ class Files(unittest.TestCase):
             ("[time per I/O]\nfail = 2\n", "only warn can be chosen"), ("[speed]\nwarn = 1\n", "no such limit"),
             ("[CPU per I/O]\nwarm = 1\n", "no such limit"), ("[CPU per I/O]\nwarn = x\n", "'x' is not per cent"),
             ("[CPU per I/O]\nwarn = 0\n", "'0' is not per cent"), ("[accept]\nrandread = 1 x\n", "not a cell"),
+            ("[host instructions per I/O]\nfail = 0.5\n", "not a number of instructions"),
             (f"[accept]\n{GATED[0].name} = 1.5\n", "not per cent and a reason"), ("warn = 1", "no section headers"),
         ):  # fmt: skip
             with self.assertRaisesRegex(Failure, why):
