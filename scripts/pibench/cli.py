@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 
-from . import accounting, bench, cells, compare, comparereport, device, document, environment, explain, fio, formats, gate, lab
+from . import accounting, bench, cells, compare, comparereport, device, document, environment, explain, fio, formats, gate, insn, lab
 from . import labreport, limits, outcome, perf, perfreport, report, results, runreport, selftest, session, sessions
 from .errors import ENVIRONMENT, IO, OK, REGRESSED, UNDECIDED, Failure, Interrupted
 from .host import Host
@@ -357,6 +357,8 @@ def count_boots(host, options, tools):
     what = None if options.dry_run else sessions.guest.ready(["--kernel", options.kernel] if options.kernel else [])
     place = fio.REPO / "build" / "selftest-engines"
     counts = {f"{share:.1%}": math.ceil(selftest.TAKES * share) for share in selftest.SHARES}
+    if insn.PLUGIN.exists():
+        counts = {f"+{selftest.INJECTED_COUNT}": selftest.INJECTED_COUNT, **counts}
     builds = {cells.OLD: tools.engine, selftest.SAME: tools.engine}
     builds |= {name: str(compare.slower(count, tools, place, options.dry_run)) for name, count in counts.items()}
     more = {**common(options), "tools": tools, "rounds": 1, "cells": (selftest.LIVE,), "builds": tuple(builds.items())}

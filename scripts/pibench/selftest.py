@@ -2,14 +2,19 @@
 """Proves the gate: on simulated noise, on recorded runs of one build against itself, and live on injected slowdowns."""
 
 import functools
+import itertools
 import json
 import math
 import random
 import statistics
 
-from . import cells, document, fio, gate, report
+from . import cells, document, fio, gate, metrics, report
 
 RECORDED = fio.REPO / "t" / "pibench" / "aa-runs.jsonl"
+# of one engine as OLD and NEW in several boots: what each run took by function, the host's, the drive's and the rest
+COUNTED = fio.REPO / "t" / "pibench" / "aa-instructions.jsonl"
+# instructions more that must be found
+INJECTED_COUNT = 25
 TRIALS, QUICK_TRIALS = 1000, 300
 FALSE_ALARMS, FOUND, CONFIDENCE = 0.01, 0.95, 0.95
 NOISE = 0.02
@@ -222,6 +227,34 @@ def prove_recorded(proof, path=RECORDED):
         proof.claim(rate > 0.05, f"the rejected rule cries wolf: {name}: {rate:.1%} of {len(raised)} comparisons")
 
 
+def counted(path=COUNTED):
+    """{cell: [(old, new) of each boot]}, in host instructions."""
+    found = {}
+    with open(path, encoding="utf-8") as file:
+        for run in map(json.loads, file):
+            found.setdefault(run["cell"], {}).setdefault(run["boot"], {}).setdefault(run["build"], []).append(run["host"])
+    return {cell: [tuple(statistics.fmean(builds[name]) for name in (cells.OLD, cells.NEW)) for builds in boots.values()]
+            for cell, boots in found.items()}  # fmt: skip
+
+
+def prove_counted(proof, path=COUNTED):
+    """Every comparison of the recorded boots, three each, or all there are."""
+    proof.say(f"Recorded, one engine as OLD and NEW, counted by function; the limit is {gate.LIMIT_COUNT} instructions.")
+
+    def verdict(chosen, more):
+        return gate.instructions([(old, new + more) for old, new in chosen], least=len(chosen), most=gate.LIMIT_COUNT).verdict
+
+    for cell, pairs in counted(path).items():
+        chosen = list(itertools.combinations(pairs, min(gate.BOOTS, len(pairs))))
+        largest = max(abs(new - old) for old, new in pairs)
+        alike, longer = ([verdict(each, more) for each in chosen] for more in (0, INJECTED_COUNT))
+        proof.claim(
+            set(alike) == {gate.PASS} and set(longer) == {gate.REGRESSION},
+            f"{cell}: {largest:.1f} apart at most in {len(pairs)} boots; of {len(chosen)} comparisons {alike.count(gate.PASS)} PASS, and "
+            f"{longer.count(gate.REGRESSION)} REGRESSION with {INJECTED_COUNT} instructions more",
+        )
+
+
 def prove_symmetry(proof, trials, seed):
     """Swapped sides negate the result, whatever the noise; a scaled cost changes nothing."""
     rng = random.Random(seed)
@@ -243,6 +276,7 @@ def run(quick=False, seed=1, say=print):
     prove_simulated(proof, trials, seed)
     prove_symmetry(proof, trials, seed)
     prove_recorded(proof)
+    prove_counted(proof)
     say("The gate holds." if not proof.failed else f"{proof.failed} of the claims do not hold.")
     return not proof.failed
 
@@ -292,23 +326,25 @@ TITLE = "How often the instruction gate finds what is there, and what is not"
 
 def taken(records):
     """{boot: {build: instructions per I/O of LIVE}}"""
+    runs = [record for record in records if record["kind"] == "run" and record["round"] != cells.WARM_UP]
+    metric = metrics.counted(runs)
     found = {}
-    for record in records:
-        if record["kind"] == "run" and record["round"] != cells.WARM_UP:
-            per_io = record["window_ns"] / record["counted"]
-            found.setdefault(record["session"], {}).setdefault(record["build"], []).append(per_io)
-    return {boot: {build: statistics.fmean(runs) for build, runs in builds.items()} for boot, builds in found.items()}
+    for run in runs:
+        found.setdefault(run["session"], {}).setdefault(run["build"], []).append(metric.value(run))
+    return metric, {boot: {build: statistics.fmean(runs) for build, runs in builds.items()} for boot, builds in found.items()}
 
 
 def characteristic(records, boots=gate.BOOTS):
     """{build: [(verdict, change) of each comparison]}, each comparison on boots of its own."""
-    counted = [builds for _, builds in sorted(taken(records).items(), key=lambda item: int(item[0].removeprefix("boot")))]
+    metric, by_boot = taken(records)
+    most = gate.LIMIT_COUNT if metric == metrics.HOST else None
+    counts = [builds for _, builds in sorted(by_boot.items(), key=lambda item: int(item[0].removeprefix("boot")))]
     found = {}
-    for at in range(0, len(counted) - boots + 1, boots):
-        chosen = counted[at : at + boots]
+    for at in range(0, len(counts) - boots + 1, boots):
+        chosen = counts[at : at + boots]
         for build in dict.fromkeys(name for builds in chosen for name in builds if name != cells.OLD):
             pairs = [(builds[cells.OLD], builds[build]) for builds in chosen if build in builds and cells.OLD in builds]
-            verdict = gate.instructions(pairs)
+            verdict = gate.instructions(pairs, most=most)
             found.setdefault(build, []).append((verdict.verdict, (verdict.ratio or 1) - 1))
     return found
 
@@ -321,10 +357,10 @@ def make(host, out, records, env, history=None, say=print):
         hits = sum(verdict == gate.REGRESSION for verdict, _ in comparisons)
         changes = [change for _, change in comparisons]
         wrong += hits != (0 if build == SAME else len(comparisons))
-        what = "a copy of it" if build == SAME else f"{injected.get(build, '?')} instructions more, {build}"
+        what = "a copy of it" if build == SAME else f"{injected.get(build, '?')} instructions more{f', {build}' * build.endswith('%')}"
         measured = (statistics.median(changes), min(changes), max(changes))
         rows.append([what, str(len(comparisons)), str(hits), *(f"{value:+.3%}" for value in measured)])
-    boots, everything = len(taken(records)), ["beside the engine", "comparisons", "REGRESSION", "measured", "lowest", "highest"]
+    boots, everything = len(taken(records)[1]), ["beside the engine", "comparisons", "REGRESSION", "measured", "lowest", "highest"]
     text = f"{LIVE}: {boots} boots, {gate.BOOTS} a comparison, each boot in one comparison only."
     if not rows:
         verdict = document.Verdict("FAILED", f"{boots} boots: {gate.BOOTS} are needed.")

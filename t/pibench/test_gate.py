@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import itertools
+import json
 import math
 import random
+import tempfile
 import unittest
 import unittest.mock
 
@@ -131,6 +133,22 @@ class Time(unittest.TestCase):
 
 
 class Proofs(unittest.TestCase):
+    def proved(self, more):
+        """What is said of three boots, the new build's runs so many instructions longer."""
+        with tempfile.NamedTemporaryFile("w") as file:
+            for boot, (build, longer) in itertools.product((1, 2, 3), (("old", 0), ("new", more), ("new", more), ("old", 0))):
+                print(json.dumps({"boot": boot, "cell": "x", "build": build, "host": 14000 + boot + longer}), file=file, flush=True)
+            said = []
+            proof = selftest.Proof(said.append)
+            selftest.prove_counted(proof, file.name)
+            return proof.failed, said[-1]
+
+    def test_what_was_counted_in_several_boots_must_agree(self):
+        self.assertEqual(self.proved(1), (0, "ok     x: 1.0 apart at most in 3 boots; of 1 comparisons 1 PASS, and 1 REGRESSION with "
+                                             "25 instructions more"))  # fmt: skip
+        for more in (21, -8):
+            self.assertEqual(self.proved(more)[0], 1, more)
+
     """The selftest passes, and fails when the gate is broken."""
 
     def failures(self, prove, *arguments):
