@@ -100,17 +100,8 @@ class Session:
         """Blocks never written carry the escape tag, which nobody checks."""
         if self.target.pi:
             filler = cells.Cell(cells.Workload("write", FILL_BLOCK, 32), cells.arm(f"{cells.AUTOPI}/{cells.FIO}"))
-            with device.Settings(self.host, self.few()):
+            with device.Settings(self.host, device.fewest_requests(self.host, self.target)):
                 self.fio(filler, fio.Tools(self.copy(self.spec.fio)), self.region // FILL_BLOCK, fio.JOBS)
-
-    def few(self):
-        """Settings under which there are few tags and, on SCSI, few commands at once.
-
-        Both go on being taken from that part of a map where chance began, and from its last part each takes 5 instructions more.
-        """
-        depth = f"/sys/class/block/{self.target.disk}/device/queue_depth"
-        settings = device.fewest_requests(self.target)
-        return {**settings, depth: "4"} if self.host.exists(depth) else settings
 
     def copy(self, path, name=None):
         """In memory: a page that must come from the host lets the processor idle in the middle of a run."""
