@@ -259,6 +259,10 @@ int __wrap_nvme_identify(struct nvme_identify_args *args)
 		identify_ns(args->data);
 		return 0;
 	}
+	memset(nvm, 0, sizeof(*nvm));
+	/* numbers that are there already, so that the corpus stays what it is */
+	nvm->pic = fake.in.nlbaf;
+	nvm->lbstm = fake.in.nsze;
 	for (int i = 0; i < 64; i++)
 		nvm->elbaf[i] = fake.in.elbaf[i % 2];
 	return fake.in.bits & HAS_NVM ? 0 : 2;
@@ -276,6 +280,9 @@ static void check_device(const struct pi_device *dev)
 	CHECK(f->interval >= 512 && f->interval == 1U << f->shift);
 	CHECK(f->pi_offset + f->guard->pi_size <= f->md_size);
 	CHECK(f->type == 1 || f->type == 3);
+	CHECK(f->storage_bits >= f->guard->storage_min);
+	CHECK(f->storage_bits <= f->guard->storage_max);
+	CHECK(!(f->storage_mask & ~pi_low_bits(f->storage_bits)));
 	CHECK(!pi_tuple_init(&tuple, f, &options));
 	pi_format_name(f, name, sizeof(name));
 	CHECK(name[0]);
