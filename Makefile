@@ -81,6 +81,8 @@ UNIT_SRC := $(wildcard t/unit/test_*.c)
 
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
 ENGINE_OBJ := $(ENGINE_SRC:%.c=$(E)/obj/%.o)
+# of the newest heading there
+VERSION := $(shell sed -n '/^\#\# [0-9]/{s/^\#* \([0-9.]*\).*/\1/p;q}' doc/changes.md)
 # small programs for users
 TOOLS := $(B)/t/pi-info $(B)/t/attr-cost
 # what counts by function in a guest, which is an x86-64
@@ -182,6 +184,8 @@ $(B)/t/%: %.c $(wildcard t/tools/*.h t/bench/*.h t/guest/*.h) $(LIB_OBJ) | deps
 	$(call RUN,CC)$(CC) $(LIB_FLAGS) -It/bench $(CFLAGS) -o $@ $(filter %.c,$^) $(LIB_OBJ) $(LIBS)
 $(B)/t/layout-refuse: t/guest/layout-io.c t/guest/layout-md.c
 $(B)/t/attr-cost: t/tools/attr-way.c
+$(TOOLS): LIB_FLAGS += -DPI_VERSION='"$(VERSION)"'
+$(TOOLS): doc/changes.md
 $(B)/t/attr-cost $(B)/t/tuple-cost $(B)/t/floor: t/bench/measure.c
 
 INSN_SRC := $(addprefix t/bench/insn-,plugin.c ranges.c cache.c dir.c)
@@ -346,9 +350,11 @@ SHARE := $(PREFIX)/share/fio-pi
 # the fio that pi-bench runs unless told otherwise
 FIO_PROGRAM ?= $(or $(shell command -v fio),$(PREFIX)/bin/fio)
 # pi-bench finds what it needs from where it lies itself
-SHARED := $(wildcard configs/* scripts/pi-bench scripts/pibench/*.py scripts/plots/*)
+SHARED := $(wildcard doc/changes.md configs/* scripts/pi-bench scripts/pibench/*.py scripts/plots/*)
 MAN := $(wildcard man/*.[17])
+COMPLETED := $(PREFIX)/share/bash-completion/completions
 INSTALLED = $(ENGDIR)/fio-io_uring_pi.so $(TOOLS:$(B)/t/%=$(PREFIX)/bin/%) $(PREFIX)/bin/pi-bench \
+	$(patsubst %,$(COMPLETED)/%,pi-bench pi-info attr-cost) \
 	$(foreach page,$(notdir $(MAN)),$(PREFIX)/share/man/man$(subst .,,$(suffix $(page)))/$(page))
 
 install: all
@@ -359,6 +365,9 @@ install: all
 	ln -sfn "$(FIO_PROGRAM)" "$(DESTDIR)$(SHARE)/build/fio/fio"
 	ln -srfn "$(DESTDIR)$(ENGDIR)/fio-io_uring_pi.so" "$(DESTDIR)$(SHARE)/build/io_uring_pi.so"
 	ln -srfn "$(DESTDIR)$(SHARE)/scripts/pi-bench" "$(DESTDIR)$(PREFIX)/bin/pi-bench"
+	install -D -m 644 scripts/completion.bash "$(DESTDIR)$(COMPLETED)/pi-bench"
+	ln -sfn pi-bench "$(DESTDIR)$(COMPLETED)/pi-info"
+	ln -sfn pi-bench "$(DESTDIR)$(COMPLETED)/attr-cost"
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man1" $(filter %.1,$(MAN))
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man7" $(filter %.7,$(MAN))
 	@echo 'for $(FIO_VERSION): ioengine=external:$(ENGDIR)/fio-io_uring_pi.so'
@@ -368,7 +377,7 @@ uninstall:
 	rm -rf "$(DESTDIR)$(SHARE)"
 
 deb: all
-	@scripts/deb $(B) $(FIO_VERSION)
+	@scripts/deb $(B) $(FIO_VERSION) $(VERSION)
 
 clean:
 	rm -rf $(B)/obj $(B)/t $(B)/unit $(B)/unit-san $(B)/san $(B)/fuzz $(B)/abi $(B)/install $(B)/elsewhere $(B)/soak $(B)/deb $(B)/*.deb \

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import shutil
 import signal
 import sys
@@ -153,6 +154,11 @@ def add_others(commands):
     inner.add_argument("out", metavar="DIR")
 
 
+def version():
+    changes = pathlib.Path(__file__).resolve().parents[2] / "doc/changes.md"
+    return re.search(r"^## (\d[\d.]*)", changes.read_text(), re.M)[1]
+
+
 def parser():
     top = Parser(
         prog="pi-bench",
@@ -160,6 +166,7 @@ def parser():
         epilog=STATUS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    top.add_argument("--version", action="version", version=f"pi-bench {version()}", help="print the version and exit")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (add_run, add_compare, add_lab_and_perf, explain.add_parsers, add_others):
         add(commands)

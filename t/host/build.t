@@ -28,7 +28,7 @@ def linked(name, target):
 def test():
     shutil.rmtree(TREE.parent, ignore_errors=True)
     TREE.mkdir(parents=True)
-    for name in ('Makefile', 'configs', 'engines', 'lib', 'man', 'scripts', 't'):
+    for name in ('Makefile', 'configs', 'doc', 'engines', 'lib', 'man', 'scripts', 't'):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, TREE / name)
     fio = TREE / 'build/src/fio-0'

@@ -149,6 +149,7 @@ def archive():
     """What apt would be told on Ubuntu, in a tree of its own."""
     tree = WORK / 'tree'
     shutil.copytree(ROOT / 'scripts', tree / 'scripts')
+    shutil.copytree(ROOT / 'doc', tree / 'doc')
     sources = tree / 'build/apt/sources.list'
     program('apt-get', f'cat {sources} >>{WORK}/asked; echo "E: it has none" >&2; exit 1')
     path = f'{BIN}:{os.environ["PATH"]}'

@@ -27,6 +27,7 @@ def expected(prefix, engine_directory):
     """What users rely on; the parts of pi-bench are seen to be there when it runs."""
     return {f'{engine_directory}/fio-io_uring_pi.so', *(f'{prefix}/bin/{tool}' for tool in (*TOOLS, 'pi-bench')),
             *(f'{prefix}/share/fio-pi/configs/{path.name}' for path in (ROOT / 'configs').glob('*.fio')),
+            *(f'{prefix}/share/bash-completion/completions/{tool}' for tool in (*TOOLS, 'pi-bench')),
             *(f'{prefix}/share/man/man{path.suffix[1:]}/{path.name}' for path in (ROOT / 'man').iterdir())}
 
 
@@ -68,7 +69,14 @@ def test():
 
     for tool in TOOLS:
         ok(says(root / 'usr/local/bin' / tool, '--help').returncode == 0, f'{tool} --help')
+    tab = f'. {root}/usr/local/share/bash-completion/completions/pi-info; complete -p pi-info pi-bench attr-cost'
+    got = says('bash', '-c', tab)
+    ok(got.returncode == 0 and got.stdout.count('_fio_pi') == 3 and says('bash', '-c', f'{tab} guest').returncode != 0,
+       'completion of what is installed, and of nothing else', got)
     bench = root / 'usr/local/bin/pi-bench'
+    version = re.search(r'^## ([\d.]+)', (ROOT / 'doc/changes.md').read_text(), re.M)[1]
+    got = says(bench, '--version')
+    ok(got.stdout == f'pi-bench {version}\n', 'pi-bench --version', got)
     got = says(bench, 'list')
     ok(got.returncode == 0 and 'randread' in got.stdout, 'pi-bench list', got)
     got = says(bench, 'env', '--fio', fio.program)
@@ -103,6 +111,9 @@ def deb(own):
     if not ok(made.returncode == 0 and found, f'make deb for {own.name}', made):
         return
     package = (ROOT / found[1]).resolve()
+    fields = says('dpkg-deb', '--field', package, 'Version').stdout
+    newest = re.search(r'^## ([\d.]+)', (ROOT / 'doc/changes.md').read_text(), re.M)[1]
+    ok(re.match(rf'{re.escape(newest)}[~+]', fields), 'its version is the newest in doc/changes.md, or older while there is no tag', fields)
     fields = says('dpkg-deb', '--field', package, 'Depends').stdout
     ranges = re.findall(r'fio \((\S+) ([^)]+)\)', fields)
     installed = own.tree.name.partition('-')[2]

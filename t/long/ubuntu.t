@@ -16,6 +16,7 @@ def test():
     shutil.rmtree(tree, ignore_errors=True)
     releases()
     shutil.copytree(ROOT / 'scripts', tree / 'scripts')
+    shutil.copytree(ROOT / 'doc', tree / 'doc')
     kernel = max(BUILD.glob('pkg/linux-image-7*/**/vmlinuz*'), key=lambda path: path.stat().st_mtime)
     done = on('ubuntu', tree / 'scripts/guest', 'run', '--kernel', kernel, '--disk', '4096+8', '--', 'sh', '-c',
               '. /etc/os-release; echo $ID; cat /sys/block/${PI_DISK0#/dev/}/integrity/format', hide='qemu-system-x86_64')

@@ -431,6 +431,7 @@ int main(int argc, char **argv)
 	unsigned int nr_ways, nr_cells;
 	struct cell *cells;
 
+	argp_program_version = "attr-cost " PI_VERSION;
 	measure_parse(&argp, argc, argv, &o, &o.common);
 	stay();
 	if (o.common.json)

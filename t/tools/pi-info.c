@@ -241,6 +241,7 @@ static void usage(FILE *out)
 	fprintf(out,
 		"usage: pi-info [--json] DEVICE\n"
 		"       pi-info --json\n"
+		"       pi-info --help | --version\n"
 		"What protection information a block device has, which attribute layouts the\n"
 		"running kernel takes, and what is missing.  It changes nothing.\n"
 		"Exit status: 0 the device has PI, 1 it has none, 2 usage or no such block device.\n"
@@ -253,15 +254,20 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
 	static struct info info;
 	bool json = false;
 	int c, fd;
 
-	while ((c = getopt_long(argc, argv, "jh", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "jhV", options, NULL)) != -1) {
 		if (c == 'h') {
 			usage(stdout);
+			return 0;
+		}
+		if (c == 'V') {
+			puts("pi-info " PI_VERSION);
 			return 0;
 		}
 		if (c != 'j') {
