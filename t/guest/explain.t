@@ -17,6 +17,8 @@ from pibench import explain, profile  # noqa: E402
 
 ENGINE = BUILD / 'io_uring_pi.so'
 AGREE = 0.002
+# an I/O with PI, above one without and the checksum itself
+OWN = 200
 
 
 def explained(out, *words):
@@ -45,6 +47,15 @@ def check_report(out, names):
     ok('| unexplained' not in report, 'no instruction is without a function', report)
 
 
+def check_own(out):
+    """What fio and the engine take for PI, but for the checksum's own loop."""
+    plain, with_pi = (profile.middle(explain.load(out / f'{name}.json')) for name in ('none', 'indirect'))
+    more = sum(with_pi.rooms().get(room, 0) - plain.rooms().get(room, 0) for room in (profile.FIO, profile.ENGINE, profile.CHECKSUM))
+    bare = sum(own for (room, name, _), (own, _) in with_pi.functions().items()
+               if name.startswith('crc16_t10dif') and room == profile.CHECKSUM)
+    ok(bare > 1000 and more - bare <= OWN, f'a read with PI takes {OWN} instructions of fio and engine more at most', more, bare)
+
+
 def test():
     with tempfile.TemporaryDirectory(dir=BUILD) as place:
         place = Path(place)
@@ -59,6 +70,7 @@ def test():
 
         said = explained(second, 'none', 'indirect')
         check_report(second, ('none', 'indirect'))
+        check_own(second)
         again = explain.load(second / 'indirect.json')
         ok(profile.compare(new, again) == [], 'the same in another boot: no function differs', profile.compare(new, again))
         one, other = (profile.by_name(profile.middle(each)) for each in (new, again))
