@@ -14,6 +14,7 @@
 # make test-distros   build and run it all in a new Debian 12, 13 and testing, as root
 # make test-long   that, and what takes minutes: every format there is
 # make soak     everything at random, with faults, for SECONDS=600; SEED= repeats it
+# make soak-debug   the same with registered metadata, on a lab kernel with KASAN, lockdep and kmemleak
 # make test-fio   fio's own tests, with its own engine and with this one
 # make faults   100 000 injected faults, all found; 10 million clean blocks
 # make fuzz     parsers and whole jobs, guided by coverage, with clang, for SECONDS=3600
@@ -239,9 +240,14 @@ $(B)/soak/io_uring_pi.so: $(LIB_SRC) $(ENGINE_SRC) t/long/soak_memory.c $(wildca
 		-o $@ $(LIB_SRC) $(ENGINE_SRC) t/long/soak_memory.c $(LIBS)
 
 SECONDS ?= 600
-soak test-long test-fio: export PI_FIO = $(FIO_DIR)/fio
+soak soak-debug test-long test-fio: export PI_FIO = $(FIO_DIR)/fio
 soak: $(B)/soak/io_uring_pi.so
 	@PI_SOAK_SECONDS=$(SECONDS) PI_TEST_SEED=$(SEED) t/long/soak.t
+
+soak-debug: $(B)/soak/io_uring_pi.so $(B)/t/layout-churn $(TOOLS)
+	@scripts/deps kernel
+	@scripts/lab-kernel --debug
+	@PI_SOAK_KERNEL=$(B)/kernel-debug/bzImage PI_SOAK_SECONDS=$(SECONDS) PI_TEST_SEED=$(SEED) t/long/soak.t
 
 test-long: test $(B)/soak/io_uring_pi.so
 	@PYTHONDONTWRITEBYTECODE=1 prove --exec '' t/long/*.t
@@ -389,4 +395,4 @@ distclean:
 -include $(LIB_OBJ:.o=.d) $(ENGINE_OBJ:.o=.d)
 
 
-.PHONY: all deps fuzz fuzzers fuzz-deps kernel check test test-distros test-long test-fio faults soak bench demo lab perf perf-host install uninstall deb clean distclean FORCE
+.PHONY: all deps fuzz fuzzers fuzz-deps kernel check test test-distros test-long test-fio faults soak soak-debug bench demo lab perf perf-host install uninstall deb clean distclean FORCE

@@ -3,7 +3,8 @@
 """Everything at random for PI_SOAK_SECONDS (600): all options, faults, signals, devices that go away, no memory.
 
 The engine has AddressSanitizer and UndefinedBehaviorSanitizer in it. Nothing may crash, leak or hang, no wrong block may
-be missed and none made up. PI_TEST_SEED=SEED repeats a soak, SEED:N its run N alone.
+be missed and none made up. PI_TEST_SEED=SEED repeats a soak, SEED:N its run N alone. With PI_SOAK_KERNEL=IMAGE, a lab
+kernel with KASAN, lockdep and kmemleak, runs take every layout and registered metadata, and the kernel may report nothing.
 """
 import json
 import os
@@ -18,14 +19,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib.tap import BUILD, FIO, Nvme, Scsi, main, ok  # noqa: E402
+from lib.watch import Watch  # noqa: E402
+
+from pibench import catalog  # noqa: E402
 
 SECONDS = float(os.environ.get('PI_SOAK_SECONDS', 600))
 ENGINE = f'external:{BUILD}/soak/io_uring_pi.so'
 DISKS = ['4096+8', '512+8', '4096+64,pos=first', '4096+16,guard=crc64', '4096+8,type=3', 'scsi_debug:512+8']
 BLOCK = [4096, 512, 4096, 4096, 4096, 512]
 TYPE3, SCSI = 4, 5
-HANG = 180
-KINDS = {'clean': 6, 'faults': 5, 'signal': 3, 'removal': 2, 'memory': 4}
+HANG = 900 if os.environ.get('PI_SOAK_KERNEL') else 180
+KERNEL = os.environ.get('PI_SOAK_KERNEL')
+KINDS = {**({'buffers': 5} if KERNEL else {}), 'clean': 6, 'faults': 5, 'signal': 3, 'removal': 2, 'memory': 4}
 BROKEN = re.compile(r'got signal=(?!2\b|15\b)|ERROR: AddressSanitizer|runtime error:|double free|Assertion')
 # a leak of fio's is fio's: ours come through t/long/soak_memory.c
 LEAK = re.compile(r'^(?:Direct|Indirect) leak.*?(?=^\s*$|\Z)', re.M | re.S)
@@ -50,6 +55,10 @@ def choose(rng, disk):
              'pi_apptag': ['lba', 'random', 'file', 'constant'], 'apptag_mask': [0xff, 0xffff], 'pi_reftag': [0, 99, 0xfffff000],
              'pi_chk': ['GUARD', 'GUARD,APPTAG'], 'md_per_io_size': [4096 * 64], 'numjobs': [1, 3], 'sqthread_poll_cpu': [0],
              'cmdprio_percentage': [0, 50], 'thinktime': [10], 'rate_iops': [100000], 'verify_backlog': [1, 16]}
+    if KERNEL:
+        options['pi_layout'] = rng.choice([name for name, row in catalog.rows().items() if row['fixed_md']])
+        if rng.random() < 0.75:
+            options['fixedmd'] = True
     for name, values in flags.items():
         if rng.random() < 0.25:
             options[name] = rng.choice(values) if values else True
@@ -66,6 +75,21 @@ def choose(rng, disk):
     if options.get('numjobs', 1) > 1:
         options['offset_increment'] = options['size']
     return options
+
+
+class Churn:
+    """A finished run of layout-churn, which knows no fio."""
+
+    def __init__(self, device, seconds, seed):
+        words = [BUILD / 't/layout-churn', device, str(seconds), str(seed)]
+        done = subprocess.run(words, capture_output=True, text=True)
+        self.status, self.err = done.returncode, done.stderr
+
+    def broken(self):
+        return []
+
+    def __str__(self):
+        return f'layout-churn: status {self.status}\n{self.err}'
 
 
 class Run:
@@ -150,6 +174,8 @@ def interrupted(rng, disk, devices):
 
 def removal(rng, number, devices):
     """The disk goes away under way; I/O fails then, but no tuple is wrong."""
+    # the lab kernel has no modules
+    number = 0 if KERNEL and number == SCSI else number
     disk = (Scsi if number == SCSI else Nvme)(devices[number])
     options = {**choose(rng, number), 'time_based': True, 'runtime': '30s', 'rw': rng.choice(['write', 'randwrite', 'randread'])}
     fill = Run(disk.device, {**options, 'rw': 'write', 'runtime': '1s', 'numjobs': 1})
@@ -167,13 +193,19 @@ def memory(rng, disk, devices):
     return run, ('pi_inject' in options or not WRONG.search(run.err)) and (run.status != 0 or run.ios() > 0)
 
 
-def one(number, seed, devices, counts):
+def buffers(rng, disk, devices):
+    """Registered metadata that is replaced and goes away while I/O is on its way."""
+    run = Churn(devices[0 if disk == TYPE3 else disk], 15, rng.randrange(1 << 30))
+    return run, run.status == 0
+
+
+def one(number, seed, devices, counts, watch):
     rng = random.Random(f'{seed}:{number}')
     kind = rng.choices(list(KINDS), KINDS.values())[0]
     disk = rng.randrange(len(devices))
-    run, good = {'clean': clean, 'faults': faults, 'signal': interrupted, 'removal': removal, 'memory': memory}[kind](
-        rng, disk, devices)
-    problems = run.broken()
+    run, good = {'buffers': buffers, 'clean': clean, 'faults': faults, 'signal': interrupted, 'removal': removal,
+                 'memory': memory}[kind](rng, disk, devices)
+    problems = run.broken() + (watch.reports() if watch else [])
     counts[kind] += 1
     return ok(good and not problems, f'{seed}:{number} {kind} on {DISKS[disk]}', *problems, run)
 
@@ -183,15 +215,20 @@ def test(*disks):
     seed, _, only = os.environ.get('PI_TEST_SEED', '').partition(':')
     seed = seed or str(random.randrange(1 << 32))
     print(f'# PI_TEST_SEED={seed}', flush=True)
+    watch = Watch() if KERNEL else None
     counts, number, end = Counter(), 0, time.monotonic() + SECONDS
     while time.monotonic() < end:
         number += 1
-        one(int(only or number), seed, devices, counts)
+        one(int(only or number), seed, devices, counts, watch)
         if only:
-            return
+            break
+    if watch:
+        leaks = watch.leaks()
+        ok(not leaks and not watch.reports() and watch.locks(), 'no leak, and the kernel watched to the end', leaks)
     print(f'# {number} runs: ' + ', '.join(f'{count} {kind}' for kind, count in sorted(counts.items())))
 
 
 if 'PI_TEST_IN_GUEST' not in os.environ and not os.environ.get('PI_TEST_SEED'):
     os.environ['PI_TEST_SEED'] = str(random.randrange(1 << 32))
-main(test, [word for name in DISKS for word in ('--disk', name)], timeout=SECONDS + 900)
+main(test, [*(['--kernel', KERNEL, '--smp', '2', '--boot', '900', '--append', 'kasan_multi_shot'] if KERNEL else []),
+            *(word for name in DISKS for word in ('--disk', name))], timeout=SECONDS + 900)
