@@ -49,6 +49,8 @@ OURS = "io_uring_pi"
 ISAL = "-isal"
 OTHERS = (FIO, FIO + ISAL, FIO_CMD, FIO_CMD + ISAL, FLOOR)
 MD, NONE = "md", "none"
+# what a job file of the user's says
+JOB = "job"
 # what a ring has registered, and by which opcode it goes: words, and fio's fixedbufs, registerfiles and nonvectored
 FIXED, REGISTERED = "fixed", "registered"
 BUFFERS = {
@@ -94,6 +96,30 @@ class Workload:
     def rank(self):
         more = (tuple(BUFFERS).index(self.buffers), self.numjobs, self.files, self.times)
         return DIRECTIONS.index(self.rw), self.block_size, self.iodepth, self.mix, *more
+
+
+@dataclasses.dataclass(frozen=True)
+class Job(Workload):
+    """A job file of the user's; its engine says what it can."""
+
+    file: str = ""
+
+    @property
+    def name(self):
+        return f"{JOB}:{self.file}"
+
+    @property
+    def title(self):
+        return f"job file {self.file}"
+
+    @property
+    def rank(self):
+        return (len(DIRECTIONS),)
+
+
+def job(name):
+    """The Cell of a job file."""
+    return Cell(Job(JOB, 4096, 32, file=name), arm(f"{PI}/{JOB}"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,7 +186,7 @@ class Cell:
 def arm(name):
     """The Arm of a name."""
     state, _, way = name.partition("/")
-    if way in OTHERS:
+    if way in (*OTHERS, JOB):
         return Arm(state, way, MD if state == PI else NONE)
     return Arm(state, OURS, way)
 
@@ -171,6 +197,9 @@ MORE = {"mix": "mix", "jobs": "numjobs", "files": "files", "x": "times"}
 @functools.cache
 def parse(name):
     """The Cell of a name in a result."""
+    mine = re.fullmatch(rf"{JOB}:(\S+) {PI}/{JOB}", name)
+    if mine:
+        return job(mine[1])
     found = re.fullmatch(r"(\w+)-(\d+)k-qd(\d+)((?:-\w+)*) ([\w-]+/[\w-]+)", name)
     more = {}
     for word in found[4].split("-")[1:] if found else ():

@@ -43,6 +43,9 @@ def add_common(command, out):
     command.add_argument("--time-budget", type=float, metavar="MIN", help="begin no run after so many minutes")
     command.add_argument("--out", metavar="DIR", default=out, help="directory for results and report (%(default)s)")
     command.add_argument("--only", action="append", default=[], metavar="WORDS", help="cells whose name has all these words (repeatable)")
+
+
+def add_fio(command):
     command.add_argument("--fio", default=fio.Tools.fio, metavar="FILE", help="fio to run (build/fio/fio)")
 
 
@@ -80,6 +83,7 @@ def add_run(commands):
     run = commands.add_parser(RUN, help="measure, in guests or on a device, and write the report")
     add_place(run)
     add_common(run, "build/report")
+    add_fio(run)
     add_kernel(run)
     add_engine(run)
     add_cells(run, cells.BENCH)
@@ -97,10 +101,13 @@ def add_compare(commands):
     versus.add_argument("new", metavar="NEW", nargs="?", help="likewise")
     add_place(versus)
     add_common(versus, "build/compare")
+    versus.add_argument("--fio", metavar="FILE", action="append", default=[],
+                        help="fio to run (build/fio/fio); twice: the old one and the new one")  # fmt: skip
     versus.add_argument("--kernel", metavar="KERNEL", action="append", default=[],
                         help="guest kernel, as scripts/guest takes it; twice: the old one and the new one")  # fmt: skip
     add_engine(versus)
     add_cells(versus, cells.GATE)
+    versus.add_argument("--job", metavar="FILE", help="compare with this job file of yours instead of the cells")
     versus.add_argument("--gate", choices=(cells.INSTRUCTIONS, cells.TIME),
                         help="what decides (instructions in guests, time with --dut)")  # fmt: skip
     versus.add_argument("--boots", type=int, default=gate.BOOTS, metavar="N", help="boots to count instructions in (%(default)s)")
@@ -123,6 +130,7 @@ def add_lab_and_perf(commands):
     beside.add_argument("--rounds", type=int, metavar="N", help=f"rounds after the warm-up ({perf.ROUNDS})")
     for command, out in ((layouts, "build/lab"), (beside, "build/perf/report")):
         add_common(command, out)
+        add_fio(command)
         add_engine(command)
 
 
@@ -145,9 +153,9 @@ def add_others(commands):
     env = commands.add_parser("env", help="print the environment as JSON")
     env.add_argument("--dut", metavar="DEV", help="describe this device too")
     for command in (show, env):
-        command.add_argument("--fio", default=fio.Tools.fio, metavar="FILE", help="fio to run (build/fio/fio)")
-    for command in (show, env):
+        add_fio(command)
         add_engine(command)
+    add_fio(prove)
 
     inner = commands.add_parser("session", help="run one session in this machine (used in guests)")
     inner.add_argument("spec", metavar="JSON")
@@ -270,15 +278,25 @@ def compare_any(host, options):
 def compare_sides(host, options):
     if options.boots < 1:
         raise Failure("--boots: at least 1")
+    if max(len(options.kernel), len(options.fio)) > 2 or len(options.kernel) + len(options.fio) > 3:
+        raise Failure("--kernel or --fio, and twice: two things are compared")
+    programs = options.fio
+    options.fio = programs[-1] if programs else fio.Tools.fio
     if len(options.kernel) > 1:
         return compare_kernels(host, options)
-    if not options.new:
-        raise Failure("the following arguments are required: OLD, NEW; or --kernel twice; see pi-bench compare --help")
     options.kernel = options.kernel[0] if options.kernel else None
+    if len(programs) > 1:
+        if options.old:
+            raise Failure("--fio twice: two fios are compared, each with the engine of --engine; leave OLD and NEW out")
+        check(options)
+        titles = [f"fio {program}" for program in programs]
+        return compare_builds(host, options, titles, compare.fios(programs, options, tools_of(options, options.engine)))
+    if not options.new:
+        raise Failure("the following arguments are required: OLD, NEW; or --kernel or --fio twice; see pi-bench compare --help")
     old, new = compare.sides(options.old, options.new)
     if old.kind == compare.RESULTS:
-        if options.guest or options.dut:
-            raise Failure("stored results are compared as they are; leave --guest and --dut out")
+        if options.guest or options.dut or options.job:
+            raise Failure("stored results are compared as they are; leave --guest, --dut and --job out")
         _, env = sessions.load(new.where)
         lines, failures = compare.stored(old, new, limits.load(options.limits))
         found = compare.Comparison(old.title, new.title, cells.INSTRUCTIONS, lines, failures=failures, environment=env)
@@ -286,8 +304,12 @@ def compare_sides(host, options):
             results.save_json(out / "env.json", {"kind": COMPARE})
             return conclude(host, found, out, options.out, options.strict)
     check(options)
+    return compare_builds(host, options, (old.title, new.title), compare.engines(old, new, tools_of(options)))
+
+
+def compare_builds(host, options, titles, sides):
     kept_to = limits.load(options.limits).plain()
-    specs, env = compare.specs(host, options, old, new, tools_of(options), common(options))
+    specs, env = compare.specs(host, options, titles, sides, common(options))
     out = sessions.run(host, options, specs, {"kind": COMPARE, "limits": kept_to, **env})
     return OK if out is None else name_and_conclude(host, options, out)
 
@@ -326,8 +348,10 @@ def in_guest(host, options):
 
         programs = dataclasses.asdict(spec.tools)
         tools = fio.Tools(**{name: path and local(path, name) for name, path in programs.items()})
-        copies = tuple((name, local(path, name)) for name, path in spec.builds)
-        here = session.Session(host, dataclasses.replace(spec, builds=copies, jobs=local(spec.jobs, "jobs")))
+        copies = {"builds": tuple((name, local(path, name)) for name, path in spec.builds),
+                  "fios": tuple((name, local(path, f"fio-{name}")) for name, path in spec.fios),
+                  "jobs": local(spec.jobs, "jobs"), "fill": spec.fill and local(spec.fill, "fill")}  # fmt: skip
+        here = session.Session(host, dataclasses.replace(spec, **copies))
         here.run(lambda record: results.append(part, record), options.out, tools, before,
                  lambda: stopper.read_text() if stopper.exists() else None)  # fmt: skip
     return OK

@@ -7,7 +7,7 @@ import pathlib
 import shutil
 import subprocess
 
-from . import bench, cells, environment, fio, gate, guest, limits, metrics, outcome, results, session, sessions, verdicts
+from . import bench, cells, environment, fio, gate, guest, jobfile, limits, metrics, outcome, results, session, sessions, verdicts
 from .errors import IO, OK, REGRESSED, UNDECIDED, Failure
 
 KERNEL = " kernel "
@@ -123,8 +123,11 @@ def sides(old, new):
     return found
 
 
-def engine(side, tools):
-    return build(side.where, tools) if side.kind == REVISION else side.where
+def engines(old, new, tools):
+    """The tools of each side."""
+    if not os.path.exists(tools.fio):
+        raise Failure(f"{tools.fio}: fio is not built; run make first")
+    return [dataclasses.replace(tools, engine=build(side.where, tools) if side.kind == REVISION else side.where) for side in (old, new)]
 
 
 def same(old, new, what):
@@ -250,11 +253,28 @@ def changed(comparison, most):
     return [line.cell for line in sorted(lines, key=lambda line: line.old - line.new)][:most]
 
 
-def cell_list(path, sets, tools, engines):
+def engine_for(program, options):
+    """The engine that a fio loads: the one at hand, or one built for the source of that fio."""
+    tools = fio.Tools(program, os.path.abspath(options.engine))
+    if os.path.exists(tools.engine) and fio.say(tools, ""):
+        return tools.engine
+    place = BUILD / f"fio-{environment.sha256(program)[:12]}"
+    share(place)
+    make(fio.REPO, place / "io_uring_pi.so", f"FIO={source_of(tools)}", f"B={place}")
+    return str(place / "io_uring_pi.so")
+
+
+def fios(programs, options, tools):
+    """The tools of two fios, each with an engine that it loads."""
+    programs = list(map(os.path.abspath, programs))
+    for program in programs:
+        dataclasses.replace(tools, fio=program, engine="").require()
+    return [dataclasses.replace(tools, fio=program, engine=engine_for(program, options)) for program in programs]
+
+
+def cell_list(path, sets, sides):
     """(cells that the old engine offers, {name of another: why not}, (NEW, layout) of those that the new one does not)"""
-    offered = []
-    for which in engines:
-        offered.append(fio.layouts(dataclasses.replace(tools, engine=which)))
+    offered = list(map(fio.layouts, sides))
     chosen, skips, lacks = [], {}, {}
     for cell in cells.load(path, sets, offered[0]):
         lacking = [which for which, has in zip((cells.OLD, cells.NEW), offered) if cell.arm.engine == cells.OURS and
@@ -274,23 +294,33 @@ def nothing_left(reasons):
     return f"nothing to compare: {'; '.join(sorted(set(reasons)))}"
 
 
-def specs(host, options, old, new, tools, more):
-    """({spec: disks}, what the report is to say) of two builds, side by side in each boot or on the device."""
-    gated = options.gate or (cells.TIME if options.dut else cells.INSTRUCTIONS)
-    if not os.path.exists(tools.fio):
-        raise Failure(f"{tools.fio}: fio is not built; run make first")
-    engines = [engine(side, tools) for side in (old, new)]
-    tools = dataclasses.replace(tools, engine=engines[1])
-    found, skips, lacks = cell_list(options.cells, (gated,), tools, engines)
+def chosen(options, gated, sides):
+    """(what of a Spec says which cells, {cell that is left out: why})"""
+    if options.job:
+        if options.only:
+            raise Failure("--only: chooses cells; --job brings its own")
+        list(map(fio.layouts, sides))
+        cell, job, fill = jobfile.take(options.job, BUILD / "jobs")
+        return {"cells": (cell.name,), "jobs": job, "fill": fill}, {}
+    found, skips, lacks = cell_list(options.cells, (gated,), sides)
     found = cells.select(found, options.only)
     skips = {cell.name: skips[cell.name] for cell in cells.select(map(cells.parse, skips), options.only)}
     if not found:
         if skips:
             raise Failure(nothing_left(skips.values()))
         raise Failure(f"--only {' '.join(options.only)}: no such cell in {options.cells}")
-    builds = tuple(zip((cells.OLD, cells.NEW), engines))
-    more |= {"tools": tools, "cells": tuple(cell.name for cell in found), "builds": builds, "lacks": lacks, "rounds": 1, "profiles": True}
-    env = {"compare": {"old": old.title, "new": new.title}, "skips": skips}
+    return {"cells": tuple(cell.name for cell in found), "lacks": lacks}, skips
+
+
+def specs(host, options, titles, sides, more):
+    """({spec: disks}, what the report is to say) of two builds, side by side in each boot or on the device; sides: the tools of each."""
+    gated = options.gate or (cells.TIME if options.dut else cells.INSTRUCTIONS)
+    which, skips = chosen(options, gated, sides)
+    paths = {name: tuple((build, getattr(side, name)) for build, side in zip((cells.OLD, cells.NEW), sides)) for name in ("engine", "fio")}
+    more |= {"tools": sides[1], "builds": paths["engine"], "rounds": 1, "profiles": True, **which}
+    if sides[0].fio != sides[1].fio:
+        more["fios"] = paths["fio"]
+    env = {"compare": dict(zip(("old", "new"), titles)), "skips": skips}
     if options.dut:
         spec = bench.device_session(host, options, **more)
         if gated != cells.TIME:
@@ -311,15 +341,12 @@ def specs(host, options, old, new, tools, more):
 
 def kernels(options, tools, more):
     """The same of two guest kernels, with one engine: a boot of each, in turns, so many times."""
-    found = cells.select(cells.load(options.cells, (cells.INSTRUCTIONS,), fio.layouts(tools)), options.only)
-    if not found:
-        raise Failure(f"--only {' '.join(options.only)}: no such cell in {options.cells}")
+    which, _ = chosen(options, cells.INSTRUCTIONS, (tools, tools))
     both = dict(zip((cells.OLD, cells.NEW), options.kernel))
     what = {build: None if options.dry_run else guest.ready(["--kernel", kernel]) for build, kernel in both.items()}
     specs = {
         session.Spec(f"boot{number}{KERNEL}{build}", cells.INSTRUCTIONS, True, scsi_debug=True, kernel=kernel, tools=tools, rounds=1,
-                     profiles=True, builds=((build, tools.engine),), cells=tuple(cell.name for cell in found),
-                     **more | {"seed": options.seed + number}): bench.SCSI_DISKS
+                     profiles=True, builds=((build, tools.engine),), **more | which | {"seed": options.seed + number}): bench.SCSI_DISKS
         for number in range(1, options.boots + 1) for build, kernel in both.items()
     }  # fmt: skip
     told = {"old": f"kernel {both[cells.OLD]}", "new": f"kernel {both[cells.NEW]}", "kernels": True}

@@ -87,12 +87,14 @@ def node(arm, path):
 
 
 def ioengine(arm, tools):
-    return f"external:{tools.engine}" if arm.engine == cells.OURS else arm.engine.removesuffix(cells.ISAL)
+    return f"external:{tools.engine}" if arm.engine in (cells.OURS, cells.JOB) else arm.engine.removesuffix(cells.ISAL)
 
 
 def variables(cell, device, tools, ios, size, verify="both", stats=None):
     """The ${VAR} of configs/bench.fio for one cell on one device."""
     workload, arm = cell.workload, cell.arm
+    if arm.engine == cells.JOB:
+        return {"IOENGINE": ioengine(arm, tools), "DUT": device.path, "NUMBER_IOS": str(ios), "SIZE": str(size)}
     path = node(arm, device.path)
     _, (fixedbufs, registerfiles, nonvectored) = cells.BUFFERS[workload.buffers]
     env = {
@@ -125,8 +127,10 @@ def variables(cell, device, tools, ios, size, verify="both", stats=None):
     return env
 
 
-def command(cell, tools, jobs=JOBS, timed=False):
+def command(cell, tools, jobs=JOBS, timed=False, read_only=False):
     # not --output=: it would mix fio's messages into the JSON
+    if cell.arm.engine == cells.JOB:
+        return [tools.fio, *["--readonly"] * read_only, "--output-format=json+", "--eta=never", jobs]
     return [tools.program(cell.arm.engine), f"--section={section(cell, timed)}", "--output-format=json+", "--eta=never", jobs]
 
 
@@ -243,16 +247,44 @@ def floor_result(done, ios):
     return {}, {"ios": ios}
 
 
-def result(done, direction, expected):
-    """What a run measured; raises IoFailure unless it did exactly what was asked."""
+def ended(done):
+    """fio's JSON of a run that went well."""
     parsed = parse(done.stdout)
     if done.returncode != 0:
         raise IoFailure(f"fio exited with {done.returncode}: {complaint(done)}")
     if not parsed or not parsed.get("jobs"):
         raise IoFailure(f"fio printed no result: {complaint(done)}")
+    for job in parsed["jobs"]:
+        if job.get("error"):
+            raise IoFailure(f"fio reports error {job['error']} ({os.strerror(job['error'])}): {complaint(done)}")
+    return parsed
+
+
+def whole(done):
+    """What a job file measured in all its jobs: those of a group at once, the groups one after the other."""
+    parsed = ended(done)
+    jobs, groups = parsed["jobs"], {}
+    for job in jobs:
+        groups.setdefault(job["groupid"], []).append(job)
+    sides = [job[name] for job in jobs for name in ("read", "write", "trim")]
+    ios = sum(side["total_ios"] for side in sides)
+    if not ios:
+        raise IoFailure(f"fio did no I/O: {complaint(done)}")
+    return parsed, {
+        "fio": parsed.get("fio version"),
+        "ios": ios,
+        "bytes": sum(side["io_bytes"] for side in sides),
+        "runtime_ns": sum(max(job["job_runtime"] for job in group) for group in groups.values()) * 1_000_000,
+        "latency_ns": sum(side["lat_ns"]["mean"] * side["total_ios"] for side in sides) / ios,
+        "percentiles_ns": {},
+        "context_switches": sum(job["ctx"] for job in jobs),
+    }
+
+
+def result(done, direction, expected):
+    """What a run measured; raises IoFailure unless it did exactly what was asked."""
+    parsed = ended(done)
     job = parsed["jobs"][0]
-    if job.get("error"):
-        raise IoFailure(f"fio reports error {job['error']} ({os.strerror(job['error'])}): {complaint(done)}")
     side = job[direction]
     if side["total_ios"] != expected or expected <= 0:
         raise IoFailure(f"fio did {side['total_ios']} I/Os of {expected}: {complaint(done)}")

@@ -35,6 +35,8 @@ class Spec:
     cells: tuple = ()
     # I/Os of a run at most; 0: as many as is usual for what counts
     ios: int = 0
+    # (name, fio) where the builds have one each
+    fios: tuple = ()
     # (name, engine) of two builds to compare; then rounds go on until the gate has decided where it is by time
     builds: tuple = ()
     # the guest's, where it is not the one that all have
@@ -54,10 +56,17 @@ class Spec:
     nopi: str | None = None
     scsi_debug: bool = False
     jobs: str = fio.JOBS
+    # what writes the device first, where jobs is a file of the user's
+    fill: str = ""
     tools: fio.Tools = fio.Tools()
 
     def chosen(self):
         return tuple(cells.parse(name) for name in self.cells)
+
+    def built(self, build, tools=None):
+        """The tools, with the engine and the fio of a build."""
+        paths = {"engine": dict(self.builds).get(build), "fio": dict(self.fios).get(build)}
+        return dataclasses.replace(tools or self.tools, **{name: path for name, path in paths.items() if path})
 
     @property
     def sequential(self):
@@ -106,7 +115,7 @@ def decode(text):
     try:
         fields = json.loads(text)
         listed = {name: tuple(fields[name]) for name in ("cells", "read_only")}
-        pairs = {name: tuple(tuple(pair) for pair in fields[name]) for name in ("builds", "lacks")}
+        pairs = {name: tuple(tuple(pair) for pair in fields[name]) for name in ("builds", "lacks", "fios")}
         return Spec(**{**fields, **listed, **pairs, "tools": fio.Tools(**fields["tools"])})
     except (ValueError, KeyError, TypeError):
         raise Failure("session: not what pi-bench run hands to a guest; use pi-bench run") from None
@@ -364,7 +373,11 @@ class Session:
         # Tags and, on SCSI, commands go on being taken from that part of a map where chance began, and from its last part each
         # takes 5 instructions more; with 4 there is only the first.
         with device.Settings(self.host, device.fewest_requests(self.host, target) if self.trace else {}):
-            self.program(filler, target, self.spec.region(target) // FILL_BLOCK, self.tools)
+            if self.spec.fill:
+                first = self.spec.built(self.spec.builds[0][0], self.tools)
+                self.program(self.spec.chosen()[0], target, 0, first, jobs=self.spec.fill)
+            else:
+                self.program(filler, target, self.spec.region(target) // FILL_BLOCK, self.tools)
 
     def set(self, settings):
         """Those of the device, until others are wanted."""
@@ -375,11 +388,11 @@ class Session:
                 self.holding.enter_context(device.Settings(self.host, settings))
             self.settings = settings
 
-    def program(self, cell, target, ios, tools, stats=None):
+    def program(self, cell, target, ios, tools, stats=None, jobs=None):
         """Run it once: (fio's own output, what was measured)."""
         spec = self.spec
         region = spec.region(target)
-        argv = fio.command(cell, tools, spec.jobs, stats)
+        argv = fio.command(cell, tools, jobs or spec.jobs, stats, target.path in spec.read_only)
         values = fio.variables(cell, target, tools, ios, region, spec.verify, stats)
         floor = cell.arm.engine == cells.FLOOR
         if floor:
@@ -388,7 +401,12 @@ class Session:
         with accounting.Bracket(self.host) as machine:
             done = fio.run(argv, values, spec.timeout)
         marked = self.counter.mark() if self.counter else None
-        parsed, measured = fio.floor_result(done, ios) if floor else fio.result(done, cell.workload.direction, ios * cell.workload.numjobs)
+        if cell.arm.engine == cells.JOB:
+            parsed, measured = fio.whole(done)
+        elif floor:
+            parsed, measured = fio.floor_result(done, ios)
+        else:
+            parsed, measured = fio.result(done, cell.workload.direction, ios * cell.workload.numjobs)
         measured |= {"started": started, "argv": argv, "variables": values, "threads": machine.threads, "resident": done.resident,
                      "wall_ns": done.wall_ns, "cpu_ns": done.cpu_ns + machine.kernel_ns}  # fmt: skip
         if marked:
@@ -398,14 +416,9 @@ class Session:
             os.unlink(stats)
         return parsed, measured
 
-    def engine(self, step):
-        """The tools with the build that the step is of."""
-        path = dict(self.spec.builds).get(step.build)
-        return dataclasses.replace(self.tools, engine=path) if path else self.tools
-
     def once(self, step, target, ios, raw, stats):
         def run():
-            parsed, measured = self.program(step.cell, target, ios, self.engine(step), stats)
+            parsed, measured = self.program(step.cell, target, ios, self.spec.built(step.build, self.tools), stats)
             # where instructions count, to write it is work that a later run would be charged with
             if not self.spec.icount:
                 with results.saving(raw) as file:

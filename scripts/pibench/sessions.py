@@ -56,7 +56,7 @@ def expected(plans, boots, at_once):
 
 def commands(spec, step, devices):
     """A step as one could type it, a line a run."""
-    tools = dataclasses.replace(spec.tools, engine=dict(spec.builds).get(step.build, spec.tools.engine))
+    tools = spec.built(step.build)
     if not step.cell:
         yield shlex.join([tools.attr_cost, "--json", "--seed", str(spec.seed), *session.ATTR_COST_OPTIONS[spec.mode]])
         return
@@ -64,7 +64,7 @@ def commands(spec, step, devices):
     stats = "stats.json" if step.build == session.TIMED else None
     for ios in spec.runs(step):
         values = fio.variables(cell, target, tools, ios, spec.region(target), spec.verify, stats)
-        words = [f"{k}={v}" for k, v in values.items()] + fio.command(cell, tools, spec.jobs, stats)
+        words = [f"{k}={v}" for k, v in values.items()] + fio.command(cell, tools, spec.jobs, stats, target.path in spec.read_only)
         if cell.arm.engine == cells.FLOOR:
             words = fio.floor(cell, target, tools, ios, spec.region(target))
         yield f"{shlex.join(words)}  # {spec.name} round {step.round}: {step.name}"
@@ -155,8 +155,8 @@ def resumable(out, specs):
 
 def digest(spec):
     """What a resumed run must have in common with the one that was stopped: its options and what the programs hold."""
-    programs = [path for path in dataclasses.astuple(spec.tools) if path] + [path for _, path in spec.builds]
-    return [session.encode(spec), *map(environment.sha256, programs)]
+    files = [*dataclasses.astuple(spec.tools), *(path for _, path in spec.builds + spec.fios), spec.jobs, spec.fill]
+    return [session.encode(spec), *map(environment.sha256, filter(None, files))]
 
 
 class Stop:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """pi-bench compare: two kernels, with one engine; an engine against itself, and against one with a function that is longer."""
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,9 +29,9 @@ def named(out):
     return profile.compare(old, new)
 
 
-def compared(out, *words):
+def compared(out, *words, only=('--fio', FIO, '--only', CELL)):
     """(exit status, the line of each verdict, what was said)"""
-    done = subprocess.run([ROOT / 'scripts/pi-bench', 'compare', *words, '--boots', '1', '--only', CELL, '--fio', FIO, '--out', out],
+    done = subprocess.run([ROOT / 'scripts/pi-bench', 'compare', *words, '--boots', '1', *only, '--out', out],
                           capture_output=True, text=True)
     path = Path(out) / 'verdicts.jsonl'
     return done, [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
@@ -58,6 +59,19 @@ def test():
         ok(done.returncode == 0 and abs(lines[0]['new'] - lines[0]['old'] - MORE) < ALIKE,
            f'one that takes {MORE} instructions more takes {MORE} more', done, lines)
         ok(lines[0]['why'].endswith(f': +{MORE} {LONGER}'), 'which are named, and nothing else', lines)
+
+        job = out / 'mine.fio'
+        job.write_text('[global]\nioengine=external:/usr/lib/fio/io_uring_pi.so\nfilename=/dev/nvme7n1\ndirect=1\ntime_based\nruntime=30\n'
+                       'apptag=0x77\n[tables]\nrw=randrw\nbssplit=4k/60:16k/40\nsize=32m\niodepth=32\n[log]\nrw=write\nbs=16k\nsize=16m\n')
+        other = out / 'other-fio'
+        shutil.copy(FIO, other)
+        two = ('--fio', FIO, '--fio', other, '--engine', ENGINE)
+        done, lines = compared(out / 'job', *two, '--guest', '--job', job, '--scale', '0.1', only=[])
+        records = [json.loads(line) for line in (out / 'job/results.jsonl').read_text().splitlines()]
+        ok(done.returncode == 0 and len(lines) == 1 and abs(lines[0]['ratio'] - 1) < 0.01,
+           'a job file in two fios: what each takes', done, lines)
+        ok(all(record['kind'] == 'run' and record['ios'] == record['counted'] + 2 * 512 for record in records if record['round']) and
+           f'fio {other}' in done.stdout, 'a job file: of every job so many I/Os', records)
 
         for words, why in (((), 'OLD, NEW'), (('--kernel', 'stock', '--kernel', 'lab', ENGINE, ENGINE), '--kernel twice')):
             done, _ = compared(out / 'refused', *words)

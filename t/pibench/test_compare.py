@@ -382,11 +382,29 @@ class Engines(test_device.Machine):
         self.assertEqual(len(commands), 2 + 2 * 4 * gate.LOOKS[0], "each with one to take off")
         self.assertFalse((self.root / "out").exists())
 
+    def test_a_job_file_of_the_users_reads_only_and_on_that_drive(self):
+        job = self.root / "mine.fio"
+        job.write_text("[mine]\nioengine=io_uring_pi\nfilename=/dev/sdz\nrw=randwrite\n")
+        done = self.compare("--job", job, "--dry-run")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        commands = [line for line in done.stdout.splitlines() if "--output-format" in line]
+        self.assertEqual(len(commands), 2 + 2 * 4 * gate.LOOKS[0])
+        for line in commands:
+            self.assertRegex(line, r"DUT=/dev/nvme0n1 NUMBER_IOS=\d+ .* --readonly .*/mine.job.fio  # .*: job:mine pi/job (old|new)$")
+        done = self.compare("--job", job, "--dry-run", "--allow-write", "/dev/nvme0n1")
+        self.assertNotIn("--readonly", done.stdout)
+        for words, why in ((["--only", "randread"], "--only: chooses cells; --job brings its own"),
+                           (["--fio", "/other/fio"], "--fio twice: two fios are compared"),
+                           (["--kernel", "stock", "--kernel", "lab"], "--kernel twice: two kernels are compared")):
+            done = self.compare("--job", job, *words)
+            self.assertEqual((done.returncode, len(done.stderr.splitlines())), (2, 1), done.stderr)
+            self.assertIn(why, done.stderr)
+
 
 class Cells(unittest.TestCase):
     def cell_list(self, *offered):
         with unittest.mock.patch.object(fio, "layouts", unittest.mock.Mock(side_effect=offered)):
-            return compare.cell_list(cells.GATE, ("instructions",), fio.Tools(), ("old", "new"))
+            return compare.cell_list(cells.GATE, ("instructions",), (fio.Tools(engine="old"), fio.Tools(engine="new")))
 
     def test_a_layout_that_old_lacks_is_skipped_with_the_reason(self):
         found, skips, lacks = self.cell_list(("indirect", "sqe128"), ("indirect", "inline"))
