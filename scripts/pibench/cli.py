@@ -10,6 +10,7 @@ import pathlib
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 
@@ -43,6 +44,11 @@ def add_common(command, out):
     command.add_argument("--time-budget", type=float, metavar="MIN", help="begin no run after so many minutes")
     command.add_argument("--out", metavar="DIR", default=out, help="directory for results and report (%(default)s)")
     command.add_argument("--only", action="append", default=[], metavar="WORDS", help="cells whose name has all these words (repeatable)")
+    add_open(command)
+
+
+def add_open(command):
+    command.add_argument("--open", action="store_true", help="show the report on the desktop when it is written")
 
 
 def add_fio(command):
@@ -137,6 +143,7 @@ def add_lab_and_perf(commands):
 def add_others(commands):
     again = commands.add_parser("report", help="write the report again from raw results, whatever measured them")
     again.add_argument("dir", metavar="DIR")
+    add_open(again)
     again.add_argument("--history", metavar="FILE", help="show the trend that run --history left there")
     again.add_argument("--table", metavar="WORDS", help="only print the figures of workloads with these words, as Markdown")
 
@@ -438,6 +445,18 @@ COMMANDS = {
 }
 
 
+def desktop(options):
+    """What opens the report there; refused before anything is measured where there is none."""
+    opener = shutil.which("xdg-open")
+    if not opener or not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise Failure(f"--open: {'no desktop' if opener else 'no xdg-open'} here; leave it out and open the file that the last line names")
+    silent = options.command == SELFTEST and not options.boots
+    if silent or getattr(options, "dry_run", False) or getattr(options, "table", None) is not None:
+        raise Failure("--open: no report is written; leave it out")
+    page = pathlib.Path(getattr(options, "out", None) or options.dir, "index.html").absolute()
+    return lambda: subprocess.run([opener, page], stdin=subprocess.DEVNULL, check=False)
+
+
 def main(arguments):
     host = Host()
     for number in device.Settings.SIGNALS:
@@ -445,7 +464,11 @@ def main(arguments):
     try:
         options = parser().parse_args(arguments)
         options.arguments = arguments
-        return COMMANDS[options.command](host, options)
+        show = desktop(options) if getattr(options, "open", False) else None
+        status = COMMANDS[options.command](host, options)
+        if show:
+            show()
+        return status
     except Failure as failure:
         print(f"pi-bench: {failure}", file=sys.stderr)
         return failure.status

@@ -7,6 +7,8 @@ import re
 import textwrap
 
 COLUMNS, BAR = 100, 30
+# rows of a table that a page shows without being asked
+ROWS = 12
 
 
 def filled(text, indent=""):
@@ -185,6 +187,14 @@ class Folded:
         return f"<details><summary>{inline(self.title)}</summary>{''.join(block.html() for block in self.blocks)}</details>"
 
 
+def folded(block):
+    """For a page: a long table under a line that says what it has."""
+    if not isinstance(block, Table) or len(block.rows) <= ROWS:
+        return block
+    names = [name for name in block.headers if name]
+    return Folded(f"{len(block.rows)} rows: {', '.join(names[:5])}{' …' * (len(names) > 5)}", [block])
+
+
 def inline(text):
     text = html.escape(text)
     text = re.sub(r"`([^`]*)`", r"<code>\1</code>", text)
@@ -263,7 +273,7 @@ def markdown(blocks):
 
 def page(title, blocks):
     """One file that needs nothing else: no scripts, nothing fetched."""
-    body = "\n".join(block.html() for block in blocks)
+    body = "\n".join(folded(block).html() for block in blocks)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

@@ -54,6 +54,7 @@ def add_parsers(commands):
     explain.add_argument("--kernel", metavar="KERNEL", help="guest kernel (stock; lab for a layout that needs it)")
     explain.add_argument("--disk", metavar="FORMAT", help=f"as scripts/guest takes it ({DISK}; {DISKS['lab']} with the lab kernel)")
     explain.add_argument("--out", metavar="DIR", default="build/explain", help="directory for the report (%(default)s)")
+    explain.add_argument("--open", action="store_true", help="show the report on the desktop when it is written")
     explain.add_argument("--fio", default=fio.Tools.fio, metavar="FILE", help="fio to run (build/fio/fio)")
     explain.add_argument("--engine", default=fio.Tools.engine, metavar="FILE", help="engine (build/io_uring_pi.so)")
     inner = commands.add_parser("explain-session", help="count the runs of one guest in this machine (used in guests)")

@@ -2,7 +2,7 @@
 """What pi-bench run has measured: every workload, with PI and without, against each baseline."""
 
 from . import cells, metrics, outcome, plot, report, stats
-from .document import Bars, Heading, Paragraph, Table
+from .document import Bars, Folded, Heading, Paragraph, Table
 from .errors import Failure
 from .report import NONE, described, figure
 
@@ -258,5 +258,6 @@ def make(host, out, records, env, history=None, say=print):
     verdict = report.summary(sessions, report.left_over(records, env))
     head = [verdict, *report.stops(sessions), *report.lost(sessions), *heads, *shown, *told]
     tables = [block for session in sessions for block in overview(session)]
-    body = [*figures, *tables, Heading("Every workload"), *details(sessions), *report.tail(sessions, env, notes(sessions, env))]
+    every = Folded("Every workload, every engine", details(sessions))
+    body = [*figures, *tables, Heading("Every workload"), every, *report.tail(sessions, env, notes(sessions, env))]
     return report.Report(TITLE, head, body, report.status(sessions)), sessions

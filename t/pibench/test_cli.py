@@ -46,6 +46,26 @@ class Usage(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (2, ""))
         self.assertRegex(done.stderr, r"\Api-bench: /dev/null: not a block device.*\n\Z")
 
+    def test_the_report_is_opened_where_there_is_a_desktop(self):
+        with tempfile.TemporaryDirectory() as place:
+            out, opener, log = (pathlib.Path(place, name) for name in ("out", "xdg-open", "log"))
+            synthetic.write(out, synthetic.CELLS)
+            with unittest.mock.patch.dict("os.environ", {"PATH": place, "DISPLAY": ":0"}):
+                self.refused("report", str(out), "--open", says="no xdg-open here; leave it out")
+            opener.write_text(f'#!/bin/sh\necho "$@" >{log}\n')
+            opener.chmod(0o755)
+            with unittest.mock.patch.dict("os.environ", {"PATH": place}):
+                for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+                    cli.os.environ.pop(name, None)
+                self.refused("report", str(out), "--open", says="no desktop here; leave it out")
+                self.refused("run", "--guest", "--open", says="no desktop here")
+                cli.os.environ["DISPLAY"] = ":0"
+                for words in (["report", str(out), "--table", "qd32"], ["run", "--guest", "--dry-run"], ["selftest"]):
+                    self.refused(*words, "--open", says="no report is written; leave it out")
+                with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                    self.assertEqual(cli.main(["report", str(out), "--open"]), 0)
+                self.assertEqual(log.read_text(), f"{out}/index.html\n")
+
     def test_one_line_and_status_2(self):
         self.refused(says="COMMAND")
         self.refused("frobnicate", says="frobnicate")

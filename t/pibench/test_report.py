@@ -277,6 +277,15 @@ class Written(unittest.TestCase):
         absolute = re.findall(r"\d+,\d{3}", self.markdown)
         self.assertLessEqual(set(absolute), set(re.findall(r"\d+,\d{3}", "".join(self.page.text))))
 
+    def test_long_tables_are_folded_and_print_unfolded(self):
+        rows = [[f"cell {number}", str(number)] for number in range(document.ROWS + 1)]
+        page = document.page("x", [document.Table(["cell", "figure"], rows[:-1]), document.Table(["cell", "figure"], rows)])
+        self.assertEqual(Page(page).tags["details"], 1)
+        self.assertIn(f"<summary>{len(rows)} rows: cell, figure</summary>", page)
+        self.assertIn("details::details-content{content-visibility:visible", page.partition("@media print")[2])
+        self.report(synthetic.matrix(("all",)), rounds=2)
+        self.assertGreater(self.page.tags["details"], 0)
+
     def fits(self):
         lines = self.screen.splitlines()
         self.assertLessEqual(len(lines), 24, self.screen)
