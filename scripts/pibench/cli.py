@@ -38,17 +38,19 @@ class Parser(argparse.ArgumentParser):
 def add_common(command, out):
     """What all commands that measure have in common."""
     command.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the order of runs (%(default)s)")
-    command.add_argument("--scale", type=float, default=1.0, metavar="X", help="multiply the I/Os of every run (%(default)s)")
+    command.add_argument("--scale", type=float, default=1.0, metavar="X",
+                         help="multiply the number of I/Os of every run by X (%(default)s)")  # fmt: skip
     command.add_argument("--dry-run", action="store_true", help="print every command and the expected time; do nothing")
-    command.add_argument("--resume", action="store_true", help="go on where an earlier run into --out was stopped")
-    command.add_argument("--time-budget", type=float, metavar="MIN", help="begin no run after so many minutes")
+    command.add_argument("--resume", action="store_true", help="continue the run in --out that was stopped")
+    command.add_argument("--time-budget", type=float, metavar="MIN", help="start no run after MIN minutes")
     command.add_argument("--out", metavar="DIR", default=out, help="directory for results and report (%(default)s)")
-    command.add_argument("--only", action="append", default=[], metavar="WORDS", help="cells whose name has all these words (repeatable)")
+    command.add_argument("--only", action="append", default=[], metavar="WORDS",
+                         help="only cells whose name contains all these words (repeatable)")  # fmt: skip
     add_open(command)
 
 
 def add_open(command):
-    command.add_argument("--open", action="store_true", help="show the report on the desktop when it is written")
+    command.add_argument("--open", action="store_true", help="open the report in the desktop's browser when it is written")
 
 
 def add_fio(command):
@@ -56,7 +58,7 @@ def add_fio(command):
 
 
 def add_device(command, where=None):
-    (where or command).add_argument("--dut", metavar="DEV", help="measure on this block device; reads only")
+    (where or command).add_argument("--dut", metavar="DEV", help="measure on this block device; only reads it")
     command.add_argument(
         "--allow-write", action="append", default=[], metavar="DEV",
         help="allow writes to --dut (or, repeated, --dut-nopi) by naming it again; DESTROYS ITS DATA",
@@ -68,7 +70,7 @@ def add_place(command):
     where = command.add_mutually_exclusive_group()
     where.add_argument("--guest", action="store_true", help="boot guests: scsi_debug and NVMe, no PI hardware needed")
     add_device(command, where)
-    command.add_argument("--dut-nopi", metavar="DEV", help="a namespace without PI on the same drive, for plain-nopi; reads only")
+    command.add_argument("--dut-nopi", metavar="DEV", help="a namespace without PI on the same drive, for plain-nopi; only reads it")
     command.add_argument("--jobs", default=fio.JOBS, metavar="FILE", help="fio job file with ${VAR} (configs/bench.fio)")
     command.add_argument("--verify", default="both", choices=("host", "device", "both", "none"), help="pi_verify= (%(default)s)")
 
@@ -100,7 +102,7 @@ def add_run(commands):
 
 def add_compare(commands):
     versus = commands.add_parser(
-        COMPARE, help="whether NEW is slower than OLD: a gate for CI", epilog=STATUS,
+        COMPARE, help="say whether NEW is slower than OLD: a gate for CI", epilog=STATUS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     versus.add_argument("old", metavar="OLD", nargs="?", help="an engine (.so), a git revision, or a directory of results")
@@ -113,13 +115,14 @@ def add_compare(commands):
                         help="guest kernel, as scripts/guest takes it; twice: the old one and the new one")  # fmt: skip
     add_engine(versus)
     add_cells(versus, cells.GATE)
-    versus.add_argument("--job", metavar="FILE", help="compare with this job file of yours instead of the cells")
+    versus.add_argument("--job", metavar="FILE", help="run your own job file instead of the cells")
     versus.add_argument("--gate", choices=(cells.INSTRUCTIONS, cells.TIME),
                         help="what decides (instructions in guests, time with --dut)")  # fmt: skip
     versus.add_argument("--boots", type=int, default=gate.BOOTS, metavar="N", help="boots to count instructions in (%(default)s)")
     versus.add_argument("--explain", type=int, default=EXPLAINED, metavar="N",
-                        help="cells whose functions are named, the worst first (%(default)s)")  # fmt: skip
-    versus.add_argument("--limits", default=limits.LIMITS, metavar="FILE", help="how much more passes (configs/gate.limits)")
+                        help="name the functions of the N worst cells (%(default)s)")  # fmt: skip
+    versus.add_argument("--limits", default=limits.LIMITS, metavar="FILE",
+                        help="when to warn and when to fail, and accepted changes (configs/gate.limits)")  # fmt: skip
     versus.add_argument("--bisect", action="store_true",
                         help="for git bisect run: status 125 where a revision does not build or nothing can be decided")  # fmt: skip
     versus.add_argument("--strict", action="store_true", help=f"exit with {UNDECIDED} when the gate cannot decide")
@@ -149,12 +152,14 @@ def add_others(commands):
 
     show = commands.add_parser("list", help="list the cells")
     show.add_argument("--set", action="append", metavar="NAME", help=f"set of --cells, or all (repeatable; {cells.CORE})")
-    show.add_argument("--only", action="append", default=[], metavar="WORDS", help="cells whose name has all these words (repeatable)")
+    show.add_argument("--only", action="append", default=[], metavar="WORDS",
+                      help="only cells whose name contains all these words (repeatable)")  # fmt: skip
     add_cells(show, cells.BENCH)
     prove = commands.add_parser("selftest", help="prove the gate: on simulations and recordings, and live")
     prove.add_argument("--quick", action="store_true", help=f"{selftest.QUICK_TRIALS} trials instead of {selftest.TRIALS}")
     prove.add_argument("--live", action="store_true", help="in guests: the engine against itself, and slowed down by known amounts")
-    prove.add_argument("--boots", type=int, metavar="N", help="with --live: count what the gate finds in so many boots, three a comparison")
+    prove.add_argument("--boots", type=int, metavar="N",
+                       help="with --live: how often the gate finds a slowdown, in N boots, three per comparison")  # fmt: skip
     add_common(prove, "build/selftest")
     add_kernel(prove)
     env = commands.add_parser("env", help="print the environment as JSON")

@@ -39,22 +39,22 @@ def arm_of(name):
 
 
 def add_parsers(commands):
-    explain = commands.add_parser("explain", help="which function takes the instructions of an I/O, in a guest that counts each")
+    explain = commands.add_parser("explain", help="show which function takes the instructions of an I/O")
     explain.add_argument("arm", metavar="ARM", help="a layout, none, io_uring (fio's own with PI), or a baseline")
     explain.add_argument("other", metavar="ARM", nargs="?", help="show what this one takes more or less than the first")
-    explain.add_argument("--old", metavar="FILE", help="instead of a second ARM: an engine that the one of --engine is compared with")
-    explain.add_argument("--rw", default="randread", choices=cells.DIRECTIONS, help="(%(default)s)")
-    explain.add_argument("--bs", default="4k", metavar="SIZE", help="block size, in KiB as 4k (%(default)s)")
-    explain.add_argument("--iodepth", type=int, default=32, metavar="N", help="(%(default)s)")
+    explain.add_argument("--old", metavar="FILE", help="instead of a second ARM: compare --engine with this older engine")
+    explain.add_argument("--rw", default="randread", choices=cells.DIRECTIONS, help="as in fio (%(default)s)")
+    explain.add_argument("--bs", default="4k", metavar="SIZE", help="block size, such as 4k (%(default)s)")
+    explain.add_argument("--iodepth", type=int, default=32, metavar="N", help="I/Os in flight (%(default)s)")
     explain.add_argument("--verify", default="both", choices=("host", "device", "both", "none"), help="pi_verify= (%(default)s)")
-    explain.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="rounds, of which the middle one is shown (%(default)s)")
-    explain.add_argument("--cache", action="store_true", help="also model caches: lines touched and missed by an I/O; takes longer")
-    for name, what in (("d1", "first for data"), ("i1", "first for instructions"), ("l2", "second")):
-        explain.add_argument(f"--{name}", metavar="SIZE:WAYS:LINE", help=f"with --cache: the cache {what} ({getattr(memory.Caches, name)})")
+    explain.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="rounds; the report shows the median one (%(default)s)")
+    explain.add_argument("--cache", action="store_true", help="also model caches: cache lines that an I/O touches and misses; takes longer")
+    for name, what in (("d1", "L1 data"), ("i1", "L1 instruction"), ("l2", "L2")):
+        explain.add_argument(f"--{name}", metavar="SIZE:WAYS:LINE", help=f"with --cache: the {what} cache ({getattr(memory.Caches, name)})")
     explain.add_argument("--kernel", metavar="KERNEL", help="guest kernel (stock; lab for a layout that needs it)")
     explain.add_argument("--disk", metavar="FORMAT", help=f"as scripts/guest takes it ({DISK}; {DISKS['lab']} with the lab kernel)")
     explain.add_argument("--out", metavar="DIR", default="build/explain", help="directory for the report (%(default)s)")
-    explain.add_argument("--open", action="store_true", help="show the report on the desktop when it is written")
+    explain.add_argument("--open", action="store_true", help="open the report in the desktop's browser when it is written")
     explain.add_argument("--fio", default=fio.Tools.fio, metavar="FILE", help="fio to run (build/fio/fio)")
     explain.add_argument("--engine", default=fio.Tools.engine, metavar="FILE", help="engine (build/io_uring_pi.so)")
     inner = commands.add_parser("explain-session", help="count the runs of one guest in this machine (used in guests)")
