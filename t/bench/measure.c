@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "measure.h"
@@ -60,6 +61,26 @@ void shuffle(unsigned int *order, unsigned int nr, uint64_t *state)
 		order[i] = order[j];
 		order[j] = i;
 	}
+}
+
+const char *cpu_name(char *text, size_t size)
+{
+	FILE *file = fopen("/proc/cpuinfo", "r");
+	char line[256];
+
+	snprintf(text, size, "unknown CPU");
+	while (file && fgets(line, sizeof(line), file)) {
+		const char *colon = strchr(line, ':');
+
+		if (strncmp(line, "model name", 10) || !colon)
+			continue;
+		snprintf(text, size, "%.*s", (int)strcspn(colon + 2, "\n"),
+			 colon + 2);
+		break;
+	}
+	if (file)
+		fclose(file);
+	return text;
 }
 
 void progress(const char *what, unsigned long done, unsigned long of, uint64_t start)

@@ -61,6 +61,11 @@ unsigned long number(const char *what, const char *text, unsigned long min,
  */
 void stay(void);
 
+/**
+ * cpu_name() - what /proc/cpuinfo calls this CPU, in @text of @size bytes
+ */
+const char *cpu_name(char *text, size_t size);
+
 static inline uint64_t now(void)
 {
 	struct timespec ts;

@@ -8,6 +8,7 @@
  * it is for the life of a process: each figure is of many.
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@
 /* of a page; the metadata of a repetition lie at another than those of the last */
 #define PLACES			(PAGE / LINE)
 #define REF			0x123456789ULL
+#define NAME_WIDTH		56
 
 enum side { BARE, GENERATE, VERIFY, NR_SIDES };
 
@@ -65,8 +67,17 @@ struct options {
 	bool varied;
 };
 
+/* no format of NVMe's */
+#define IP	UINT_MAX
+
 /* what is computed and not kept */
 static volatile uint64_t sink;
+
+/* the specification's is inverted before and after, ISA-L's is not */
+static uint32_t crc32(uint32_t seed, const void *buf, size_t len)
+{
+	return ~crc32_iscsi((unsigned char *)buf, len, ~seed);
+}
 
 /*
  * The guard of a block also covers the metadata before its tuple, which in an
@@ -95,27 +106,31 @@ static uint64_t guards_##name(const struct cell *cell)			\
 }
 
 GUARDS(crc16, 0, crc16_t10dif)
+GUARDS(crc32, 0, crc32)
 GUARDS(crc64, 0, crc64_rocksoft_refl)
 /* ISA-L has none */
 GUARDS(ip, 0xffff, cell->format.guard->compute)
 
 static const struct row {
-	uint8_t csum;
+	unsigned int pif;
 	uint32_t interval;
 	uint16_t md_size;
 	bool last;
 	uint64_t (*guards)(const struct cell *cell);
 } rows[] = {
-	{ PI_LBMD_CSUM_CRC16_T10DIF, 512, 8, false, guards_crc16 },
-	{ PI_LBMD_CSUM_CRC16_T10DIF, 4096, 8, false, guards_crc16 },
-	{ PI_LBMD_CSUM_CRC16_T10DIF, 4096, 64, false, guards_crc16 },
-	{ PI_LBMD_CSUM_CRC16_T10DIF, 4096, 64, true, guards_crc16 },
-	{ PI_LBMD_CSUM_CRC64_NVME, 512, 16, false, guards_crc64 },
-	{ PI_LBMD_CSUM_CRC64_NVME, 4096, 16, false, guards_crc64 },
-	{ PI_LBMD_CSUM_CRC64_NVME, 4096, 64, false, guards_crc64 },
-	{ PI_LBMD_CSUM_CRC64_NVME, 4096, 64, true, guards_crc64 },
-	{ PI_LBMD_CSUM_IP, 512, 8, false, guards_ip },
-	{ PI_LBMD_CSUM_IP, 4096, 8, false, guards_ip },
+	{ PI_PIF_16B, 512, 8, false, guards_crc16 },
+	{ PI_PIF_16B, 4096, 8, false, guards_crc16 },
+	{ PI_PIF_16B, 4096, 64, false, guards_crc16 },
+	{ PI_PIF_16B, 4096, 64, true, guards_crc16 },
+	{ PI_PIF_32B, 4096, 16, false, guards_crc32 },
+	{ PI_PIF_32B, 4096, 64, false, guards_crc32 },
+	{ PI_PIF_32B, 4096, 64, true, guards_crc32 },
+	{ PI_PIF_64B, 512, 16, false, guards_crc64 },
+	{ PI_PIF_64B, 4096, 16, false, guards_crc64 },
+	{ PI_PIF_64B, 4096, 64, false, guards_crc64 },
+	{ PI_PIF_64B, 4096, 64, true, guards_crc64 },
+	{ IP, 512, 8, false, guards_ip },
+	{ IP, 4096, 8, false, guards_ip },
 };
 
 static const uint32_t io_bytes[] = { 4096, 65536 };
@@ -143,7 +158,8 @@ static void cell_init(struct cell *cell, const struct row *row, bool extended,
 		.app_mode	= o->varied ? PI_APP_RANDOM : PI_APP_CONSTANT,
 		.opaque		= o->varied,
 	};
-	const struct pi_guard *guard = pi_guard_by_csum(row->csum);
+	const struct pi_guard *guard = row->pif == IP ?
+		pi_guard_by_csum(PI_LBMD_CSUM_IP) : pi_guard_by_pif(row->pif);
 	const unsigned long samples = o->process ? o->common.repetitions : o->processes;
 	uint64_t place = o->common.seed << 32 | o->process, state = bytes;
 	uint32_t room;
@@ -157,6 +173,7 @@ static void cell_init(struct cell *cell, const struct row *row, bool extended,
 			.shift		= __builtin_ctz(row->interval),
 			.type		= 1,
 			.extended	= extended,
+			.storage_bits	= guard->storage_min,
 		},
 		.bytes	= bytes,
 		.blocks	= bytes / row->interval,
@@ -374,26 +391,6 @@ static bool missed(const struct cell *cell, enum side side, const struct options
 	return limit && ratio_of(cell, side, o).q1 > limit;
 }
 
-static const char *cpu(char *text, size_t size)
-{
-	FILE *file = fopen("/proc/cpuinfo", "r");
-	char line[256];
-
-	snprintf(text, size, "unknown CPU");
-	while (file && fgets(line, sizeof(line), file)) {
-		const char *colon = strchr(line, ':');
-
-		if (strncmp(line, "model name", 10) || !colon)
-			continue;
-		snprintf(text, size, "%.*s", (int)strcspn(colon + 2, "\n"),
-			 colon + 2);
-		break;
-	}
-	if (file)
-		fclose(file);
-	return text;
-}
-
 static void json_cell(const struct cell *cell, const struct options *o)
 {
 	char name[64], text[160];
@@ -426,7 +423,7 @@ static void json_run(const struct options *o)
 	char name[128], text[260];
 
 	printf("{\"kind\": \"run\", \"schema\": 1, \"cpu\": %s, \"unit\": \"ns\", \"processes\": %lu, \"repetitions\": %lu, \"kib\": %lu, \"apart\": %s, \"sse\": %s, \"varied\": %s, \"seed\": %lu}\n",
-	       pi_json_string(text, sizeof(text), cpu(name, sizeof(name))),
+	       pi_json_string(text, sizeof(text), cpu_name(name, sizeof(name))),
 	       o->processes, o->common.repetitions, o->kib, o->apart ? "true" : "false",
 	       o->sse ? "true" : "false", o->varied ? "true" : "false", o->common.seed);
 }
@@ -438,7 +435,7 @@ static void print_run(const struct options *o)
 	printf("%s: %lu processes, in each the median of %lu repetitions of %lu KiB, shuffled by seed %lu\n"
 	       "application tag %s%s%s\n"
 	       "bare: the guards alone, ns per I/O; generate, verify: how many times that\n",
-	       cpu(name, sizeof(name)), o->processes, o->common.repetitions, o->kib, o->common.seed,
+	       cpu_name(name, sizeof(name)), o->processes, o->common.repetitions, o->kib, o->common.seed,
 	       o->varied ? "random, other bytes a pattern" : "constant",
 	       o->apart ? "; I/Os do not overlap" : "",
 	       o->sse ? "; 16 bytes copied before each" : "");
@@ -447,8 +444,9 @@ static void print_run(const struct options *o)
 static void print_cells(const struct cell *cells, unsigned int nr,
 			uint32_t bytes, const struct options *o)
 {
-	printf("\nI/O of %2u KiB                            bare         generate               verify\n"
-	       "%-37s%8s%7s%8s  %-13s%8s  %-13s\n", bytes / 1024, "format",
+	printf("\nI/O of %2u KiB%*sbare         generate               verify\n"
+	       "%-*s%8s%7s%8s  %-13s%8s  %-13s\n", bytes / 1024, NAME_WIDTH - 9, "",
+	       NAME_WIDTH, "format",
 	       "min", "median", "median", "quartiles", "median", "quartiles");
 	for (const struct cell *c = cells; c < cells + nr; c++) {
 		struct stats bare = time_of(c, BARE, o);
@@ -457,7 +455,7 @@ static void print_cells(const struct cell *cells, unsigned int nr,
 		if (c->bytes != bytes)
 			continue;
 		pi_format_name(&c->format, name, sizeof(name));
-		printf("%-37s%8.1f%7.1f", name, bare.min, bare.median);
+		printf("%-*s%8.1f%7.1f", NAME_WIDTH, name, bare.min, bare.median);
 		for (enum side side = GENERATE; side < NR_SIDES; side++) {
 			struct stats s = ratio_of(c, side, o);
 
