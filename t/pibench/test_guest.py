@@ -15,7 +15,7 @@ from pibench.errors import Failure
 class Starts(unittest.TestCase):
     """scripts/guest itself, with a machine that does not start so many times."""
 
-    def boot(self, failures):
+    def boot(self, failures, seconds=None):
         loader = importlib.machinery.SourceFileLoader("guest_program", str(fio.REPO / "scripts/guest"))
         program = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
         loader.exec_module(program)
@@ -33,7 +33,7 @@ class Starts(unittest.TestCase):
         with tempfile.TemporaryDirectory() as directory, \
                 unittest.mock.patch.multiple(program, GUEST=pathlib.Path(directory), Machine=Machine, say=said.append):
             try:
-                return program.boot_again("of what"), limits, said
+                return program.boot_again(unittest.mock.Mock(boot=seconds)), limits, said
             except program.NoStart:
                 return None, limits, said
 
@@ -42,6 +42,9 @@ class Starts(unittest.TestCase):
 
     def test_one_that_does_not_start_is_started_again_and_that_is_said(self):
         self.assertEqual(self.boot(1), (7, [90, 180], ["the guest did not start; starting it once more"]))
+
+    def test_it_may_take_as_long_as_is_said(self):
+        self.assertEqual(self.boot(1, 400), (7, [400, 400], ["the guest did not start; starting it once more"]))
 
     def test_it_is_not_started_for_ever(self):
         status, limits, _ = self.boot(2)
