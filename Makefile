@@ -319,7 +319,7 @@ fuzz: SECONDS = 3600
 fuzz: fuzzers
 	@nice -n 19 t/fuzz/run.py --seconds $(SECONDS) --seed=$(SEED)
 
-bench: $(B)/io_uring_pi.so $(TOOLS)
+bench: $(B)/io_uring_pi.so $(TOOLS) $(INSN)
 	@scripts/pi-bench run --fio $(FIO)/fio --engine $(B)/io_uring_pi.so \
 		--out $(B)/report --history $(B)/bench-history.jsonl $(if $(DEV),--dut $(DEV) \
 		$(if $(ALLOW_WRITE),--allow-write $(ALLOW_WRITE)),--guest)
@@ -327,7 +327,7 @@ bench: $(B)/io_uring_pi.so $(TOOLS)
 demo: $(ENGINE) $(TOOLS) $(B)/t/pi-poke
 	@PI_FIO="$(FIO)/fio" PI_ENGINE="$(ENGINE)" scripts/demo
 
-lab: $(B)/io_uring_pi.so $(TOOLS) $(if $(DEV),,kernel)
+lab: $(B)/io_uring_pi.so $(TOOLS) $(INSN) $(if $(DEV),,kernel)
 	@scripts/pi-bench lab --fio $(FIO)/fio --engine $(B)/io_uring_pi.so --out $(B)/lab $(if $(DEV),--dut $(DEV) \
 		$(if $(ALLOW_WRITE),--allow-write $(ALLOW_WRITE)))
 
@@ -341,7 +341,7 @@ $(B)/perf/fio-isal/fio: $(FIO)/fio $(filter $(B)/%,$(ISAL_LIB))
 		$(MAKE) -j$(JOBS) LDFLAGS=-L../lib fio; } >build.log 2>&1 || \
 		{ tail -n 3 build.log >&2; echo "fio with ISA-L: building it failed; see $(@D)/build.log" >&2; exit 1; }
 
-perf: perf-host $(ENGINE) $(TOOLS) $(B)/t/floor $(B)/perf/fio-isal/fio kernel
+perf: perf-host $(ENGINE) $(TOOLS) $(INSN) $(B)/t/floor $(B)/perf/fio-isal/fio kernel
 	@scripts/pi-bench perf --fio $(FIO)/fio --engine $(ENGINE)
 
 perf-host: $(B)/t/tuple-cost

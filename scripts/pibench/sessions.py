@@ -91,6 +91,8 @@ def announce(plans, boots, out):
         what = {cells.TIME: "time", cells.CPU: "CPU", cells.INSTRUCTIONS: "instructions"}[spec.mode]
         rounds = "as many rounds as it takes" if spec.sequential else f"{spec.rounds} round{'s' * (spec.rounds != 1)}"
         command.say(f"{number} of {len(plans)}: {spec.name}: {len(plan)} steps in {rounds}, {what}, {where}")
+    if any(spec.mode == cells.INSTRUCTIONS and spec.icount and not spec.tools.plugin for spec in plans):
+        command.say(f"{insn.PLUGIN.name} is not built: the emulated drive's instructions are in all figures; make builds it (x86-64 only)")
     took = clock(expected(plans, boots, os.cpu_count() or 1))
     command.say(f"about {took} (minutes:seconds); results in {out}")
 

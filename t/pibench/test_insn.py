@@ -8,7 +8,7 @@ import unittest
 import unittest.mock
 
 import test_profile
-from pibench import catalog, cells, fio, guest, insn, metrics, profile, results, session, symbols
+from pibench import catalog, cells, fio, guest, insn, metrics, profile, results, session, sessions, symbols
 from pibench.host import Host
 
 MODULES = "scsi_debug 98304 0 - Live 0x{:016x}\nsd_mod 90112 0 - Live 0xffffffffb0000000 (E)\n"
@@ -133,10 +133,19 @@ class Sessions(unittest.TestCase):
             for mode, icount, counted in ((cells.INSTRUCTIONS, True, True), (cells.CPU, True, False), (cells.TIME, False, False)):
                 spec = insn.equipped(session.Spec("x", mode, icount, 1, 1))
                 self.assertEqual(bool(spec.tools.plugin), counted)
-        spec = insn.equipped(session.Spec("x", cells.INSTRUCTIONS, True, 1, 1, breakdown=True))
-        with unittest.mock.patch.object(insn, "PLUGIN", pathlib.Path("/nowhere")):
-            self.assertFalse(insn.equipped(session.Spec("x", cells.INSTRUCTIONS, True, 1, 1)).tools.plugin)
-        self.assertEqual(spec.timed([cells.parse("randread-4k-qd1 pi/indirect")]), [])
+            spec = insn.equipped(session.Spec("x", cells.INSTRUCTIONS, True, 1, 1, breakdown=True))
+            self.assertEqual(spec.timed([cells.parse("randread-4k-qd1 pi/indirect")]), [])
+            self.assertEqual(self.announced(spec), "")
+        with unittest.mock.patch.object(insn, "PLUGIN", pathlib.Path("/nowhere/insn-plugin.so")):
+            spec = insn.equipped(session.Spec("x", cells.INSTRUCTIONS, True, 1, 1))
+        self.assertFalse(spec.tools.plugin)
+        self.assertIn("insn-plugin.so is not built: the emulated drive's instructions are in all figures", self.announced(spec))
+
+    def announced(self, spec):
+        """What is said of the plugin before it starts."""
+        with unittest.mock.patch.object(sessions.command, "say") as said:
+            sessions.announce({spec: []}, {}, "/out")
+        return "".join(call.args[0] for call in said.call_args_list if "insn-plugin" in call.args[0])
 
     def test_the_guest_has_it(self):
         argv = guest.command(Counting.SPEC, ["null_blk:4096"], "/out,1")
