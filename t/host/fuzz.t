@@ -22,8 +22,8 @@ MUST_REACH = {
     'inject': 'pi_inject_kinds pi_inject_blocks parse_number pi_inject_choose',
     'json': 'pi_json_string',
     'tuple': '''pi_format_from_cap pi_format_name pi_tuple_init pi_fault_apply guard_crc16 guard_crc64 guard_ip
-        generate_8_alone generate_8_first_extended generate_16_last generate_16_alone_extended verify_8_alone
-        verify_8_last_check verify_16_first verify_16_last_extended verify_0_check wrong_tag''',
+        generate_16_alone generate_16_first_extended generate_64_last generate_64_alone_extended verify_16_alone
+        verify_16_last_check verify_64_first verify_64_last_extended verify_0_check wrong_tag''',
     'device': '''pi_device_probe_at pi_sibling_at pi_namespace_lba_formats pi_format_from_cap
         pi_format_from_profile pi_guard_by_profile check_lower pi_sysfs_text pi_sysfs_name''',
     'job': ' '.join(ARMS) + '''
