@@ -166,7 +166,7 @@ WORDS = {
     PI: "CPU instructions per I/O with PI, emulated NVMe, 4096+8",
     GROWN: "Instructions per I/O as depth, files and length grow, null_blk",
     JOBS: "CPU instructions per I/O of several jobs, null_blk",
-    REGISTERED: "Total instructions per I/O with PI, lab kernel, null_blk with PI",
+    REGISTERED: "Instructions per I/O with PI, lab kernel, null_blk with PI",
     HOST: "CPU time per I/O on this machine, a file in the page cache",
 }
 
