@@ -269,7 +269,8 @@ def handing_over(session, env, draw):
 def whole_io(session, env, draw, metric):
     spreads = [summary.spread for cell in session.cells if (summary := session.summary(cell.workload, cell.arm, metric))]
     widest = max((high - low for low, high in spreads), default=0)
-    told = f"median of {session.rounds()} rounds, widest spread between rounds {widest * 100:.2f} %"
+    number = session.rounds()
+    told = f"median of {number} rounds, widest spread between rounds {widest * 100:.2f} %" if number > 1 else "one round"
     found = [Heading(f"Whole I/O: {metric.title}", 3), Paragraph(f"4 KiB random I/O by fio and io_uring_pi, {told}.")]
     for rw, what in (("randread", "Random read"), ("randwrite", "Random write")):
         if any(workload.rw == rw for workload in session.workloads):
