@@ -12,7 +12,7 @@ from lib.tap import ENGINE, FIO, main, ok, passes, pi, poke, refuses  # noqa: E4
 
 SIZE, FILE = 1 << 20, 'stats.json'
 BLOCKS, IOS = SIZE // 4096, SIZE >> 14
-TAGS = dict.fromkeys(('guard', 'application', 'reference', 'opaque'), 0)
+TAGS = dict.fromkeys(('guard', 'application', 'reference', 'opaque', 'storage'), 0)
 
 
 def lines():
