@@ -390,7 +390,7 @@ class Engines(test_device.Machine):
         commands = [line for line in done.stdout.splitlines() if "--output-format" in line]
         self.assertEqual(len(commands), 2 + 2 * 4 * gate.LOOKS[0])
         for line in commands:
-            self.assertRegex(line, r"DUT=/dev/nvme0n1 NUMBER_IOS=\d+ .* --readonly .*/mine.job.fio  # .*: job:mine pi/job (old|new)$")
+            self.assertRegex(line, r"DUT=/dev/nvme0n1 NUMBER_IOS=\d+ .* --readonly .*/mine.job.fio'?  # .*: job:mine pi/job (old|new)$")
         done = self.compare("--job", job, "--dry-run", "--allow-write", "/dev/nvme0n1")
         self.assertNotIn("--readonly", done.stdout)
         for words, why in ((["--only", "randread"], "--only: chooses cells; --job brings its own"),
