@@ -299,6 +299,7 @@ def chosen(options, gated, sides):
     if options.job:
         if options.only:
             raise Failure("--only: chooses cells; --job brings its own")
+        # refuses an engine that its fio does not load
         list(map(fio.layouts, sides))
         cell, job, fill = jobfile.take(options.job, BUILD / "jobs")
         return {"cells": (cell.name,), "jobs": job, "fill": fill}, {}
