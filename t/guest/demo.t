@@ -17,9 +17,15 @@ def demo(**environment):
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
+def around():
+    return sorted(path.name for path in ROOT.iterdir())
+
+
 def test():
+    before = around()
     done = demo()
     ok(done.returncode == 0, 'it ends well', done.stdout)
+    ok(around() == before, 'it leaves nothing in the tree', around())
     for finder in ('device', 'host'):
         ok(re.search(rf'block 37 \(6 of 8 in the read at offset 131072\): guard expected \S+ found \S+ by the {finder}', done.stdout),
            f'the {finder} names the block and the tag', done.stdout)
