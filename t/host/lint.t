@@ -30,9 +30,12 @@ PYCODESTYLE = f'--max-line-length={COLUMNS["Python"]} --ignore=E101,E203,W191,W5
 class Source:
     def __init__(self, name):
         self.name = name
-        self.text = (ROOT / name).read_text(encoding='utf-8')
+        self.text = (ROOT / name).read_text(encoding='utf-8', errors='surrogateescape')
         self.lines = self.text.split('\n')
         self.language = self.find_language()
+
+    def is_text(self):
+        return not re.search('[\0\ud800-\udfff]', self.text)
 
     def find_language(self):
         first = self.lines[0]
@@ -78,6 +81,7 @@ def rules(files):
         wrong = list(wrong)
         ok(not wrong, name, *wrong)
 
+    none('files are text in UTF-8', (file.name for file in files if not file.is_text()))
     coded = [file for file in files if file.language]
     none('no blanks at the end of a line', (at for file in files for at in file.where(lambda line: line != line.rstrip())))
     none('files end with one newline', (file.name for file in files if file.text and (
