@@ -211,8 +211,10 @@ class Report:
             print(f'{"ok" if passed else "not ok"} {self.count} - {name}{took}', flush=True)
             self.progress.step(release, name + took)
             if not passed and log:
-                lines = log.read_text(errors='replace').splitlines()[-15:]
-                for line in [f'{name}: failed{took}; the end of {log.relative_to(ROOT)}:', *(f'  {line}' for line in lines)]:
+                lines = log.read_text(errors='replace').splitlines()
+                said = [line for line in lines[:-15] if line.startswith('# ')][-25:]
+                for line in [f'{name}: failed{took}; what tests said in {log.relative_to(ROOT)}, and its end:',
+                             *(f'  {line}' for line in said + lines[-15:])]:
                     self.progress.say(f'# {line}')
 
 
