@@ -104,7 +104,7 @@ NO_APT = command -v apt-get >/dev/null || { echo '$(1)' >&2; exit 2; }
 $(B)/fio/fio: | deps
 	@$(call NO_APT,fio: no apt here to fetch its source; type: make FIO=DIR$(comma) a fio source tree where ./configure was run)
 	@dir=$$(scripts/debian source fio $(FIO_VERSIONS)) || exit 2; \
-	cd "$$dir" && echo "building $${dir##*/} for this engine" >&2 && \
+	cd "$$dir" && echo "building $${dir##*/}, which takes a few minutes" >&2 && \
 	{ ./configure --disable-native --disable-isal --disable-isal64 && \
 		$(MAKE) -j$(JOBS) fio; } >build.log 2>&1 || \
 		{ tail -n 3 build.log >&2; echo "fio: building it failed; see $$dir/build.log" >&2; exit 1; } && \
@@ -116,7 +116,7 @@ $(B)/isal/isa-l.a: $(B)/isal/tree | deps
 	@dir=$(if $(ISAL),"$$(realpath -m "$(ISAL)")",$$(scripts/debian source libisal 2.31)) || exit 2; \
 	[ -f "$$dir/Makefile.unx" ] || { echo "ISAL=$(ISAL): no source of ISA-L; give its directory" >&2; exit 2; }; \
 	mkdir -p $(@D)/include && \
-	echo "building $${dir##*/}, its CRCs" >&2 && \
+	echo "building $${dir##*/}, its CRC functions only" >&2 && \
 	{ $(MAKE) -C "$$dir" -f Makefile.unx -j$(JOBS) units=crc lib; } \
 		>$(@D)/build.log 2>&1 || \
 		{ tail -n 3 $(@D)/build.log >&2; echo "ISA-L: building it failed; see $(@D)/build.log" >&2; exit 1; } && \
