@@ -220,7 +220,7 @@ check: $(CHECKS_NEED)
 # for each of the five that draw at random, and of the five guided by coverage: a minute each
 test: export PI_FUZZ_SECONDS ?= 12
 test: $(CHECKS_NEED) $(B)/io_uring_pi.so $(B)/t/pi-poke $(INSN) $(B)/t/insn-known \
-		$(B)/t/layout-refuse $(B)/t/layout-seed kernel fuzzers
+		$(B)/t/layout-refuse $(B)/t/layout-seed $(B)/t/pi-ublk kernel fuzzers
 	@scripts/guest fetch
 	@PYTHONDONTWRITEBYTECODE=1 CMOCKA_MESSAGE_OUTPUT=TAP \
 		prove -j$(JOBS) --exec '' $(CHECKS) $(filter-out $(CHECKS),$(wildcard t/host/*.t)) t/guest/*.t

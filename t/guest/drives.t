@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Drives without a drive: a checker that is neither NVMe's nor scsi_debug's, and errors at I/Os of our choice."""
+"""Drives without a drive: a checker that is neither NVMe's nor scsi_debug's, errors at I/Os of our choice, any tuple at all."""
+import json
 import sys
 from pathlib import Path
 
@@ -58,9 +59,109 @@ def errors(device):
     passes(pi(device, rw='read', **job), 'and nothing is left of it', read=SIZE >> 12)
 
 
-def test(loop, debug):
+class Any:
+    """A disk that checks nothing, and returns what its files have."""
+
+    FIELDS = {8: {'guard': 2, 'application tag': 2, 'reference tag': 4}, 16: {'guard': 8, 'application tag': 2, 'reference tag': 6}}
+
+    def __init__(self, name, device):
+        self.name, self.device = name, device
+        self.block, self.metadata = map(int, name.split(',')[0].partition(':')[2].split('+'))
+        self.tuple = 16 if 'crc64' in name else 8
+        self.at = 0 if 'first' in name else self.metadata - self.tuple
+        self.type3 = 'type=3' in name
+        self.data, self.md = (Path(f'/run/{Path(device).name.replace("ublkb", "ublk")}.{what}') for what in ('data', 'md'))
+
+    def tag_of(self, byte):
+        """Which tag of the tuple that byte belongs to."""
+        for tag, size in self.FIELDS[self.tuple].items():
+            if byte < size:
+                return tag
+            byte -= size
+        return None
+
+    def get(self, block):
+        with open(self.md, 'rb') as file:
+            file.seek(block * self.metadata)
+            return file.read(self.metadata)
+
+    def put(self, block, content):
+        with open(self.md, 'r+b') as file:
+            file.seek(block * self.metadata)
+            file.write(content)
+
+    def exchange(self, one, other):
+        """The data of two blocks."""
+        with open(self.data, 'r+b') as file:
+            both = [(file.seek(at * self.block), file.read(self.block))[1] for at in (one, other)]
+            for at, content in zip((other, one), both):
+                file.seek(at * self.block)
+                file.write(content)
+
+    def found(self, **options):
+        """{block: tag} of what a read finds, and the run."""
+        errors = Path('found')
+        errors.unlink(missing_ok=True)
+        run = pi(self.device, rw='read', bs='32k', size=SIZE, continue_on_error='verify', pi_errors=errors, **options)
+        records = [json.loads(line) for line in errors.read_text().splitlines()]
+        return {record['block']: record['tag'] for record in records if record['finder'] == 'host'}, run
+
+
+def each_bit(disk):
+    """One bit of the tuple in each block, and what a guard that goes on over it covers."""
+    wrong = {}
+    for bit in range(8 * disk.tuple):
+        content = bytearray(disk.get(bit))
+        content[disk.at + bit // 8] ^= 1 << bit % 8
+        disk.put(bit, content)
+        if not (disk.type3 and disk.tag_of(bit // 8) == 'reference tag'):
+            wrong[bit] = disk.tag_of(bit // 8)
+    if disk.at:
+        block = 8 * disk.tuple
+        disk.put(block, b'\x01' + disk.get(block)[1:])
+        wrong[block] = 'guard'
+    found, run = disk.found()
+    ok(found == wrong and run.jobs[0]['total_err'] and run.status == 0,
+       f'{disk.name}: each of {8 * disk.tuple} bits of a tuple is found, and is its tag', set(found.items()) ^ set(wrong.items()), run)
+    ok(disk.found(pi_verify='device')[0] == {}, f'{disk.name}: by nobody but the host')
+
+
+def never_from_a_drive(disk):
+    """Tuples that a device with checks of its own lets nobody read."""
+    disk.exchange(3, 4)
+    one, other = disk.get(3), disk.get(4)
+    disk.put(3, other)
+    disk.put(4, one)
+    escaped = bytearray(disk.get(7))
+    escaped[disk.at] ^= 0xff
+    escaped[disk.at + 2 + 6 * (disk.tuple == 16):disk.at + 4 + 6 * (disk.tuple == 16)] = b'\xff\xff'
+    disk.put(7, escaped)
+    wrong = {7: 'guard'} if disk.type3 else {3: 'reference tag', 4: 'reference tag'}
+    found, run = disk.found()
+    ok(found == wrong, f'{disk.name}: two blocks in each other\'s places, each with its own guard; a tuple with the escape', found, run)
+    if disk.type3:
+        escaped[disk.at + disk.tuple // 2 + 2 * (disk.tuple == 16):disk.at + disk.tuple] = bytes([255]) * (4 if disk.tuple == 8 else 6)
+        disk.put(7, escaped)
+        ok(disk.found()[0] == {}, f'{disk.name}: it escapes with a reference tag of ones')
+
+
+def anything(disk):
+    job = {'bs': '16k', 'size': SIZE, 'iodepth': 8}
+    passes(pi(disk.device, rw='read', **job), f'{disk.name}: never written, nothing is checked', read=SIZE >> 14)
+    passes(pi(disk.device, rw='randwrite', verify='crc32c', **job), f'{disk.name}: write and verify', write=SIZE >> 14, read=SIZE >> 14)
+    ok(plain_read(disk.device) == 0, f'{disk.name}: the kernel verifies it')
+    good = disk.md.read_bytes()
+    each_bit(disk)
+    disk.md.write_bytes(good)
+    never_from_a_drive(disk)
+
+
+def test(loop, debug, *others):
+    for name, device in zip(ANY, others):
+        anything(Any(name, device))
     checker(loop)
     errors(debug)
 
 
-main(test, ['--disk', 'tcm_loop:4096+8', '--disk', 'scsi_debug:4096+8'])
+ANY = ['ublk:4096+8', 'ublk:512+8,type=3', 'ublk:4096+64', 'ublk:512+16,guard=crc64,pos=first', 'ublk:512+8,guard=ip']
+main(test, [word for name in ['tcm_loop:4096+8', 'scsi_debug:4096+8', *ANY] for word in ('--disk', name)])
