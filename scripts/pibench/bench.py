@@ -60,10 +60,10 @@ def chosen_cells(options, tools):
 
 
 def specs(host, options, tools, more):
-    """({spec: disks}, what the guest is)"""
+    """({spec: disks}, what the report is to say)"""
     more |= {"tools": tools, "rounds": options.rounds or ROUNDS, "cells": tuple(cell.name for cell in chosen_cells(options, tools))}
     if options.dut:
         clocks = os.path.exists(tools.engine) and fio.offers(tools, "pi_time")
-        return {device_session(host, options, **more, breakdown=clocks): None}, None
+        return {device_session(host, options, **more, breakdown=clocks): None}, {}
     what = None if options.dry_run else guest.ready(["--kernel", options.kernel] if options.kernel else [])
-    return guest_sessions(more, kvm=bool(what) and what.startswith("KVM")), what
+    return guest_sessions(more, kvm=bool(what) and what.startswith("KVM")), {"guest": what}

@@ -14,8 +14,8 @@ import subprocess
 import sys
 import tempfile
 
-from . import accounting, bench, cells, compare, comparereport, device, document, environment, explain, fio, formats, gate, insn, lab
-from . import labreport, limits, outcome, perf, perfreport, report, results, runreport, selftest, session, sessions
+from . import accounting, bench, cells, compare, comparereport, device, document, environment, explain, explainreport, fio, formats, gate
+from . import insn, lab, labreport, limits, memory, outcome, perf, perfreport, report, results, runreport, selftest, session, sessions
 from .errors import ENVIRONMENT, IO, OK, REGRESSED, UNDECIDED, Failure, Interrupted
 from .host import Host
 
@@ -24,10 +24,11 @@ Exit status: {OK} done, or no regression; {REGRESSED} a regression, or a limit o
 environment; {UNDECIDED} the gate could not decide (with --strict); {IO} an I/O or PI error, or NEW refuses what OLD does."""
 # git bisect's for a revision that cannot be tested
 SKIP = 125
-RUN, COMPARE, LAB, PERF, SELFTEST = "run", "compare", "lab", "perf", "selftest"
+RUN, COMPARE, LAB, PERF, EXPLAIN, SELFTEST = "run", "compare", "lab", "perf", "explain", "selftest"
 # cells whose functions a comparison names
 EXPLAINED = 3
-REPORTS = {RUN: runreport, LAB: labreport, PERF: perfreport, SELFTEST: selftest}
+MEASURED = {RUN: bench, LAB: lab, PERF: perf, EXPLAIN: explain}
+REPORTS = {RUN: runreport, LAB: labreport, PERF: perfreport, EXPLAIN: explainreport, SELFTEST: selftest}
 
 
 class Parser(argparse.ArgumentParser):
@@ -44,9 +45,12 @@ def add_common(command, out):
     command.add_argument("--resume", action="store_true", help="continue the run in --out that was stopped")
     command.add_argument("--time-budget", type=float, metavar="MIN", help="start no run after MIN minutes")
     command.add_argument("--out", metavar="DIR", default=out, help="directory for results and report (%(default)s)")
+    add_open(command)
+
+
+def add_only(command):
     command.add_argument("--only", action="append", default=[], metavar="WORDS",
                          help="only cells whose name contains all these words (repeatable)")  # fmt: skip
-    add_open(command)
 
 
 def add_open(command):
@@ -72,6 +76,10 @@ def add_place(command):
     add_device(command, where)
     command.add_argument("--dut-nopi", metavar="DEV", help="a namespace without PI on the same drive, for plain-nopi; only reads it")
     command.add_argument("--jobs", default=fio.JOBS, metavar="FILE", help="fio job file with ${VAR} (configs/bench.fio)")
+    add_verify(command)
+
+
+def add_verify(command):
     command.add_argument("--verify", default="both", choices=("host", "device", "both", "none"), help="pi_verify= (%(default)s)")
 
 
@@ -91,6 +99,7 @@ def add_run(commands):
     run = commands.add_parser(RUN, help="measure, in guests or on a device, and write the report")
     add_place(run)
     add_common(run, "build/report")
+    add_only(run)
     add_fio(run)
     add_kernel(run)
     add_engine(run)
@@ -109,6 +118,7 @@ def add_compare(commands):
     versus.add_argument("new", metavar="NEW", nargs="?", help="likewise")
     add_place(versus)
     add_common(versus, "build/compare")
+    add_only(versus)
     versus.add_argument("--fio", metavar="FILE", action="append", default=[],
                         help="fio to run (build/fio/fio); twice: the old one and the new one")  # fmt: skip
     versus.add_argument("--kernel", metavar="KERNEL", action="append", default=[],
@@ -139,8 +149,30 @@ def add_lab_and_perf(commands):
     beside.add_argument("--rounds", type=int, metavar="N", help=f"rounds after the warm-up ({perf.ROUNDS})")
     for command, out in ((layouts, "build/lab"), (beside, "build/perf/report")):
         add_common(command, out)
+        add_only(command)
         add_fio(command)
         add_engine(command)
+
+
+def add_explain(commands):
+    tell = commands.add_parser(EXPLAIN, help="show which function takes the instructions of an I/O")
+    tell.add_argument("arm", metavar="ARM", help="a layout, none, io_uring (fio's own with PI), or a baseline")
+    tell.add_argument("other", metavar="ARM", nargs="?", help="show what this one takes more or less than the first")
+    tell.add_argument("--old", metavar="FILE", help="instead of a second ARM: compare --engine with this older engine")
+    tell.add_argument("--rw", default="randread", choices=cells.DIRECTIONS, help="as in fio (%(default)s)")
+    tell.add_argument("--bs", default="4k", metavar="SIZE", help="block size, such as 4k (%(default)s)")
+    tell.add_argument("--iodepth", type=int, default=32, metavar="N", help="I/Os in flight (%(default)s)")
+    add_verify(tell)
+    tell.add_argument("--rounds", type=int, metavar="N", help=f"rounds; the report shows the median one ({explain.ROUNDS})")
+    tell.add_argument("--cache", action="store_true", help="also model caches: cache lines that an I/O touches and misses; takes longer")
+    for name, what in (("d1", "L1 data"), ("i1", "L1 instruction"), ("l2", "L2")):
+        tell.add_argument(f"--{name}", metavar="SIZE:WAYS:LINE", help=f"with --cache: the {what} cache ({getattr(memory.Caches, name)})")
+    tell.add_argument("--kernel", metavar="KERNEL", help="guest kernel (stock; lab for a layout that needs it)")
+    tell.add_argument("--disk", metavar="FORMAT",
+                      help=f"as scripts/guest takes it ({explain.DISK}; {explain.DISKS['lab']} with the lab kernel)")  # fmt: skip
+    add_common(tell, "build/explain")
+    add_fio(tell)
+    add_engine(tell)
 
 
 def add_others(commands):
@@ -152,8 +184,7 @@ def add_others(commands):
 
     show = commands.add_parser("list", help="list the cells")
     show.add_argument("--set", action="append", metavar="NAME", help=f"set of --cells, or all (repeatable; {cells.CORE})")
-    show.add_argument("--only", action="append", default=[], metavar="WORDS",
-                      help="only cells whose name contains all these words (repeatable)")  # fmt: skip
+    add_only(show)
     add_cells(show, cells.BENCH)
     prove = commands.add_parser("selftest", help="prove the gate: on simulations and recordings, and live")
     prove.add_argument("--quick", action="store_true", help=f"{selftest.QUICK_TRIALS} trials instead of {selftest.TRIALS}")
@@ -188,7 +219,7 @@ def parser():
     )
     top.add_argument("--version", action="version", version=f"pi-bench {version()}", help="print the version and exit")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (add_run, add_compare, add_lab_and_perf, explain.add_parsers, add_others):
+    for add in (add_run, add_compare, add_lab_and_perf, add_explain, add_others):
         add(commands)
     return top
 
@@ -205,7 +236,7 @@ def check(options):
         raise Failure("--time-budget: more than 0")
     if getattr(options, "rounds", None) is not None and options.rounds < 1:
         raise Failure("--rounds: at least 1")
-    if options.command in (PERF, SELFTEST):
+    if options.command in (PERF, EXPLAIN, SELFTEST):
         return
     if not options.dut and (options.allow_write or getattr(options, "dut_nopi", None)):
         raise Failure(f"{'--allow-write' if options.allow_write else '--dut-nopi'} goes with --dut")
@@ -227,18 +258,15 @@ def tools_of(options, engine=fio.Tools.engine, **more):
 
 
 def measure(host, options):
-    """run, lab and perf: cells, and a report."""
+    """run, lab, perf and explain: cells, and a report."""
     check(options)
     kind = options.command
     tools = tools_of(options, options.engine, **{"attr_cost": lab.ATTR_COST} if kind == LAB else {})
     if kind != RUN:
         # their cells are what the engine offers
         tools.require()
-    if kind == PERF:
-        found, what = perf.specs(options, tools, common(options))
-    else:
-        found, what = (lab if kind == LAB else bench).specs(host, options, tools, common(options))
-    out = sessions.run(host, options, found, {"kind": kind, "guest": what})
+    found, env = MEASURED[kind].specs(host, options, tools, common(options))
+    out = sessions.run(host, options, found, {"kind": kind, **env})
     if out is None:
         return OK
     history = getattr(options, "history", None)
@@ -267,7 +295,7 @@ def compare_kernels(host, options):
 def name_and_conclude(host, options, out):
     """With the functions that take what has changed."""
     records, env = sessions.load(out)
-    if where := explain.name_changes(compare.changed(compare.of(records, env), options.explain), records, out):
+    if where := comparereport.name_changes(compare.changed(compare.of(records, env), options.explain), records, out):
         env["where"] = where
         results.save_json(out / "env.json", env)
     return conclude(host, compare.of(records, env), out, options.out, options.strict)
@@ -439,14 +467,13 @@ def prove(host, options):
 
 
 COMMANDS = {
-    **dict.fromkeys((RUN, LAB, PERF), measure),
+    **dict.fromkeys((RUN, LAB, PERF, EXPLAIN), measure),
     COMPARE: compare_any,
     "session": in_guest,
     "list": lambda host, options: show_list(options),
     "env": show_environment,
     "report": report_again,
     SELFTEST: prove,
-    **explain.COMMANDS,
 }
 
 

@@ -4,11 +4,13 @@
 import math
 import pathlib
 
-from . import cells, gate, limits, metrics, plot, report
+from . import cells, flame, gate, insn, limits, metrics, plot, profile, report, results
 from .document import Bars, Figure, Folded, Heading, Items, Paragraph, Table, Verdict
 from .report import NONE, described, figure
 
 BARS = 8
+# functions that a verdict names
+NAMED = 5
 
 
 def rule(mode, kept_to, kernels=False, by_function=False):
@@ -79,6 +81,31 @@ def differences(out, where):
                "Figures: with all that it calls.", (pathlib.Path(out) / name).read_text(encoding="utf-8"), name)
         for number, (cell, (_, name)) in enumerate(where.items(), 1) if (pathlib.Path(out) / name).exists()
     ]  # fmt: skip
+
+
+def name_changes(names, records, out):
+    """What these cells of a comparison take more or less, by function, as their runs were counted: {cell: [words, name of the picture]}."""
+    found = {}
+    for number, cell in enumerate(names, 1):
+        kept = [record for record in records if record["kind"] == "run" and record["cell"] == cell and "profile" in record]
+        old, new = ([insn.load(out / run["profile"]) for run in kept if run["build"] == build] for build in (cells.OLD, cells.NEW))
+        if not old or not new:
+            continue
+        name = f"plots/where-{number}.svg"
+        (out / "plots").mkdir(exist_ok=True)
+        with results.saving(out / name) as file:
+            file.write(flame.two(profile.middle(old), profile.middle(new), f"{cell}: new over old"))
+        found[cell] = [in_words(profile.compare(old, new)), name]
+    return found
+
+
+def in_words(changes):
+    """'+212 bio_integrity_map_user, +40 prep_with_pi_single'"""
+    words = [f"{more:+,d} {name}" for name, more in changes[:NAMED]]
+    rest = changes[NAMED:]
+    if rest:
+        words.append(f"{sum(more for _, more in rest):+,d} in {len(rest)} other{'s' * (len(rest) > 1)}")
+    return ", ".join(words) or "in no function by itself"
 
 
 def annotations(comparison):

@@ -10,7 +10,7 @@ import re
 import subprocess
 import time
 
-from . import cells, profile, symbols
+from . import cells, memory, profile, symbols
 from .errors import Failure
 
 BUILT = cells.REPO / "build" / "t"
@@ -37,7 +37,7 @@ def boot_options(spec, out):
     if not spec.tools.plugin:
         return []
     plugin, where = (path.replace(",", ",,") for path in (spec.tools.plugin, place(out, spec)))
-    return ["--append", "nokaslr", "--plugin", f"{plugin},dir={where}"]
+    return ["--append", "nokaslr", "--plugin", f"{plugin},dir={where}{f',{spec.caches}' if spec.caches else ''}"]
 
 
 class Counter:
@@ -142,10 +142,20 @@ class Lists:
         counts = profile.beyond(profile.difference(between, after), profile.difference(before, between))
         root = profile.tree(counts, self.names[number])
         profile.settle(root)
-        for old in self.place.glob("count.*"):
+        found = profile.Profile(record["counted"], root)
+        if self.spec.caches:
+            found.memory = self.touched(lead, run, self.names[number], found)
+        for old in (*self.place.glob("count.*"), *self.place.glob("cache.*")):
             if int(old.suffix[1:]) < run[1]:
                 old.unlink()
-        return profile.Profile(record["counted"], root)
+        return found
+
+    def touched(self, lead, run, names, found):
+        """What the model of memory says of an I/O, by function."""
+        ends = [[memory.read(self.place / f"cache.{at}") if at else {} for at in each] for each in (lead, run)]
+        figures = memory.difference(*(memory.difference(*each) for each in ends))
+        by = memory.by_function(figures, memory.read_tree(self.place / f"count.{run[1]}"), names, found.root)
+        return {key: [value / found.ios for value in values] for key, values in by.items()}
 
     def complete(self, record, out):
         """The record with what its run took, by room; where the spec wants functions, these beside it."""

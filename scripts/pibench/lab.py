@@ -21,7 +21,7 @@ VERIFY = "device"
 
 
 def specs(host, options, tools, more):
-    """{spec: disks}: the attribute by itself on this machine, then all of it in the guest; or all of it on a device."""
+    """({spec: disks}, what the report is to say): the attribute by itself here, then all of it in the guest; or all of it on a device."""
     names = tuple(cell.name for cell in cells.select(cells.load(CELLS, ("all",), fio.layouts(tools)), options.only))
     if not names:
         raise Failure(f"--only {' '.join(options.only)}: no such cell in {CELLS}")
@@ -33,7 +33,7 @@ def specs(host, options, tools, more):
         mode = cells.CPU if environment.emulated(host) else cells.TIME
         read_only = () if options.allow_write else (options.dut,)
         every["scale"] *= SHARE
-        return {session.Spec(found.name, mode, False, cells=names, pi=options.dut, read_only=read_only, **every): None}, None
+        return {session.Spec(found.name, mode, False, cells=names, pi=options.dut, read_only=read_only, **every): None}, {}
     boot = ["--kernel", options.kernel]
     what = None if options.dry_run else guest.ready(boot)
     found = {
@@ -43,4 +43,4 @@ def specs(host, options, tools, more):
     if what and what.startswith("KVM"):
         every["scale"] *= SHARE
         found[session.Spec("kvm", cells.TIME, False, cells=names, pi=DISK_NAME, **every)] = [DISK]
-    return found, what
+    return found, {"guest": what}

@@ -17,8 +17,8 @@ IOS, HOST_IOS = 8192, 1 << 17
 FILE = "page-cache"
 
 
-def specs(options, tools, more):
-    """{spec: disks}: a boot each, all of what is compared in the same one; what is timed is on this machine."""
+def specs(host, options, tools, more):
+    """({spec: disks}, what the report is to say): a boot each, with all of what is compared in it; what is timed is on this machine."""
     tools = dataclasses.replace(tools, isal=os.path.abspath(options.isal), floor=str(BUILD / "t" / "floor"))
     every = {**more, "tools": tools}
     guests = {
@@ -41,7 +41,7 @@ def specs(options, tools, more):
         raise Failure(f"--only {' '.join(options.only)}: no such cell in {CELLS}")
     kernels = dict.fromkeys(spec.kernel or options.kernel for spec, disks in found.items() if disks)
     ready = [guest.ready(["--kernel", kernel] if kernel else []) for kernel in kernels if not options.dry_run]
-    return found, "; ".join(ready) or None
+    return found, {"guest": "; ".join(ready) or None}
 
 
 def names(options, tools, name):

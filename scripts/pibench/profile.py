@@ -198,6 +198,8 @@ class Profile:
 
     ios: int
     root: Node
+    # {(room, name, module): figures of memory an I/O}, where one was modelled
+    memory: dict = dataclasses.field(default_factory=dict)
 
     def per_io(self, instructions):
         return instructions / self.ios
@@ -242,7 +244,8 @@ class Profile:
                 return [node.name, node.module, node.instructions, node.calls, node.room, children]
             return None
 
-        return {"ios": self.ios, "root": visit(self.root)}
+        touched = [[key, values] for key, values in self.memory.items()]
+        return {"ios": self.ios, "root": visit(self.root), **({"memory": touched} if touched else {})}
 
     @classmethod
     def load(cls, saved):
@@ -250,7 +253,7 @@ class Profile:
             below = [visit(*child) for child in children]
             return Node(name, module, instructions, calls, {child.key: child for child in below}, room)
 
-        return cls(saved["ios"], visit(*saved["root"]))
+        return cls(saved["ios"], visit(*saved["root"]), {tuple(key): values for key, values in saved.get("memory", ())})
 
 
 def differences(old, new):

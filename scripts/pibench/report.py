@@ -213,6 +213,7 @@ def write(out, made, sessions=()):
     if made.summary:
         save(out, "summary.md", document.markdown(made.summary))
     for name, text in made.files.items():
+        os.makedirs(os.path.dirname(os.path.join(out, name)), exist_ok=True)
         save(out, name, text)
 
 

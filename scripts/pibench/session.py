@@ -47,6 +47,8 @@ class Spec:
     breakdown: bool = False
     # keep what each run took by function
     profiles: bool = False
+    # of a model of the memory, as the plugin takes them
+    caches: str = ""
     # paths of devices that must not be written
     read_only: tuple = ()
     scale: float = 1.0
@@ -74,7 +76,8 @@ class Spec:
 
     def round(self, number, chosen):
         builds = tuple(name for name, _ in self.builds) or ("",)
-        mark = None if self.builds else cells.reference(chosen)
+        # nothing drifts in what is counted function by function
+        mark = None if self.builds or self.profiles else cells.reference(chosen)
         return cells.one_round(chosen, number, self.seed, builds, self.scsi_debug, mark)
 
     def plan(self, chosen):

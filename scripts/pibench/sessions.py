@@ -17,7 +17,10 @@ from .errors import Failure, Interrupted
 from .progress import Progress, clock
 
 DIRECTORIES = ("raw", "parts", "plots")
-FILES = (results.NAME, "results.csv", "report.md", "index.html", "summary.md", "junit.xml", "verdicts.csv", "verdicts.jsonl", "page-cache")
+FILES = (
+    results.NAME, "results.csv", "report.md", "index.html", "summary.md", "junit.xml", "verdicts.csv", "verdicts.jsonl", "functions.csv",
+    "page-cache",
+)  # fmt: skip
 # seconds, measured on two cores under TCG, or those of a middling drive: for estimates only
 BOOT, START_UP, ATTR_COST = 20, 0.3, 8
 ANNOUNCED = 6
@@ -119,17 +122,17 @@ def lock(out):
         os.close(descriptor)
 
 
-def sweep(out, more):
+def sweep(out):
     """Remove what earlier runs have left, and nothing else."""
     for name in DIRECTORIES:
         shutil.rmtree(out / name, ignore_errors=True)
-    for name in (*FILES, *(path.name for pattern in more for path in out.glob(pattern))):
+    for name in FILES:
         (out / name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def prepare(out, keep=False, more=()):
-    """A directory for results that nobody else uses, empty or with the old ones gone but for what is to be kept; more: patterns."""
+def prepare(out, keep=False):
+    """A directory for results that nobody else uses, empty or with the old ones gone but for what is to be kept."""
     with contextlib.ExitStack() as held:
         try:
             out.mkdir(parents=True, exist_ok=True)
@@ -137,7 +140,7 @@ def prepare(out, keep=False, more=()):
                 raise Failure(f"{out}: neither empty nor written by pi-bench; name another --out")
             held.enter_context(lock(out))
             if not keep:
-                sweep(out, more)
+                sweep(out)
             with tempfile.TemporaryFile(dir=out) as probe:
                 probe.write(b" ")
         except OSError as error:
@@ -198,7 +201,7 @@ def run(host, options, wanted, env):
         env |= {
             "schema": results.SCHEMA,
             "command": shlex.join(["scripts/pi-bench", *options.arguments]),
-            "specs": [digest(spec) for spec in plans],
+            "specs": [[*digest(spec), *(wanted[spec] or ())] for spec in plans],
             # how many there are where the gate decides is not known beforehand
             "planned": {spec.name: len(plan) for spec, plan in plans.items() if not spec.sequential},
         }

@@ -13,7 +13,7 @@ from lib.longer import LONGER, MORE, longer  # noqa: E402
 from lib.tap import BUILD, FIO, ROOT, ok, run  # noqa: E402
 
 sys.path.insert(0, str(ROOT / 'scripts'))
-from pibench import explain, profile  # noqa: E402
+from pibench import explainreport, profile  # noqa: E402
 
 ENGINE = BUILD / 'io_uring_pi.so'
 AGREE = 0.002
@@ -49,7 +49,7 @@ def check_report(out, names):
 
 def check_own(out):
     """What fio and the engine take for PI, but for the checksum's own loop."""
-    plain, with_pi = (profile.middle(explain.load(out / f'{name}.json')) for name in ('none', 'indirect'))
+    plain, with_pi = map(profile.middle, explainreport.load(out).values())
     more = sum(with_pi.rooms().get(room, 0) - plain.rooms().get(room, 0) for room in (profile.FIO, profile.ENGINE, profile.CHECKSUM))
     bare = sum(own for (room, name, _), (own, _) in with_pi.functions().items()
                if name.startswith('crc16_t10dif') and room == profile.CHECKSUM)
@@ -62,16 +62,16 @@ def test():
         first, second = place / 'first', place / 'second'
         said = explained(first, 'indirect', '--old', longer(place))
         check_report(first, ('old', 'new'))
-        old, new = (explain.load(first / f'{name}.json') for name in ('old', 'new'))
+        old, new = explainreport.load(first).values()
         ok(profile.compare(old, new) == [(LONGER, -MORE)], f'a function that is {MORE} instructions shorter is found, and no other',
            profile.compare(old, new))
-        ok(re.search(rf'^\| {LONGER} +\| engine .*\| +-{MORE} \|$', said, re.M), 'and shown', said)
-        ok((first / 'difference.svg').exists(), 'with a differential flame graph')
+        ok(re.search(rf'^ +{LONGER} \(engine\) .* -{MORE} ', said, re.M), 'and shown', said)
+        ok((first / 'plots/difference.svg').exists(), 'with a differential flame graph')
 
         said = explained(second, 'none', 'indirect')
         check_report(second, ('none', 'indirect'))
         check_own(second)
-        again = explain.load(second / 'indirect.json')
+        again = explainreport.load(second)['indirect']
         ok(profile.compare(new, again) == [], 'the same in another boot: no function differs', profile.compare(new, again))
         one, other = (profile.by_name(profile.middle(each)) for each in (new, again))
         apart = {name: (one.get(name, 0), other.get(name, 0)) for name in {**one, **other}

@@ -16,7 +16,7 @@ import fake_machine
 import synthetic
 import test_device
 import test_explain
-from pibench import cells, cli, compare, explain, fio, formats, gate, insn, results, sessions
+from pibench import cells, cli, compare, comparereport, fio, formats, gate, insn, results, sessions
 from pibench.errors import Failure
 
 GATED = cells.load(cells.GATE, ("instructions",), ("indirect",))[:4]
@@ -58,9 +58,9 @@ class Outputs(Files):
         longer = [((*test_explain.JOB, ("event_with_pi", "engine")), 25)]
         for build, more in ((cells.OLD, ()), (cells.NEW, longer)):
             insn.save(self.out / f"{build}.gz", test_explain.made(more=more))
-        self.assertEqual(explain.name_changes(worst, records, self.out), {}, "not counted by function")
+        self.assertEqual(comparereport.name_changes(worst, records, self.out), {}, "not counted by function")
         kept = [{**record, "profile": f"{record['build']}.gz"} if record["round"] else record for record in records]
-        named = explain.name_changes(worst, kept, self.out)
+        named = comparereport.name_changes(worst, kept, self.out)
         self.assertEqual(named, {worst[0]: ["+25 event_with_pi", "plots/where-1.svg"]})
         self.assertIn("event_with_pi", (self.out / "plots/where-1.svg").read_text())
         results.save_json(self.out / "env.json", env | {"where": named})

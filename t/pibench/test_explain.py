@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Rooms, differences, flame graphs, and the report of pi-bench explain."""
 
+import contextlib
+import io
 import pathlib
 import re
 import tempfile
 import unittest
-import unittest.mock
 import xml.etree.ElementTree
 
-from pibench import cells, counting, explain, flame, profile, symbols
-from pibench.cli import parser
-from pibench.errors import Failure
+import synthetic
+from pibench import cells, cli, comparereport, explain, explainreport, fio, flame, insn, profile, results, session, symbols
+from pibench.errors import IO, Failure
 
 IOS = 100
 PROGRAMS = symbols.NAMES[symbols.PROGRAMS]
@@ -98,9 +99,9 @@ class Differences(unittest.TestCase):
         self.assertEqual(profile.compare(changed, [made()] * 3), [("event", -25)])
 
     def test_in_words(self):
-        self.assertEqual(explain.in_words([("b", 212), ("a", -40)]), "+212 b, -40 a")
-        self.assertEqual(explain.in_words([(name, 1000) for name in "abcdefg"]).rpartition(", ")[2], "+2,000 in 2 others")
-        self.assertEqual(explain.in_words([]), "in no function by itself")
+        self.assertEqual(comparereport.in_words([("b", 212), ("a", -40)]), "+212 b, -40 a")
+        self.assertEqual(comparereport.in_words([(name, 1000) for name in "abcdefg"]).rpartition(", ")[2], "+2,000 in 2 others")
+        self.assertEqual(comparereport.in_words([]), "in no function by itself")
 
     def test_nothing_in_the_same(self):
         self.assertEqual(profile.compare([made()] * 3, [made()] * 3), [])
@@ -161,42 +162,99 @@ class Flames(unittest.TestCase):
         self.assertEqual((back[title]["fill"], "only here before" in title), ("#{:02x}{:02x}{:02x}".format(*flame.LESS), True))
 
 
-class Report(unittest.TestCase):
-    ENV = {"guest": "TCG, Linux 7.3.4+deb13-amd64, QEMU 10.0.2, scsi_debug:4096+8", "command": "scripts/pi-bench explain none indirect"}
+WORKLOAD = "randread-4k-qd32"
+SIDES = (("none", f"{WORKLOAD} plain-noverify/none", ""), ("indirect", f"{WORKLOAD} pi/indirect", ""))
 
-    def written(self, *profiles):
+
+def write(out, profiles, rounds=3, caches=None, sides=SIDES):
+    """A directory as pi-bench explain leaves it: these Profiles, one a side, the same in each round."""
+    out = pathlib.Path(out)
+    sides = sides[: len(profiles)]
+    (out / "raw").mkdir(parents=True, exist_ok=True)
+    results.save_json(out / "env.json", {
+        "kind": "explain", "command": "scripts/pi-bench explain none indirect", "guest": "TCG, Linux 7.3.4, scsi_debug:4096+8",
+        "explain": {"sides": sides, "caches": str(caches or "")},
+    })  # fmt: skip
+    for number in range(rounds + 1):
+        for (name, cell, build), each in zip(sides, profiles):
+            about = synthetic.record("run", cells.parse(cell), number, cells.INSTRUCTIONS, "explain", each.total, build=build)
+            if number:
+                about["profile"] = f"raw/{name}-{number}.gz"
+                about["rooms"] = {room: round(value * about["counted"]) for room, value in each.rooms().items()}
+                insn.save(out / about["profile"], each)
+            results.append(out / results.NAME, about)
+    return out
+
+
+def report_again(out):
+    """(exit status, what the terminal shows)"""
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        status = cli.show_report(None, out, None, str(out))
+    return status, shown.getvalue()
+
+
+class Report(unittest.TestCase):
+    def written(self, *profiles, **more):
         with tempfile.TemporaryDirectory() as place:
-            out = pathlib.Path(place)
-            names = ("none", "indirect")[: len(profiles)]
-            found = [counting.Counted(counting.Side(name, ""), [each] * 3, [each.total] * 3) for name, each in zip(names, profiles)]
-            text = explain.write(out, names, found, "4 KiB", self.ENV)
-            return text, {path.name: path.read_text() for path in out.iterdir()}
+            out = write(place, profiles, **more)
+            status, text = report_again(out)
+            self.assertEqual(status, 0)
+            return text, {str(path.relative_to(out)): path.read_text() for path in out.rglob("*") if path.suffix not in ("", ".gz")}
 
     def one_screen(self, text):
-        """With the line that says where all of it is, and one above."""
         lines = text.splitlines()
-        self.assertLessEqual((len(lines) + 2, max(map(len, lines)) > 100), (24, False), text)
+        self.assertLessEqual((len(lines), max(map(len, lines)) > 100), (24, False), text)
 
     def test_rooms_that_have_no_line_are_in_the_sum(self):
-        table = explain.rooms_table(("none",), [made()], 2)
-        taken = [float(row[1].replace(",", "")) for row in table.rows]
-        self.assertEqual(len(taken), 4)
-        self.assertAlmostEqual(sum(taken[:-1]), taken[-1], delta=2)
-        self.assertRegex(table.rows[2][0], "^[0-9]+ other rooms$")
+        bars = explainreport.room_bars([made()])
+        taken = [float(text.replace(",", "")) for _, text, _ in bars.rows]
+        self.assertEqual(len(taken), explainreport.SHOWN + 2)
+        self.assertAlmostEqual(sum(taken[:-1]), taken[-1], delta=len(taken))
+        self.assertRegex(bars.rows[-2][0], "^[0-9]+ other rooms$")
 
     def test_one(self):
         text, files = self.written(made())
         self.one_screen(text)
-        self.assertEqual(set(files), {"report.md", "index.html", "flame-none.svg", "none.folded", "functions.csv"})
+        self.assertLessEqual({"report.md", "index.html", "plots/flame-none.svg", "plots/flame-none.folded", "functions.csv"}, set(files))
         self.assertIn("no function", files["report.md"])
-        self.assertRegex(text, r"crc16_msb_pclmul_sse +\\?\| emulated drive")
+        self.assertRegex(text, r"crc16_msb_pclmul_sse \(emulated drive\) +2,071 ")
+        self.assertRegex(files["report.md"], r"crc16_msb_pclmul_sse +\| emulated drive +\| +2,071 ")
 
     def test_two(self):
         text, files = self.written(made(), made(more=[((*BLOCK, ("bio_copy", "kernel")), 50)]))
         self.one_screen(text)
-        self.assertRegex(text, r"bio_copy +\| block layer +\| +\| +50 \| +\+50 \|")
-        self.assertIn("difference.svg", files)
+        self.assertIn("indirect takes 50 instructions an I/O more than none.", text)
+        self.assertRegex(text, r"bio_copy \(block layer\) +0 → 50  \+50 ")
+        self.assertRegex(files["report.md"], r"bio_copy +\| block layer +\| +\| +50 \| +\+50 \|")
+        self.assertIn("plots/difference.svg", files)
         self.assertIn('aria-label="indirect over none"', files["index.html"])
+
+    def test_two_engines(self):
+        sides = [(name, f"{WORKLOAD} pi/indirect", name) for name in (cells.OLD, cells.NEW)]
+        text, _ = self.written(made(more=[((*BLOCK, ("bio_copy", "kernel")), 50)]), made(), sides=sides)
+        self.assertIn("new takes 50 instructions an I/O fewer than old.", text)
+
+    def test_stopped_before_one_was_counted(self):
+        with tempfile.TemporaryDirectory() as place:
+            out = write(place, [made(), made()])
+            env = results.load_json(out / "env.json") | {"planned": {"explain": 8}}
+            kept = [record for record in results.load(out) if "indirect" not in record["cell"]]
+            results.save_json(out / "env.json", env)
+            (out / results.NAME).unlink()
+            for record in kept:
+                results.append(out / results.NAME, record)
+            status, text = report_again(out)
+            self.assertIn("STOPPED: 4 of 8 steps", text)
+            self.assertFalse((out / "functions.csv").exists())
+            results.append(out / results.NAME, {**kept[0], "kind": "failure", "cell": SIDES[1][1], "reason": "guard"})
+            status, text = report_again(out)
+            self.assertEqual(status, IO)
+            self.assertIn("FAILED: ", text)
+            results.append(out / results.NAME, {**kept[0], "kind": "skip", "cell": SIDES[1][1], "reason": "no such layout"})
+            told = (out / results.NAME).read_text().splitlines()
+            (out / results.NAME).write_text("\n".join(line for line in told if "guard" not in line))
+            with self.assertRaisesRegex(Failure, "^indirect: no such layout"):
+                report_again(out)
 
 
 class Arms(unittest.TestCase):
@@ -211,21 +269,43 @@ class Arms(unittest.TestCase):
             with self.assertRaises(Failure):
                 explain.arm_of(name)
 
+    def specs(self, *words):
+        options = cli.parser().parse_args(["explain", *words, "--dry-run"])
+        cli.check(options)
+        return explain.specs(None, options, fio.Tools(engine="new.so"), cli.common(options))
+
     def refused(self, *words):
         with self.assertRaises(Failure) as caught:
-            explain.spec_of(parser().parse_args(["explain", *words]))
+            self.specs(*words)
         return str(caught.exception)
 
     def test_options(self):
         self.assertIn("--bs", self.refused("none", "--bs", "4096"))
         self.assertIn("--rounds", self.refused("none", "--rounds", "0"))
+        self.assertIn("--iodepth", self.refused("none", "--iodepth", "0"))
         self.assertIn("--old", self.refused("none", "indirect", "--old", "x.so"))
-        with unittest.mock.patch.object(explain.fio.Tools, "require"):
-            self.assertIn("no such engine", self.refused("none", "--old", "/nowhere/x.so"))
-            spec, kernel, disk = explain.spec_of(parser().parse_args(["explain", "inline", "indirect"]))
-            self.assertEqual((kernel, disk), ("lab", "null_blk:4096+8"))
-            self.assertEqual(counting.decode(counting.encode(spec)), spec)
-            self.assertEqual(explain.spec_of(parser().parse_args(["explain", "none"]))[1:], ("stock", "scsi_debug:4096+8"))
+        self.assertIn("the same", self.refused("indirect", "pi/indirect"))
+        self.assertIn("no such engine", self.refused("none", "--old", "/nowhere/x.so"))
+
+    def test_one_session_like_those_of_others(self):
+        ((spec, disks),), told = self.specs("inline", "indirect")[0].items(), self.specs("inline", "indirect")[1]
+        self.assertEqual((spec.kernel, disks, spec.builds), ("lab", ["null_blk:4096+8"], ()))
+        self.assertEqual([name for name, _, _ in told["explain"]["sides"]], ["inline", "indirect"])
+        self.assertEqual(session.decode(session.encode(spec)), spec)
+        self.assertEqual(len(spec.plan(spec.chosen())), 2 * (1 + explain.ROUNDS), "each side once a round, and nothing else")
+        ((spec, disks),) = self.specs("none", "--scale", "0.5", "--verify", "device")[0].items()
+        self.assertEqual((spec.kernel, disks, spec.verify), ("stock", ["scsi_debug:4096+8"], "device"))
+        self.assertEqual(spec.runs(spec.plan(spec.chosen())[-1]), (cells.LEAD, cells.LEAD + explain.IOS // 2))
+
+    def test_two_engines_take_turns(self):
+        with tempfile.NamedTemporaryFile() as old:
+            ((spec, _),) = self.specs("indirect", "--old", old.name)[0].items()
+            runs = [step.build for step in spec.plan(spec.chosen()) if step.round]
+            self.assertEqual((sorted(runs), spec.built(cells.OLD).engine), ([cells.NEW] * 4 + [cells.OLD] * 4, old.name))
+
+    def test_the_model_of_memory_goes_to_the_plugin(self):
+        ((spec, _),) = self.specs("indirect", "--cache", "--l2", "1M:8:64")[0].items()
+        self.assertIn(",d1=49152:12:64,i1=32768:8:64,l2=1048576:8:64", insn.boot_options(spec, "/out")[-1])
 
 
 if __name__ == "__main__":

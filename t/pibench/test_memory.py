@@ -5,10 +5,10 @@ import pathlib
 import tempfile
 import unittest
 
-from pibench import counting, explain, memory, profile, symbols
+import test_explain
+from pibench import explain, memory, profile, symbols
 from pibench.cli import parser
 from pibench.errors import Failure
-
 from test_explain import made
 
 NAMES = [(*name, False) for name in symbols.NAMES] + [
@@ -68,21 +68,18 @@ class Figures(unittest.TestCase):
 
 
 class Report(unittest.TestCase):
-    ENV = {"guest": "TCG", "command": "scripts/pi-bench explain none indirect --cache"}
-
     def report(self, caches):
-        touched = [{(profile.ENGINE, "queue", "engine"): [10.0 + more, 20.0, 1.0, 2.0, 0.0]} for more in (0, 1.25)]
+        shown = [made(), made()]
+        for number, each in enumerate(shown):
+            each.memory = {(profile.ENGINE, "queue", "engine"): [10.0 + 1.25 * number, 20.0, 1.0, 2.0, 0.0]} if caches else {}
         with tempfile.TemporaryDirectory() as place:
-            out = pathlib.Path(place)
-            found = [counting.Counted(counting.Side(name, ""), [made()], [1.0], [each] if caches else [])
-                     for name, each in zip(("none", "indirect"), touched)]  # fmt: skip
-            text = explain.write(out, ("none", "indirect"), found, "4 KiB", self.ENV, caches)
-            return text, (out / "report.md").read_text()
+            out = test_explain.write(place, shown, caches=caches)
+            return test_explain.report_again(out)[1], (out / "report.md").read_text()
 
     def test_it_says_that_it_is_modelled(self):
         text, report = self.report(memory.Caches())
-        for each in (text, report):
-            self.assertRegex(each, r"\| all +\| data lines, modelled +\| +10.0 +\| +11.2 +\| +\+1.2 +\|")
+        self.assertRegex(text, r"data lines, modelled +10.0 → 11.2  \+1.25 ")
+        self.assertRegex(report, r"\| all +\| data lines, modelled +\| +10.0 +\| +11.2 +\| +\+1.2 +\|")
         self.assertIn("Memory, modelled", report)
         self.assertIn("L1D 48K:12:64", report)
         self.assertRegex(report, r"\| queue +\| engine +\| +\+1.25 +\| +\+0.00 ")

@@ -13,7 +13,7 @@ import synthetic
 import test_explain
 import test_lab
 import test_perf
-from pibench import cells, compare, comparereport, counting, explain, labreport, perfreport, report, results, runreport, sessions
+from pibench import cells, compare, comparereport, explainreport, labreport, perfreport, report, results, runreport, sessions
 from pibench.host import Host
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -119,8 +119,7 @@ class Pages(unittest.TestCase):
         self.check()
 
     def test_what_functions_take(self):
-        self.out.mkdir()
         more = test_explain.made(more=[((*test_explain.BLOCK, ("bio_copy", "kernel")), 500)])
-        found = [counting.Counted(counting.Side("", ""), [each], [each.total]) for each in (test_explain.made(), more)]
-        explain.write(self.out, ("none", "indirect"), found, "4 KiB", test_explain.Report.ENV)
+        test_explain.write(self.out, [test_explain.made(), more])
+        self.write(explainreport)
         self.check()

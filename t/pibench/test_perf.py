@@ -185,7 +185,7 @@ class CommandLine(unittest.TestCase):
         options = cli.parser().parse_args(["perf", *words])
         with unittest.mock.patch.object(perf.guest, "ready", lambda boot: "TCG"), \
              unittest.mock.patch.object(fio, "layouts", lambda tools: ("indirect", "passthru")):  # fmt: skip
-            return perf.specs(options, fio.Tools(), cli.common(options))[0]
+            return perf.specs(None, options, fio.Tools(), cli.common(options))[0]
 
     def test_sessions(self):
         self.assertEqual([spec.name for spec in self.specs()], ["host", "pi", "plain", "grown", "jobs", "registered"])

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What pi-bench explain has counted: rooms, functions and flame graphs of one arm, or what another takes more."""
+
+import csv
+import io
+
+from . import cells, flame, insn, memory, outcome, profile, report, results
+from .document import Bars, Figure, Heading, Items, Paragraph, Table, Verdict
+from .errors import OK, Failure
+
+# rooms and functions on the terminal, which is one screen, and functions in the report
+SHOWN, LISTED = 6, 60
+CALLED = "From the top: who calls whom. "
+
+
+def share(value):
+    return f"{value:,.0f}" if abs(value) >= 10 or not value else f"{value:,.2f}"
+
+
+def signed(value):
+    return f"{value:+,.0f}" if abs(value) >= 10 else f"{value:+,.2f}"
+
+
+def sides(out, told, session):
+    """{side: its runs, each with its Profile}"""
+    found = {}
+    for name, cell, build in told["sides"]:
+        runs = [run for run in session.runs.get(cell, ()) if run["build"] == build and "profile" in run]
+        if not runs and cell in session.skips:
+            raise Failure(f"{name}: {session.skips[cell]}")
+        found[name] = [{**run, "profile": insn.load(out / run["profile"])} for run in runs]
+    return found
+
+
+def load(out):
+    """{side: its Profiles, by round} of a directory."""
+    records, env = results.load(out), results.load_json(out / "env.json")
+    return {name: profiles(runs) for name, runs in sides(out, env["explain"], outcome.group(records)[0]).items()}
+
+
+def profiles(runs):
+    return [run["profile"] for run in runs]
+
+
+def more(values, digits=share):
+    """The last of one or two, or how much it is above the first, in words."""
+    return digits(values[0]) if len(values) == 1 else f"{digits(values[0])} → {digits(values[1])}  {signed(values[1] - values[0])}"
+
+
+def apart(values):
+    return values[-1] - (values[0] if len(values) > 1 else 0)
+
+
+def rooms_of(shown):
+    """{room: what it takes in each}, and of all."""
+    rooms = [each.rooms() for each in shown]
+    found = {room: [each.get(room, 0) for each in rooms] for room in profile.ROOMS if any(room in each for each in rooms)}
+    return {**found, "all": [each.total for each in shown]}
+
+
+def room_bars(shown):
+    """The dearest rooms, and the others together."""
+    *rooms, total = rooms_of(shown).items()
+    dearest = sorted(rooms, key=lambda room: -abs(apart(room[1])))[:SHOWN]
+    rest = [values for room, values in rooms if (room, values) not in dearest]
+    rows = [each for each in rooms if each in dearest] + [(f"{len(rest)} other rooms", list(map(sum, zip(*rest))))] * bool(rest)
+    return Bars("Instructions an I/O, by room", [(room, more(values), abs(apart(values))) for room, values in [*rows, total]])
+
+
+def room_table(names, shown):
+    rows = [[room, *map(share, values), *([signed(apart(values))] if len(values) > 1 else [])] for room, values in rooms_of(shown).items()]
+    return Table(["room", *names, *(["difference"] if len(names) > 1 else [])], rows)
+
+
+def by_function(shown, limit):
+    """[(function, room, [instructions an I/O in each, None where it has none])]: the dearest, or what differs most, and calls of one."""
+    if len(shown) > 1:
+        rows = [(name, room, values) for room, name, _, *values in profile.differences(*shown)[:limit]]
+        return [row for row in rows if abs((row[2][1] or 0) - (row[2][0] or 0)) >= profile.LEAST]
+    rows = sorted(shown[0].functions().items(), key=lambda item: (-item[1][0], item[0]))
+    return [(name, room, [own]) for (room, name, _), (own, _) in rows[:limit] if own > 0]
+
+
+def function_bars(shown):
+    rows = [(f"{name} ({room})", [value or 0 for value in values]) for name, room, values in by_function(shown, SHOWN)]
+    return Bars("By function", [(what, more(values), abs(apart(values))) for what, values in rows])
+
+
+def function_table(names, shown):
+    if len(names) > 1:
+        rows = [[name, room, *("" if value is None else share(value) for value in values), signed((values[1] or 0) - (values[0] or 0))]
+                for name, room, values in by_function(shown, LISTED)]  # fmt: skip
+        return Table(["function", "room", *names, "difference"], rows, text=2)
+    calls = {(name, room): called for (room, name, _), (_, called) in shown[0].functions().items()}
+    rows = [[name, room, share(own), f"{calls[name, room]:.2f}"] for name, room, (own,) in by_function(shown, LISTED)]
+    return Table(["function", "room", "instructions an I/O", "calls"], rows, text=2)
+
+
+def memory_rows(shown, room=None):
+    """[(figure, what each has of it)] of all or of a room."""
+    return list(zip((f"{figure}, modelled" for figure in memory.FIGURES), zip(*(memory.total(each.memory, room) for each in shown))))
+
+
+def memory_bars(shown):
+    rows = [(figure, more(values, lambda value: f"{value:.1f}"), abs(apart(values))) for figure, values in memory_rows(shown)]
+    return Bars("Memory of an I/O, all rooms", rows)
+
+
+def memory_table(names, shown):
+    """Lines touched and missed, of all and by room."""
+    rows = []
+    for room in (*(room for room in profile.ROOMS if any(at == room for each in shown for at, *_ in each.memory)), None):
+        for figure, values in memory_rows(shown, room):
+            if room is None or max(map(abs, values)) >= 0.05:
+                last = [f"{round(apart(values), 1) + 0:+.1f}"] if len(values) > 1 else []
+                rows.append([room or "all", figure, *(f"{round(value, 1) + 0:.1f}" for value in values), *last])
+    return Table(["room", "an I/O", *names, *(["difference"] if len(names) > 1 else [])], rows, text=2)
+
+
+def memory_differences(shown):
+    """Functions by what the last has of lines of data, or else of misses, above the first."""
+    rows = []
+    for key in {key: None for each in shown for key in each.memory}:
+        values = [apart(pair) for pair in zip(*(each.memory.get(key, [0] * len(memory.FIGURES)) for each in shown))]
+        if max(map(abs, values)) >= 0.05:
+            rows.append((key, values))
+    rows.sort(key=lambda row: (-abs(row[1][0]) - abs(row[1][2]), row[0]))
+    form = "{:+.2f}" if len(shown) > 1 else "{:.2f}"
+    headers = ["function", "room", *(f"{figure}, modelled" for figure in memory.FIGURES)]
+    return Table(headers, [[key[1], key[0], *map(form.format, values)] for key, values in rows[:LISTED]], text=2)
+
+
+def memory_blocks(found, shown, caches):
+    spread = "; ".join(
+        f"{name}: " + ", ".join(
+            f"{figure} {min(values):.1f} to {max(values):.1f}"
+            for figure, values in zip(memory.FIGURES, zip(*(memory.total(each.memory) for each in profiles(runs)))))
+        for name, runs in found.items()
+    )  # fmt: skip
+    return [
+        Heading("Memory, modelled"),
+        Paragraph(
+            f"Lines that an I/O touches, each once from one I/O to the next, and lines that a model misses: {caches}. Not a measurement: "
+            f"nothing is fetched ahead and nothing executed on suspicion. The rounds: {spread}."),
+        memory_table(list(found), shown),
+        memory_differences(shown),
+    ]  # fmt: skip
+
+
+def said(found):
+    """How far the rounds lie apart, and what the guest's time says."""
+    for name, runs in found.items():
+        each = profiles(runs)
+        totals, shown = [one.total for one in each], profile.middle(each)
+        run = runs[each.index(shown)]
+        window = run["window_ns"] / run["counted"]
+        unlike = profile.compare(each[:1], each[1:]) if len(each) > 1 else []
+        parts = ", ".join(f"{part} {share(value)}" for part, value in shown.parts().items())
+        yield (
+            f"{name}: {parts}. {len(totals)} rounds from {min(totals):,.1f} to {max(totals):,.1f}; the guest's time says {window:,.1f} "
+            f"({(shown.total / window - 1) * 100:+.2f} %). Not the same in the first round as in the others, by half an instruction "
+            f"or more: {', '.join(f'{name} {value:+d}' for name, value in unlike) or 'no function'}."
+        )
+
+
+def pictures(names, shown, workload):
+    """[Figure], and what else they are made of: {name of a file: its text}."""
+    drawn, files = [], {}
+    if len(names) > 1:
+        over = f"{names[1]} over {names[0]}"
+        drawn.append(("difference", over, "As wide as the larger of both; orange takes more by itself, blue less. Figures: with all "
+                      "that it calls.", flame.two(*shown, f"{workload}: {over}")))  # fmt: skip
+    for name, each in zip(names, shown):
+        place = f"flame-{name.replace('/', '-')}"
+        drawn.append((place, f"The way of an I/O: {name}", "As wide as what a function takes with all that it calls, in the colour of its "
+                      "room.", flame.one(each, f"{workload}: {name}")))  # fmt: skip
+        files[f"plots/{place}.folded"] = "".join(f"{line}\n" for line in each.folded())
+    files |= {f"plots/{name}.svg": svg for name, *_, svg in drawn}
+    return [Figure(name, title, CALLED + caption, svg, f"plots/{name}.svg") for name, title, caption, svg in drawn], files
+
+
+def functions_csv(names, shown):
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(["function", "module", "room", *(f"{what} {name}" for name in names for what in ("instructions", "calls"))])
+    found = [each.functions() for each in shown]
+    for key in {key: None for each in found for key in each}:
+        figures = [f"{value:.4f}" for each in found for value in each.get(key, (0, 0))]
+        lines.writerow([key[1], key[2], key[0], *figures])
+    return text.getvalue()
+
+
+def verdict(names, shown, workload):
+    totals = [each.total for each in shown]
+    if len(names) == 1:
+        return Verdict("COMPLETE", f"{workload}: {names[0]} takes {share(totals[0])} instructions an I/O.")
+    word = "more" if totals[1] >= totals[0] else "fewer"
+    return Verdict("COMPLETE", f"{workload}: {names[1]} takes {share(abs(apart(totals)))} instructions an I/O {word} than {names[0]}.")
+
+
+def make(host, out, records, env, history=None, say=print):
+    told, grouped = env["explain"], outcome.group(records)
+    found = sides(out, told, grouped[0])
+    names, workload = list(found), cells.parse(told["sides"][0][1]).workload.title
+    title, left = f"{' and '.join(names)}: {workload}", report.left_over(records, env)
+    if grouped[0].failures or not all(found.values()):
+        head = [report.summary(grouped, left), *report.stops(grouped), *report.lost(grouped)]
+        return report.Report(title, head, report.surroundings(env), report.status(grouped)), grouped
+    shown = [profile.middle(profiles(runs)) for runs in found.values()]
+    figures, files = pictures(names, shown, workload)
+    head = [report.summary(grouped, left), *report.stops(grouped)] if left else [verdict(names, shown, workload)]
+    head += [room_bars(shown), function_bars(shown), *([memory_bars(shown)] if told["caches"] else [])]
+    body = [
+        Paragraph(f"Instructions for each I/O, each counted at its address: {env['guest']}."),
+        room_table(names, shown),
+        Items(list(said(found))),
+        *figures,
+        Heading("By difference" if len(names) > 1 else "By function"),
+        function_table(names, shown),
+        *(memory_blocks(found, shown, told["caches"]) if told["caches"] else []),
+        *report.surroundings(env),
+    ]
+    files["functions.csv"] = functions_csv(names, shown)
+    return report.Report(title, head, body, OK, files=files), grouped
