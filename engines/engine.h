@@ -32,6 +32,7 @@
  * @prep:	for any I/O, what fio calls
  * @prep_now:	what force_async= puts itself before
  * @prep_anywhere: what dataplacement= puts itself before
+ * @prep_part:	what pi_chk= of several parts puts itself before
  * @queue:	for any I/O, what fio calls
  * @queue_next:	what experimental_verify= puts itself before
  * @submit:	what the clock of pi_time= stands before
@@ -40,6 +41,9 @@
  * @generate_now: what pi_inject= puts itself around
  * @verify_now:	likewise, the tuples of a read
  * @done:	with reads and with writes
+ * @done_part:	what pi_chk= of several parts puts itself around
+ * @parts:	the part of pi_chk= that each I/O is of, or NULL
+ * @turn:	of the next, where they take turns
  * @command_debt: by share of write_mode=, what it has to come
  * @mix:	percent of I/Os with PI
  * @mix_carry:	what is left of it
@@ -74,6 +78,7 @@ struct pi_engine {
 	int (*prep)(struct thread_data *td, struct io_u *io_u);
 	int (*prep_now)(struct thread_data *td, struct io_u *io_u);
 	int (*prep_anywhere)(struct thread_data *td, struct io_u *io_u);
+	int (*prep_part)(struct thread_data *td, struct io_u *io_u);
 	enum fio_q_status (*queue)(struct thread_data *td, struct io_u *io_u);
 	enum fio_q_status (*queue_next)(struct thread_data *td,
 					struct io_u *io_u);
@@ -85,6 +90,10 @@ struct pi_engine {
 			   uint32_t blocks);
 	void (*done[2])(struct thread_data *td, struct io_u *io_u,
 			uint32_t blocks);
+	void (*done_part[2])(struct thread_data *td, struct io_u *io_u,
+			     uint32_t blocks);
+	uint8_t *parts;
+	unsigned int turn;
 	int command_debt[PI_COMMAND_SHARES];
 	unsigned int mix;
 	unsigned int mix_carry;

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "engine.h"
+#include "parts.h"
 
 /* metadata as it is on the media, and nothing that the device has stripped */
 bool pi_read_again(struct thread_data *td, struct io_u *io_u)
@@ -96,6 +97,8 @@ void pi_failed(struct thread_data *td, struct io_u *io_u, int err,
 		e->errors.details_of = NULL;
 	if (!where.blocks)
 		return;
+	if (e->parts)
+		pi_parts_recall(td, io_u);
 	if (err == EILSEQ)
 		looked = explain(td, io_u, status);
 	if (e->faults && io_u->ddir == DDIR_WRITE)

@@ -7,6 +7,7 @@
 #include <sched.h>
 
 #include "engine.h"
+#include "parts.h"
 #include "places.h"
 
 static PI_NOINLINE int prep_other(struct thread_data *td, struct io_u *io_u)
@@ -520,6 +521,7 @@ void pi_choose_functions(struct thread_data *td, bool vectored)
 	e->verify_now = e->stats.timed ? verify_timed : verify;
 	e->done[DDIR_READ] = e->faults ? verify_faults : e->verify_now;
 	e->done[DDIR_WRITE] = e->faults ? written_faults : written;
+	pi_parts_choose(td);
 	if (e->way->choose)
 		e->way->choose(td);
 }

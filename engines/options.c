@@ -7,51 +7,28 @@
 #include "options.h"
 #include "layout.h"
 
-static int parse_chk(const char *option, const char *str, unsigned int *chk)
-{
-	static const struct {
-		const char *name;
-		unsigned int flag;
-	} tag[] = {
-		{ "GUARD",	PI_IO_INTEGRITY_CHK_GUARD },
-		{ "REFTAG",	PI_IO_INTEGRITY_CHK_REFTAG },
-		{ "APPTAG",	PI_IO_INTEGRITY_CHK_APPTAG },
-		{ "STORTAG",	PI_CHK_STORTAG },
-	};
-
-	*chk = 0;
-	while (*str) {
-		size_t len = strcspn(str, ",| ");
-		unsigned int i;
-
-		for (i = 0; i < FIO_ARRAY_SIZE(tag); i++)
-			if (len == strlen(tag[i].name) &&
-			    !strncmp(str, tag[i].name, len))
-				break;
-		if (i == FIO_ARRAY_SIZE(tag)) {
-			log_err("io_uring_pi: %s: '%.*s' is not a tag; give some of GUARD,REFTAG,APPTAG,STORTAG, or pi_verify=none for none\n",
-				option, (int)len, str);
-			return 1;
-		}
-		*chk |= tag[i].flag;
-		str += len;
-		str += strspn(str, ",| ");
-	}
-	return 0;
-}
-
 static int chk_cb(void *data, const char *str)
 {
 	struct pi_options *o = data;
+	struct pi_reason reason;
 
-	return parse_chk("pi_chk", str, &o->chk);
+	if (pi_checks_parse(str, &o->checks, &reason)) {
+		log_err("io_uring_pi: pi_chk: %s\n", reason.text);
+		return 1;
+	}
+	o->chk = pi_checks_all(&o->checks);
+	return 0;
 }
 
 static int host_chk_cb(void *data, const char *str)
 {
 	struct pi_options *o = data;
+	struct pi_reason reason;
 
-	return parse_chk("pi_host_chk", str, &o->host_chk);
+	if (!pi_checks_tags(str, strlen(str), &o->host_chk, &reason))
+		return 0;
+	log_err("io_uring_pi: pi_host_chk: %s\n", reason.text);
+	return 1;
 }
 
 static int reftag_cb(void *data, unsigned long long *val)
@@ -137,7 +114,7 @@ struct fio_option pi_fio_options[] = {
 		.type	= FIO_OPT_STR_STORE,
 		.off1	= offsetof(struct pi_options, chk_str),
 		.cb	= chk_cb,
-		.help	= "Tags that device and host check: GUARD,REFTAG,APPTAG,STORTAG (Default: all that the format has)",
+		.help	= "Tags that device and host check: GUARD,REFTAG,APPTAG,STORTAG; or shares of the I/Os, GUARD,REFTAG/10:none/90, or blocks, REFTAG@0-999:GUARD (Default: all that the format has)",
 		ENGINE_OPTION,
 	},
 	{

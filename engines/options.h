@@ -2,6 +2,7 @@
 #ifndef PI_OPTIONS_H
 #define PI_OPTIONS_H
 
+#include "checks.h"
 #include "command_options.h"
 #include "compat.h"
 #include "fault.h"
@@ -28,9 +29,6 @@ enum pi_verify {
 	PI_VERIFY_BOTH		= PI_VERIFY_HOST | PI_VERIFY_DEVICE,
 };
 
-/* pi_chk=: PI_IO_INTEGRITY_CHK_*, and what NVMe commands can have checked */
-#define PI_CHK_STORTAG	(1U << 3)
-
 /* pi_apptag=: those of lib/tuple.h, and one that is constant within a file */
 enum {
 	PI_APP_FILE = PI_APP_RANDOM + 1,
@@ -43,7 +41,9 @@ enum {
  * @mix:	pi_mix=, percent
  * @verify:	pi_verify=, PI_VERIFY_*
  * @chk_str:	pi_chk=; NULL: all there is is checked
- * @chk:	what that says, PI_IO_INTEGRITY_CHK_* and PI_CHK_STORTAG
+ * @chk:	what that says of any I/O, PI_IO_INTEGRITY_CHK_* and
+ *		PI_CHK_STORTAG
+ * @checks:	and of which I/Os
  * @host_chk_str: pi_host_chk=; NULL: the host checks what the device does
  * @host_chk:	what that says, likewise
  * @act:	pi_act=
@@ -97,6 +97,7 @@ struct pi_options {
 	unsigned int verify;
 	char *chk_str;
 	unsigned int chk;
+	struct pi_checks checks;
 	char *host_chk_str;
 	unsigned int host_chk;
 	unsigned int act;
@@ -150,6 +151,17 @@ extern struct fio_option pi_fio_options[];
  * Return: PI_IO_INTEGRITY_CHK_* and PI_CHK_STORTAG.
  */
 unsigned int pi_options_host_chk(const struct pi_options *o);
+
+/**
+ * pi_options_parts() - whether pi_chk= says another thing of some I/Os
+ * @o:		of the job
+ *
+ * Return: false where each I/O is checked like the others.
+ */
+static inline bool pi_options_parts(const struct pi_options *o)
+{
+	return o->chk_str && o->checks.nr > 1;
+}
 
 /**
  * pi_max_rw_bs() - bytes of the largest read or write that fio may send

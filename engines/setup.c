@@ -7,6 +7,7 @@
 
 #include "abi.h"
 #include "engine.h"
+#include "parts.h"
 
 /* the job's options and the running fio, before anything else */
 static int check_job(struct thread_data *td)
@@ -124,7 +125,7 @@ int pi_init(struct thread_data *td)
 		pi_fail(td, EINVAL);
 		return 1;
 	}
-	err = e->way->init(td);
+	err = pi_parts_init(td) ?: e->way->init(td);
 	if (err) {
 		pi_fail(td, err);
 		return 1;
@@ -350,6 +351,7 @@ void pi_cleanup(struct thread_data *td)
 	free(e->iovecs);
 	free(e->fds);
 	free(e->ranges);
+	free(e->parts);
 	free(e);
 }
 

@@ -44,7 +44,22 @@ struct blocks {
 	uint64_t device_verified;
 };
 
-static struct blocks count_blocks(const struct pi_target *targets, bool act,
+static void count_parts(struct blocks *b, const struct pi_target *t,
+			const struct pi_options *o)
+{
+	for (unsigned int i = 0; i < o->checks.nr; i++) {
+		const struct pi_part *part = &t->parts[i];
+
+		if (part->on_read.verify != pi_tuple_none.verify)
+			b->verified += part->blocks[DDIR_READ];
+		if (part->chk)
+			b->device_verified += part->blocks[DDIR_READ] +
+				(o->act ? 0 : part->blocks[DDIR_WRITE]);
+	}
+}
+
+static struct blocks count_blocks(const struct pi_target *targets,
+				  const struct pi_options *o,
 				  const uint64_t *commands)
 {
 	struct blocks b = { .device_generated = commands[PI_COMMAND_ZEROES] };
@@ -55,14 +70,18 @@ static struct blocks count_blocks(const struct pi_target *targets, bool act,
 
 		b.by_dir[DDIR_READ] += reads;
 		b.by_dir[DDIR_WRITE] += writes;
-		if (act)
+		if (o->act)
 			b.device_generated += writes;
 		else
 			b.generated += writes;
+		if (pi_options_parts(o)) {
+			count_parts(&b, t, o);
+			continue;
+		}
 		if (t->on_read.verify != pi_tuple_none.verify)
 			b.verified += reads;
 		if (t->chk)
-			b.device_verified += reads + (act ? 0 : writes);
+			b.device_verified += reads + (o->act ? 0 : writes);
 	}
 	if (targets && targets->chk)
 		b.device_verified += commands[PI_COMMAND_VERIFY] +
@@ -100,7 +119,7 @@ void pi_stats_write(struct pi_stats *stats, const struct thread_data *td,
 		    const struct pi_errors *errors)
 {
 	const struct pi_options *o = td->eo;
-	const struct blocks b = count_blocks(targets, o->act, stats->commands);
+	const struct blocks b = count_blocks(targets, o, stats->commands);
 	uint64_t by_host[PI_NR_TAGS];
 	char job[PI_JSON_ROOM], host[200], device[200], ns[160], calls[160];
 	char times[400] = "", sent[160];
@@ -129,12 +148,19 @@ void pi_stats_print(const struct thread_data *td, const struct pi_stats *stats,
 		    const struct pi_errors *errors)
 {
 	const struct pi_options *o = td->eo;
-	const struct blocks b = count_blocks(targets, o->act, stats->commands);
+	const struct blocks b = count_blocks(targets, o, stats->commands);
 	char opaque[40] = "", storage[40] = "", mix[80] = "", sent[200];
+	char verified[48] = "";
 
 	if (!(output_format & FIO_OUTPUT_NORMAL) || !pi_layouts[o->layout].pi)
 		return;
 
+	if (o->verify & PI_VERIFY_HOST && !o->act &&
+	    b.verified == b.by_dir[DDIR_READ])
+		strcpy(verified, " and verified");
+	else if (pi_options_parts(o))
+		snprintf(verified, sizeof(verified), ", %" PRIu64 " of them verified",
+			 b.verified);
 	if (o->opaque)
 		snprintf(opaque, sizeof(opaque), ", %" PRIu64 " opaque",
 			 errors->tags[PI_TAG_OPAQUE]);
@@ -146,8 +172,7 @@ void pi_stats_print(const struct thread_data *td, const struct pi_stats *stats,
 			 stats->pi_ios, stats->plain_ios);
 	log_info("io_uring_pi: %s: layout %s%s: %" PRIu64 " blocks read%s, %" PRIu64 " written with %s tuples%s; wrong: %" PRIu64 " guard, %" PRIu64 " application tag, %" PRIu64 " reference tag%s%s; %" PRIu64 " I/Os refused by the device\n",
 		 td->o.name, pi_layouts[o->layout].name, mix, b.by_dir[DDIR_READ],
-		 o->verify & PI_VERIFY_HOST && !o->act &&
-		 b.verified == b.by_dir[DDIR_READ] ? " and verified" : "",
+		 verified,
 		 b.by_dir[DDIR_WRITE], o->act ? "the device's" : "generated",
 		 commands(sent, sizeof(sent), stats->commands, false),
 		 errors->tags[PI_TAG_GUARD], errors->tags[PI_TAG_APP],

@@ -9,6 +9,7 @@
 #include "verify.h"
 
 #include "layout.h"
+#include "parts.h"
 #include "places.h"
 #include "sibling.h"
 #include "usage.h"
@@ -288,15 +289,53 @@ static unsigned int compared_chk(const struct pi_options *o, unsigned int device
 	       (o->inject_at == PI_INJECT_BACK ? 0 : device);
 }
 
+static int set_parts(struct pi_target *target, struct pi_tuple_options options,
+		     const struct pi_options *o)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; i < o->checks.nr && !ret; i++) {
+		struct pi_part *part = &target->parts[i];
+		const unsigned int host = o->host_chk_str ? o->host_chk :
+							    o->checks.chk[i];
+
+		part->chk = target->chk & o->checks.chk[i];
+		part->on_read = pi_tuple_none;
+		options.unchecked = all_but(host);
+		if (o->verify & PI_VERIFY_HOST && !o->act &&
+		    (host || o->opaque))
+			ret = pi_tuple_init(&part->on_read, &target->format,
+					    &options);
+		options.unchecked = all_but(part->chk);
+		ret = ret ?: pi_tuple_init(&part->by_device, &target->format,
+					   &options);
+	}
+	return ret;
+}
+
+/* after the way has its own: storage tags are checked where the part has them */
+static void set_control(struct pi_target *target, const struct pi_options *o)
+{
+	for (unsigned int i = 0; i < o->checks.nr; i++) {
+		struct pi_part *part = &target->parts[i];
+		const uint16_t without = part->chk & PI_CHK_STORTAG ?
+					 0 : NVME_IO_STC;
+
+		for (int ddir = DDIR_READ; ddir <= DDIR_WRITE; ddir++)
+			part->control[ddir] = target->ns.control[ddir] & ~without;
+	}
+}
+
 static int set_checks(struct pi_target *target,
 		      struct pi_tuple_options options,
 		      const struct pi_options *o)
 {
-	int ret = 0;
+	int ret = pi_options_parts(o) ? set_parts(target, options, o) : 0;
 
 	options.unchecked = all_but(pi_options_host_chk(o));
 	if (o->verify & PI_VERIFY_HOST)
-		ret = pi_tuple_init(&target->on_read, &target->format, &options);
+		ret = ret ?: pi_tuple_init(&target->on_read, &target->format,
+					   &options);
 	options.unchecked = all_but(target->chk);
 	ret = ret ?: pi_tuple_init(&target->by_device, &target->format, &options);
 	options.unchecked = all_but(compared_chk(o, target->chk));
@@ -397,6 +436,7 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 	err = err ?: check_ref(td, f, &format);
 	err = err ?: check_storage(td, f, &dev);
 	err = err ?: device_checks(td, f, &format, &target->chk);
+	err = err ?: pi_parts_check_target(td, f, dev.start, dev.intervals);
 	err = err ?: way->check_target(td, f, &dev, &format);
 	err = err ?: check_max_md(td, f, &format, dev.max_md);
 	if (err)
@@ -404,5 +444,8 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 
 	set_tags(target, &dev, o);
 	err = set_tuples(target, f, o);
-	return err ?: way->set_target(target, &dev, o);
+	err = err ?: way->set_target(target, &dev, o);
+	if (!err && pi_options_parts(o))
+		set_control(target, o);
+	return err;
 }

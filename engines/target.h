@@ -8,6 +8,22 @@
 #include "tuple.h"
 
 /**
+ * struct pi_part - what a part of pi_chk= comes to on one file
+ * @chk:	PI_IO_INTEGRITY_CHK_* and PI_CHK_STORTAG for the device
+ * @control:	struct pi_nvme_ns's
+ * @on_read:	compares in reads what the host is to
+ * @by_device:	compares what the device is asked to
+ * @blocks:	read and written without error
+ */
+struct pi_part {
+	uint16_t chk;
+	uint16_t control[2];
+	struct pi_tuple on_read;
+	struct pi_tuple by_device;
+	uint64_t blocks[2];
+};
+
+/**
  * struct pi_target - one file or device of a job
  * @tuple:	generates, and compares every tag
  * @format:	of its protection information
@@ -34,6 +50,9 @@
  * @ns:		what layout passthru sends commands to
  * @size:	of a character device, as fio counts
  * @next:	of the job's files
+ * @parts:	of pi_chk=, where there are several; @chk, @on_read, @by_device
+ *		and @ns.control are of one of them then
+ * @recalled:	the part that @on_read and @by_device are of, or NULL
  */
 struct pi_target {
 	struct pi_tuple tuple;
@@ -58,6 +77,8 @@ struct pi_target {
 	struct pi_nvme_ns ns;
 	uint64_t size;
 	struct pi_target *next;
+	struct pi_part parts[PI_CHECKS_PARTS];
+	const struct pi_part *recalled;
 };
 
 /**

@@ -57,6 +57,19 @@ static bool parse_number(const char **text, uint64_t *number)
 	return !errno;
 }
 
+bool pi_block_range_read(const char **text, struct pi_block_range *range)
+{
+	bool good = parse_number(text, &range->first);
+
+	range->last = range->first;
+	if (good && **text == '-') {
+		++*text;
+		good = parse_number(text, &range->last) &&
+		       range->last >= range->first;
+	}
+	return good;
+}
+
 int pi_inject_blocks(const char *text, struct pi_inject *inject,
 		     struct pi_reason *reason)
 {
@@ -65,15 +78,8 @@ int pi_inject_blocks(const char *text, struct pi_inject *inject,
 	for (;;) {
 		struct pi_block_range range, *grown;
 		const char *item = text;
-		bool good = parse_number(&text, &range.first);
 
-		range.last = range.first;
-		if (good && *text == '-') {
-			text++;
-			good = parse_number(&text, &range.last) &&
-			       range.last >= range.first;
-		}
-		if (!good || (*text && *text != ',')) {
+		if (!pi_block_range_read(&text, &range) || (*text && *text != ',')) {
 			free(inject->ranges);
 			inject->ranges = NULL;
 			return pi_reason_set(reason, -EINVAL,

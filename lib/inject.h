@@ -19,6 +19,15 @@ struct pi_block_range {
 };
 
 /**
+ * pi_block_range_read() - read "7" or "100-120"
+ * @text:	what was given, set to what comes behind it
+ * @range:	set
+ *
+ * Return: whether it is one.
+ */
+bool pi_block_range_read(const char **text, struct pi_block_range *range);
+
+/**
  * struct pi_inject - which blocks are to be damaged, and how
  * @kinds:	bit 1 << PI_FAULT_* for each kind to choose from
  * @one_in:	one block in as many, on average; not looked at with @ranges

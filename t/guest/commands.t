@@ -148,6 +148,7 @@ def refusals(disk):
     no('DEAC of nothing', 'deac', 'write_mode=zeroes', deac=1)
     no('a mode for writes without any', 'rw=write', mode='verify', rw='read')
     no('more than one Verify names', 'bs=1048576', '524288', 'Verify', mode='verify', bs='1m', size='4m')
+    no('checks by I/O', 'pi_chk', 'write_mode', mode='verify', pi_chk='GUARD/50:none')
     no('faults', 'pi_inject', mode='verify', pi_inject='guard')
     no('zeros in a pattern', 'pi_opaque', mode='zeroes', pi_opaque='pattern')
     no('zeros with tags of their own', 'pi_apptag', mode='zeroes', pi_apptag='lba')

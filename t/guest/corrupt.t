@@ -104,6 +104,17 @@ def chosen_checks(device):
     poke(device, BLOCK, ('md', 2, 0x01))
 
 
+def checks_by_block(device):
+    """A wrong reference tag is found where that is checked, and nowhere else."""
+    poke(device, BLOCK, ('md', 7, 0x01))
+    there, elsewhere = 'APPTAG,REFTAG@32-39:GUARD,APPTAG', 'GUARD,APPTAG@32-39:GUARD,APPTAG,REFTAG'
+    for name, verify in ((device, 'host'), (device, 'device'), (device.replace('nvme', 'ng'), 'device')):
+        refuses(job(name, pi_verify=verify, pi_chk=there), f'{name}: the {verify} checks REFTAG in some blocks', f'block {BLOCK} ',
+                'reference tag', f'by the {verify}')
+        passes(job(name, pi_verify=verify, pi_chk=elsewhere), f'{name}: or in all others', read=SIZE >> 15)
+    poke(device, BLOCK, ('md', 7, 0x01))
+
+
 def escape(device):
     # 0x1234 -> 0xffff: the escape; the guard of that block may then be anything
     poke(device, BLOCK, ('md', 2, 0xed), ('md', 3, 0xcb), ('md', 0, 0xff))
@@ -169,7 +180,7 @@ def test(*devices):
     for name, device in zip(FORMATS, devices):
         each_tag(name, device)
     opaque(devices[2])
-    for part in (chosen_checks, escape, several, nowhere_and_many):
+    for part in (chosen_checks, checks_by_block, escape, several, nowhere_and_many):
         part(devices[0])
 
 

@@ -145,6 +145,22 @@ def never_from_a_drive(disk):
         ok(disk.found()[0] == {}, f'{disk.name}: it escapes with a reference tag of ones')
 
 
+def checked_by_turns(disk):
+    """All reference tags are wrong, and a part of the I/Os looks at them."""
+    good = disk.md.read_bytes()
+    for block in range(SIZE // disk.block):
+        content = bytearray(disk.get(block))
+        content[disk.at + disk.tuple - 1] ^= 1
+        disk.put(block, content)
+    found, run = disk.found(pi_chk='REFTAG/25:GUARD/75')
+    ios = sorted({block // 8 for block in found})
+    ok(len(found) == SIZE // disk.block // 4 and set(found.values()) == {'reference tag'} and
+       ios == list(range(ios[0], SIZE >> 15, 4)), f'{disk.name}: pi_chk by share: one I/O in four', ios, run)
+    found, run = disk.found(pi_chk='GUARD,REFTAG@64-127:GUARD', iodepth=8)
+    ok(found == dict.fromkeys(range(64, 128), 'reference tag'), f'{disk.name}: by block: those alone', found, run)
+    disk.md.write_bytes(good)
+
+
 def anything(disk):
     job = {'bs': '16k', 'size': SIZE, 'iodepth': 8}
     passes(pi(disk.device, rw='read', **job), f'{disk.name}: never written, nothing is checked', read=SIZE >> 14)
@@ -154,11 +170,14 @@ def anything(disk):
     each_bit(disk)
     disk.md.write_bytes(good)
     never_from_a_drive(disk)
+    disk.md.write_bytes(good)
 
 
 def test(loop, debug, *others):
-    for name, device in zip(ANY, others):
-        anything(Any(name, device))
+    disks = [Any(name, device) for name, device in zip(ANY, others)]
+    for disk in disks:
+        anything(disk)
+    checked_by_turns(disks[0])
     checker(loop)
     errors(debug)
 

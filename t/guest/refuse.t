@@ -22,6 +22,13 @@ REFUSED = {
     'streams': ({'rw': 'write', 'dataplacement': 'streams', 'plids': '1,2'}, 'plids=1', '0 write streams'),
     'a tag that is none': ({'pi_chk': 'GUARD,RETAG'}, 'RETAG', 'REFTAG'),
     'a tag in small letters': ({'pi_chk': 'guard'}, 'guard', 'GUARD'),
+    'shares of more than all': ({'pi_chk': 'GUARD/60:none/60'}, 'pi_chk', 'add up to 120'),
+    'no pattern': ({'pi_chk': 'GUARD@9-:none'}, 'pi_chk', 'no pattern', 'REFTAG@0-999:GUARD'),
+    'blocks that the disk has not': ({'pi_chk': 'GUARD@0-9:REFTAG@262144-262145'}, 'pi_chk', '262144 to 262145', 'which has 0 to '),
+    'a pattern that nobody looks at': ({'pi_chk': 'GUARD/50:none', 'pi_verify': 'none'}, 'pi_chk', 'pi_verify=none'),
+    'a pattern, and plain I/O': ({'pi_chk': 'GUARD/50:none', 'pi_mix': 50}, 'pi_chk', 'pi_mix'),
+    'a pattern, and faults': ({'rw': 'write', 'pi_chk': 'GUARD/50:none', 'pi_inject': 'guard'}, 'pi_chk', 'pi_inject'),
+    'a pattern of the host': ({'pi_host_chk': 'GUARD/50:none'}, 'pi_host_chk', "'GUARD/50:none'"),
     'a mask the device cannot have': (
         {'pi_chk': 'APPTAG', 'apptag_mask': 0xff}, 'apptag_mask', 'drop'),
     'a tag of its own for each block, and the device': (

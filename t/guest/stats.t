@@ -49,6 +49,8 @@ def who_did_what(device, char):
             ('pi_verify=none', 'read', {'pi_verify': 'none'}, nothing, nothing),
             ('pi_verify=none', 'write', {'pi_verify': 'none'}, wrote, nothing),
             ('pi_chk=GUARD', 'read', {'pi_chk': 'GUARD'}, read, read),
+            ('pi_chk=GUARD/25:none', 'read', {'pi_chk': 'GUARD/25:none'}, (0, BLOCKS // 4), (0, BLOCKS // 4)),
+            ('pi_chk=GUARD@0-99:none', 'write', {'pi_chk': 'GUARD@0-99:none'}, wrote, (0, 100)),
             ('pi_act=1', 'write', {'pi_act': 1}, nothing, wrote),
             ('pi_act=1', 'read', {'pi_act': 1}, nothing, read),
             ('pi_act=1 and pi_verify=none', 'read', {'pi_act': 1, 'pi_verify': 'none'}, nothing, nothing)):
