@@ -92,6 +92,20 @@ static struct {
 
 EXPORT int qemu_plugin_version = QEMU_PLUGIN_API;
 
+/*
+ * QEMU refuses a version that it does not know and one that it has dropped, and
+ * looks before it calls anything: scripts/guest says which QEMU it starts.
+ */
+__attribute__((constructor)) static void choose_version(void)
+{
+	const char *qemu = getenv("PI_QEMU_VERSION");
+	int major, minor;
+
+	if (qemu && sscanf(qemu, "%d.%d", &major, &minor) == 2 &&
+	    (major > 11 || (major == 11 && minor)))
+		qemu_plugin_version = QEMU_PLUGIN_API_USERDATA;
+}
+
 static uint64_t read_register(struct qemu_plugin_register *handle)
 {
 	uint64_t value = 0;
@@ -103,18 +117,19 @@ static uint64_t read_register(struct qemu_plugin_register *handle)
 	return value;
 }
 
-static void find_registers(uint64_t id, unsigned int vcpu)
+static void find_registers(unsigned int vcpu, void *data)
 {
 	const struct qemu_plugin_reg_descriptor *each;
 	struct g_array *found = qemu_plugin_get_registers();
+	const unsigned int size = g_array_get_element_size(found);
 
-	(void)id;
+	(void)data;
 	if (vcpu)
 		insn_fail("counts one processor; leave out -smp");
 	p.counters = qemu_plugin_scoreboard_find(p.score, vcpu);
 	p.bytes = g_byte_array_new();
-	each = (const void *)found->data;
-	for (unsigned int i = 0; i < found->len; i++, each++) {
+	for (unsigned int i = 0; i < found->len; i++) {
+		each = (const void *)(found->data + i * size);
 		if (!strcmp(each->name, "rsp"))
 			p.sp = each->handle;
 		else if (!strcmp(each->name, "cr3"))
@@ -124,6 +139,12 @@ static void find_registers(uint64_t id, unsigned int vcpu)
 	}
 	if (!p.sp || !p.cr3 || !p.fs)
 		insn_fail("QEMU names no register rsp, cr3 or fs_base");
+}
+
+static void find_registers_by_id(uint64_t id, unsigned int vcpu)
+{
+	(void)id;
+	find_registers(vcpu, NULL);
 }
 
 static uint32_t child(uint32_t parent, uint32_t function, bool job)
@@ -363,7 +384,7 @@ static const struct range *count(struct qemu_plugin_insn *insn,
 	return range;
 }
 
-static void instrument(uint64_t id, struct qemu_plugin_tb *tb)
+static void instrument(struct qemu_plugin_tb *tb, void *id)
 {
 	size_t nr = qemu_plugin_tb_n_insns(tb);
 	const struct range *range = NULL;
@@ -378,12 +399,25 @@ static void instrument(uint64_t id, struct qemu_plugin_tb *tb)
 			cache_instrument(insn, &line);
 		if (is_mark(insn))
 			qemu_plugin_register_vcpu_insn_exec_cb(
-				insn, mark, QEMU_PLUGIN_CB_NO_REGS,
-				(void *)(uintptr_t)id);
+				insn, mark, QEMU_PLUGIN_CB_NO_REGS, id);
 	}
 }
 
-static void begin(uint64_t id)
+static void instrument_by_id(uint64_t id, struct qemu_plugin_tb *tb)
+{
+	instrument(tb, (void *)(uintptr_t)id);
+}
+
+static void instrument_all(void *id)
+{
+	void (*cb)(void) = (void (*)(void))instrument_by_id;
+
+	if (qemu_plugin_version == QEMU_PLUGIN_API_USERDATA)
+		cb = (void (*)(void))instrument;
+	qemu_plugin_register_vcpu_tb_trans_cb((uintptr_t)id, cb, id);
+}
+
+static void begin(void *id)
 {
 	p.has_begin = ranges_read();
 	if (unlink(insn_path("functions")))
@@ -410,7 +444,7 @@ static void begin(uint64_t id)
 	p.counted = 0;
 	p.job = NULL;
 	p.counters->function = UINT64_MAX;
-	qemu_plugin_register_vcpu_tb_trans_cb(id, instrument);
+	instrument_all(id);
 }
 
 static void write_counts(void)
@@ -439,7 +473,7 @@ static void mark(unsigned int vcpu, void *id)
 	(void)vcpu;
 	/* what was translated before must be translated anew */
 	if (!access(insn_path("functions"), F_OK))
-		qemu_plugin_reset((uintptr_t)id, begin);
+		qemu_plugin_reset((uintptr_t)id, begin, id);
 	else if (p.nodes)
 		write_counts();
 	else
@@ -449,7 +483,11 @@ static void mark(unsigned int vcpu, void *id)
 EXPORT int qemu_plugin_install(uint64_t id, const struct qemu_info_t *info,
 			       int argc, char **argv)
 {
+	void (*init)(void) = (void (*)(void))find_registers_by_id;
+
 	(void)info;
+	if (qemu_plugin_version == QEMU_PLUGIN_API_USERDATA)
+		init = (void (*)(void))find_registers;
 	for (int i = 0; i < argc; i++) {
 		if (!strncmp(argv[i], "dir=", 4))
 			insn_dir(argv[i] + 4);
@@ -460,7 +498,7 @@ EXPORT int qemu_plugin_install(uint64_t id, const struct qemu_info_t *info,
 		insn_fail("needs dir=DIRECTORY, first");
 	p.cache = cache_modelled();
 	p.score = qemu_plugin_scoreboard_new(sizeof(struct counters));
-	qemu_plugin_register_vcpu_init_cb(id, find_registers);
-	qemu_plugin_register_vcpu_tb_trans_cb(id, instrument);
+	qemu_plugin_register_vcpu_init_cb(id, init, NULL);
+	instrument_all((void *)(uintptr_t)id);
 	return 0;
 }

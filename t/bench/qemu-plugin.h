@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What insn-plugin takes of QEMU's interface for plugins, version 4 (QEMU
- * 9.2 and newer).  Debian has no package with QEMU's own header.
+ * What insn-plugin takes of QEMU's interface for plugins: version 4 (QEMU 9.2
+ * to 11.0) and version 7 (11.1 and newer).  Where they differ, a function is
+ * declared as in 7, and what it calls is cast.  Debian has no package with
+ * QEMU's own header.
  */
 #ifndef QEMU_PLUGIN_H
 #define QEMU_PLUGIN_H
@@ -11,6 +13,7 @@
 #include <stdint.h>
 
 #define QEMU_PLUGIN_API	4
+#define QEMU_PLUGIN_API_USERDATA	7	/* its callbacks get the pointer they were given, and no id */
 
 enum qemu_plugin_cb_flags {
 	QEMU_PLUGIN_CB_NO_REGS,
@@ -42,6 +45,7 @@ struct qemu_plugin_u64 {
 	size_t offset;
 };
 
+/* as it begins: versions add to its end */
 struct qemu_plugin_reg_descriptor {
 	struct qemu_plugin_register *handle;
 	const char *name;
@@ -59,17 +63,16 @@ struct g_byte_array {
 	unsigned int len;
 };
 
+unsigned int g_array_get_element_size(struct g_array *array);
 struct g_byte_array *g_byte_array_new(void);
 struct g_byte_array *g_byte_array_set_size(struct g_byte_array *array,
 					   unsigned int len);
 
-void qemu_plugin_reset(uint64_t id, void (*cb)(uint64_t id));
-void qemu_plugin_register_vcpu_init_cb(uint64_t id,
-				       void (*cb)(uint64_t id,
-						  unsigned int vcpu));
-void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id,
-					   void (*cb)(uint64_t id,
-						      struct qemu_plugin_tb *tb));
+void qemu_plugin_reset(uint64_t id, void (*cb)(void *data), void *data);
+void qemu_plugin_register_vcpu_init_cb(uint64_t id, void (*cb)(void),
+				       void *data);
+void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, void (*cb)(void),
+					   void *data);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *
 qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
