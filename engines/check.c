@@ -96,7 +96,7 @@ static int check_transfers(struct thread_data *td)
 	    !pi_layouts[o->layout].passthru)
 		return pi_refuse("num_range: a block device discards one range at a time; drop it or name the character device /dev/ngXnY");
 	if (td_trim(td) && PI_NUM_RANGE(td) > 1 && o->fixedbufs)
-		return pi_refuse("fixedbufs with num_range: fio has no buffers for data then; drop one of them");
+		return pi_refuse("fixedbufs with num_range: fio then has no data buffers; drop one of them");
 
 	if (!pi_layouts[o->layout].passthru && pi_max_rw_bs(td) > max) {
 		log_err("io_uring_pi: bs=%llu: the kernel transfers no more than %llu bytes with one read or write; use a smaller bs\n",
@@ -105,7 +105,7 @@ static int check_transfers(struct thread_data *td)
 	}
 	if (td->o.read_iolog_file && td->o.read_iolog_chunked &&
 	    (pi_layouts[o->layout].pi || o->fixedbufs || o->iovec))
-		return pi_refuse("read_iolog_chunked=1: fio finds larger I/Os in the log while it runs, for which there is no metadata, registered buffer or iovec then; drop read_iolog_chunked, or use pi_layout=none without fixedbufs and pi_iovec");
+		return pi_refuse("read_iolog_chunked=1: fio may find larger I/Os in the log while it runs, and there is no metadata, registered buffer or iovec for them; drop read_iolog_chunked, or use pi_layout=none without fixedbufs and pi_iovec");
 	return 0;
 }
 
@@ -129,7 +129,7 @@ int pi_check_attribute(struct thread_data *td)
 	if (o->mix < 100 && td_write(td) && !kernel_tuples_pass(o))
 		return pi_refuse("pi_mix below 100: plain writes get the kernel's tuples, with application tag 0, and reads with protection information would find them wrong; set apptag=0 and drop pi_apptag, pi_reftag and pi_opaque, or read only");
 	if (pi_layouts[o->layout].no_seed && o->reftag_set)
-		return pi_refuse("pi_reftag: this pi_layout has no room for a reference tag, the kernel takes the block's number; drop pi_reftag or use pi_layout=indirect");
+		return pi_refuse("pi_reftag: this pi_layout has no room for a reference tag, and the kernel uses the block's number; drop pi_reftag or use pi_layout=indirect");
 	if (o->storage_str)
 		return pi_refuse("pi_storage_tag: io_uring's attribute has no room for a storage tag, and the kernel takes no format with one; drop it or name the character device /dev/ngXnY");
 	if (o->act)
@@ -162,7 +162,7 @@ int pi_options_check(struct thread_data *td)
 	if (err)
 		return err;
 	if (o->time && !o->stats)
-		return pi_refuse("pi_time=1 measures for pi_stats=FILE; give that too");
+		return pi_refuse("pi_time=1 measures for pi_stats=FILE; give that as well");
 	if (o->iovec && (o->nonvectored || o->fixedbufs))
 		return pi_refuse("pi_iovec is for vectored I/O; add nonvectored=0 and drop fixedbufs");
 	if (o->iovec && (pi_max_rw_bs(td) + o->iovec - 1) / o->iovec > IOV_MAX)
@@ -184,7 +184,7 @@ int pi_options_check(struct thread_data *td)
 	if (err)
 		return err;
 	if (o->host_chk_str && (!(o->verify & PI_VERIFY_HOST) || o->act))
-		return pi_refuse("pi_host_chk: the host verifies nothing with pi_verify=device, pi_verify=none and pi_act=1; drop one of them");
+		return pi_refuse("pi_host_chk: the host verifies nothing with pi_verify=device, pi_verify=none or pi_act=1; drop one of them");
 	if ((device_chk(o) & PI_IO_INTEGRITY_CHK_APPTAG) &&
 	    (o->app_mode == PI_APP_LBA || o->app_mode == PI_APP_RANDOM))
 		return pi_refuse("pi_chk=APPTAG: an I/O has one application tag for the device to check, and pi_apptag gives each block its own; use pi_apptag=constant, or drop APPTAG from pi_chk and name it in pi_host_chk");

@@ -68,12 +68,12 @@ struct pi_command_options {
 	{								\
 		PI_COMMAND_OPTION("cmd_type", "Uring cmd type",		\
 			FIO_OPT_STR, data, at.type,			\
-			"Not needed, taken for jobs of io_uring_cmd"),	\
+			"Not needed; accepted for job files written for io_uring_cmd"),	\
 		.def	= "nvme",					\
 		.posval	= {						\
 			{ .ival = "nvme",				\
 			  .oval = PI_CMD_TYPE_NVME,			\
-			  .help = "NVMe commands, what pi_layout=passthru sends", \
+			  .help = "NVMe commands, which pi_layout=passthru sends", \
 			},						\
 			{ .ival = "bsg",				\
 			  .oval = PI_CMD_TYPE_BSG,			\
@@ -84,19 +84,19 @@ struct pi_command_options {
 	{								\
 		PI_COMMAND_OPTION("write_mode", "Commands for writes",	\
 			FIO_OPT_STR_STORE, data, at.write_mode,		\
-			"What is sent for a write: write, uncor, zeroes or verify, or shares of them, write/60:zeroes/40; a share without a number gets what is left (pi_layout=passthru only)"), \
+			"What a write sends: write, uncor, zeroes or verify, or a mix such as write/60:zeroes/40; one without a number gets the rest (pi_layout=passthru only)"), \
 		.cb	= pi_write_mode_cb,				\
 		.def	= "write",					\
 	},								\
 	{								\
 		PI_COMMAND_OPTION("verify_mode", "Commands to verify by", \
 			FIO_OPT_STR, data, at.verify_mode,		\
-			"What is sent to verify what fio's verify= has written (pi_layout=passthru only)"), \
+			"What is sent to verify what fio's verify= wrote (pi_layout=passthru only)"), \
 		.def	= "read",					\
 		.posval	= {						\
 			{ .ival = "read",				\
 			  .oval = PI_VERIFY_MODE_READ,			\
-			  .help = "Read what was written, and look at it", \
+			  .help = "Read it back, for fio to compare", \
 			},						\
 			{ .ival = "compare",				\
 			  .oval = PI_VERIFY_MODE_COMPARE,		\
@@ -107,23 +107,23 @@ struct pi_command_options {
 	{								\
 		PI_COMMAND_OPTION("deac", "Deallocate bit of Write Zeroes", \
 			FIO_OPT_BOOL, data, at.deac,			\
-			"Set DEAC in the commands of write_mode=zeroes: the device may deallocate"), \
+			"Set DEAC in the commands of write_mode=zeroes, so that the device may deallocate"), \
 		.def	= "0",						\
 	},								\
 	{								\
 		PI_COMMAND_OPTION("cdb_len", "SCSI CDB length",		\
 			FIO_OPT_STR_STORE, data, at.cdb_len,		\
-			"Of SCSI commands (cmd_type=bsg), which this engine does not send: 0 only"), \
+			"For SCSI commands (cmd_type=bsg), which this engine does not send: only 0"), \
 	},								\
 	{								\
 		PI_COMMAND_OPTION("verify_bytchk", "SCSI VERIFY BYTCHK field", \
 			FIO_OPT_STR_STORE, data, at.verify_bytchk,	\
-			"Of SCSI commands (cmd_type=bsg), which this engine does not send: 0 only"), \
+			"For SCSI commands (cmd_type=bsg), which this engine does not send: only 0"), \
 	},								\
 	{								\
 		PI_COMMAND_OPTION("read_mode", "Read command type",	\
 			FIO_OPT_STR_STORE, data, at.read_mode,		\
-			"Of SCSI commands (cmd_type=bsg), which this engine does not send: read only"), \
+			"For SCSI commands (cmd_type=bsg), which this engine does not send: only read"), \
 	}
 
 /**

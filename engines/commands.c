@@ -135,20 +135,20 @@ static int check_meaning(struct thread_data *td, unsigned int sent)
 	const unsigned int blank = zeroes | 1 << PI_COMMAND_UNCOR;
 
 	if (o->inject)
-		return pi_refuse("pi_inject with write_mode or verify_mode: faults are followed through reads and writes alone; drop one of them");
+		return pi_refuse("pi_inject with write_mode or verify_mode: faults are only followed through reads and writes; drop one of them");
 	if (sent & blank && td->o.verify != VERIFY_NONE && !PI_IO_U_F_ZEROED)
-		return pi_refuse("verify with write_mode=zeroes or uncor: this fio would look for its headers in what was not written; drop verify, or use a fio of June 2026 or newer");
+		return pi_refuse("verify with write_mode=zeroes or uncor: this fio would look for its headers where none were written; drop verify, or use a fio of June 2026 or newer");
 	if (sent & zeroes && o->opaque)
 		return pi_refuse("pi_opaque=pattern with write_mode=zeroes: Write Zeroes clears the metadata outside the tuple; drop one of them");
 	if (sent & zeroes && (o->app_mode == PI_APP_LBA || o->app_mode == PI_APP_RANDOM))
 		return pi_refuse("write_mode=zeroes: a command has one application tag for the whole I/O, and pi_apptag gives each block its own; use pi_apptag=constant");
 	if (sent & 1 << PI_COMMAND_COMPARE && o->act)
-		return pi_refuse("verify_mode=compare with pi_act=1: Compare takes tuples from the host, a device does not make them; use pi_act=0");
+		return pi_refuse("verify_mode=compare with pi_act=1: Compare takes its tuples from the host, the device does not make them; use pi_act=0");
 	if (sent & 1 << PI_COMMAND_COMPARE && td->o.verify != VERIFY_NONE &&
 	    (td->o.verify != VERIFY_PATTERN_NO_HDR || !td->o.verify_pattern_bytes))
-		return pi_refuse("verify_mode=compare: the headers of verify= have the time in them, and what is random is not known again; use verify=pattern with verify_pattern=");
+		return pi_refuse("verify_mode=compare: verify= headers contain the time, and random data cannot be generated again; use verify=pattern with verify_pattern=");
 	if (sent & 1 << PI_COMMAND_COMPARE && !PI_IO_U_F_VER_IN_DEV)
-		return pi_refuse("verify_mode=compare needs fio 3.38 or newer; an older one looks at the data itself");
+		return pi_refuse("verify_mode=compare needs fio 3.38 or newer; older ones compare the data themselves");
 	return 0;
 }
 
@@ -169,7 +169,7 @@ int pi_commands_check(struct thread_data *td)
 	if (sent == 1 << PI_COMMAND_RW)
 		return 0;
 	if (sent & ~(1 << PI_COMMAND_RW | 1 << PI_COMMAND_COMPARE) && !td_write(td))
-		return pi_refuse("write_mode says what is sent for writes, and this job has none; use rw=write or the like, or drop it");
+		return pi_refuse("write_mode says what a write sends, and this job has no writes; use rw=write or the like, or drop it");
 	return check_meaning(td, sent);
 }
 

@@ -373,7 +373,7 @@ void pi_errors_gone(struct pi_errors *errors, const struct io_u *io_u)
 	if (errors->gone)
 		return;
 	errors->gone = true;
-	log_err("io_uring_pi: %s: %s at offset %llu: nothing of %llu bytes; the disk went away or has become smaller\n",
+	log_err("io_uring_pi: %s: %s at offset %llu: 0 of %llu bytes transferred; the disk was removed or has shrunk\n",
 		io_u->file->file_name, io_ddir_name(io_u->ddir), io_u->offset,
 		io_u->xfer_buflen);
 }

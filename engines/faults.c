@@ -19,8 +19,8 @@ static const struct {
 	const char *why;
 } places[] = {
 	[PI_INJECT_OUT]		= { "out", "" },
-	[PI_INJECT_BEFORE]	= { "before", "there is only data before the tuples are generated" },
-	[PI_INJECT_BACK]	= { "back", "what happens to writes happens on the way out" },
+	[PI_INJECT_BEFORE]	= { "before", "before the tuples are generated there is only data" },
+	[PI_INJECT_BACK]	= { "back", "this happens to writes, on the way out" },
 };
 
 /* pi_inject= and its companions, once for a job */
@@ -80,7 +80,7 @@ int pi_faults_check(struct thread_data *td)
 		return EINVAL;
 	}
 	if (o->app_mode == PI_APP_CONSTANT && o->apptag == 0xffff) {
-		log_err("io_uring_pi: pi_inject with apptag=0xffff, the escape: blocks with it are not checked and no fault would show; use another apptag\n");
+		log_err("io_uring_pi: pi_inject with apptag=0xffff: blocks with this tag are not checked, so no fault would show; use another apptag\n");
 		return EINVAL;
 	}
 	return 0;
@@ -101,7 +101,7 @@ int pi_faults_check_target(struct thread_data *td, struct fio_file *f,
 	if (t->faults && (!invisible || !strcmp(o->inject, "all")))
 		return 0;
 	pi_format_name(&t->format, name, sizeof(name));
-	log_err("io_uring_pi: %s: pi_inject=%s: no tag of %s would show that with these options; see pi_verify, pi_chk, apptag_mask, pi_apptag, pi_reftag and pi_opaque, or leave that kind out\n",
+	log_err("io_uring_pi: %s: pi_inject=%s: no tag of %s would show that with these options; see pi_verify, pi_chk, apptag_mask, pi_apptag, pi_reftag and pi_opaque, or leave this kind out\n",
 		f->file_name, name_of(invisible), name);
 	return EINVAL;
 }
@@ -192,7 +192,7 @@ static void report(struct pi_faults *faults, uint64_t wrong_ios)
 		log_info_flush();
 	}
 	if (o->inject_expect && !as_expected) {
-		log_err("io_uring_pi: not as pi_inject_expect=1 has it: %s\n",
+		log_err("io_uring_pi: pi_inject_expect=1 does not hold: %s\n",
 			text);
 		td_verror(faults->td, EILSEQ, "io_uring_pi");
 	}

@@ -78,7 +78,7 @@ struct fio_option pi_fio_options[] = {
 		.type	= FIO_OPT_ULL,
 		.off1	= offsetof(struct pi_options, mix),
 		.def	= "100",
-		.help	= "Percent of reads and writes that carry protection information, evenly spread; the others are plain I/O in the same ring, neither verified by the engine nor counted as verified. Below 100, a job that writes needs apptag=0, which is what the kernel gives to plain writes (Default: 100)",
+		.help	= "Percentage of reads and writes that carry protection information, evenly spread; the others are plain I/O in the same ring, which the engine neither verifies nor counts as verified. Below 100, a job that writes needs apptag=0, because that is what the kernel gives plain writes (Default: 100)",
 		ENGINE_OPTION,
 	},
 	{
@@ -103,7 +103,7 @@ struct fio_option pi_fio_options[] = {
 			  },
 			  { .ival = "none",
 			    .oval = PI_VERIFY_NONE,
-			    .help = "Neither; writes still carry good tuples",
+			    .help = "Neither; writes still carry correct tuples",
 			  },
 		},
 		ENGINE_OPTION,
@@ -123,7 +123,7 @@ struct fio_option pi_fio_options[] = {
 		.type	= FIO_OPT_STR_STORE,
 		.off1	= offsetof(struct pi_options, host_chk_str),
 		.cb	= host_chk_cb,
-		.help	= "Tags that the host checks, where not those of pi_chk: GUARD,REFTAG,APPTAG,STORTAG (Default: pi_chk)",
+		.help	= "Tags that the host checks, if not those in pi_chk: GUARD,REFTAG,APPTAG,STORTAG (Default: pi_chk)",
 		ENGINE_OPTION,
 	},
 	{
@@ -132,7 +132,7 @@ struct fio_option pi_fio_options[] = {
 		.type	= FIO_OPT_BOOL,
 		.off1	= offsetof(struct pi_options, act),
 		.def	= "0",
-		.help	= "0: the application gives and gets the tuples. 1: the device inserts and strips them (pi_layout=passthru only)",
+		.help	= "0: the application supplies and receives the tuples. 1: the device inserts and strips them (pi_layout=passthru only)",
 		ENGINE_OPTION,
 	},
 	{
@@ -150,7 +150,7 @@ struct fio_option pi_fio_options[] = {
 		.type	= FIO_OPT_ULL,
 		.off1	= offsetof(struct pi_options, apptag_mask),
 		.def	= "0xffff",
-		.help	= "Bits of the application tag that the host compares. Other than 0xffff the device does not check the tag, except with pi_layout=passthru (Default: 0xffff)",
+		.help	= "Bits of the application tag that the host compares. If this is not 0xffff, the device does not check the tag, except with pi_layout=passthru (Default: 0xffff)",
 		ENGINE_OPTION,
 	},
 	{
@@ -158,7 +158,7 @@ struct fio_option pi_fio_options[] = {
 		.lname	= "How the application tag changes",
 		.type	= FIO_OPT_STR,
 		.off1	= offsetof(struct pi_options, app_mode),
-		.help	= "How the application tag changes from block to block; a block written to the wrong place then shows. Other than constant, the device does not check the tag",
+		.help	= "How the application tag changes from block to block, so that a block written to the wrong place shows. If this is not constant, the device does not check the tag",
 		.def	= "constant",
 		.posval = {
 			  { .ival = "constant",
@@ -167,7 +167,7 @@ struct fio_option pi_fio_options[] = {
 			  },
 			  { .ival = "lba",
 			    .oval = PI_APP_LBA,
-			    .help = "Low 16 bits of the block's number",
+			    .help = "The low 16 bits of the block's number",
 			  },
 			  { .ival = "random",
 			    .oval = PI_APP_RANDOM,
@@ -185,7 +185,7 @@ struct fio_option pi_fio_options[] = {
 		.lname	= "Reference tag to begin with",
 		.type	= FIO_OPT_STR_VAL,
 		.cb	= reftag_cb,
-		.help	= "Type 1 and 2: tag of the first block of the file as the host counts; the kernel remaps it (passthru: type 2 only, and it is what the media gets). Type 3: the tag of every block, which the host then checks (Default: the block's number on the disk; type 3: 0, not checked)",
+		.help	= "Types 1 and 2: tag of the file's first block as the host counts; the kernel remaps it (passthru: type 2 only, and the media gets it as it is). Type 3: the tag of every block, which the host then checks (Default: the block's number on the disk; type 3: 0, not checked)",
 		ENGINE_OPTION,
 	},
 	{
@@ -202,16 +202,16 @@ struct fio_option pi_fio_options[] = {
 		.lname	= "Bytes of the metadata outside the tuple",
 		.type	= FIO_OPT_STR,
 		.off1	= offsetof(struct pi_options, opaque),
-		.help	= "What metadata outside the tuple holds",
+		.help	= "What the metadata outside the tuple contains",
 		.def	= "zero",
 		.posval = {
 			  { .ival = "zero",
 			    .oval = 0,
-			    .help = "Written as zeros, not looked at when read",
+			    .help = "Written as zeros, ignored when read",
 			  },
 			  { .ival = "pattern",
 			    .oval = 1,
-			    .help = "A pattern of the block's number, checked by the host",
+			    .help = "A pattern made from the block's number, checked by the host",
 			  },
 		},
 		ENGINE_OPTION,
@@ -230,7 +230,7 @@ struct fio_option pi_fio_options[] = {
 		.type	= FIO_OPT_ULL,
 		.off1	= offsetof(struct pi_options, errors_max),
 		.def	= "100000",
-		.help	= "Lines that one job writes to pi_errors; wrong blocks beyond are counted only (Default: 100000)",
+		.help	= "Lines that one job writes to pi_errors; further wrong blocks are only counted (Default: 100000)",
 		ENGINE_OPTION,
 	},
 	{
@@ -247,7 +247,7 @@ struct fio_option pi_fio_options[] = {
 		.type	= FIO_OPT_ULL,
 		.off1	= offsetof(struct pi_options, dump_max),
 		.def	= "1000",
-		.help	= "Blocks that one job keeps in pi_dump; wrong blocks beyond are not kept (Default: 1000)",
+		.help	= "Blocks that one job keeps in pi_dump; further wrong blocks are not kept (Default: 1000)",
 		ENGINE_OPTION,
 	},
 	{
@@ -267,7 +267,7 @@ struct fio_option pi_fio_options[] = {
 		.posval = {
 			  { .ival = "out",
 			    .oval = PI_INJECT_OUT,
-			    .help = "In writes, after their tuples were generated",
+			    .help = "In writes, after their tuples are generated",
 			  },
 			  { .ival = "before",
 			    .oval = PI_INJECT_BEFORE,
@@ -286,7 +286,7 @@ struct fio_option pi_fio_options[] = {
 		.type	= FIO_OPT_ULL,
 		.off1	= offsetof(struct pi_options, inject_one_in),
 		.def	= "1000",
-		.help	= "Damage one block in so many, on average (Default: 1000)",
+		.help	= "Damage one block in this many, on average (Default: 1000)",
 		ENGINE_OPTION,
 	},
 	{
@@ -294,7 +294,7 @@ struct fio_option pi_fio_options[] = {
 		.lname	= "Blocks to damage",
 		.type	= FIO_OPT_STR_STORE,
 		.off1	= offsetof(struct pi_options, inject_blocks),
-		.help	= "Damage these blocks, 7,100-120, instead of some at random; they are numbered as in messages",
+		.help	= "Damage these blocks, such as 7,100-120, instead of random ones; they are numbered as in messages",
 		ENGINE_OPTION,
 	},
 	{
@@ -311,7 +311,7 @@ struct fio_option pi_fio_options[] = {
 		.lname	= "File of faults",
 		.type	= FIO_OPT_STR_STORE,
 		.off1	= offsetof(struct pi_options, inject_log),
-		.help	= "Append a line of JSON to this file for each fault, and one for what became of it",
+		.help	= "Append a line of JSON to this file for each fault, and another for what became of it",
 		ENGINE_OPTION,
 	},
 	{
@@ -320,7 +320,7 @@ struct fio_option pi_fio_options[] = {
 		.type	= FIO_OPT_BOOL,
 		.off1	= offsetof(struct pi_options, inject_expect),
 		.def	= "0",
-		.help	= "Go on after wrong blocks; the job fails unless each fault was found, as what it is, and nothing else was",
+		.help	= "Carry on after wrong blocks; the job fails unless every fault was found, as what it is, and nothing else was found",
 		ENGINE_OPTION,
 	},
 	{
@@ -337,7 +337,7 @@ struct fio_option pi_fio_options[] = {
 		.type	= FIO_OPT_BOOL,
 		.off1	= offsetof(struct pi_options, time),
 		.def	= "0",
-		.help	= "Measure for pi_stats what generation, verification and system calls take; costs two looks at the clock each",
+		.help	= "Measure for pi_stats what generation, verification and system calls take; reads the clock twice for each",
 		ENGINE_OPTION,
 	},
 	{
@@ -346,7 +346,7 @@ struct fio_option pi_fio_options[] = {
 		.type	= FIO_OPT_ULL,
 		.off1	= offsetof(struct pi_options, md_per_io_size),
 		.def	= "0",
-		.help	= "Not needed, the format says it; when given, checked against the largest I/O (bytes)",
+		.help	= "Not needed, the format says it; if given, it is checked against the largest I/O (bytes)",
 		ENGINE_OPTION,
 	},
 	PI_COMMAND_OPTIONS(struct pi_options, commands),
@@ -483,7 +483,7 @@ static void fio_init list_layouts(void)
 	pi_fio_options[0].posval[PI_LAYOUT_AUTO] = (struct value_pair) {
 		.ival	= "auto",
 		.oval	= PI_LAYOUT_AUTO,
-		.help	= "passthru on a character device, else indirect",
+		.help	= "passthru on a character device, indirect elsewhere",
 	};
 	for (unsigned int i = 0; i < PI_NR_LAYOUTS; i++)
 		pi_fio_options[0].posval[i] = (struct value_pair) {

@@ -32,9 +32,9 @@ static int check_job(struct thread_data *td)
 	if (td->o.zone_mode == ZONE_MODE_ZBD)
 		return pi_refuse("zonemode=zbd: protection information on zoned namespaces is not supported; drop zonemode or use fio's io_uring_cmd");
 	if (PI_VERIFIES_FSYNCED(td) && o->fua[DDIR_WRITE])
-		return pi_refuse("writefua=1 with verify_policy=fsynced: what is written with FUA needs no fsync to be there; drop one of them");
+		return pi_refuse("writefua=1 with verify_policy=fsynced: data written with FUA needs no fsync; drop one of them");
 	if (td->o.sync_file_range)
-		return pi_refuse("sync_file_range is for the page cache, which a character device has not; use fsync, which sends a flush, or name the block device");
+		return pi_refuse("sync_file_range is for the page cache, which a character device does not have; use fsync, which sends a flush, or name the block device");
 	if (o->mix < 100)
 		return pi_refuse("pi_mix below 100: a character device takes no plain I/O to mix with; drop pi_mix or name the block device");
 	if (td->o.ioprio || td->o.ioprio_class)
@@ -54,7 +54,7 @@ static int check_target(struct thread_data *td, struct fio_file *f,
 	const uint64_t bs = pi_max_rw_bs(td);
 
 	if (bs > dev->max_bytes) {
-		log_err("io_uring_pi: %s: bs=%" PRIu64 " is more than the %" PRIu64 " bytes that one command can transfer here (max_hw_sectors_kb, max_segments); passthrough splits nothing, use a smaller bs\n",
+		log_err("io_uring_pi: %s: bs=%" PRIu64 " is more than the %" PRIu64 " bytes that one command can transfer here (max_hw_sectors_kb, max_segments); passthrough does not split I/O; use a smaller bs\n",
 			f->file_name, bs, dev->max_bytes);
 		return EINVAL;
 	}

@@ -368,7 +368,7 @@ int pi_open_file(struct thread_data *td, struct fio_file *f)
 	if (!t)
 		return 1;
 	if (pi_target_blocks(t, pi_max_rw_bs(td)) * t->md_size > e->ios.md_stride) {
-		log_err("io_uring_pi: %s: has more metadata than the job's other files, and was not known when it began; name it with filename=\n",
+		log_err("io_uring_pi: %s: has more metadata than the job's other files, and was not known when the job began; name it with filename=\n",
 			f->file_name);
 		pi_fail(td, EINVAL);
 		return 1;

@@ -62,7 +62,7 @@ static int check_sizes(struct thread_data *td, struct fio_file *f,
 	}
 	if (!err && o->bs_unaligned)
 		err = pi_refuse_file(f, EINVAL,
-			"bs_unaligned gives I/Os that are no multiple of the protection interval; drop it or use pi_layout=none");
+			"bs_unaligned gives I/Os that are not multiples of the protection interval; drop it or use pi_layout=none");
 	return err;
 }
 
@@ -106,7 +106,7 @@ static int check_storage(struct thread_data *td, struct fio_file *f,
 	if (o->chk & PI_CHK_STORTAG && o->verify == PI_VERIFY_DEVICE &&
 	    td_read(td) && !dev->reads_check_storage)
 		return pi_refuse_file(f, EINVAL,
-			"pi_chk=STORTAG: the drive checks the storage tag of writes alone (STCRS); drop STORTAG or use pi_verify=both");
+			"pi_chk=STORTAG: the drive checks the storage tag only in writes (STCRS); drop STORTAG or use pi_verify=both");
 	return 0;
 }
 
@@ -221,7 +221,7 @@ static int check_unused(struct thread_data *td, struct fio_file *f, int fd)
 	    pi_sibling(fd, disk, sizeof(disk)) ||
 	    !pi_usage(strrchr(disk, '/') + 1, &reason))
 		return 0;
-	log_err("io_uring_pi: %s: %s, and this job would write there; free the disk, or set allow_mounted_write=1\n",
+	log_err("io_uring_pi: %s: %s, and this job would write to it; free the disk, or set allow_mounted_write=1\n",
 		f->file_name, reason.text);
 	return EBUSY;
 }
@@ -366,7 +366,7 @@ static int set_tuples(struct pi_target *target, struct fio_file *f,
 	ret = pi_tuple_init(&target->tuple, &target->format, &options);
 	ret = ret ?: set_checks(target, options, o);
 	return ret ? pi_refuse_file(f, -ret,
-		"the guard is known here, and not how its tuple is laid out; use pi_layout=none") : 0;
+		"the engine knows this guard, but not how its tuple is laid out; use pi_layout=none") : 0;
 }
 
 /*

@@ -39,7 +39,7 @@ static int probe_sysfs(int disk, int fd, struct pi_format *format,
 	if (!md_size && strcmp(profile, "none")) {
 		if (pi_sysfs_each(disk, "slaves", copy_name, lower))
 			return pi_reason_set(reason, -EOPNOTSUPP,
-				"this kernel does not tell the metadata of a stacked device (FS_IOC_GETLBMD_CAP is Linux 6.17); name %s, on which it lies, or use pi_layout=none",
+				"this kernel does not report the metadata of a stacked device (FS_IOC_GETLBMD_CAP, Linux 6.17); name %s, which it is built on, or use pi_layout=none",
 				lower);
 		/* SCSI: SBC-4 knows the 8-byte tuple alone */
 		md_size = 8;
@@ -47,7 +47,7 @@ static int probe_sysfs(int disk, int fd, struct pi_format *format,
 		pi_first = pi_namespace_pi_first(fd);
 		if (pi_first < 0)
 			return pi_reason_set(reason, pi_first,
-				"this kernel does not tell where in the metadata the tuple lies (FS_IOC_GETLBMD_CAP is Linux 6.17) and Identify Namespace failed; run as root");
+				"this kernel does not report where in the metadata the tuple is (FS_IOC_GETLBMD_CAP, Linux 6.17) and Identify Namespace failed; run as root");
 	}
 	return pi_format_from_profile(format, profile,
 				      pi_sysfs_number(disk, "integrity/protection_interval_bytes"),
@@ -62,7 +62,7 @@ static int no_metadata(int disk, struct pi_reason *reason)
 
 	if (pi_sysfs_each(disk, "slaves", copy_name, lower))
 		return pi_reason_set(reason, -ENODATA,
-			"no protection information (LBA format %u+0) comes through from %s, on which it lies; name that device or use pi_layout=none",
+			"no protection information (LBA format %u+0) gets through from %s, which it is built on; name that device or use pi_layout=none",
 			lbs, lower);
 	if (md_size)
 		return pi_reason_set(reason, -ENODATA,
@@ -103,19 +103,19 @@ static int check_lower(const char *name, void *data)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return pi_reason_set(stack->reason, -errno,
-			"it lies on %s, whose format must be the same and which does not open (%s); run as root or use pi_layout=none",
+			"it is built on %s, whose format must be the same and which cannot be opened (%s); run as root or use pi_layout=none",
 			path, strerror(errno));
 	ret = pi_device_probe_at(stack->sysfs, fd, &lower, &why);
 	close(fd);
 	if (ret)
-		return pi_reason_set(stack->reason, ret, "it lies on %s: %s",
+		return pi_reason_set(stack->reason, ret, "it is built on %s: %s",
 				     path, why.text);
 
 	if (!same_format(&lower.format, &stack->dev->format)) {
 		pi_format_name(&lower.format, has, sizeof(has));
 		pi_format_name(&stack->dev->format, wants, sizeof(wants));
 		return pi_reason_set(stack->reason, -EINVAL,
-			"it lies on %s, which has %s where the kernel gives the stack %s; build it of one format or use pi_layout=none",
+			"it is built on %s, which has %s where the kernel reports %s for the stack; build it from one format or use pi_layout=none",
 			path, has, wants);
 	}
 	stack->dev->stacked = true;

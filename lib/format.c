@@ -12,12 +12,12 @@ int pi_format_check(struct pi_format *format, struct pi_reason *reason)
 
 	if (interval < 512 || interval & (interval - 1))
 		return pi_reason_set(reason, -EOPNOTSUPP,
-			"protection interval of %u bytes is not a power of two from 512 on; use pi_layout=none",
+			"protection interval of %u bytes is not a power of two of at least 512; use pi_layout=none",
 			interval);
 	if (format->storage_bits < format->guard->storage_min ||
 	    format->storage_bits > format->guard->storage_max)
 		return pi_reason_set(reason, -EOPNOTSUPP,
-			"a storage tag of %u bits, which beside a guard of kind %s has %u to %u; format it with another LBA format",
+			"a storage tag of %u bits, which with a guard of kind %s must have %u to %u; format it with another LBA format",
 			format->storage_bits, format->guard->name,
 			format->guard->storage_min, format->guard->storage_max);
 	if (format->pi_offset + pi_size > format->md_size)
@@ -43,7 +43,7 @@ static int format_no_guard(struct pi_reason *reason, uint32_t interval,
 			   uint16_t md_size, const char *what)
 {
 	return pi_reason_set(reason, -EOPNOTSUPP,
-		"metadata %u+%u with a guard of kind '%s' is not known here; use pi_layout=none",
+		"metadata %u+%u with a guard of kind '%s' is not supported; use pi_layout=none",
 		interval, md_size, what);
 }
 

@@ -197,7 +197,7 @@ static int open_region(struct pi_ring *ring, struct pi_io_set *set,
 				PI_IORING_REGISTER_MEM_REGION, &reg, 1);
 	if (ret)
 		return pi_reason_set(reason, ret,
-			"the kernel does not take the memory region of layout 'region': %s; it is Linux 6.13's, and counts against ulimit -l",
+			"the kernel does not accept the memory region that layout 'region' needs: %s; it takes Linux 6.13, and counts against ulimit -l",
 			strerror(-ret));
 	return 0;
 }
@@ -332,7 +332,7 @@ const struct pi_layout pi_layouts[PI_NR_LAYOUTS] = {
 	},
 	[PI_LAYOUT_INDIRECT] = {
 		.name	= "indirect",
-		.help	= "Attribute pointed to from the SQE (Linux 6.14)",
+		.help	= "The SQE points to the attribute (Linux 6.14)",
 		.pi	= true,
 		.fixed_md = true,
 		.probe	= probe_rw_attr,
@@ -343,7 +343,7 @@ const struct pi_layout pi_layouts[PI_NR_LAYOUTS] = {
 	},
 	[PI_LAYOUT_SQE128] = {
 		.name	= "sqe128",
-		.help	= "The same, to an attribute in the second half of a 128-byte SQE (Linux 6.14)",
+		.help	= "The same, with the attribute in the second half of a 128-byte SQE (Linux 6.14)",
 		.pi	= true,
 		.fixed_md = true,
 		.ring_flags = IORING_SETUP_SQE128,
@@ -367,7 +367,7 @@ const struct pi_layout pi_layouts[PI_NR_LAYOUTS] = {
 	},
 	[PI_LAYOUT_INLINE] = {
 		.name	= "inline",
-		.help	= "Attribute is the second half of a 128-byte SQE (lab kernel)",
+		.help	= "The attribute is the second half of a 128-byte SQE (lab kernel)",
 		.pi	= true,
 		.fixed_md = true,
 		.ring_flags = IORING_SETUP_SQE128,
@@ -379,7 +379,7 @@ const struct pi_layout pi_layouts[PI_NR_LAYOUTS] = {
 	},
 	[PI_LAYOUT_MIXED] = {
 		.name	= "mixed",
-		.help	= "Opcodes of 128 bytes in a ring of mixed SQE sizes, attribute in the second half (lab kernel)",
+		.help	= "128-byte opcodes in a ring of mixed SQE sizes, the attribute in the second half (lab kernel)",
 		.pi	= true,
 		.fixed_md = true,
 		.ring_flags = PI_IORING_SETUP_SQE_MIXED,
@@ -391,7 +391,7 @@ const struct pi_layout pi_layouts[PI_NR_LAYOUTS] = {
 	},
 	[PI_LAYOUT_OPCODE] = {
 		.name	= "opcode",
-		.help	= "READ_META and WRITE_META, metadata in the SQE's last 16 bytes (lab kernel)",
+		.help	= "READ_META and WRITE_META, with the metadata's address in the SQE's last 16 bytes (lab kernel)",
 		.pi	= true,
 		.no_seed = true,
 		.probe	= probe_lab_opcode,
@@ -402,7 +402,7 @@ const struct pi_layout pi_layouts[PI_NR_LAYOUTS] = {
 	},
 	[PI_LAYOUT_VEC] = {
 		.name	= "vec",
-		.help	= "Array of types and addresses pointed to from the SQE (lab kernel)",
+		.help	= "The SQE points to an array of types and addresses (lab kernel)",
 		.pi	= true,
 		.fixed_md = true,
 		.probe	= probe_lab,
@@ -413,7 +413,7 @@ const struct pi_layout pi_layouts[PI_NR_LAYOUTS] = {
 	},
 	[PI_LAYOUT_FLAT] = {
 		.name	= "flat",
-		.help	= "Type map, type and attribute in one piece pointed to from the SQE (lab kernel)",
+		.help	= "The SQE points to a type map, a type and the attribute in one piece (lab kernel)",
 		.pi	= true,
 		.fixed_md = true,
 		.probe	= probe_lab,
@@ -424,7 +424,7 @@ const struct pi_layout pi_layouts[PI_NR_LAYOUTS] = {
 	},
 	[PI_LAYOUT_REGION] = {
 		.name	= "region",
-		.help	= "Attribute in memory registered with the ring (lab kernel)",
+		.help	= "The attribute is in memory registered with the ring (lab kernel)",
 		.pi	= true,
 		.fixed_md = true,
 		.probe	= probe_lab,

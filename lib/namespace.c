@@ -66,7 +66,7 @@ static int namespace_format(const struct nvme_id_ns *ns,
 			lbs);
 	if (!guard || lbs > UINT16_MAX || md_size > UINT8_MAX)
 		return pi_reason_set(reason, -EOPNOTSUPP,
-			"LBA format %u+%u with protection information format %u is not known here; format it with another",
+			"LBA format %u+%u with protection information format %u is not supported; format it with another",
 			lbs, md_size, pif);
 	*format = (struct pi_format) {
 		.guard		= guard,

@@ -36,7 +36,7 @@ def test(*disks):
             if run.lines() or not told:
                 break
         ok(run.status > 0 and run.jobs[0]['error'] in ([errno.EIO] if told else [errno.EIO, errno.ENOSPC]) and
-           len(run.lines()) == told and all('went away' in line for line in run.lines()), name, run)
+           len(run.lines()) == told and all('was removed' in line for line in run.lines()), name, run)
     passes(pi(devices[0], **JOB, rw='write', verify='crc32c'), 'it is written and read again when it is back', write=1024, read=1024)
 
 

@@ -399,7 +399,7 @@ static void test_identify_refused(void **state)
 	put_nvme("T10-DIF-TYPE1-CRC", 4096, 64);
 	fake.identify_ret = -1;
 	refuse(-EPERM, "Identify Namespace failed", "run as root");
-	refuse(-EPERM, "FS_IOC_GETLBMD_CAP is Linux 6.17", "run as root");
+	refuse(-EPERM, "FS_IOC_GETLBMD_CAP, Linux 6.17", "run as root");
 	fake.identify_ret = NVME_SC_INVALID_NS;
 	refuse(-EPERM, "Identify Namespace failed", "run as root");
 	fake.identify_ret = 0;
@@ -541,7 +541,7 @@ static void test_stack_of_several_formats(void **state)
 	put_stack();
 	cap->pi_offset = 0;
 	refuse(-EINVAL, "/dev/nvme0n1p1, which has 4096+64 type 1 CRC16 first", "one format");
-	refuse(-EINVAL, "gives the stack 4096+64 type 1 CRC16 last", "pi_layout=none");
+	refuse(-EINVAL, "the kernel reports 4096+64 type 1 CRC16 last for the stack", "pi_layout=none");
 	*cap = fake.cap;
 	cap->flags = 1;
 	refuse(-EINVAL, "/dev/nvme0n1p1, which has 4096+64 type 3", "one format");
@@ -557,7 +557,7 @@ static void test_stack_of_several_formats(void **state)
 	cap->pi_offset = 48;
 	refuse(-EINVAL, "/dev/nvme0n1p1, which has 4096+64 type 1 CRC64", "one format");
 	*cap = (struct pi_uapi_cap) { 0 };
-	refuse(-ENODATA, "it lies on /dev/nvme0n1p1: no protection information (LBA format 4096+0)",
+	refuse(-ENODATA, "it is built on /dev/nvme0n1p1: no protection information (LBA format 4096+0)",
 	       "pi_layout=none");
 	*cap = fake.cap;
 	accept_as("4096+64 type 1 CRC16 last", 0);
@@ -569,7 +569,7 @@ static void test_stack_below_closed(void **state)
 	answer_cap(3, 4096, 8, 0);
 	put_stack();
 	fake.lower[0].open_errno = EACCES;
-	refuse(-EACCES, "it lies on /dev/nvme0n1, ", "run as root");
+	refuse(-EACCES, "it is built on /dev/nvme0n1, ", "run as root");
 	refuse(-EACCES, "Permission denied", "pi_layout=none");
 }
 
@@ -579,7 +579,7 @@ static void test_stack_without(void **state)
 	(void)state;
 	fake.cap_errno = 0;
 	put_stack();
-	refuse(-ENODATA, "comes through from nvme0n1", "name that device");
+	refuse(-ENODATA, "gets through from nvme0n1", "name that device");
 	refuse(-ENODATA, "(LBA format 4096+0)", "pi_layout=none");
 	assert_int_equal(fake.opened, 0);
 }
@@ -591,7 +591,7 @@ static void test_stack_before_cap(void **state)
 	put_stack();
 	pi_test_file(STACK "/integrity/format", "T10-DIF-TYPE1-CRC\n");
 	pi_test_file(STACK "/integrity/protection_interval_bytes", "4096\n");
-	refuse(-EOPNOTSUPP, "FS_IOC_GETLBMD_CAP is Linux 6.17", "name nvme0n1");
+	refuse(-EOPNOTSUPP, "FS_IOC_GETLBMD_CAP, Linux 6.17", "name nvme0n1");
 }
 
 static void refuse_fd(int fd, int err, const char *part)

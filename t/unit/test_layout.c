@@ -415,7 +415,7 @@ static void test_region_refused(void **state)
 	assert_int_equal(pi_layout_open(&pi_layouts[PI_LAYOUT_REGION], &ring,
 					&set, &reason), -ENOMEM);
 	registered.wrapped = false;
-	pi_test_says(&reason, "layout 'region': Cannot allocate memory");
+	pi_test_says(&reason, "layout 'region' needs: Cannot allocate memory");
 	pi_test_says(&reason, "ulimit -l");
 	pi_io_set_exit(&set);
 }
