@@ -14,8 +14,9 @@ import subprocess
 import sys
 import tempfile
 
-from . import accounting, bench, cells, compare, comparereport, device, document, environment, explain, explainreport, fio, formats, gate
-from . import insn, lab, labreport, limits, memory, outcome, perf, perfreport, report, results, runreport, selftest, session, sessions
+from . import accounting, bench, cells, compare, comparereport, device, document, environment, explain, explainreport, fio, formats
+from . import gate, history, insn, lab, labreport, limits, memory, outcome, perf, perfreport, report, results, runreport, selftest
+from . import session, sessions
 from .errors import ENVIRONMENT, IO, OK, REGRESSED, UNDECIDED, Failure, Interrupted
 from .host import Host
 
@@ -106,7 +107,7 @@ def add_run(commands):
     add_cells(run, cells.BENCH)
     run.add_argument("--rounds", type=int, metavar="N", help=f"rounds after the warm-up ({bench.ROUNDS})")
     run.add_argument("--set", action="append", metavar="NAME", help=f"set of --cells, or all (repeatable; {cells.CORE})")
-    run.add_argument("--history", metavar="FILE", help="append the figures to this file; the report shows its trend")
+    run.add_argument("--history", metavar="FILE", help="append the figures to this file, for pi-bench history")
 
 
 def add_compare(commands):
@@ -179,8 +180,12 @@ def add_others(commands):
     again = commands.add_parser("report", help="write the report again from raw results, whatever measured them")
     again.add_argument("dir", metavar="DIR")
     add_open(again)
-    again.add_argument("--history", metavar="FILE", help="show the trend that run --history left there")
     again.add_argument("--table", metavar="WORDS", help="only print the figures of workloads with these words, as Markdown")
+
+    trend = commands.add_parser("history", help="what an I/O took, revision after revision, with the steps marked")
+    trend.add_argument("results", metavar="FILE", nargs="+", help="what run --history wrote, or directories of results in their order")
+    trend.add_argument("--out", metavar="DIR", default="build/history", help="directory for the report (%(default)s)")
+    add_open(trend)
 
     show = commands.add_parser("list", help="list the cells")
     show.add_argument("--set", action="append", metavar="NAME", help=f"set of --cells, or all (repeatable; {cells.CORE})")
@@ -269,15 +274,14 @@ def measure(host, options):
     out = sessions.run(host, options, found, {"kind": kind, **env})
     if out is None:
         return OK
-    history = getattr(options, "history", None)
-    if history:
-        report.remember(history, *sessions.load(out))
-    return show_report(host, out, history, options.out)
+    if getattr(options, "history", None):
+        history.remember(options.history, *sessions.load(out))
+    return show_report(host, out, options.out)
 
 
-def show_report(host, out, history, name):
+def show_report(host, out, name):
     records, env = sessions.load(out)
-    made, grouped = REPORTS[env.get("kind", RUN)].make(host, out, records, env, history, say)
+    made, grouped = REPORTS[env.get("kind", RUN)].make(host, out, records, env, say)
     report.write(out, made, grouped)
     return report.end(name, made)
 
@@ -418,7 +422,7 @@ def report_again(host, options):
         return OK
     found = compare.of(records, env)
     out = pathlib.Path(options.dir)
-    return conclude(host, found, out, options.dir) if found else show_report(host, out, options.history, options.dir)
+    return conclude(host, found, out, options.dir) if found else show_report(host, out, options.dir)
 
 
 def count_boots(host, options, tools):
@@ -438,7 +442,7 @@ def count_boots(host, options, tools):
         for number in range(1, options.boots + 1)
     }
     found = sessions.run(host, options, specs, {"kind": SELFTEST, "guest": what, "injected": counts})
-    return OK if found is None else show_report(host, found, None, options.out)
+    return OK if found is None else show_report(host, found, options.out)
 
 
 def prove(host, options):
@@ -473,6 +477,7 @@ COMMANDS = {
     "list": lambda host, options: show_list(options),
     "env": show_environment,
     "report": report_again,
+    "history": lambda host, options: history.show(host, options, say),
     SELFTEST: prove,
 }
 

@@ -198,7 +198,7 @@ def verdict(names, shown, workload):
     return Verdict("COMPLETE", f"{workload}: {names[1]} takes {share(abs(apart(totals)))} instructions an I/O {word} than {names[0]}.")
 
 
-def make(host, out, records, env, history=None, say=print):
+def make(host, out, records, env, say=print):
     told, grouped = env["explain"], outcome.group(records)
     found = sides(out, told, grouped[0])
     names, workload = list(found), cells.parse(told["sides"][0][1]).workload.title

@@ -359,7 +359,7 @@ def headline(sessions):
     return found
 
 
-def make(host, out, records, env, history=None, say=print):
+def make(host, out, records, env, say=print):
     sessions = outcome.group(records)
 
     def draw(drawings):

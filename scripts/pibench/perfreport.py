@@ -197,7 +197,7 @@ def verdict(found, late, sessions, left):
     return Verdict("MET", f"all {sum(line.limit is not None for line in found)} limits.")
 
 
-def make(host, out, records, env, history=None, say=print):
+def make(host, out, records, env, say=print):
     sessions = [session for session in outcome.group(records) if session.runs or session.failures]
     found = list(lines(sessions))
     late, too_late = next((start(session) for session in sessions if session.name == HOST), ([], False))

@@ -21,6 +21,8 @@ ROWS = 40
 CHARACTER = 0.88
 LINES_HEIGHT = 400
 TAIL_WORKLOADS = 4
+# of one trend, and what the circles in it are called
+TREND_CELLS, STEP = 8, "step"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -422,31 +424,25 @@ def tail(session, workload, out):
     )
 
 
-def trend(session, env, history):
-    """One cell after another over commits, relative to the oldest; only what was measured alike."""
-    mine = [entry for entry in history if entry["session"] == session.name and entry["metric"] == session.metrics[0].title]
-    mine = [entry for entry in mine if entry["alike"] == mine[-1]["alike"]]
-    if len(mine) < 2:
-        return None
-    names = [name for name in mine[0]["cells"] if cells.parse(name).arm.engine == cells.OURS and cells.parse(name).arm.has_pi]
-    names = [name for name in names if cells.parse(name).workload.mix == cells.ALL_PI and all(name in e["cells"] for e in mine)]
-    series = []
-    for number, name in enumerate(sorted(names, key=lambda name: cells.parse(name).rank)[:8], 1):
-        first = mine[0]["cells"][name][0]
-        points = [(at, [value / first * 100 for value in entry["cells"][name]]) for at, entry in enumerate(mine)]
-        found = [f"{line} {quoted(entry['commit'][:8])}" for line, entry in zip(curve(points), mine)]
-        series.append((name, number, found))
+def trend(name, group, names, marks):
+    """One cell after another over revisions, relative to the first; marks: {cell: places of its steps}."""
+    series, stepped = [], []
+    for number, cell in enumerate(names, 1):
+        first = group[0]["cells"][cell][0]
+        points = [(at, [value / first * 100 for value in entry["cells"][cell]]) for at, entry in enumerate(group)]
+        series.append((cell, number, [f"{line} {quoted(entry['commit'][:8])}" for line, entry in zip(curve(points), group)]))
+        stepped += [f"{at} {points[at][1][0]}" for at in marks.get(cell, ())]
     return lines(
-        f"trend-{session.name}",
-        f"{session.name}: {session.metrics[0].title} over commits",
-        f"Per cent of the first. Measured alike ({len(mine)} runs); bars: lowest to highest round.",
+        name,
+        f"{group[0]['session']}: {group[0]['metric']} over revisions",
+        f"Per cent of the first. Measured alike ({len(group)} runs); bars: lowest to highest round; circles: steps.",
         "trend",
-        ("commit", "per cent of the first"),
-        series,
+        ("revision", "per cent of the first"),
+        [*series, (STEP, 0, stepped)],
     )
 
 
-def figures(sessions, env, out, history=()):
+def figures(sessions, out):
     """The Drawings that the results have enough for."""
     found = []
     for session in (s for s in sessions if s.runs):
@@ -456,7 +452,6 @@ def figures(sessions, env, out, history=()):
         found += [sweep(session, *key) for key in dict.fromkeys((w.rw, w.iodepth) for w in session.workloads)]
         if session.mode == cells.TIME:
             found += [tail(session, workload, out) for workload in whole(session)[:TAIL_WORKLOADS]]
-        found.append(trend(session, env, history))
     return [drawing for drawing in found if drawing]
 
 

@@ -3,13 +3,11 @@
 
 import csv
 import dataclasses
-import hashlib
-import json
 import os
 
-from . import cells, document, environment, metrics, outcome, results, stats
+from . import cells, document, environment, metrics, results
 from .document import Command, Folded, Heading, Items, Paragraph, Verdict
-from .errors import IO, OK, Failure
+from .errors import IO, OK
 
 NONE = "–"
 ENOUGH = 6
@@ -222,34 +220,3 @@ def end(name, made):
     print(document.terminal(made.head), end="")
     print(f"\nAll of it: {os.path.join(name, 'index.html')}, report.md")
     return made.status
-
-
-def remember(path, records, env):
-    """Append what a whole run measured, once, so that later reports show the trend over commits."""
-    if left_over(records, env):
-        return
-    date = (env.get("host") or {}).get("date")
-    there = {entry["session"] for entry in read_history(path) if entry["date"] == date} if os.path.exists(path) else ()
-    for session in (s for s in outcome.group(records) if s.runs and s.name not in there):
-        metric = session.metrics[0]
-        alike = json.dumps((env.get("fingerprints") or {}).get(session.name), sort_keys=True)
-        medians = {name: stats.summarise(map(metric.value, runs)) for name, runs in session.runs.items()}
-        results.append(
-            path,
-            {
-                "kind": "history",
-                "session": session.name,
-                "metric": metric.title,
-                "commit": (env.get("host") or {}).get("engine_commit", environment.MISSING),
-                "date": date,
-                "alike": hashlib.sha256(alike.encode()).hexdigest()[:16],
-                "cells": {name: [found.median, found.low, found.high] for name, found in medians.items()},
-            },
-        )
-
-
-def read_history(path):
-    try:
-        return results.read(path)
-    except OSError as error:
-        raise Failure(f"{path}: {error.strerror}; pi-bench run --history writes it") from None

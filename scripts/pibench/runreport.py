@@ -247,10 +247,9 @@ def notes(sessions, environment):
     return lines
 
 
-def make(host, out, records, env, history=None, say=print):
+def make(host, out, records, env, say=print):
     sessions = outcome.group(records)
-    trends = report.read_history(history) if history else []
-    figures = plot.draw(host, plot.figures(sessions, env, str(out), trends), str(out), say)
+    figures = plot.draw(host, plot.figures(sessions, str(out)), str(out), say)
     emulated = any(session.icount for session in sessions)
     heads = [block for session in sessions for block in headline(session)]
     told = [Paragraph("Measured in an emulated guest that counts instructions. They are instructions, not time.")] if emulated else []

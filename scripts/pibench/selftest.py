@@ -349,7 +349,7 @@ def characteristic(records, boots=gate.BOOTS):
     return found
 
 
-def make(host, out, records, env, history=None, say=print):
+def make(host, out, records, env, say=print):
     """The Report of many boots."""
     injected = env.get("injected") or {}
     rows, wrong = [], 0

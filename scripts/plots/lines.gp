@@ -5,7 +5,7 @@
 #
 # DATA: a block for each series: x y low high, and where x is a name, its label.
 # KIND: sweep (x doubles, y a ratio), mix (x per cent), tail (both logarithmic, y
-# the share of I/Os that took longer) or trend (x named); then a number for
+# the share of I/Os that took longer) or trend (x named; a last series "step" marks points); then a number for
 # the look of each series.
 # SERIES: their names, each in quotes.
 load ARG1
@@ -50,8 +50,10 @@ if (kind eq 'trend') {
 if (kind eq 'tail') {
 	plot for [i = 1:n] ARG7 index i - 1 using 1:2 with steps lw 2 dt dash(look(i)) lc rgb colour(look(i)) title word(ARG9, i)
 } else { if (kind eq 'trend') {
-	plot for [i = 1:n] ARG7 index i - 1 using 1:2:3:4:xtic(5) with yerrorlines lw 1.8 \
-		pt point(look(i)) ps 0.8 lc rgb colour(look(i)) title word(ARG9, i)
+	m = n - (word(ARG9, n) eq 'step')
+	plot for [i = 1:m] ARG7 index i - 1 using 1:2:3:4:xtic(5) with yerrorlines lw 1.8 \
+		pt point(look(i)) ps 0.8 lc rgb colour(look(i)) title word(ARG9, i), \
+		for [i = m + 1:n] ARG7 index i - 1 using 1:2 with points pt 6 ps 2 lw 2 lc rgb '#a40e26' title 'step'
 } else {
 	plot for [i = 1:n] ARG7 index i - 1 using ($1 * spread(i) + shift(i)):2:3:4 with yerrorlines lw 1.8 \
 		dt dash(look(i)) pt point(look(i)) ps 0.8 lc rgb colour(look(i)) title word(ARG9, i)

@@ -36,7 +36,8 @@ def test():
         found = offered(name, *words, '--')
         ok(found and found == wanted, f'{name} {" ".join(words)}: its options', found ^ wanted)
     found = offered('pi-bench', '')
-    ok({'run', 'compare', 'lab', 'perf', 'explain', 'report', 'list', 'selftest', 'env'} == found, 'pi-bench: its commands', found)
+    known = {'run', 'compare', 'lab', 'perf', 'explain', 'report', 'history', 'list', 'selftest', 'env'}
+    ok(known == found, 'pi-bench: its commands', found)
     ok(offered('pi-bench', 'co') == {'compare'}, 'those that begin like that')
     ok(offered('guest', '') == {'run', 'fetch'}, 'guest: its commands', offered('guest', ''))
     ok(offered('pi-bench', 'run', '--verify', '') == {'host', 'device', 'both', 'none'}, 'the values of an option')

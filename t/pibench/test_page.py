@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Reports as a browser lays them out: nothing is cut off, and no words lie on each other."""
 
+import contextlib
+import io
 import json
 import pathlib
 import re
@@ -11,9 +13,10 @@ import unittest
 
 import synthetic
 import test_explain
+import test_history
 import test_lab
 import test_perf
-from pibench import cells, compare, comparereport, explainreport, labreport, perfreport, report, results, runreport, sessions
+from pibench import cells, cli, compare, comparereport, explainreport, labreport, perfreport, report, results, runreport, sessions
 from pibench.host import Host
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -116,6 +119,13 @@ class Pages(unittest.TestCase):
         self.records(test_perf.run(name, mode, cell, number, 7000)
                      for name, mode in test_perf.MODES.items() for cell in test_perf.matrix(name) for number in range(4))
         self.write(perfreport)
+        self.check()
+
+    def test_a_history(self):
+        test_history.put(self.out / "history.jsonl")
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            self.assertEqual(cli.main(["history", str(self.out / "history.jsonl"), "--out", str(self.out / "page")]), 0)
+        self.out = self.out / "page"
         self.check()
 
     def test_what_functions_take(self):

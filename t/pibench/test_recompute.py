@@ -9,10 +9,11 @@ import tempfile
 import unittest
 
 import synthetic
+import test_explain
 import test_lab
 import test_perf
 from test_report import Bare, rows
-from pibench import cells, compare, comparereport, document, labreport, perfreport, report, results, runreport, sessions
+from pibench import cells, compare, comparereport, document, explainreport, labreport, perfreport, report, results, runreport, sessions
 
 NOT_THE_HOSTS = ("emulated drive", "interrupts and others", "unexplained")
 PER_IO = {"instructions": "window_ns", "cpu": "cpu_ns"}
@@ -72,16 +73,38 @@ class Again(unittest.TestCase):
                     checked += 1
         self.assertEqual(checked, 3 * len(synthetic.CELLS))
 
-    def test_compare(self):
+    def test_explain(self):
+        more = test_explain.made(more=[((*test_explain.BLOCK, ("bio_copy", "kernel")), 50)])
+        test_explain.write(self.out, [test_explain.made(), more])
+        text, taken = self.text(explainreport), {}
+        for line in (self.out / results.NAME).read_text().splitlines():
+            record = json.loads(line)
+            for room, each in record.get("rooms", {}).items():
+                taken.setdefault((record["cell"], room), []).append(each / record["counted"])
+        table = rows(text, "| room")
+        self.assertGreater(len(table), 10)
+        for row in table[:-1]:
+            none, indirect = (middle(taken.get((cell, row["room"]), [0])) for _, cell, _ in test_explain.SIDES)
+            self.assertEqual([float(row[name].replace(",", "")) for name in ("none", "indirect", "difference")],
+                             [none, indirect, indirect - none])  # fmt: skip
+        sums = [sum(middle(each) for (cell, _), each in taken.items() if cell == wanted) for _, wanted, _ in test_explain.SIDES]
+        self.assertEqual([table[-1][name] for name in ("room", "none", "indirect")], ["all", *(f"{each:,.0f}" for each in sums)])
+
+    def test_compare_counted_by_function(self):
+        self.test_compare(more=30)
+
+    def test_compare(self, more=None):
         chosen = cells.load(cells.GATE, ("instructions",), ("indirect",))
-        synthetic.compared(self.out, chosen, slower=0.02)
+        synthetic.compared(self.out, chosen, slower=0 if more else 0.02, more=more, noise=0.00001 if more else 0.0001)
         text = comparereport.make(Bare(), self.out, compare.of(*sessions.load(self.out)), say=lambda line: None)
         taken = {}
         for line in (self.out / results.NAME).read_text().splitlines():
             record = json.loads(line)
             if record["kind"] == "run" and record["round"]:
                 key = record["cell"], record["session"], record["build"]
-                taken.setdefault(key, []).append(record["window_ns"] / record["counted"])
+                rooms = record.get("rooms", {"all": record["window_ns"]})
+                host = sum(each for room, each in rooms.items() if room not in NOT_THE_HOSTS)
+                taken.setdefault(key, []).append(host / record["counted"])
         table = rows(document.markdown(text.body), "| cell")
         self.assertEqual(len(table), len(chosen))
         for row in table:

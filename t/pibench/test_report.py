@@ -4,7 +4,6 @@ import contextlib
 import csv
 import html.parser
 import io
-import os
 import pathlib
 import re
 import shlex
@@ -230,12 +229,12 @@ class Page(html.parser.HTMLParser):
 class Written(unittest.TestCase):
     """The whole directory, as pi-bench report leaves it."""
 
-    def report(self, chosen, history=None, **more):
+    def report(self, chosen, **more):
         scratch = tempfile.TemporaryDirectory()
         self.addCleanup(scratch.cleanup)
         self.out = synthetic.write(pathlib.Path(scratch.name, "out"), chosen, **more)
         self.said = []
-        found, grouped = runreport.make(Host(), str(self.out), *sessions.load(str(self.out)), history, self.said.append)
+        found, grouped = runreport.make(Host(), str(self.out), *sessions.load(str(self.out)), self.said.append)
         report.write(str(self.out), found, grouped)
         self.screen = document.terminal(found.head)
         self.page = Page((self.out / "index.html").read_text())
@@ -335,26 +334,6 @@ class Written(unittest.TestCase):
         self.report(chosen, mode=cells.INSTRUCTIONS)
         self.assertFalse([name for name in self.figures if name.startswith("tail")])
 
-    def test_trend_of_what_was_measured_alike(self):
-        with tempfile.TemporaryDirectory() as directory:
-            history = os.path.join(directory, "history.jsonl")
-            self.report(synthetic.CELLS)
-            records, env = results.load(self.out), results.load_json(self.out / "env.json")
-            for commit in ("aaaaaaaa", "bbbbbbbb"):
-                env["host"] |= {"engine_commit": commit, "date": commit}
-                for _ in range(2):
-                    report.remember(history, records, env)
-            report.remember(history, records[:40], env | {"planned": {"scsi_debug": 100}})
-            env["fingerprints"] = {"scsi_debug": {"kernel": "another"}}
-            env["host"]["date"] = "later"
-            mine = report.read_history(history)
-            self.assertEqual(len(mine), 2, "whole runs, each once")
-            session = outcome.group(records)[0]
-            drawing = plot.trend(session, env, mine)
-            self.assertIn('"bbbbbbbb"', drawing.data)
-            report.remember(history, records, env)
-            self.assertIsNone(plot.trend(session, env, report.read_history(history)), "another kernel begins anew")
-
     def test_csv(self):
         self.report([cells.parse("randread-4k-qd32 pi/indirect")], rounds=2)
         with open(self.out / "results.csv", newline="") as file:
@@ -388,7 +367,7 @@ class Written(unittest.TestCase):
 
     def test_without_gnuplot(self):
         out = self.enterContext(tempfile.TemporaryDirectory())
-        self.assertEqual(plot.draw(Bare(), plot.figures(outcome.group(records()), {}, "."), out, print), [])
+        self.assertEqual(plot.draw(Bare(), plot.figures(outcome.group(records()), "."), out, print), [])
 
     def test_gnuplot_fails(self):
         class Broken(Host):
@@ -396,7 +375,7 @@ class Written(unittest.TestCase):
                 return subprocess.CompletedProcess(argv, 1, "", "line 3: unknown terminal\n")
 
         with tempfile.TemporaryDirectory() as directory, self.assertRaisesRegex(Exception, "gnuplot: .*: line 3: unknown terminal"):
-            plot.draw(Broken(), plot.figures(outcome.group(records()), {}, "."), directory, print)
+            plot.draw(Broken(), plot.figures(outcome.group(records()), "."), directory, print)
 
 
 class Figures(unittest.TestCase):
