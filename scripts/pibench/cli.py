@@ -14,9 +14,9 @@ import subprocess
 import sys
 import tempfile
 
-from . import accounting, bench, cells, compare, comparereport, device, document, environment, explain, explainreport, fio, formats
-from . import gate, history, insn, lab, labreport, limits, memory, outcome, perf, perfreport, report, results, runreport, selftest
-from . import session, sessions
+from . import accounting, bench, cells, compare, comparereport, device, document, environment, explain, explainreport, fio
+from . import formats, gate, guest, history, insn, lab, labreport, limits, memory, outcome, perf
+from . import perfreport, report, results, runreport, selftest, session, sessions
 from .errors import ENVIRONMENT, IO, OK, REGRESSED, UNDECIDED, Failure, Interrupted
 from .host import Host
 
@@ -93,7 +93,8 @@ def add_cells(command, default):
 
 
 def add_kernel(command, default=None):
-    command.add_argument("--kernel", metavar="KERNEL", default=default, help="guest kernel, as scripts/guest takes it")
+    command.add_argument("--kernel", metavar="KERNEL", type=guest.kernel, default=default,
+                         help="guest kernel, as scripts/guest takes it")  # fmt: skip
 
 
 def add_run(commands):
@@ -122,7 +123,7 @@ def add_compare(commands):
     add_only(versus)
     versus.add_argument("--fio", metavar="FILE", action="append", default=[],
                         help="fio to run (build/fio/fio); twice: the old one and the new one")  # fmt: skip
-    versus.add_argument("--kernel", metavar="KERNEL", action="append", default=[],
+    versus.add_argument("--kernel", metavar="KERNEL", type=guest.kernel, action="append", default=[],
                         help="guest kernel, as scripts/guest takes it; twice: the old one and the new one")  # fmt: skip
     add_engine(versus)
     add_cells(versus, cells.GATE)
@@ -168,7 +169,7 @@ def add_explain(commands):
     tell.add_argument("--cache", action="store_true", help="also model caches: cache lines that an I/O touches and misses; takes longer")
     for name, what in (("d1", "L1 data"), ("i1", "L1 instruction"), ("l2", "L2")):
         tell.add_argument(f"--{name}", metavar="SIZE:WAYS:LINE", help=f"with --cache: the {what} cache ({getattr(memory.Caches, name)})")
-    tell.add_argument("--kernel", metavar="KERNEL", help="guest kernel (stock; lab for a layout that needs it)")
+    tell.add_argument("--kernel", metavar="KERNEL", type=guest.kernel, help="guest kernel (stock; lab for a layout that needs it)")
     tell.add_argument("--disk", metavar="FORMAT",
                       help=f"as scripts/guest takes it ({explain.DISK}; {explain.DISKS['lab']} with the lab kernel)")  # fmt: skip
     add_common(tell, "build/explain")

@@ -21,6 +21,11 @@ SILENCE = 900
 HIDDEN = ("/tmp", "/run", "/dev")
 
 
+def kernel(name):
+    """A kernel as it is called wherever a guest is started: a file by its whole path."""
+    return os.path.abspath(name) if os.path.isfile(name) else name
+
+
 def writable(out):
     """The directory to start in, the one the guest can write to; of files there it caches none, so rather not the tree."""
     hidden = any(fio.REPO.is_relative_to(place) for place in HIDDEN)

@@ -8,7 +8,7 @@ import tempfile
 import unittest
 import unittest.mock
 
-from pibench import fio, guest, session
+from pibench import cli, fio, guest, session
 from pibench.errors import Failure
 
 
@@ -49,6 +49,20 @@ class Starts(unittest.TestCase):
     def test_it_is_not_started_for_ever(self):
         status, limits, _ = self.boot(2)
         self.assertEqual((status, limits), (None, [90, 180]))
+
+
+class Kernels(unittest.TestCase):
+    def test_a_file_is_named_by_its_whole_path_as_guests_start_elsewhere(self):
+        with tempfile.TemporaryDirectory() as directory, contextlib.chdir(directory):
+            pathlib.Path("bzImage").touch()
+            self.assertEqual(list(map(guest.kernel, ("bzImage", "lab", "6.12"))), [os.path.abspath("bzImage"), "lab", "6.12"])
+
+    def test_every_command_that_takes_one(self):
+        for words in (["run"], ["compare"], ["lab"], ["perf"], ["selftest"], ["explain", "indirect"]):
+            with self.subTest(words=words), tempfile.TemporaryDirectory() as directory, contextlib.chdir(directory):
+                pathlib.Path("bzImage").touch()
+                options = cli.parser().parse_args([*words, "--kernel", "bzImage"])
+                self.assertIn(os.path.abspath("bzImage"), (options.kernel, *options.kernel))
 
 
 class Guests(unittest.TestCase):
