@@ -32,6 +32,14 @@ def writable(out):
     return str(fio.REPO) if hidden and pathlib.Path(out).is_relative_to(fio.REPO) else str(out)
 
 
+def require_visible(tools, out):
+    """What the guest is to run does not lie where it has a directory of its own."""
+    for path in (tools.fio, tools.engine):
+        for place in HIDDEN:
+            if pathlib.Path(path).is_relative_to(place) and not pathlib.Path(path).is_relative_to(writable(out)):
+                raise Failure(f"{path}: the guest has a {place} of its own and does not see this file; copy it somewhere else")
+
+
 def command(spec, disks, out, options=()):
     return [
         str(GUEST), "run", *(["--icount"] if spec.icount else []), *options, *(["--kernel", spec.kernel] if spec.kernel else []),
@@ -107,6 +115,8 @@ class Boot:
 
 def run(sessions, out, emit, options=(), at_once=None, stop=lambda: None):
     """Run {spec: disks}, so many at once; when stop() says why, each session ends with the run it is at."""
+    for spec in sessions:
+        require_visible(spec.tools, out)
     waiting = list(sessions.items())
     boots = []
     heard = time.monotonic()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import contextlib
+import dataclasses
 import io
 import json
 import pathlib
@@ -178,3 +179,13 @@ class Guests(unittest.TestCase):
                                  ("/home/x/fio-pi", "/elsewhere/report", "/elsewhere/report")):  # fmt: skip
             with unittest.mock.patch.object(guest.fio, "REPO", pathlib.Path(tree)):
                 self.assertEqual(guest.writable(out), start)
+
+    def test_a_fio_that_the_guest_does_not_see(self):
+        spec, disks = self.specs(False)["nvme"]
+        for place, refused in (("/tmp/fio", True), ("/home/x/fio", False), (str(ROOT / "build/fio"), False)):
+            tools = dataclasses.replace(spec.tools, fio=f"{place}/fio")
+            if refused:
+                with self.assertRaisesRegex(guest.Failure, "^/tmp/fio/fio: the guest has a /tmp of its own"):
+                    guest.run({dataclasses.replace(spec, tools=tools): disks}, ROOT / "build/report", None)
+            else:
+                guest.require_visible(tools, ROOT / "build/report")
