@@ -7,7 +7,7 @@ import os
 import pathlib
 
 from . import cells, environment, gate, metrics, outcome, plot, report, results, sessions, stats
-from .document import Bars, Heading, Items, Paragraph, Table, Verdict
+from .document import Bars, Heading, Items, Table, Verdict
 from .errors import OK, Failure
 
 TITLE = "What an I/O took, revision after revision"
@@ -140,7 +140,8 @@ def make(host, out, found, say=print):
             body.append(Heading("Steps", 3))
             body.append(Table(["revision", "date", "cell", "before", "from there on", "change"], [row for _, row in rows[number]], 3))
         body.append(Heading("From first to last", 3))
-        body.append(Table(["cell", first, last, "change"], [[name, *(f"{v:,.0f}" for v in taken), changed(*taken)] for name, taken in ends]))
+        lines = [[name, *(f"{value:,.0f}" for value in taken), changed(*taken)] for name, taken in ends]
+        body.append(Table(["cell", first, last, "change"], lines))
     body += [Heading("Notes"), Items([
         f"A step: {gate.LIMIT_COUNT} host instructions or more from where the cell was after the step before; of what is not counted by "
         f"function {gate.LIMIT:.1%} (CPU and time {OTHERWISE:.0%}) and more than the rounds differ by.",

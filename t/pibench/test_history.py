@@ -29,7 +29,8 @@ def put(path):
     """A history of thirty revisions, two cells and some steps."""
     path.parent.mkdir()
     for number in range(1, 31):
-        results.append(path, entry(str(number), read=10000 + 25 * (number >= 3) + 60 * (number >= 9), write=9000 - 40 * (number >= 5), spread=4))
+        taken = {"read": 10000 + 25 * (number >= 3) + 60 * (number >= 9), "write": 9000 - 40 * (number >= 5)}
+        results.append(path, entry(str(number), spread=4, **taken))
 
 
 class Steps(unittest.TestCase):
