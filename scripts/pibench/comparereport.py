@@ -20,17 +20,17 @@ def rule(mode, kept_to, kernels=False, by_function=False):
         if by_function:
             return (
                 f"Host instructions per I/O, counted by function, in {gate.BOOTS} boots {both}; a regression is {kept_to.most} "
-                "instructions or more in the median. What the emulated drive does and interrupts and other threads are not looked at. "
-                "Low and high: of the boots."
+                "instructions or more in the median. The emulated drive's own work, interrupts and other threads are left out. "
+                "Low and high are those of the boots."
             )
         return (
             f"Total instructions per I/O in {gate.BOOTS} boots {both}; a regression is +{kept_to.fail:.1%} or more (to a "
-            f"tenth of a per cent) and {gate.LIMIT_COUNT} instructions or more in the median. Low and high: of the boots."
+            f"tenth of a per cent) and {gate.LIMIT_COUNT} instructions or more in the median. Low and high are those of the boots."
         )
     return (
         f"Old-new-new-old in each round; a regression is +1 % or more with the exact signed-rank limit above 0 (one-sided {gate.ALPHA} "
         f"at each look after {', '.join(map(str, gate.LOOKS))} rounds), repeated in fresh rounds; PASS is "
-        f"{gate.less_than(math.expm1(gate.CATCH))} by the upper limit. Low and high: these limits."
+        f"{gate.less_than(math.expm1(gate.CATCH))} by the upper limit. Low and high are these limits."
     )
 
 
@@ -78,7 +78,7 @@ def differences(out, where):
     """The flame graph of each cell that was counted by function."""
     return [
         Figure(f"where-{number}", f"What takes more: {cell}", "From the top: who calls whom. Orange takes more by itself, blue less. "
-               "Figures: with all that it calls.", (pathlib.Path(out) / name).read_text(encoding="utf-8"), name)
+               "Figures include everything that a function calls.", (pathlib.Path(out) / name).read_text(encoding="utf-8"), name)
         for number, (cell, (_, name)) in enumerate(where.items(), 1) if (pathlib.Path(out) / name).exists()
     ]  # fmt: skip
 

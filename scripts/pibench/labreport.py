@@ -58,7 +58,7 @@ class Attribute:
                 line += ["", "", signed(over["min"], 1), signed(over["median"], 1), quartiles]
                 line += [signed(self.over(way, batch, part=part)["median"], 1) for part in ("user", "kernel")]
             rows.append(line)
-        headers = ["layout", "SQE", f"{self.unit} a request", "user", "kernel", "least over plain", "over plain", "quartiles",
+        headers = ["layout", "SQE", f"{self.unit} per request", "user", "kernel", "minimum over plain", "over plain", "quartiles",
                    "user over plain", "kernel over plain"]  # fmt: skip
         return Table(headers, rows, 2)
 
@@ -176,7 +176,7 @@ def verdict(name, reference, points):
     at = root(points)
     above, below = (any(sign * y > noise for _, y, noise in points) for sign in (1, -1))
     if at is not None:
-        return f"{name} costs less than {reference} from {at:.1f} % of requests with PI on."
+        return f"{name} costs less than {reference} once {at:.1f} % of the requests carry PI."
     if above and below:
         return f"{name} costs more than {reference} at some shares of requests with PI and less at others."
     if above or below:
@@ -227,7 +227,7 @@ def cost(session, env, attribute, batch):
         f"Over a plain read of {base['total']['median']:,.0f} {attribute.unit}, batch {batch}; {subtitle(env, session)}; median of "
         f"{session.about['repetitions']}{', quartiles marked' if timed else ''}."
     )
-    return [plot.Drawing(f"cost-{session.name}", "What it costs to hand the PI attribute over", caption, "cost.gp",
+    return [plot.Drawing(f"cost-{session.name}", "What it costs to pass the PI attribute", caption, "cost.gp",
                          plot.blocks([lines]), 110 + 30 * len(ways), (f"{attribute.unit} per request, over plain", str(len(ways))),
                          str(int(timed)), ())]  # fmt: skip
 
@@ -253,15 +253,15 @@ def handing_over(session, env, draw):
     if not attribute.rows:
         return []
     unit, last = attribute.unit, attribute.batches[-1]
-    ticks = "reads of an invalid descriptor: the kernel takes the request and its attribute in, then fails it"
-    found = [Heading(f"Handing the attribute over ({unit} per request; {ticks})", 3)]
+    ticks = "reads of an invalid descriptor: the kernel accepts the request and its attribute, then fails it"
+    found = [Heading(f"Passing the attribute ({unit} per request; {ticks})", 3)]
     for batch in reversed(attribute.batches):
         found += [Paragraph(f"Batch of {batch}:"), attribute.table(batch)]
     found += draw(cost(session, env, attribute, last))
     curves = attribute.curves(last)
-    found += [Paragraph(f"Over plain by the share of requests with PI, batch of {last}:"), attribute.by_share(last)]
+    found += [Paragraph(f"Cost over plain requests, by the share of requests with PI, batch of {last}:"), attribute.by_share(last)]
     found += [Items(crossovers(curves))] * bool(crossovers(curves))
-    caption = f"Handing requests over, batch {last}; {subtitle(env, session)}."
+    caption = f"Passing the attribute, batch {last}; {subtitle(env, session)}."
     title = "Rings of 64- and 128-byte SQEs by share of PI"
     return found + draw(crossover(f"crossover-{session.name}", curves, title, caption, f"{unit} per request"))
 
@@ -306,16 +306,16 @@ def emulated(env, session):
 
 
 def notes(sessions, env):
-    lines = [f"{s.name}: the processor is emulated, its times mean nothing." for s in sessions if emulated(env, s)]
+    lines = [f"{s.name}: the processor is emulated, so its times mean nothing." for s in sessions if emulated(env, s)]
     lines += [
-        "over plain: against the same requests without PI in a ring of 64-byte SQEs; over indirect: against the layout that "
-        "Linux has. '128 zeroed': the application zeroes the second half of every SQE, which plain requests do not need.",
+        "over plain: compared with the same requests without PI in a ring of 64-byte SQEs; over indirect: compared with the layout "
+        "that Linux has. '128 zeroed': the application zeroes the second half of every SQE, which plain requests do not need.",
         "user: filling SQE and attribute and reading the completion; kernel: io_uring_enter().",
     ]
     if any(s.icount for s in sessions):
         lines.append(
-            "Instructions are not time: caches, memory latency, the price of entering user memory (SMAP) and what overlaps do "
-            "not show. A copy from user memory is dearer, and a second cache line is not free, on a real processor."
+            "Instructions are not time: they do not show caches, memory latency, the cost of entering user memory (SMAP) or what "
+            "overlaps. On a real processor a copy from user memory costs more, and a second cache line is not free."
         )
     timed = {layout for s in sessions if s.mode == cells.TIME for layout, *_ in s.attr}
     if not timed & set(catalog.of_the_lab()):
@@ -350,11 +350,15 @@ def headline(sessions):
     ways.sort(key=lambda way: attribute.over(way, batch)["median"])
     rows = [(title_of(way), signed(attribute.over(way, batch)["median"], 1), attribute.over(way, batch)["median"]) for way in ways]
     unit = attribute.unit
-    title = f"{session.name}: handing one request's attribute over, {unit} more than a plain request, batch {batch}"
-    found = [Bars(title, rows[:BARS])]
+    title = f"{session.name}: {unit} that one request takes more than a plain one, batch {batch}"
+    least, most = rows[0][2], rows[-1][2]
+    found = [
+        Paragraph(f"**Passing the attribute of one request takes {least:,.0f} to {most:,.0f} {unit}, depending on the layout.**"),
+        Bars(title, rows[:BARS]),
+    ]
     plain, pi = (session.summary(MAIN, arm, session.metrics[0]) if session.runs and session.icount else None for arm in (BASE, INDIRECT))
     if plain and pi:
-        text = f"A whole 4 KiB read at depth 32 takes {plain.median:,.0f} instructions plain and {pi.median:,.0f} with PI, `indirect`."
+        text = f"A whole 4 KiB read at depth 32 takes {plain.median:,.0f} instructions without PI and {pi.median:,.0f} with `indirect`."
         found.append(Paragraph(text))
     return found
 

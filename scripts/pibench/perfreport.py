@@ -127,7 +127,7 @@ def floor(session):
         if ours and least:
             rows.append([workload.title, figure(ours.median), figure(least.median), figure(ours.median - least.median)])
     heading = Heading("Above what a program without fio and checksums takes (t/bench/floor.c)", 3)
-    return [heading, Table(["4 KiB", "indirect", "floor", "above"], rows)] if rows else []
+    return [heading, Table(["workload", "indirect", "floor", "above"], rows)] if rows else []
 
 
 def memory(session):
@@ -145,7 +145,7 @@ def memory(session):
             continue
         each = (resident[high] - resident[low]) * 1024 / (high - low)
         rows.append([name, *map(figure, (block, each, each - block, resident[low] - each * low / 1024))])
-    headers = ["resident at most", "block", "bytes an I/O in flight", "beyond its block", "and KiB in all"]
+    headers = ["most memory resident", "block", "bytes per I/O in flight", "more than its block", "and in all, KiB"]
     return [Heading("Memory of fio and its job", 3), Table(headers, rows)] if rows else []
 
 
@@ -156,7 +156,7 @@ def start(session):
     if not ours or not theirs:
         return [], False
     more = ours.low - theirs.low
-    text = f"Start and end of a job of {cells.LEAD} I/Os: {more:+.1f} ms to fio's own engine, at most +{START}"
+    text = f"Start and end of a job of {cells.LEAD} I/Os: {more:+.1f} ms compared with fio's own engine, limit +{START}"
     rows = [[name, f"{each.low:.1f}", f"{each.median:.1f}"] for name, each in ((THEIRS, theirs), (OURS, ours))]
     return [Heading(text, 3), Table(["", "quickest, ms", "median"], rows)], more > START
 
@@ -179,9 +179,9 @@ def section(session):
 
 def notes(sessions):
     return [
-        "Each run has one of fewer I/Os beside it, which is taken off: neither fio's start nor the set-up of a ring is counted.",
-        "Ratios are the middle of the rounds' own, lowest to highest. MISSED: above the limit in every round, by more than one boot "
-        "differs from the next (" + ", ".join(f"{value:.1%} for {mode}" for mode, value in TOLERANCE.items()) + ").",
+        "A run with fewer I/Os is subtracted from each run, so neither fio's start nor the set-up of a ring is counted.",
+        "Ratios are the median of the rounds, with the lowest and the highest. MISSED: above the limit in every round, by more than "
+        "boots differ (" + ", ".join(f"{value:.1%} for {mode}" for mode, value in TOLERANCE.items()) + ").",
         *(f"{session.name}: {report.counted(session)}. {session.rounds()} rounds (seed {session.seed})." for session in sessions),
     ]
 
@@ -192,9 +192,12 @@ def verdict(found, late, sessions, left):
     if plain.word != "COMPLETE":
         return plain
     if missed or late:
-        names = ", ".join(f"{line.one} {line.workload.title}" for line in missed[:3]) + ", the start of a job" * late
-        return Verdict("MISSED", f"{len(missed) + late} limits: {names}.")
-    return Verdict("MET", f"all {sum(line.limit is not None for line in found)} limits.")
+        names = [f"{line.one} compared with {line.other}, {line.workload.title}" for line in missed[:3]] + ["the start of a job"] * late
+        return Verdict("MISSED", f"{len(missed) + late} limits: {'; '.join(names)}.")
+    limited = [line for line in found if line.limit is not None]
+    above = sum(line.ratio[0] > line.limit for line in limited)
+    text = f" {above} of the ratios {'is' if above == 1 else 'are'} above the limit, but by no more than boots differ." * (above > 0)
+    return Verdict("MET", f"all {len(limited)} limits.{text}")
 
 
 def make(host, out, records, env, say=print):
@@ -205,8 +208,8 @@ def make(host, out, records, env, say=print):
     rows = [(f"{line.workload.name}: {line.one} to {line.other}", f"{line.ratio[0]:.3f} of {line.limit:.2f}", line.ratio[0] / line.limit)
             for line in limited[:BARS]]  # fmt: skip
     head = [verdict(found, too_late, sessions, report.left_over(records, env)), *report.stops(sessions), *report.lost(sessions)]
-    head += [Bars("Ratios and their limits, nearest first", rows)] if rows else []
-    table = Table(["session", "4 KiB", "ours", "to", "ratio", "at most", ""], [line.row for line in found], 4)
+    head += [Bars("Ratios and their limits, closest first", rows)] if rows else []
+    table = Table(["session", "workload", "ours", "compared with", "ratio", "limit", ""], [line.row for line in found], 4)
     body = [Heading("Ratios"), table, *(block for session in sessions for block in section(session)), *late]
     body += report.tail(sessions, env, notes(sessions))
     status = IO if report.status(sessions) == IO else REGRESSED if any(line.missed for line in found) or too_late else OK

@@ -260,15 +260,15 @@ class Report(test_device.Machine):
         text, failed = self.write(self.everything())
         self.assertFalse(failed)
         found = {(r["layout"], r["SQE"]): r for r in rows(text, "Batch of 32:")}
-        self.assertEqual(found["none", "64"]["instructions a request"], "120.0")
+        self.assertEqual(found["none", "64"]["instructions per request"], "120.0")
         self.assertEqual((found["none", "64"]["user"], found["none", "64"]["kernel"]), ("20.0", "100.0"))
         inline = found["inline", "128"]
         self.assertEqual((inline["over plain"], inline["user over plain"], inline["kernel over plain"]), ("+81.0", "+6.0", "+75.0"))
-        self.assertEqual((inline["least over plain"], inline["quartiles"]), ("+80.0", "+80.5…+81.5"))
+        self.assertEqual((inline["minimum over plain"], inline["quartiles"]), ("+80.0", "+80.5…+81.5"))
         self.assertEqual(set(found), set(OVER))
 
     def test_shares(self):
-        found = {(r["layout"], r["SQE"]): r for r in rows(self.write(self.everything())[0], "Over plain by the share")}
+        found = {(r["layout"], r["SQE"]): r for r in rows(self.write(self.everything())[0], "Cost over plain requests, by the share")}
         self.assertEqual(found["indirect", "64"]["50 %"], "+59.0")
         self.assertEqual(found["inline", "128 zeroed"]["0 %"], "+4.0")
         self.assertEqual(set(found), {way for way in OVER if way[0] != "none"})
@@ -276,22 +276,23 @@ class Report(test_device.Machine):
     def test_crossovers(self):
         text, _ = self.write(self.everything())
         # 118 x = 4 (1 - x) + 88 x
-        self.assertIn("inline, SQE 128 zeroed costs less than indirect, SQE 64 from 11.8 % of requests with PI on.", text)
+        self.assertIn("inline, SQE 128 zeroed costs less than indirect, SQE 64 once 11.8 % of the requests carry PI.", text)
         self.assertIn("inline, SQE 128 costs no more than indirect, SQE 64 at any share", text)
         # 7010 + 16.5 x and 7000 + 17 x: at 20 %
-        self.assertIn("inline, SQE 128 costs less than indirect, SQE 64 from 20.0 % of requests with PI on.", text)
+        self.assertIn("inline, SQE 128 costs less than indirect, SQE 64 once 20.0 % of the requests carry PI.", text)
 
     def test_noise_is_no_crossover(self):
         def verdict(*points):
             return labreport.verdict("a", "b", points).partition(" of requests")[0]
 
-        self.assertEqual(verdict((0, 1, 0.5), (100, -1, 0.5)), "a costs less than b from 50.0 %")
+        self.assertEqual(verdict((0, 1, 0.5), (100, -1, 0.5)), "a costs less than b once 50.0 % of the requests carry PI.")
         self.assertEqual(verdict((0, 1, 2), (100, -1, 2)), "a and b cannot be told apart at any share")
         self.assertEqual(verdict((0, 0.3, 0.5), (50, -0.2, 0.5), (100, 3, 0.5)), "a costs no less than b at any share")
         self.assertEqual(verdict((0, 0.1, 0.5), (100, -3, 0.5)), "a costs no more than b at any share")
         self.assertEqual(verdict((0, -3, 0.5), (100, 3, 0.5)), "a costs more than b at some shares")
         # what is noise in between does not decide where
-        self.assertEqual(verdict((0, 4, 1), (10, -0.5, 1), (20, 0.5, 1), (100, -4, 1)), "a costs less than b from 50.0 %")
+        self.assertEqual(verdict((0, 4, 1), (10, -0.5, 1), (20, 0.5, 1), (100, -4, 1)),
+                         "a costs less than b once 50.0 % of the requests carry PI.")
 
     def test_the_widest_point_says_what_noise_is(self):
         curves = {("indirect", "64"): [(0, 0, 0, 0), (100, 9, 9, 9)], ("mixed", "mixed"): [(0, 1, 1, 1), (100, 7, 5, 8)]}
@@ -328,8 +329,8 @@ class Report(test_device.Machine):
         timed = [{**record("attr", row=row), "session": "kvm", "mode": cells.TIME, "icount": False} for row in attr_rows(unit="ns")]
         text, _ = self.write(timed)
         self.assertNotIn("not measured in time", text)
-        self.assertIn("ns a request", text)
-        self.assertNotIn("instructions a request", text)
+        self.assertIn("ns per request", text)
+        self.assertNotIn("instructions per request", text)
 
     def test_an_emulated_processor_is_named(self):
         timed = [{**record("attr", row=row), "session": "nvme0n1", "mode": cells.TIME, "icount": False} for row in attr_rows(unit="ns")]
@@ -351,7 +352,8 @@ class Report(test_device.Machine):
         costs = [line.split()[-2:] for line in lines if "█" in line]
         self.assertEqual([cost for cost, _ in costs], ["+50.0", "+81.0", "+106.0", "+118.0"])
         self.assertEqual([len(bar) for _, bar in costs], sorted(len(bar) for _, bar in costs))
-        self.assertIn("takes 7,000 instructions plain and 8,700 with PI", " ".join(self.screen.split()))
+        self.assertIn("one request takes 50 to 118 instructions, depending on the layout.", " ".join(self.screen.split()))
+        self.assertIn("takes 7,000 instructions without PI and 8,700 with indirect", " ".join(self.screen.split()))
 
     def test_plots(self):
         text, _ = self.write(self.everything(), Host())

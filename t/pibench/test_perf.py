@@ -58,7 +58,7 @@ class Report(test_device.Machine):
         return document.markdown([*made.head, *made.body]), made.status
 
     def ratios(self, text):
-        return {tuple(row[name] for name in ("session", "4 KiB", "ours", "to")): (row["ratio"], row["at most"], row[""])
+        return {tuple(row[name] for name in ("session", "workload", "ours", "compared with")): (row["ratio"], row["limit"], row[""])
                 for row in rows(text, "## Ratios")}  # fmt: skip
 
     def test_all_met(self):
