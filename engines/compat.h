@@ -73,6 +73,14 @@ struct pi_range {
 #define PI_IO_U_F_ERRORED	0
 #endif
 
+/* end_syncfs=, between fio 3.42 and this header; before, fio has no such option */
+#if __has_include("engines/bsg.h")
+#define PI_IS_SYNCFS(io_u)	((io_u)->ddir == DDIR_SYNCFS)
+#else
+#define FIO_ASYNCIO_SYNC_SYNCFS	0
+#define PI_IS_SYNCFS(io_u)	false
+#endif
+
 /* came with fio 3.36, and with it cmdprio_hint */
 #ifndef CMDPRIO_OPTIONS
 #define CMDPRIO_BOTH_WAYS(data, opt_group, opt, text, member, low, high) {	\

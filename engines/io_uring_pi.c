@@ -17,6 +17,9 @@ static PI_NOINLINE int prep_other(struct thread_data *td, struct io_u *io_u)
 	struct pi_io *io = &e->ios.io[io_u->index];
 	struct fio_file *f = io_u->file;
 
+	/* of a directory, which is no file of the job's */
+	if (PI_IS_SYNCFS(io_u))
+		return 0;
 	switch (io_u->ddir) {
 	case DDIR_TRIM:
 		pi_io_discard(io, e->mode.sqe_flags, t->fd, io_u->offset,
@@ -134,6 +137,22 @@ static PI_ALWAYS_INLINE enum fio_q_status publish(struct pi_engine *e,
 	return FIO_Q_QUEUED;
 }
 
+/* what no ring does, after all that is in it */
+static enum fio_q_status queue_sync(struct thread_data *td, struct io_u *io_u)
+{
+	struct pi_engine *e = td->io_ops_data;
+
+	if (e->queued)
+		return FIO_Q_BUSY;
+	if (io_u->ddir == DDIR_TRIM)
+		do_io_u_trim(td, io_u);
+	else
+		do_io_u_sync(td, io_u);
+	io_u_mark_submit(td, 1);
+	io_u_mark_complete(td, 1);
+	return FIO_Q_COMPLETED;
+}
+
 /*
  * Tuples are generated here and not in prep: between the two fio still
  * scrambles the buffer and writes its verify headers into it.
@@ -145,17 +164,13 @@ static PI_NOINLINE enum fio_q_status queue_more(struct thread_data *td,
 
 	if (io_u->ddir == DDIR_WRITE) {
 		e->generate(td, io_u);
+	} else if (PI_IS_SYNCFS(io_u) ||
+		   (io_u->ddir == DDIR_TRIM && e->sync_trim)) {
+		return queue_sync(td, io_u);
 	} else if (e->flush_alone && ddir_sync(io_u->ddir)) {
 		/* this one counts already */
 		if (td->cur_depth > 1)
 			return FIO_Q_BUSY;
-	} else if (io_u->ddir == DDIR_TRIM && e->sync_trim) {
-		if (e->queued)
-			return FIO_Q_BUSY;
-		do_io_u_trim(td, io_u);
-		io_u_mark_submit(td, 1);
-		io_u_mark_complete(td, 1);
-		return FIO_Q_COMPLETED;
 	}
 	return publish(e, io_u);
 }
@@ -530,7 +545,8 @@ __attribute__((visibility("default"))) struct ioengine_ops ioengine = {
 	.name			= "io_uring_pi",
 	.version		= FIO_IOOPS_VERSION,
 	.flags			= FIO_NO_OFFLOAD | FIO_ASYNCIO_SETS_ISSUE_TIME |
-				  FIO_ATOMICWRITES | FIO_MULTI_RANGE_TRIM,
+				  FIO_ATOMICWRITES | FIO_MULTI_RANGE_TRIM |
+				  FIO_ASYNCIO_SYNC_SYNCFS,
 	.init			= pi_init,
 	.post_init		= pi_post_init,
 	.io_u_init		= pi_io_u_init,

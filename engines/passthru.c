@@ -182,6 +182,9 @@ static PI_NOINLINE int prep_other(struct thread_data *td, struct io_u *io_u)
 	struct pi_target *t = FILE_ENG_DATA(io_u->file);
 	struct pi_io *io = &e->ios.io[io_u->index];
 
+	/* of a directory, which is no file of the job's */
+	if (PI_IS_SYNCFS(io_u))
+		return 0;
 	io->ns = &t->ns;
 	if (io_u->ddir != DDIR_TRIM) {
 		pi_nvme_flush(io, e->mode.sqe_flags, t->fd, (uintptr_t)io_u);

@@ -30,9 +30,9 @@ static int check_whole(struct fio_file *f, const char *option,
 	if (!(value % stride))
 		return 0;
 	if (format->extended)
-		log_err("io_uring_pi: %s: %s=%" PRIu64 " is not a multiple of %u, the protection interval of %u bytes and its %u of metadata; %" PRIu64 " would be the same number of blocks\n",
+		log_err("io_uring_pi: %s: %s=%" PRIu64 " is not a multiple of %u, the protection interval of %u bytes and its %u of metadata; did you mean %s=%" PRIu64 "?\n",
 			f->file_name, option, value, stride, format->interval,
-			format->md_size,
+			format->md_size, option,
 			(value / format->interval ?: 1) * stride);
 	else
 		log_err("io_uring_pi: %s: %s=%" PRIu64 " is not a multiple of the protection interval of %u bytes; change it\n",

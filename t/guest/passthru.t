@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """NVMe commands on the character device: every format, mode and option."""
+import ctypes
 import re
 import subprocess
 import sys
@@ -87,6 +88,13 @@ def round_trip(disk):
     passes(pi(char, rw='randread', **disk.job()), f'{name}: read', read=BLOCKS)
 
 
+def nvme_cli(status):
+    """What nvme(1) calls it."""
+    words = ctypes.CDLL('libnvme.so').nvme_status_to_string
+    words.restype = ctypes.c_char_p
+    return words(status, False).decode()
+
+
 def both_devices(disk):
     """The character device's blocks are the block device's."""
     attr = {'bs': 8 * disk.interval, 'size': BLOCKS * disk.interval, 'iodepth': 8}
@@ -118,6 +126,8 @@ def corruption(disk):
                     f'by the device (NVMe status 0x{TAGS[tag]:x}, {tag})')
             ok(run.jobs and run.jobs[0]['error'] == 84,
                f'{name}, {tag} {flip}: pi_verify={verify} ends in EILSEQ', run)
+        ok(nvme_cli(TAGS[tag]) in run.stderr + run.out, f'{name}, {tag} {flip}: fio says it in the words of nvme(1)',
+           nvme_cli(TAGS[tag]), run)
         if name in ACTION:
             refuses(pi(disk.char, rw='read', pi_act=1,
                        **disk.job(8, stride=stride_of_act(disk))),
@@ -257,7 +267,8 @@ def refusals(disks):
        pi_layout='passthru')
     no('passthru on a device of its own kind', '/dev/ngXnY', device='/dev/null')
     no('no metadata', 'LBA format 4096+0', device=disks['4096'].char)
-    no('extended, without the metadata', 'bs=4096', '4160', device=extended.char)
+    no('extended, without the metadata', 'bs=4096', 'did you mean bs=4160?', device=extended.char)
+    no('of several blocks', 'did you mean bs=133120?', device=extended.char, bs='128k', size='1m')
     no('extended with verify', 'verify', device=extended.char,
        bs=4160, size=BLOCKS * 4160, rw='write', verify='md5')
     no('an extended LBA by its block device', '/dev/ng', device=extended.block,
@@ -292,8 +303,14 @@ def refusals(disks):
     no('FUA on a block device', 'readfua', device=disk.block, direct=1,
        readfua=1)
 
-    # beyond the end: the device says so, in the specification's words
-    free = disks['4096+8,type=2']
+
+def said_by_the_device(disk, free):
+    """Beyond the end, where only a log of I/Os leads; a reference tag that is not the block's number."""
+    Path('beyond').write_text(f'fio version 2 iolog\n{disk.char} add\n{disk.char} open\n{disk.char} read {1 << 40} 4096\n'
+                              f'{disk.char} close\n', encoding='utf-8')
+    refuses(pi(disk.char, rw='read', read_iolog='beyond'), 'a status in the words of nvme(1)', disk.char, 'read at offset 1099511627776',
+            f'NVMe status 0x80: {nvme_cli(0x80)}')
+
     job = free.job(8, pi_reftag=0x1000, apptag=1)
     passes(pi(free.char, rw='write', **job), 'type 2 with a tag of its own',
            write=BLOCKS // 8)
@@ -328,6 +345,7 @@ def test(*devices):
               rw='randwrite', nrfiles=8, bs=8192, size=8 << 20, iodepth=32,
               direct=0, verify='crc32c'), 'one job on eight namespaces')
     refusals(disks)
+    said_by_the_device(disks['4096+8'], disks['4096+8,type=2'])
 
 
 main(test, ['--append', 'nvme.poll_queues=1',

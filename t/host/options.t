@@ -25,7 +25,8 @@ SANITIZE = {'LD_PRELOAD': LIBRARY, 'ASAN_OPTIONS': 'detect_leaks=0:abort_on_erro
 NUMBERS = ['0', '1', '-1', '2', '0x7fffffff', '2147483648', '0xffff', '0x10000', '65534', '4294967295', '4294967296',
            '18446744073709551615', '18446744073709551616', '0xffffffffffffffffff', '1e400', '0.5', '4k', '1g', '-0', '0x', '8:']
 WORDS = ['', ' ', ',', '|', ':', '/', '=', '%', '"', '\\', '\t', '\0', 'GUARD', 'REFTAG', 'APPTAG', 'guard', 'none', 'both',
-         'GUARD,REFTAG,APPTAG', 'GUARD|APPTAG', ',,GUARD', '4k/50:8k/50', '4k/50/1/2:/', '%s%n%p', '${HOME}', 'é', '\xff']
+         'GUARD,REFTAG,APPTAG', 'GUARD|APPTAG', ',,GUARD', '4k/50:8k/50', '4k/50/1/2:/',
+         'GUARD/50:none', 'REFTAG@0-9:GUARD', '%s%n%p', '${HOME}', 'é', '\xff']
 
 
 def options():
