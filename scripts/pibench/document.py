@@ -258,6 +258,7 @@ figure{margin:1.5rem 0}figcaption{font-size:.875rem}figure svg{display:block;wid
 code,pre{font:.85em/1.5 ui-monospace,monospace;background:var(--soft)}code{padding:.1em .3em}
 pre{padding:.8rem;overflow-x:auto;border:1px solid var(--line)}
 .bars td.bar{width:16rem;padding-right:0}.bars div{background:var(--blue);height:.9rem}
+@media (max-width:40rem){.bars td:first-child{white-space:normal;min-width:9rem}.bars td.bar{width:5rem}}
 summary{cursor:pointer;font-weight:600;margin:1rem 0 .5rem}li{margin:.2rem 0}
 """
 

@@ -20,6 +20,8 @@ ROWS = 40
 # of the width of a character at the size of a label
 CHARACTER = 0.88
 LINES_HEIGHT = 400
+# what a key of four rows needs beyond one of one row
+KEY = 90
 TAIL_WORKLOADS = 4
 # of one trend, and what the circles in it are called
 TREND_CELLS, STEP = 8, "step"
@@ -109,6 +111,14 @@ def whole(session):
 
 def subject(session):
     return f"{session.metrics[0].title}, {session.metrics[0].unit}"
+
+
+def rounds_of(session):
+    return f"{session.rounds()} round{'s' * (session.rounds() != 1)}"
+
+
+def middle_of(session):
+    return f"Median of {session.rounds()} rounds" if session.rounds() > 1 else "One round"
 
 
 def runs_of(session):
@@ -266,10 +276,10 @@ def stack(session, size):
         drawing = Drawing(
             f"stack-{session.name}-{size // 1024}k{sheet}",
             f"{session.name}: {metric.title}, {size // 1024} KiB",
-            " ".join([*(meanings if len(used) > 1 else ()), f"Median of {session.rounds()} rounds."]),
+            " ".join([*(meanings if len(used) > 1 else ()), middle_of(session) + "."]),
             "stack.gp",
             blocks([lines, headings]),
-            height(rows),
+            height(rows) + KEY * (len(used) > 4),
             (margin(groups), f"{marked.unit} per I/O"),
             f"{largest * ROOM} {' '.join(colours)} {marked.step} {' '.join(marked.labels)}",
             names,
@@ -378,7 +388,7 @@ def mix(session, rw, size, depth):
     return lines(
         f"mix-{session.name}-{rw}-{size // 1024}k-qd{depth}",
         f"{session.name}: {metric.title} by the share of I/Os with PI, {title}",
-        " ".join([*told, f"Median of {session.rounds()} rounds, bars: lowest to highest."]),
+        " ".join([*told, f"{middle_of(session)}, bars: lowest to highest."]),
         "mix",
         ("I/Os with PI, per cent", subject(session)),
         series,

@@ -179,7 +179,7 @@ def short(session, env, words=""):
     names = [f"{arm.label} with PI" if arm.has_pi else arm.state for arm in arms]
     host = env.get("host") or {}
     about = [env.get("guest"), f"{host.get('cpus')} x {host.get('cpu')}", host.get("fio"), f"commit {host.get('engine_commit', '')[:12]}"]
-    about += [f"{session.rounds()} rounds, widest spread {session.widest_spread():.2%}"]
+    about += [f"{plot.rounds_of(session)}, widest spread {session.widest_spread():.2%}"]
     text = f"{session.name}, {described(metric)}: {'; '.join(filter(None, about))}; {env.get('command')}"
     return [Table(["", *names], rows), Paragraph(text)]
 
@@ -213,7 +213,7 @@ def notes(sessions, environment):
     for session in (s for s in sessions if s.runs):
         counts = " or ".join(f"{n:,}" for n in ios[session.name])
         lines.append(
-            f"{session.name}: {report.counted(session)}. {session.rounds()} rounds in shuffled order (seed {session.seed}) after "
+            f"{session.name}: {report.counted(session)}. {plot.rounds_of(session)} in shuffled order (seed {session.seed}) after "
             f"one to warm up, which is dropped by rule; {counts} I/Os a run; median and lowest to highest run shown, "
             f"widest spread {session.widest_spread() * 100:.2f} %."
         )

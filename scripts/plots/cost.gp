@@ -25,5 +25,5 @@ set key at screen 0.01, screen 1 left top horizontal Left reverse samplen 1 heig
 plot \
 	data using (0):1:(0):2:($1 - half):($1 + half):ytic(6) with boxxyerror fs solid 1 noborder lc rgb '#E69F00' title 'user', \
 	data using (0):1:2:3:($1 - half):($1 + half) with boxxyerror fs solid 1 noborder lc rgb '#0072B2' title 'kernel', \
-	data using (int(ARG8) ? ($5 > $3 ? $5 : $3) : $3):1:(sprintf('%.0f', $3)) with labels left offset 0.7,0 notitle, \
+	data using (int(ARG8) ? ($5 > $3 ? $5 : $3) : $3):1:(sprintf('%.0f', $3)) with labels left offset 0.7,0 tc rgb '#404040' notitle, \
 	data using (int(ARG8) ? $4 : NaN):1:($5 - $4):(0) with vectors nohead lw 2 lc rgb '#404040' notitle

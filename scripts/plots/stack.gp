@@ -28,6 +28,8 @@ set grid x noy
 set ytics scale 0
 set key at screen 0.01, screen 1 left top horizontal Left reverse samplen 1 height 0.5
 if (n == 1) { set key off; set tmargin 1 }
+# in columns of four: what does not fit side by side would lie on the bars
+if (n > 4) { set key vertical maxrows 4; set tmargin 7 }
 shade(i) = word(ARG8, i + 1)
 from(i) = i == 1 ? 0 : column(3 + i)
 plot ARG7 index 0 using (0):1:ytic(2) with points pt -1 notitle, \

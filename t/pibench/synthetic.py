@@ -6,7 +6,7 @@ import json
 import pathlib
 import random
 
-from pibench import catalog, cells, results
+from pibench import catalog, cells, plot, results
 
 LAYOUTS = catalog.layouts()
 # instructions per I/O beyond plain, generation and verification apart
@@ -58,7 +58,8 @@ def rooms(record):
     """The same instructions by function."""
     apart = {"emulated drive": DRIVE * record["counted"], "interrupts and others": OTHERS * record["counted"]}
     left = record["window_ns"] - sum(apart.values())
-    return {**apart, "fio": left // 4, "block layer": left - left // 4}
+    rest = {room: left // 40 for room in plot.ROOMS if room not in (*apart, "fio", "block layer")}
+    return {**apart, **rest, "fio": left // 4, "block layer": left - left // 4 - sum(rest.values())}
 
 
 def raw(out, rng, cell, value):

@@ -97,6 +97,10 @@ class Pages(unittest.TestCase):
         self.report([cells.parse("randread-4k-qd32 pi/indirect")])
         self.check()
 
+    def test_one_cell_by_function(self):
+        self.report([cells.parse("randread-4k-qd32 pi/indirect")], by_function=True)
+        self.check()
+
     def test_more_than_two_hundred_cells(self):
         self.report(synthetic.matrix(("all",)), rounds=6)
         self.check()

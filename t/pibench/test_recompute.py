@@ -133,12 +133,12 @@ class Again(unittest.TestCase):
                     results.append(self.out / results.NAME, test_perf.run(name, mode, cell, number, cost))
         text, found = self.text(perfreport), self.figures()
         names = {cell.workload.title: cell.workload.name for name in test_perf.MODES for cell in test_perf.matrix(name)}
-        table = [row for row in rows(text, "## Ratios") if row["to"] != "itself at depth 32"]
+        table = [row for row in rows(text, "## Ratios") if row["compared with"] != "itself at depth 32"]
         self.assertGreater(len(table), 20)
         for row in table:
-            workload = names[row["4 KiB"]]
+            workload = names[row["workload"]]
             one, other = (found[row["session"], f"{each} {arm}"] for each, arm in
-                          ((workload, row["ours"]), (workload.removesuffix("-registered"), row["to"])))  # fmt: skip
+                          ((workload, row["ours"]), (workload.removesuffix("-registered"), row["compared with"])))  # fmt: skip
             logs = [math.log(one[number] / other[number]) for number in (1, 2, 3)]
             # Hodges and Lehmann's: the middle of the means of two, and of each with itself
             means = [(a + b) / 2 for at, a in enumerate(logs) for b in logs[at:]]
