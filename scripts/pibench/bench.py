@@ -16,6 +16,8 @@ def device_session(host, options, **more):
     for path in paths:
         device.describe(host, path)
     writable = device.may_write(host, paths, options.allow_write)
+    if more.get("precondition") and len(writable) < len(paths):
+        raise Failure(f"--precondition: writes all of {' and '.join(paths)}; name each with --allow-write")
     found = [device.check(host, path, path in writable) for path in paths]
     if len(found) > 1 and found[1].pi:
         raise Failure(f"{options.dut_nopi}: has PI; --dut-nopi takes a namespace without")
@@ -64,6 +66,6 @@ def specs(host, options, tools, more):
     more |= {"tools": tools, "rounds": options.rounds or ROUNDS, "cells": tuple(cell.name for cell in chosen_cells(options, tools))}
     if options.dut:
         clocks = os.path.exists(tools.engine) and fio.offers(tools, "pi_time")
-        return {device_session(host, options, **more, breakdown=clocks): None}, {}
+        return {device_session(host, options, **more, breakdown=clocks, precondition=options.precondition): None}, {}
     what = None if options.dry_run else guest.ready(["--kernel", options.kernel] if options.kernel else [])
     return guest_sessions(more, kvm=bool(what) and what.startswith("KVM")), {"guest": what}

@@ -108,6 +108,8 @@ def add_run(commands):
     add_cells(run, cells.BENCH)
     run.add_argument("--rounds", type=int, metavar="N", help=f"rounds after the warm-up ({bench.ROUNDS})")
     run.add_argument("--set", action="append", metavar="NAME", help=f"set of --cells, or all (repeatable; {cells.CORE})")
+    run.add_argument("--precondition", action="store_true",
+                     help="with --dut: write all of it twice, then at random until steady state; takes long")  # fmt: skip
     run.add_argument("--history", metavar="FILE", help="append the figures to this file, for pi-bench history")
 
 
@@ -248,6 +250,8 @@ def check(options):
         raise Failure(f"{'--allow-write' if options.allow_write else '--dut-nopi'} goes with --dut")
     if options.command == LAB:
         return
+    if getattr(options, "precondition", False) and not options.dut:
+        raise Failure("--precondition goes with --dut")
     if not options.guest and not options.dut and not (options.command == COMPARE and len(options.kernel or ()) == 2):
         raise Failure("one of the arguments --guest --dut is required; see pi-bench --help")
     if not os.path.exists(options.jobs):

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 
-from . import fio
+from . import fio, health
 
 MISSING = "not recorded"
 QUEUE = (
@@ -96,6 +96,7 @@ def device(host, described):
         "firmware": firmware or MISSING,
         "queue": settings(host, f"{base}/queue", QUEUE),
         "integrity": settings(host, f"{base}/integrity", INTEGRITY),
+        "health": health.of(host, described.disk, described.path),
     }
 
 

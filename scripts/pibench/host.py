@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The machine as /proc, /sys and /dev show it, below a root that tests replace."""
 
+import ctypes
+import fcntl
 import os
 import stat
 import subprocess
 
 from .errors import Failure
+
+# NVME_IOCTL_ADMIN_CMD
+ADMIN = 0xC0484E41
 
 
 class Host:
@@ -57,6 +62,17 @@ class Host:
         if not stat.S_ISBLK(status.st_mode):
             return None
         return f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
+
+    def nvme_log(self, path, command, size):
+        """A log page of an NVMe drive, by command(address of what takes it), or None where there is none."""
+        buffer = (ctypes.c_char * size)()
+        try:
+            with open(self.at(path), "rb") as file:
+                if fcntl.ioctl(file, ADMIN, command(ctypes.addressof(buffer))):
+                    return None
+        except OSError:
+            return None
+        return bytes(buffer)
 
     def hold(self, path):
         """Open so that nobody can mount or claim the device while we use it."""

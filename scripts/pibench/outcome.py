@@ -32,6 +32,8 @@ class Results:
     timed: dict = dataclasses.field(default_factory=dict)
     references: dict = dataclasses.field(default_factory=dict)
     stopped: str = ""
+    # {device: IOPS of each round} of those that were to be brought to steady state
+    conditioned: dict = dataclasses.field(default_factory=dict)
     # of the attribute by itself: rows by (layout, SQE, mix, batch), what attr-cost said of itself, and what it could not measure
     attr: dict = dataclasses.field(default_factory=dict)
     about: dict = dataclasses.field(default_factory=dict)
@@ -53,6 +55,8 @@ class Results:
                 self.runs.setdefault(cell, []).append(record)
         elif kind == "attr":
             self.take_attribute(record["row"])
+        elif kind == "precondition":
+            self.conditioned[record["device"]] = record["iops"]
         elif kind == "timed":
             self.timed[cell] = record
         elif kind == "stop":

@@ -5,7 +5,7 @@ import csv
 import dataclasses
 import os
 
-from . import cells, document, environment, metrics, results
+from . import cells, document, environment, health, metrics, results, steady
 from .document import Command, Folded, Heading, Items, Paragraph, Verdict
 from .errors import IO, OK
 
@@ -108,10 +108,17 @@ def checklist(sessions, env):
         drift = session.drift()
         told = "was not measured" if drift is None else f"from first to last run of a round: {drift:+.2%}"
         item(drift is not None and abs(drift) < 0.01, f"{where}: drift of the plain reference {told}")
+        for path, iops in session.conditioned.items():
+            item(steady.reached(iops), f"{where}: {path}: {steady.told(iops)}")
         if session.mode == cells.TIME:
             governor = found.get("governor", environment.MISSING)
             item(governor == "performance", f"{where}: frequency governor {governor}")
-            item(False, f"{where}: state of the medium (preconditioning, steady state, temperature): not controlled, not recorded")
+            for which, after in found.get("after", {}).items():
+                drive = found["devices"][which]
+                good, words = health.told(drive["health"], after)
+                item(good, f"{where}: {drive['path']}: {words}")
+            if not session.conditioned:
+                item(False, f"{where}: state of the medium (preconditioning, steady state): not controlled, not recorded")
         else:
             counted = session.mode == cells.INSTRUCTIONS
             item(counted, f"{where}: {'every instruction is counted' if counted else 'threads only, on an emulated device'}; "

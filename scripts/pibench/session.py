@@ -9,10 +9,13 @@ import subprocess
 import tempfile
 import time
 
-from . import accounting, catalog, cells, device, environment, fio, gate, insn, results, verdicts
+from . import accounting, catalog, cells, device, environment, fio, gate, health, insn, results, steady, verdicts
 from .errors import Failure, IoFailure
 
 FILL_BLOCK = 128 << 10
+FILL, RANDOM = cells.Workload("write", FILL_BLOCK, 32), cells.Workload("randwrite", 4096, 32)
+# seconds: a large drive takes hours to be written
+WEEK = 7 * 86400
 TIMED = "timed"
 ATTR_COST = "attr-cost"
 ATTR_COST_OPTIONS = {
@@ -51,6 +54,8 @@ class Spec:
     caches: str = ""
     # paths of devices that must not be written
     read_only: tuple = ()
+    # bring the devices to steady state first
+    precondition: bool = False
     scale: float = 1.0
     verify: str = "both"
     # paths of the device with PI and of the one without, or scsi_debug as both; else there is none
@@ -273,7 +278,8 @@ class Session:
         self.out = out
         self.raw = os.path.join(out, "raw", self.spec.name)
         os.makedirs(self.raw, exist_ok=True)
-        results.save_json(results.parts(out, self.spec.name).environment, self.environment())
+        place, env = results.parts(out, self.spec.name).environment, self.environment()
+        results.save_json(place, env)
         if self.spec.mode == cells.INSTRUCTIONS and self.spec.cells:
             self.trace = accounting.Trace(self.host)
             if self.tools.plugin:
@@ -284,7 +290,10 @@ class Session:
             self.record("plan", None, steps=len(self.plan()))
             for cell, reason in skips.items():
                 self.record("skip", cell, reason=reason)
-        with self.holding:
+        with contextlib.ExitStack() as end, self.holding:
+            end.callback(self.look_back, place, env)
+            if self.spec.precondition:
+                self.precondition(before, stop)
             for step in self.steps():
                 # one by one: what came out later must not change which steps a round has
                 if step.key in done:
@@ -296,6 +305,14 @@ class Session:
                     self.take(step)
                 else:
                     self.attr_cost(step)
+
+    def look_back(self, place, env):
+        """What the drives say of themselves when all is over."""
+        drives = {} if self.spec.scsi_debug else self.targets.devices
+        after = {which: health.of(self.host, each.disk, each.path) for which, each in drives.items()}
+        # what has ended the session is to be said, not this
+        with contextlib.suppress(Failure):
+            results.save_json(place, env | {"after": after})
 
     def attr_cost(self, step):
         """Hand the attribute over and nothing else; where this kernel cannot, whole I/Os are measured all the same."""
@@ -362,6 +379,28 @@ class Session:
         self.emit(record)
         return record
 
+    def filler(self, target, workload):
+        return cells.Cell(workload, cells.arm(f"{cells.AUTOPI if target.pi else cells.NOPI}/{cells.FIO}"))
+
+    def precondition(self, before, stop):
+        """Write all of each device, then at random until what it does a second stays the same; a stopped one begins again."""
+        done = {record["device"] for record in before if record["kind"] == "precondition"}
+        self.targets.filled |= done
+        for target in (each for each in self.targets.devices.values() if each.path not in done):
+            if stop():
+                return
+            size = target.size // FILL_BLOCK * FILL_BLOCK
+            for _ in range(steady.FILLS):
+                self.program(self.filler(target, FILL), target, size // FILL_BLOCK, self.tools, region=size, timeout=WEEK)
+            self.targets.filled.add(target.path)
+            ios, figures = cells.number_ios(self.spec.mode, RANDOM, 1, self.spec.scale), []
+            while len(figures) < steady.MOST and not steady.reached(figures):
+                if stop():
+                    return
+                _, measured = self.program(self.filler(target, RANDOM), target, ios, self.tools, region=size)
+                figures.append(measured["ios"] * 1e9 / measured["runtime_ns"])
+            self.record("precondition", self.filler(target, RANDOM), device=target.path, iops=figures)
+
     def fill(self, target):
         """Write the region once: what was never written carries the escape tag, which nobody checks, or comes from nowhere."""
         if target.path in self.spec.read_only or target.path in self.targets.filled:
@@ -371,8 +410,6 @@ class Session:
             with open(target.path, "wb") as file:
                 file.write(bytes(target.size))
             return
-        state = cells.AUTOPI if target.pi else cells.NOPI
-        filler = cells.Cell(cells.Workload("write", FILL_BLOCK, 32), cells.arm(f"{state}/{cells.FIO}"))
         # Tags and, on SCSI, commands go on being taken from that part of a map where chance began, and from its last part each
         # takes 5 instructions more; with 4 there is only the first.
         with device.Settings(self.host, device.fewest_requests(self.host, target) if self.trace else {}):
@@ -380,7 +417,7 @@ class Session:
                 first = self.spec.built(self.spec.builds[0][0], self.tools)
                 self.program(self.spec.chosen()[0], target, 0, first, jobs=self.spec.fill)
             else:
-                self.program(filler, target, self.spec.region(target) // FILL_BLOCK, self.tools)
+                self.program(self.filler(target, FILL), target, self.spec.region(target) // FILL_BLOCK, self.tools)
 
     def set(self, settings):
         """Those of the device, until others are wanted."""
@@ -391,10 +428,10 @@ class Session:
                 self.holding.enter_context(device.Settings(self.host, settings))
             self.settings = settings
 
-    def program(self, cell, target, ios, tools, stats=None, jobs=None):
+    def program(self, cell, target, ios, tools, stats=None, jobs=None, region=None, timeout=0):
         """Run it once: (fio's own output, what was measured)."""
         spec = self.spec
-        region = spec.region(target)
+        region = region or spec.region(target)
         argv = fio.command(cell, tools, jobs or spec.jobs, stats, target.path in spec.read_only)
         values = fio.variables(cell, target, tools, ios, region, spec.verify, stats)
         floor = cell.arm.engine == cells.FLOOR
@@ -402,7 +439,7 @@ class Session:
             argv, values = fio.floor(cell, target, tools, ios, region), {}
         started = time.time()
         with accounting.Bracket(self.host) as machine:
-            done = fio.run(argv, values, spec.timeout)
+            done = fio.run(argv, values, timeout or spec.timeout)
         marked = self.counter.mark() if self.counter else None
         if cell.arm.engine == cells.JOB:
             parsed, measured = fio.whole(done)

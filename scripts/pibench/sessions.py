@@ -24,6 +24,7 @@ FILES = (
 # seconds, measured on two cores under TCG, or those of a middling drive: for estimates only
 BOOT, START_UP, ATTR_COST = 20, 0.3, 8
 ANNOUNCED = 6
+BEFORE = "{}: before all that, its devices are written twice, then at random until steady state, which is not in the time below"
 PER_IO_AND_KIB = {
     cells.INSTRUCTIONS: ((90e-6, 15e-6), (90e-6, 15e-6)),
     cells.CPU: ((287e-6, 3.2e-6), (104e-6, 3.9e-6)),
@@ -79,6 +80,8 @@ def dry_run(plans, devices, boots):
     for spec, plan in plans.items():
         if spec in boots:
             print("# " + shlex.join(boots[spec]))
+        if spec.precondition:
+            print("# " + BEFORE.format(spec.name))
         for step in plan:
             if not step.cell or (step.build, step.cell.arm.layout) not in spec.lacks:
                 print("\n".join(commands(spec, step, devices[spec])))
@@ -96,6 +99,8 @@ def announce(plans, boots, out):
         command.say(f"{number} of {len(plans)}: {spec.name}: {len(plan)} steps in {rounds}, {what}, {where}")
     if any(spec.mode == cells.INSTRUCTIONS and spec.icount and not spec.tools.plugin for spec in plans):
         command.say(f"{insn.PLUGIN.name} is not built: the emulated drive's instructions are in all figures; make builds it (x86-64 only)")
+    for spec in (spec for spec in plans if spec.precondition):
+        command.say(BEFORE.format(spec.name))
     took = clock(expected(plans, boots, os.cpu_count() or 1))
     command.say(f"about {took} (minutes:seconds); results in {out}")
 

@@ -34,6 +34,18 @@ def until(what, seconds=300):
     return False
 
 
+def preconditioned(with_pi, without):
+    done = subprocess.run([sys.executable, ROOT / 'scripts/pi-bench', 'run', '--dut', with_pi, '--dut-nopi', without, '--fio', FIO,
+                           '--out', OUT, '--rounds', '1', '--only', 'randread-4k-qd1 noverify/none', '--precondition', '--scale', '0.05',
+                           '--allow-write', with_pi, '--allow-write', without], capture_output=True, text=True)
+    found = {record['device']: len(record['iops']) for record in map(json.loads, Path(OUT, 'results.jsonl').read_text().splitlines())
+             if record['kind'] == 'precondition'}
+    ok(done.returncode == 0 and set(found) == {with_pi, without} and all(5 <= rounds <= 25 for rounds in found.values()),
+       '--precondition: both are written until they are steady, or for 25 rounds', done, found)
+    report = Path(OUT, 'report.md').read_text()
+    ok(all(f'{disk}: written 2 times, then random 4 KiB writes: ' in report for disk in found), 'and the report says when', report)
+
+
 def test(with_pi, without):
     def command(*more):
         return [sys.executable, ROOT / 'scripts/pi-bench', 'run', '--dut', with_pi, '--dut-nopi', without, '--fio', FIO, '--out', OUT,
@@ -72,6 +84,13 @@ def test(with_pi, without):
     steps = [record['step'] for record in map(json.loads, lines()) if 'step' in record]
     ok(done.returncode == 0 and 'COMPLETE: ' in done.stdout and len(before) > 1 and lines()[:len(before)] == before and
        len(set(steps)) == len(steps), 'a full disk: --resume does the rest, once', done, before)
+    env = next(iter(json.loads(Path(OUT, 'env.json').read_text())['sessions'].values()))
+    health = [(env['devices'][which]['health'], env['after'][which]) for which in ('pi', 'nopi')]
+    # QEMU's drive is always as warm as that
+    ok(all(drive == {**drive, 'temperature, °C': 50, 'media errors': 0, 'throttled': 0} for both in health for drive in both),
+       'what both drives say of themselves, before and after', health)
+    subprocess.run(['rm', '-r', OUT], check=True)
+    preconditioned(with_pi, without)
 
 
 main(test, ['--disk', '4096+8', '--disk', '4096'])

@@ -9,7 +9,7 @@ import unittest.mock
 import fake_machine
 import test_device
 import synthetic
-from pibench import cells, fio, results, session
+from pibench import cells, cli, fio, outcome, report, results, session, steady
 from pibench.errors import Failure, IoFailure
 
 
@@ -17,6 +17,7 @@ def names(pattern):
     return tuple(cell.name for cell in cells.select(synthetic.CELLS, [pattern]))
 
 
+BOTH = ("/dev/nvme0n1", "/dev/nvme0n2")
 Ran = collections.namedtuple("Ran", "section rw dut size knobs")
 
 
@@ -67,6 +68,53 @@ class Sessions(test_device.Machine):
         found = results.load_json(results.parts(self.root, "nvme0n1").environment)
         self.assertEqual(found["devices"]["pi"]["format"], "4096+8 T10-DIF-TYPE1-CRC")
         self.assertEqual(found["devices"]["nopi"]["integrity"]["format"], "not recorded")
+
+    def test_what_a_drive_says_of_itself_before_and_after(self):
+        warm = iter(range(30, 99))
+        self.host.nvme_log = lambda path, command, size: b"\0" + (273 + next(warm)).to_bytes(2, "little") + bytes(509)
+        self.run_session(cells=names("randread-4k-qd1 plain-noverify/none"))
+        found = results.load_json(results.parts(self.root, "nvme0n1").environment)
+        taken = [found["devices"]["pi"]["health"], found["after"]["pi"]]
+        self.assertLess(*(each["temperature, °C"] for each in taken))
+        self.assertEqual({each["media errors"] for each in taken}, {0})
+
+    def conditioned(self, found):
+        return {record["device"]: record["iops"] for record in found if record["kind"] == "precondition"}
+
+    def test_preconditioned_until_steady_and_said(self):
+        found = self.run_session(precondition=True, cells=names("randread-4k-qd1 noverify"))
+        self.assertEqual({path: len(iops) for path, iops in self.conditioned(found).items()}, dict.fromkeys(BOTH, steady.WINDOW))
+        for path in BOTH:
+            writes = [one.rw for one in self.log() if one.dut == path and one.rw.endswith("write")]
+            self.assertEqual(writes, ["write"] * steady.FILLS + ["randwrite"] * steady.WINDOW, "and not filled again")
+        self.assertEqual([one.rw for one in self.log()][:7], ["write"] * 2 + ["randwrite"] * 5, "before anything is measured")
+        lines = [line for line in report.checklist(outcome.group(found), {}) if "steady" in line]
+        self.assertEqual([line[0] for line in lines], ["✓", "✓"])
+
+    def test_preconditioned_once_not_again_with_resume(self):
+        found = self.run_session(precondition=True, cells=names("randread-4k-qd1 noverify"))
+        (self.root / "log").unlink()
+        again = self.run_session(before=found[:3], precondition=True, cells=names("randread-4k-qd1 noverify"))
+        self.assertEqual((self.conditioned(again), {one.rw for one in self.log()}), ({}, {"randread"}), "nor filled, which would undo it")
+
+    def test_one_that_is_never_steady(self):
+        with unittest.mock.patch.object(steady, "reached", lambda figures: False):
+            found = self.run_session(precondition=True, cells=names("randread-4k-qd1 noverify"))
+            lines = report.checklist(outcome.group(found), {})
+        self.assertEqual({len(iops) for iops in self.conditioned(found).values()}, {steady.MOST})
+        self.assertEqual([line[0] for line in lines if "not steady after 25 rounds" in line], ["✗", "✗"])
+
+    def test_preconditioning_stopped_begins_again(self):
+        found = self.run_session(precondition=True, stop=lambda: "over")
+        self.assertEqual([record["kind"] for record in found if record["kind"] != "skip"], ["stop"])
+
+    def test_preconditioned_only_where_all_may_be_written(self):
+        for words, why in ((["--guest"], "goes with --dut"), (["--dut", BOTH[0]], "name each with --allow-write"),
+                           (["--dut", BOTH[0], "--dut-nopi", BOTH[1], "--allow-write", BOTH[0]], "name each")):  # fmt: skip
+            options = cli.parser().parse_args(["run", "--precondition", *words])
+            with self.assertRaisesRegex(Failure, f"--precondition.*{why}"):
+                cli.check(options)
+                cli.bench.specs(self.host, options, self.tools, cli.common(options))
 
     def test_devices(self):
         for record in self.run_session():
