@@ -170,6 +170,7 @@ def anything(disk):
     each_bit(disk)
     disk.md.write_bytes(good)
     never_from_a_drive(disk)
+    disk.exchange(3, 4)
     disk.md.write_bytes(good)
 
 
