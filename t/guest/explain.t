@@ -3,6 +3,7 @@
 """pi-bench explain: the functions sum to the total, two boots agree, and what is made longer is found, by as much as it is."""
 import csv
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -13,12 +14,45 @@ from lib.longer import LONGER, MORE, longer  # noqa: E402
 from lib.tap import BUILD, FIO, ROOT, ok, run  # noqa: E402
 
 sys.path.insert(0, str(ROOT / 'scripts'))
-from pibench import explainreport, profile  # noqa: E402
+from pibench import explainreport, memory, profile  # noqa: E402
 
 ENGINE = BUILD / 'io_uring_pi.so'
 AGREE = 0.002
 # an I/O with PI, above one without and the checksum itself
 OWN = 200
+# nobody else than the job calls these
+JOBS = re.compile(r'(blk|bio|scsi|sd)_')
+# Reads of 512 and of 1536 blocks, with probes at the entry and the return of each function that ftrace can find. Under -icount the
+# time stamp counter counts instructions.
+TRACE = r'''
+fio=$1 engine=$2 tracing=/sys/kernel/tracing
+shift 2
+job() {
+	"$fio" --name=x --ioengine=external:"$engine" --filename="$PI_DISK0" --direct=1 --size=16m --io_size=1g --fixedbufs=1 \
+		--registerfiles=1 --nonvectored=1 "$@" >&2
+}
+job --rw=write --bs=128k --number_ios=128 || exit
+echo x86-tsc >$tracing/trace_clock
+echo 32768 >$tracing/buffer_size_kb
+for function in "$@"; do
+	echo "f:in_$function $function" >>$tracing/dynamic_events && echo "f:out_$function $function%return" >>$tracing/dynamic_events
+done 2>/dev/null
+counted() {
+	echo >$tracing/trace
+	job --rw=randread --bs=4k --iodepth=32 --number_ios=$1 || exit
+	echo "run $1"
+	cat $tracing/trace
+}
+echo 1 >$tracing/events/fprobes/enable
+counted 512
+counted 1536
+# among several to find the one that is meant takes more of one than of another
+for function in "$@"; do
+	echo 0 >$tracing/events/fprobes/enable
+	echo 1 >$tracing/events/fprobes/in_$function/enable && echo 1 >$tracing/events/fprobes/out_$function/enable && counted 64
+done 2>/dev/null
+'''
+TRACED = re.compile(r'\s(\d+): (in|out)_(\w+): \((?:\w+\+0x([0-9a-f]+)/)?')
 
 
 def explained(out, *words):
@@ -56,6 +90,50 @@ def check_own(out):
     ok(bare > 1000 and more - bare <= OWN, f'a read with PI takes {OWN} instructions of fio and engine more at most', more, bare)
 
 
+def check_cache(out):
+    """The model of the memory: what is touched is stated, is more with PI, and is the same in each round."""
+    report = (out / 'report.md').read_text()
+    for figure, least in ((memory.DATA_LINES, 10), (memory.CODE_LINES, 50)):
+        said = [list(map(float, row)) for row in re.findall(rf'^\| all +\| {figure}, modelled +\| +([\d.]+) \| +([\d.]+) \|', report, re.M)]
+        ok(len(said) == 1 and 100 < said[0][0] < said[0][1] - least < 2000, f'an I/O touches {figure}, and with PI more', said, report)
+        ranges = re.findall(rf'{figure} ([\d.]+) to ([\d.]+)', report)
+        ok(len(ranges) == 2 and all(float(high) - float(low) < 0.02 * float(high) for low, high in ranges), 'as many in each round', ranges)
+    sums = [[sum(values[number] for values in each.memory.values()) for number in range(len(memory.FIGURES))]
+            for each in map(profile.middle, explainreport.load(out).values())]
+    ok(all(len(each) == len(memory.FIGURES) and each[0] > 100 for each in sums), 'of each function', sums)
+
+
+def traced(functions):
+    """{function: (calls of 1024 I/Os, commonest time between entry and return)}, as ftrace has it."""
+    done = subprocess.run([ROOT / 'scripts/guest', 'run', '--quiet', '--icount', '--disk', 'scsi_debug:4096+8', '--',
+                           'sh', '-c', TRACE, 'sh', FIO, ENGINE, *functions], cwd=ROOT, capture_output=True, text=True)
+    ok(done.returncode == 0, 'a guest with ftrace', done.stderr)
+    runs, entered = [], {}
+    for line in done.stdout.splitlines():
+        if line.startswith('run '):
+            runs.append({})
+        elif runs and (found := TRACED.search(line)):
+            stamp, way, name, offset = found.groups()
+            if way == 'in':
+                # an endbr64 stands before where it is probed
+                entered[name] = int(stamp) - bool(int(offset, 16))
+            elif name in entered:
+                runs[-1].setdefault(name, []).append(int(stamp) - entered.pop(name))
+    few, many, *single = runs
+    return {name: (len(many[name]) - len(few[name]), statistics.mode(times)) for run in single for name, times in run.items()}
+
+
+def check_traced(shown):
+    """ftrace counts the same calls and, but for what its probes take, which is the same everywhere, the same instructions."""
+    inner = {node.key for _, node in shown.root.walk() if any(child.calls for child in node.children.values())}
+    own = {name: own for (room, name, module), (own, calls) in shown.functions().items()
+           if (name, module) not in inner and calls == 1 and own == round(own) and JOBS.match(name)}
+    found = traced(sorted(own, key=lambda name: -own[name])[:8])
+    ok(len(found) >= 4 and all(calls == 1024 for calls, _ in found.values()), 'ftrace counts as many calls', own, found)
+    probes = {name: time - own[name] for name, (_, time) in found.items()}
+    ok(len(set(probes.values())) == 1 and len({own[name] for name in found}) > 3, 'and the instructions of each', own, found, probes)
+
+
 def test():
     with tempfile.TemporaryDirectory(dir=BUILD) as place:
         place = Path(place)
@@ -68,8 +146,9 @@ def test():
         ok(re.search(rf'^ +{LONGER} \(engine\) .* -{MORE} ', said, re.M), 'and shown', said)
         ok((first / 'plots/difference.svg').exists(), 'with a differential flame graph')
 
-        said = explained(second, 'none', 'indirect')
+        explained(second, 'none', 'indirect', '--cache')
         check_report(second, ('none', 'indirect'))
+        check_cache(second)
         check_own(second)
         again = explainreport.load(second)['indirect']
         ok(profile.compare(new, again) == [], 'the same in another boot: no function differs', profile.compare(new, again))
@@ -88,6 +167,7 @@ def test():
         ok(sum(drives) > 1000 and sum(ours) > 1000, "the drive's checksum is the drive's, the engine's its own", drives, ours)
         calls = [calls for (_, name, _), (_, calls) in functions.items() if name in ('bio_integrity_map_user', 'thread_main', LONGER)]
         ok(sorted(map(round, calls)) == [0, 1, 1], 'calls of an I/O', calls)
+        check_traced(shown)
     for words, why in ((['indirekt'], "'indirekt' is no arm"), (['plain-nopi'], 'plain-nopi')):
         done = subprocess.run([ROOT / 'scripts/pi-bench', 'explain', *words], capture_output=True, text=True)
         ok(done.returncode == 2 and len(done.stderr.splitlines()) == 1 and why in done.stderr, f'{words[0]} is refused in one line', done)
