@@ -64,7 +64,7 @@ def room_bars(shown):
     dearest = sorted(rooms, key=lambda room: -abs(apart(room[1])))[:SHOWN]
     rest = [values for room, values in rooms if (room, values) not in dearest]
     rows = [each for each in rooms if each in dearest] + [(f"{len(rest)} other rooms", list(map(sum, zip(*rest))))] * bool(rest)
-    return Bars("Instructions an I/O, by room", [(room, more(values), abs(apart(values))) for room, values in [*rows, total]])
+    return Bars("Instructions per I/O, by room", [(room, more(values), abs(apart(values))) for room, values in [*rows, total]])
 
 
 def room_table(names, shown):
@@ -193,9 +193,9 @@ def functions_csv(names, shown):
 def verdict(names, shown, workload):
     totals = [each.total for each in shown]
     if len(names) == 1:
-        return Verdict("COMPLETE", f"{workload}: {names[0]} takes {share(totals[0])} instructions an I/O.")
+        return Verdict("COMPLETE", f"{workload}: {names[0]} takes {share(totals[0])} instructions per I/O.")
     word = "more" if totals[1] >= totals[0] else "fewer"
-    return Verdict("COMPLETE", f"{workload}: {names[1]} takes {share(abs(apart(totals)))} instructions an I/O {word} than {names[0]}.")
+    return Verdict("COMPLETE", f"{workload}: {names[1]} takes {share(abs(apart(totals)))} {word} instructions per I/O than {names[0]}.")
 
 
 def make(host, out, records, env, say=print):

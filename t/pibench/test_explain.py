@@ -224,7 +224,7 @@ class Report(unittest.TestCase):
     def test_two(self):
         text, files = self.written(made(), made(more=[((*BLOCK, ("bio_copy", "kernel")), 50)]))
         self.one_screen(text)
-        self.assertIn("indirect takes 50 instructions an I/O more than none.", text)
+        self.assertIn("indirect takes 50 more instructions per I/O than none.", text)
         self.assertRegex(text, r"bio_copy \(block layer\) +0 → 50  \+50 ")
         self.assertRegex(files["report.md"], r"bio_copy +\| block layer +\| +\| +50 \| +\+50 \|")
         self.assertIn("plots/difference.svg", files)
@@ -233,7 +233,7 @@ class Report(unittest.TestCase):
     def test_two_engines(self):
         sides = [(name, f"{WORKLOAD} pi/indirect", name) for name in (cells.OLD, cells.NEW)]
         text, _ = self.written(made(more=[((*BLOCK, ("bio_copy", "kernel")), 50)]), made(), sides=sides)
-        self.assertIn("new takes 50 instructions an I/O fewer than old.", text)
+        self.assertIn("new takes 50 fewer instructions per I/O than old.", text)
 
     def test_stopped_before_one_was_counted(self):
         with tempfile.TemporaryDirectory() as place:
