@@ -104,15 +104,6 @@ def tree(counts, names):
     return root
 
 
-def merge(more, less):
-    """more - less, as a tree."""
-    found = Node(more.name, more.module, more.instructions - less.instructions, more.calls - less.calls)
-    for key in {**more.children, **less.children}:
-        nothing = Node(*key)
-        found.children[key] = merge(more.children.get(key, nothing), less.children.get(key, nothing))
-    return found
-
-
 # Whose a function of the kernel is, by its name; the first that fits. Those that none knows (locks, copies, lists) are their caller's.
 KERNEL_ROOMS = (
     (INTEGRITY, re.compile(r"\w*integrity|t10_pi_|ext_pi_|io_prep_rw_pi|io_uring_attr|io_\w*_(pi|meta)(_|$)")),

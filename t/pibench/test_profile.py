@@ -117,14 +117,6 @@ class Tree(unittest.TestCase):
         self.assertEqual(one, (5, {**top, FIRST: (symbols.PROGRAMS, A, 5, 0)}), "what has not changed is not there")
         self.assertEqual(profile.beyond(found, one), (25, {**top, FIRST: (symbols.PROGRAMS, A, 10, 1), FIRST + 1: (FIRST, B, 15, 1)}))
 
-    def test_merge_keeps_what_only_one_has(self):
-        def of(*rows):
-            return profile.tree(since(sum(row[2] for row in rows), *rows), NAMES)
-
-        found = profile.merge(of((symbols.PROGRAMS, A, 5, 1)), of((symbols.PROGRAMS, B, 3, 1)))
-        self.assertEqual({node.name: node.instructions for _, node in found.walk() if node.module}, {"a": 5, "b": -3})
-        self.assertEqual(found.total, 2)
-
 
 if __name__ == "__main__":
     unittest.main()
