@@ -9,8 +9,8 @@
 
 static int submit_enter(struct pi_ring *ring, unsigned int nr)
 {
-	return io_uring_enter(ring->uring.ring_fd, nr, 0,
-			      IORING_ENTER_GETEVENTS, NULL);
+	return io_uring_enter(ring->enter_fd, nr, 0,
+			      ring->enter_flags | IORING_ENTER_GETEVENTS, NULL);
 }
 
 static int submit_sqpoll(struct pi_ring *ring, unsigned int nr)
@@ -18,8 +18,9 @@ static int submit_sqpoll(struct pi_ring *ring, unsigned int nr)
 	/* the tail must be visible before the thread is seen asleep */
 	io_uring_smp_mb();
 	if (IO_URING_READ_ONCE(*ring->uring.sq.kflags) & IORING_SQ_NEED_WAKEUP) {
-		int ret = io_uring_enter(ring->uring.ring_fd, nr, 0,
-					 IORING_ENTER_SQ_WAKEUP, NULL);
+		int ret = io_uring_enter(ring->enter_fd, nr, 0,
+					 ring->enter_flags | IORING_ENTER_SQ_WAKEUP,
+					 NULL);
 
 		if (ret < 0)
 			return ret;
@@ -94,6 +95,35 @@ static int init_reason(int err, const struct pi_ring_options *options,
 	}
 }
 
+/* each io_uring_enter() looks the descriptor up, unless the task registered it */
+static void ring_register(struct pi_ring *ring)
+{
+	struct io_uring_rsrc_update update = {
+		.offset	= -1U,
+		.data	= ring->uring.ring_fd,
+	};
+
+	ring->enter_fd = ring->uring.ring_fd;
+	ring->enter_flags = 0;
+	ring->task = gettid();
+	/* Linux 5.18, and 16 of a task */
+	if (io_uring_register(ring->uring.ring_fd, IORING_REGISTER_RING_FDS,
+			      &update, 1) == 1) {
+		ring->enter_fd = update.offset;
+		ring->enter_flags = IORING_ENTER_REGISTERED_RING;
+	}
+}
+
+/* the number may be another ring's in another task; what is left ends with it */
+static void ring_unregister(struct pi_ring *ring)
+{
+	struct io_uring_rsrc_update update = { .offset = ring->enter_fd };
+
+	if (ring->enter_flags && ring->task == gettid())
+		io_uring_register(ring->uring.ring_fd,
+				  IORING_UNREGISTER_RING_FDS, &update, 1);
+}
+
 int pi_ring_init(struct pi_ring *ring, const struct pi_ring_options *options,
 		 struct pi_reason *reason)
 {
@@ -137,11 +167,13 @@ int pi_ring_init(struct pi_ring *ring, const struct pi_ring_options *options,
 	ring->cqe_shift = !!(params.flags & IORING_SETUP_CQE32);
 	ring->cq_head = *ring->uring.cq.khead;
 	ring->submit = options->sqpoll ? submit_sqpoll : submit_enter;
+	ring_register(ring);
 	return 0;
 }
 
 void pi_ring_exit(struct pi_ring *ring)
 {
+	ring_unregister(ring);
 	io_uring_queue_exit(&ring->uring);
 }
 
@@ -156,8 +188,8 @@ bool pi_ring_has_op(struct pi_ring *ring, unsigned int op)
 
 int pi_ring_wait(struct pi_ring *ring, unsigned int min)
 {
-	int ret = io_uring_enter(ring->uring.ring_fd, 0, min,
-				 IORING_ENTER_GETEVENTS, NULL);
+	int ret = io_uring_enter(ring->enter_fd, 0, min,
+				 ring->enter_flags | IORING_ENTER_GETEVENTS, NULL);
 
 	return ret < 0 ? ret : 0;
 }

@@ -3,6 +3,7 @@
 #define PI_RING_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 #include <liburing.h>
 
 #include "reason.h"
@@ -46,6 +47,10 @@ struct pi_ring {
 	unsigned int slot_shift;
 	unsigned int cqe_shift;
 	unsigned int cq_head;
+	/* what io_uring_enter() is told: the number that @task registered */
+	int enter_fd;
+	unsigned int enter_flags;
+	pid_t task;
 	/* public: */
 	int (*submit)(struct pi_ring *ring, unsigned int nr);
 };
@@ -70,7 +75,8 @@ int pi_ring_map(struct io_uring *uring, unsigned int entries,
  * @options:	what it is to be able to do
  * @reason:	says why not
  *
- * Call in the thread that will use it.
+ * Call in the thread that will use it: its descriptor is registered for that
+ * thread alone, where the kernel can do that.
  *
  * Return: 0 or -errno with a @reason.
  */

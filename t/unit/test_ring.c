@@ -4,8 +4,10 @@
  * would refuse:
  *
  * wrap: io_uring_setup io_uring_queue_mmap io_uring_queue_init_params
+ * wrap: io_uring_register io_uring_enter
  */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/time.h>
 
@@ -29,11 +31,14 @@ static struct {
 	unsigned int tries;
 	struct io_uring_params tried[LADDER_MAX];
 	unsigned int entries;
+	bool registers_none;
+	unsigned int entered[2];	/* by descriptor, and by what is registered */
 	int next_fd;
 } setup;
 
 /* a file of BLOCKS blocks, each of which says where it is */
 static int file = -1;
+static bool kernel_registers;
 
 int __real_io_uring_setup(unsigned int entries, struct io_uring_params *p);
 int __wrap_io_uring_setup(unsigned int entries, struct io_uring_params *p);
@@ -47,6 +52,30 @@ int __real_io_uring_queue_init_params(unsigned int entries,
 int __wrap_io_uring_queue_init_params(unsigned int entries,
 				      struct io_uring *ring,
 				      struct io_uring_params *p);
+
+int __real_io_uring_register(unsigned int fd, unsigned int opcode,
+			     const void *arg, unsigned int nr);
+int __wrap_io_uring_register(unsigned int fd, unsigned int opcode,
+			     const void *arg, unsigned int nr);
+int __real_io_uring_enter(unsigned int fd, unsigned int nr, unsigned int min,
+			  unsigned int flags, sigset_t *sig);
+int __wrap_io_uring_enter(unsigned int fd, unsigned int nr, unsigned int min,
+			  unsigned int flags, sigset_t *sig);
+
+int __wrap_io_uring_register(unsigned int fd, unsigned int opcode,
+			     const void *arg, unsigned int nr)
+{
+	if (setup.registers_none && opcode == IORING_REGISTER_RING_FDS)
+		return -EINVAL;
+	return __real_io_uring_register(fd, opcode, arg, nr);
+}
+
+int __wrap_io_uring_enter(unsigned int fd, unsigned int nr, unsigned int min,
+			  unsigned int flags, sigset_t *sig)
+{
+	setup.entered[!!(flags & IORING_ENTER_REGISTERED_RING)]++;
+	return __real_io_uring_enter(fd, nr, min, flags, sig);
+}
 
 int __wrap_io_uring_setup(unsigned int entries, struct io_uring_params *p)
 {
@@ -94,11 +123,29 @@ static void fill_block(uint8_t *buf, uint64_t block)
 		memcpy(buf + i, &block, 8);
 }
 
+/* asked before there is a ring: those of a task are few */
+static bool can_register(void)
+{
+	struct io_uring_params params = { 0 };
+	int fd = __real_io_uring_setup(1, &params);
+	struct io_uring_rsrc_update update = { .offset = -1U, .data = fd };
+	bool can = __real_io_uring_register(fd, IORING_REGISTER_RING_FDS,
+					    &update, 1) == 1;
+
+	update.data = 0;
+	if (can)
+		__real_io_uring_register(fd, IORING_UNREGISTER_RING_FDS,
+					 &update, 1);
+	close(fd);
+	return can;
+}
+
 static int group_setup(void **state)
 {
 	char name[] = "/tmp/pi-test-ring-XXXXXX";
 	uint8_t buf[BLOCK];
 
+	kernel_registers = can_register();
 	file = mkostemp(name, O_CLOEXEC);
 	if (file < 0 || unlink(name))
 		return -1;
@@ -386,6 +433,75 @@ static void test_libraries(void **state)
 	}
 }
 
+#define TASK_RINGS	16
+
+static void count_entered(struct reader *r, bool registered)
+{
+	memset(setup.entered, 0, sizeof(setup.entered));
+	reader_run(r, BLOCK);
+	pi_test_in_range(setup.entered[registered], 1, UINT_MAX);
+	assert_int_equal(setup.entered[!registered], 0);
+}
+
+/* each of many in turn; of many at once, as many as a task may have */
+static void test_registered_ring(void **state)
+{
+	struct reader r[TASK_RINGS + 2];
+
+	(void)state;
+	for (unsigned int i = 0; i < 3 * TASK_RINGS; i++) {
+		setup.tries = 0;
+		reader_init(&r[0], &plain);
+		count_entered(&r[0], kernel_registers);
+		reader_exit(&r[0]);
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(r); i++) {
+		setup.tries = 0;
+		reader_init(&r[i], &plain);
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(r); i++)
+		count_entered(&r[i], kernel_registers && i < TASK_RINGS);
+	for (unsigned int i = 0; i < ARRAY_SIZE(r); i++)
+		reader_exit(&r[i]);
+}
+
+static void test_unregistered_ring(void **state)
+{
+	struct reader r;
+
+	(void)state;
+	setup.registers_none = true;
+	reader_init(&r, &plain);
+	count_entered(&r, false);
+	reader_exit(&r);
+}
+
+static void *init_elsewhere(void *r)
+{
+	reader_init(r, &plain);
+	return NULL;
+}
+
+/* a number that another task registered may be a ring of this one, too */
+static void test_exit_elsewhere(void **state)
+{
+	struct reader other, own;
+	pthread_t thread;
+
+	(void)state;
+	/* before Linux 6.0 the kernel does not look who asks */
+	setup.refused = IORING_SETUP_SINGLE_ISSUER;
+	assert_int_equal(pthread_create(&thread, NULL, init_elsewhere, &other), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	setup.tries = 0;
+	reader_init(&own, &plain);
+	if (kernel_registers)
+		assert_int_equal(own.ring.enter_fd, other.ring.enter_fd);
+	reader_exit(&other);
+	count_entered(&own, kernel_registers);
+	reader_exit(&own);
+}
+
 /* a ring of mixed sizes has two slots for each I/O; 64-byte SQEs take one */
 static void test_mixed(void **state)
 {
@@ -667,12 +783,13 @@ static void test_short_submit(void **state)
 
 static void expect_enter_errors(struct pi_ring *ring)
 {
-	int fd = ring->uring.ring_fd;
+	int fd = ring->enter_fd;
+	int err = ring->enter_flags ? -EINVAL : -EBADF;
 
-	ring->uring.ring_fd = -1;
-	assert_int_equal(pi_ring_submit(ring, 1), -EBADF);
-	assert_int_equal(pi_ring_wait(ring, 1), -EBADF);
-	ring->uring.ring_fd = fd;
+	ring->enter_fd = -1;
+	assert_int_equal(pi_ring_submit(ring, 1), err);
+	assert_int_equal(pi_ring_wait(ring, 1), err);
+	ring->enter_fd = fd;
 }
 
 static void test_enter_errors(void **state)
@@ -1010,6 +1127,9 @@ int main(void)
 		ring_test(test_deepest),
 		ring_test(test_sqe_size),
 		ring_test(test_libraries),
+		ring_test(test_registered_ring),
+		ring_test(test_unregistered_ring),
+		ring_test(test_exit_elsewhere),
 		ring_test(test_mixed),
 		ring_test(test_slots),
 		ring_test(test_run_one),
