@@ -146,7 +146,7 @@ def refused(device, type3):
             ({'pi_inject': 'drop', 'pi_inject_at': 'back'}, ['drop', 'back']),
             ({'pi_inject': 'guard', 'pi_inject_at': 'before'}, ['guard', 'before']),
             ({'pi_inject': 'opaque'}, ['opaque', '4096+8', 'pi_opaque']),
-            ({'pi_inject': 'all', 'apptag': '0xffff'}, ['escape']),
+            ({'pi_inject': 'all', 'apptag': '0xffff'}, ['not checked']),
             ({'pi_inject': 'all', 'pi_layout': 'none'}, ['pi_layout=none']),
             ({'pi_inject_expect': 1}, ['pi_inject=all']),
             ({'pi_inject': 'all', 'pi_inject_log': '/dev/null/x'}, ['pi_inject_log', 'Not a directory'])):
