@@ -73,7 +73,7 @@ def room_table(names, shown):
 
 
 def by_function(shown, limit):
-    """[(function, room, [instructions an I/O in each, None where it has none])]: the dearest, or what differs most, and calls of one."""
+    """[(function, room, [instructions per I/O in each, None where it has none])]: the dearest, or what differs most, and calls of one."""
     if len(shown) > 1:
         rows = [(name, room, values) for room, name, _, *values in profile.differences(*shown)[:limit]]
         return [row for row in rows if abs((row[2][1] or 0) - (row[2][0] or 0)) >= profile.LEAST]
@@ -93,7 +93,7 @@ def function_table(names, shown):
         return Table(["function", "room", *names, "difference"], rows, text=2)
     calls = {(name, room): called for (room, name, _), (_, called) in shown[0].functions().items()}
     rows = [[name, room, share(own), f"{calls[name, room]:.2f}"] for name, room, (own,) in by_function(shown, LISTED)]
-    return Table(["function", "room", "instructions an I/O", "calls"], rows, text=2)
+    return Table(["function", "room", "instructions per I/O", "calls"], rows, text=2)
 
 
 def memory_rows(shown, room=None):

@@ -57,11 +57,12 @@ def page(title, legend, boxes, depth):
         left += width
     below = top + 24
     height = below + (depth + 1) * ROW + MARGIN
-    style = (f"text{{font:{SIZE}px 'DejaVu Sans',Verdana,Arial,sans-serif;fill:#000}}.plain{{fill:currentColor}}"
-             "svg{color:#000;background:#fff}@media (prefers-color-scheme:dark){svg{color:#e6edf3;background:#0d1117}}"
-             "@media print{svg{color:#000;background:#fff}}")  # fmt: skip
+    # a style inside a page is the whole page's
+    style = (f".flame text{{font:{SIZE}px 'DejaVu Sans',Verdana,Arial,sans-serif;fill:#000}}.flame .plain{{fill:currentColor}}"
+             ".flame{color:#000;background:#fff}@media (prefers-color-scheme:dark){.flame{color:#e6edf3;background:#0d1117}}"
+             "@media print{.flame{color:#000;background:#fff}}")  # fmt: skip
     return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="flame" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">',
         f"<style>{style}</style>\n<title>{html.escape(title)}</title>",
         f'<text x="{MARGIN}" y="16" class="plain" font-weight="bold">{html.escape(title)}</text>',
         *lines, f'<g transform="translate({MARGIN},{below})">', *boxes, "</g>\n</svg>\n",
@@ -82,11 +83,11 @@ def one(shown, title):
 
     for node, left, width, depth in frames(root, width_of):
         took = shown.per_io(node.total)
-        tip = f"{node.name} ({node.room}): {took:,.0f} instructions an I/O, {shown.per_io(node.instructions):,.0f} of them its own"
+        tip = f"{node.name} ({node.room}): {took:,.0f} instructions per I/O, {shown.per_io(node.instructions):,.0f} of them its own"
         boxes.append(box(left, depth * ROW, width, COLOURS[node.room], f"{node.name} {took:,.0f}", tip))
         deepest = max(deepest, depth)
     legend = [(COLOURS[room], f"{room} {value:,.0f}") for room, value in shown.rooms().items()]
-    return page(f"{title}: {shown.total:,.0f} instructions an I/O", legend, boxes, deepest)
+    return page(f"{title}: {shown.total:,.0f} instructions per I/O", legend, boxes, deepest)
 
 
 def shade(more, most):
@@ -115,9 +116,9 @@ def two(old, new, title):
         own = node.after - node.before
         label = f"{node.name} {after - before:+,.0f}" if abs(after - before) >= profile.LEAST else node.name
         only = " (only here before)" if not after else " (new)" if not before else ""
-        tip = f"{node.name}{only}: {before:,.0f} to {after:,.0f} instructions an I/O, of its own {own:+,.0f}"
+        tip = f"{node.name}{only}: {before:,.0f} to {after:,.0f} instructions per I/O, of its own {own:+,.0f}"
         boxes.append(box(left, depth * ROW, width, shade(own, most), label, tip))
     legend = [(shade(most, most), "takes more itself"), (shade(-most, most), "takes less itself"),
               (shade(0, 0), "the same; figures: with all that it calls")]  # fmt: skip
     more = new.total - old.total
-    return page(f"{title}: {more:+,.0f} instructions an I/O", legend, boxes, max((depth for *_, depth in seen), default=0))
+    return page(f"{title}: {more:+,.0f} instructions per I/O", legend, boxes, max((depth for *_, depth in seen), default=0))

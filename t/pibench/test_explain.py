@@ -149,11 +149,18 @@ class Flames(unittest.TestCase):
         self.assertEqual(set(flame.COLOURS), set(profile.ROOMS))
         self.assertEqual(len(set(flame.COLOURS.values())), len(profile.ROOMS))
 
+    def test_its_style_is_not_the_page_s(self):
+        svg = flame.one(made(), "x")
+        selectors = re.findall(r"(?:^|[{}])([^{}@]+)\{", re.search("<style>(.*)</style>", svg)[1])
+        self.assertGreater(len(selectors), 3)
+        self.assertEqual([each for each in selectors if not each.startswith(".flame")], [])
+        self.assertIn('class="flame"', svg)
+
     def test_difference(self):
         added = [((*BLOCK, ("bio_copy", "kernel")), 900)]
         found = self.boxes(flame.two(made(), made(more=added), "x"))
         title = next(title for title in found if title.startswith("bio_copy"))
-        self.assertEqual(title, "bio_copy (new): 0 to 900 instructions an I/O, of its own +900")
+        self.assertEqual(title, "bio_copy (new): 0 to 900 instructions per I/O, of its own +900")
         self.assertEqual(found[title]["fill"], "#{:02x}{:02x}{:02x}".format(*flame.MORE))
         same = next(box for title, box in found.items() if title.startswith("memcpy_orig"))
         self.assertEqual(same["fill"], flame.shade(0, 1))
