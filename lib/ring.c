@@ -95,8 +95,7 @@ static int init_reason(int err, const struct pi_ring_options *options,
 	}
 }
 
-/* each io_uring_enter() looks the descriptor up, unless the task registered it */
-static void ring_register(struct pi_ring *ring)
+void pi_ring_register(struct pi_ring *ring)
 {
 	struct io_uring_rsrc_update update = {
 		.offset	= -1U,
@@ -114,14 +113,16 @@ static void ring_register(struct pi_ring *ring)
 	}
 }
 
-/* the number may be another ring's in another task; what is left ends with it */
-static void ring_unregister(struct pi_ring *ring)
+void pi_ring_unregister(struct pi_ring *ring)
 {
 	struct io_uring_rsrc_update update = { .offset = ring->enter_fd };
 
+	/* the number may be another ring's in another task; what is left ends with it */
 	if (ring->enter_flags && ring->task == gettid())
 		io_uring_register(ring->uring.ring_fd,
 				  IORING_UNREGISTER_RING_FDS, &update, 1);
+	ring->enter_fd = ring->uring.ring_fd;
+	ring->enter_flags = 0;
 }
 
 int pi_ring_init(struct pi_ring *ring, const struct pi_ring_options *options,
@@ -167,13 +168,13 @@ int pi_ring_init(struct pi_ring *ring, const struct pi_ring_options *options,
 	ring->cqe_shift = !!(params.flags & IORING_SETUP_CQE32);
 	ring->cq_head = *ring->uring.cq.khead;
 	ring->submit = options->sqpoll ? submit_sqpoll : submit_enter;
-	ring_register(ring);
+	pi_ring_register(ring);
 	return 0;
 }
 
 void pi_ring_exit(struct pi_ring *ring)
 {
-	ring_unregister(ring);
+	pi_ring_unregister(ring);
 	io_uring_queue_exit(&ring->uring);
 }
 

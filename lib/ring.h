@@ -90,6 +90,22 @@ int pi_ring_init(struct pi_ring *ring, const struct pi_ring_options *options,
 void pi_ring_exit(struct pi_ring *ring);
 
 /**
+ * pi_ring_register() - register the ring's descriptor for this thread, so that
+ *			io_uring_enter() need not look it up
+ * @ring:	not registered; pi_ring_init() has done it
+ *
+ * The kernel keeps 16 for each thread, from Linux 5.18 on.  Where it has no
+ * room, the ring works without.
+ */
+void pi_ring_register(struct pi_ring *ring);
+
+/**
+ * pi_ring_unregister() - make room for another of this thread's rings
+ * @ring:	works as before
+ */
+void pi_ring_unregister(struct pi_ring *ring);
+
+/**
  * pi_ring_has_op() - whether the kernel knows an opcode
  * @ring:	any
  * @op:		IORING_OP_*

@@ -85,6 +85,7 @@ static void measure(struct cell *cell, unsigned long repetition,
 	const unsigned int places = way->ring.uring.cq.ring_entries;
 	uint64_t total, user;
 
+	pi_ring_register(&way->ring);
 	/*
 	 * Every place for a completion once, for the caches, and on to the
 	 * first: at the last the kernel looks anew for room, which is to be as
@@ -96,6 +97,7 @@ static void measure(struct cell *cell, unsigned long repetition,
 	if (pi_ring_ready(&way->ring))
 		way_wrong(way, "reads were left that", 0);
 	user = least(way_run_user, cell, way, batches);
+	pi_ring_unregister(&way->ring);
 	cell->sample[TOTAL][repetition] = total / n;
 	cell->sample[USER][repetition] = user / n;
 	cell->sample[KERNEL][repetition] = ((double)total - user) / n;

@@ -47,6 +47,8 @@ int way_open(struct way *way, unsigned int place, struct pi_reason *reason)
 	ret = pi_ring_init(&way->ring, &options, reason);
 	if (ret)
 		return ret;
+	/* there is no room for all: each is while it is measured */
+	pi_ring_unregister(&way->ring);
 	way->pad = allocate(1 + place, 1088);
 	if (pi_io_set_init(&way->set, RING_DEPTH, MD_BYTES))
 		return pi_reason_set(reason, -ENOMEM, "no memory for its metadata");

@@ -461,6 +461,10 @@ static void test_registered_ring(void **state)
 	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(r); i++)
 		count_entered(&r[i], kernel_registers && i < TASK_RINGS);
+	pi_ring_unregister(&r[0].ring);
+	count_entered(&r[0], false);
+	pi_ring_register(&r[TASK_RINGS].ring);
+	count_entered(&r[TASK_RINGS], kernel_registers);
 	for (unsigned int i = 0; i < ARRAY_SIZE(r); i++)
 		reader_exit(&r[i]);
 }
