@@ -12,13 +12,45 @@ from pibench import cli, fio, guest, session
 from pibench.errors import Failure
 
 
+def load():
+    """scripts/guest itself."""
+    loader = importlib.machinery.SourceFileLoader("guest_program", str(fio.REPO / "scripts/guest"))
+    program = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(program)
+    return program
+
+
+class Ends(unittest.TestCase):
+    """A QEMU that does not last."""
+
+    def failure(self, script):
+        program = load()
+        with tempfile.TemporaryDirectory() as directory, unittest.mock.patch.object(program, "GUEST", pathlib.Path(directory)):
+            machine = program.Machine.__new__(program.Machine)
+            machine.__dict__.update(
+                options=unittest.mock.Mock(timeout=None, console=False), trial=False, limit=60, log=pathlib.Path(directory) / "console",
+                last="", state="starting", expired=False, arguments=["/bin/sh", "-c", script], environment=os.environ)
+            with self.assertRaises(program.Failure) as caught:
+                machine.run()
+            return str(caught.exception).partition("; see the console in ")[0]
+
+    def test_it_is_not_said_that_the_guest_took_too_long(self):
+        for script, why in (("kill -SEGV $$", "SIGSEGV"), ("exit 3", "status 3")):
+            self.assertEqual(self.failure(script), f"QEMU ended before the guest had started ({why})")
+
+    def test_while_the_command_runs(self):
+        control = "for a; do case $a in *,id=control,*) echo ready >${a##*path=};; esac; done; kill -SEGV $$"
+        self.assertEqual(self.failure(control), "QEMU ended while the command ran (SIGSEGV)")
+
+    def test_what_it_said_comes_first(self):
+        self.assertEqual(self.failure("echo 'qemu: no such machine' >&2; exit 1"), "qemu: no such machine")
+
+
 class Starts(unittest.TestCase):
-    """scripts/guest itself, with a machine that does not start so many times."""
+    """A machine that does not start so many times."""
 
     def boot(self, failures, seconds=None):
-        loader = importlib.machinery.SourceFileLoader("guest_program", str(fio.REPO / "scripts/guest"))
-        program = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
-        loader.exec_module(program)
+        program = load()
         limits, said = [], []
 
         class Machine:
