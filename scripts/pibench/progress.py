@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The progress line on standard error."""
 
+import functools
 import os
 import sys
 import time
@@ -11,16 +12,23 @@ def clock(seconds):
     return f"{minutes}:{seconds:02d}"
 
 
+def span(seconds, alone=(), at_once=None):
+    """From the first to the last of sessions that take so many seconds each: some alone, the rest so many at once."""
+    beside = [each for name, each in seconds.items() if name not in alone]
+    return sum(seconds[name] for name in alone) + max(sum(beside) / (at_once or len(beside) or 1), *beside, 0)
+
+
 class Progress:
-    """Counts runs of sessions that go on side by side; the slowest one sets the time left."""
+    """Counts the runs of sessions."""
 
     QUIET = 15
     # seconds for which the plan is believed before what was measured is
     TRUST = 60
 
-    def __init__(self, sessions, stream=sys.stderr, now=time.monotonic):
-        """sessions: {name: [seconds that each of its runs should take]}"""
+    def __init__(self, sessions, stream=sys.stderr, now=time.monotonic, alone=(), at_once=None):
+        """sessions: {name: [seconds that each of its runs should take]}; the rest as of span()"""
         self.sessions = sessions
+        self.span = functools.partial(span, alone=alone, at_once=at_once)
         self.done = dict.fromkeys(sessions, 0)
         self.before = dict.fromkeys(sessions, 0)
         self.stream = stream
@@ -30,13 +38,9 @@ class Progress:
         self.width = 0
 
     def left(self):
-        elapsed = self.now() - self.started
-        estimates = []
-        for name, weights in self.sessions.items():
-            done = sum(weights[self.before[name] : self.done[name]])
-            left = sum(weights[self.done[name] :])
-            estimates.append(left * (elapsed + self.TRUST) / (done + self.TRUST))
-        return max(estimates, default=0)
+        done = self.span({name: sum(w[self.before[name] : self.done[name]]) for name, w in self.sessions.items()})
+        left = self.span({name: sum(w[self.done[name] :]) for name, w in self.sessions.items()})
+        return left * (self.now() - self.started + self.TRUST) / (done + self.TRUST)
 
     def shorten(self, session, steps):
         """It has fewer runs than was thought."""

@@ -14,7 +14,7 @@ import time
 
 from . import cells, command, device, environment, fio, guest, insn, results, session
 from .errors import Failure, Interrupted
-from .progress import Progress, clock
+from .progress import Progress, clock, span
 
 DIRECTORIES = ("raw", "parts", "plots")
 FILES = (
@@ -53,9 +53,7 @@ def likely(spec):
 def expected(plans, boots, at_once):
     """Seconds that all of it takes: what is timed alone, the rest some guests at a time."""
     each = {spec: sum(run_seconds(spec, step) for step in plan) + BOOT * (spec in boots) for spec, plan in plans.items()}
-    side_by_side = [each[spec] for spec in plans if together(spec, boots)]
-    alone = sum(each.values()) - sum(side_by_side)
-    return alone + (max(sum(side_by_side) / at_once, *side_by_side) if side_by_side else 0)
+    return span(each, [spec for spec in plans if not together(spec, boots)], at_once)
 
 
 def commands(spec, step, devices):
@@ -219,7 +217,7 @@ def run(host, options, wanted, env):
         before = results.recover(out)
         results.save_json(out / "env.json", env)
         announce(plans, boots, options.out)
-        keep(out, options, plans, env, before, lambda emit, stop: go(wanted, here, plans, boots, boot, str(out), emit, before, stop))
+        keep(out, options, plans, boots, env, before, lambda emit, stop: go(wanted, here, plans, boots, boot, str(out), emit, before, stop))
     return out
 
 
@@ -240,9 +238,10 @@ def go(wanted, here, plans, boots, boot, out, emit, before, stop):
         guest.run({spec: disks for spec, disks in chosen.items() if left(spec)}, out, emit, boot, os.cpu_count() or 1, stop)
 
 
-def keep(out, options, plans, env, before, go):
+def keep(out, options, plans, boots, env, before, go):
     """Let the sessions run, write down what they say, and what to do where they were stopped."""
-    progress = Progress({spec.name: [run_seconds(spec, step) for step in plan] for spec, plan in plans.items()})
+    progress = Progress({spec.name: [run_seconds(spec, step) for step in plan] for spec, plan in plans.items()},
+                        alone=[spec.name for spec in plans if not together(spec, boots)], at_once=os.cpu_count() or 1)  # fmt: skip
     for record in before:
         if record["kind"] == "plan":
             progress.shorten(record["session"], record["steps"])

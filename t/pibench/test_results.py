@@ -75,14 +75,33 @@ class ProgressLine(unittest.TestCase):
         progress = Progress({"a": [30, 30], "b": [30, 30, 60]}, stream, lambda: now[0])
         now[0] = 60
         progress.step("a", "first")
-        # nothing of b is done, so it may take twice as long as was thought
-        self.assertIn("[1/5] 1:00 elapsed, 4:00 left: first", stream.getvalue())
+        # 30 s of the plan took 60, of which the plan is believed for as many
+        self.assertIn("[1/5] 1:00 elapsed, 2:40 left: first", stream.getvalue())
         progress.step("b", "second")
         self.assertEqual(progress.left(), 120)
         for _ in range(2):
             progress.step("b", "more")
         progress.step("a", "last")
         self.assertIn("[5/5] 1:00 elapsed, 0:00 left: last", stream.getvalue())
+
+    def test_sessions_that_wait_for_others(self):
+        beside = (({}, 30), ({"at_once": 2}, 60), ({"at_once": 3}, 40))
+        for how, seconds in (*beside, ({"at_once": 2, "alone": "a"}, 75), ({"alone": "abcd"}, 120)):
+            with self.subTest(how=how):
+                now = [0.0]
+                progress = Progress(dict.fromkeys("abcd", [15, 15]), io.StringIO(), lambda: now[0], **how)
+                self.assertEqual(progress.left(), seconds)
+
+    def test_of_many_two_at_once(self):
+        now = [0.0]
+        progress = Progress({n: [10, 10] for n in range(120)}, io.StringIO(), lambda: now[0], at_once=2)
+        for n in range(0, 120, 2):
+            for _ in range(2):
+                now[0] += 20
+                progress.step(n, "x")
+                progress.step(n + 1, "x")
+            self.assertAlmostEqual(progress.left(), (118 - n) / 2 * 40, delta=0.5 * (118 - n) / 2 * 40)
+        self.assertEqual(progress.left(), 0)
 
     def test_a_line_does_not_wrap(self):
         ours, theirs = os.openpty()
