@@ -177,7 +177,8 @@ def employ(threads):
         for child in node.children.values():
             if child.room != OTHERS:
                 work[child.room] = work.get(child.room, 0) + child.total
-    if sum(work.values()) > sum(node.instructions for node in idle):
+    # the run beside it may have had more of them
+    if sum(work.values()) > max(0, sum(node.instructions for node in idle)):
         employer = max(work, key=work.get)
         for node in idle:
             node.room = employer

@@ -118,5 +118,23 @@ class Tree(unittest.TestCase):
         self.assertEqual(profile.beyond(found, one), (25, {**top, FIRST: (symbols.PROGRAMS, A, 10, 1), FIRST + 1: (FIRST, B, 15, 1)}))
 
 
+class Rooms(unittest.TestCase):
+    def waiting(self, itself, *work):
+        """The room of what a thread of the kernel takes to wait, where it works so much for the block layer."""
+        root = profile.Node(*symbols.NAMES[symbols.ROOT])
+        thread = root.child(*symbols.NAMES[symbols.THREADS]).child("worker_thread", "kernel")
+        thread.instructions = itself
+        for instructions in work:
+            thread.child("blk_mq_run_work_fn", "kernel").instructions = instructions
+        profile.settle(root)
+        return thread.room
+
+    def test_a_thread_waits_for_whom_it_works(self):
+        self.assertEqual([self.waiting(10, 20), self.waiting(20, 10), self.waiting(20)], [profile.BLOCK, profile.OTHERS, profile.OTHERS])
+
+    def test_the_run_beside_may_have_had_more(self):
+        self.assertEqual([self.waiting(-10), self.waiting(-20, -10)], [profile.OTHERS] * 2)
+
+
 if __name__ == "__main__":
     unittest.main()
