@@ -67,6 +67,10 @@ def specs(host, options, tools, more):
     caches = caches_of(options)
     workload = cells.Workload(options.rw, int(size[1]) << 10, options.iodepth)
     chosen = {arm: cells.Cell(workload, cells.arm(arm)) for _, arm, _, _ in sides}
+    for name, arm, _, _ in sides:
+        layout = chosen[arm].arm.layout
+        if layout in catalog.layouts() and (why := catalog.without(layout, fixed=True)):
+            raise Failure(f"{name}: {why}, and explain counts I/Os with registered buffers")
     kernel = options.kernel or ("lab" if any(cell.arm.layout in catalog.of_the_lab() for cell in chosen.values()) else "stock")
     disk = options.disk or DISKS.get(kernel, DISK)
     rounds = options.rounds or ROUNDS

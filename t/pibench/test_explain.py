@@ -295,6 +295,10 @@ class Arms(unittest.TestCase):
         self.assertIn("the same", self.refused("indirect", "pi/indirect"))
         self.assertIn("no such engine", self.refused("none", "--old", "/nowhere/x.so"))
 
+    def test_a_layout_without_registered_buffers_is_refused_before_a_guest_boots(self):
+        self.assertRegex(self.refused("opcode"), "^opcode: .*no fixed opcodes.*registered buffers$")
+        self.assertRegex(self.refused("inline", "pi/opcode", "--cache"), "^pi/opcode: ")
+
     def test_one_session_like_those_of_others(self):
         ((spec, disks),), told = self.specs("inline", "none")[0].items(), self.specs("inline", "none")[1]
         self.assertEqual((spec.kernel, disks, spec.builds), ("lab", ["null_blk:4096+8"], ()))
