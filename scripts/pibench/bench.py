@@ -4,10 +4,40 @@
 import os
 import sys
 
-from . import cells, device, environment, fio, guest, session
+from . import cells, client, device, environment, fio, guest, session
 from .errors import Failure
 
 ROUNDS = 3
+
+
+def remote_session(options, **more):
+    """The spec for --client: what its hosts have at those paths."""
+    clients = client.hosts(options.client)
+    paths = [path for path in (options.dut, options.dut_nopi) if path]
+    for path in (*paths, *options.allow_write):
+        if not path.startswith("/dev/"):
+            raise Failure(f"{path}: with --client a drive is named by its path in /dev, the same on each host")
+    for path in options.allow_write:
+        if path not in paths:
+            raise Failure(f"--allow-write names {path}, not {' or '.join(paths)}; both must name the same device")
+    # a plan by itself asks nobody
+    drives = [(paths[0], client.REGIONS[0], client.CHECKS), *((path, client.REGIONS[0], "") for path in paths[1:])]
+    if not options.dry_run:
+        more["tools"].require()
+        drives = [client.look(more["tools"], clients, path) for path in paths]
+    if len(drives) > 1 and drives[1][2]:
+        raise Failure(f"{options.dut_nopi}: has PI; --dut-nopi takes a namespace without")
+    return session.Spec(
+        name="clients",
+        mode=cells.TIME,
+        icount=False,
+        read_only=tuple(path for path in paths if path not in options.allow_write),
+        pi=options.dut,
+        nopi=options.dut_nopi,
+        clients=clients,
+        drives=tuple(drives),
+        **more,
+    )
 
 
 def device_session(host, options, **more):
@@ -64,6 +94,8 @@ def chosen_cells(options, tools):
 def specs(host, options, tools, more):
     """({spec: disks}, what the report is to say)"""
     more |= {"tools": tools, "rounds": options.rounds or ROUNDS, "cells": tuple(cell.name for cell in chosen_cells(options, tools))}
+    if options.client:
+        return {remote_session(options, **more): None}, {}
     if options.dut:
         clocks = os.path.exists(tools.engine) and fio.offers(tools, "pi_time")
         return {device_session(host, options, **more, breakdown=clocks, precondition=options.precondition): None}, {}

@@ -110,6 +110,8 @@ def add_run(commands):
     run.add_argument("--set", action="append", metavar="NAME", help=f"set of --cells, or all (repeatable; {cells.CORE})")
     run.add_argument("--precondition", action="store_true",
                      help="with --dut: write all of it twice, then at random until steady state; takes long")  # fmt: skip
+    run.add_argument("--client", action="append", default=[], metavar="HOST[,PORT]",
+                     help="with --dut: measure on these machines at once, where fio --server runs (repeatable)")  # fmt: skip
     run.add_argument("--history", metavar="FILE", help="append the figures to this file, for pi-bench history")
 
 
@@ -252,6 +254,11 @@ def check(options):
         return
     if getattr(options, "precondition", False) and not options.dut:
         raise Failure("--precondition goes with --dut")
+    if getattr(options, "client", None):
+        if not options.dut:
+            raise Failure("--client goes with --dut, the drive's path on each host")
+        if options.precondition:
+            raise Failure("--precondition: not through --client; do it on each host")
     if not options.guest and not options.dut and not (options.command == COMPARE and len(options.kernel or ()) == 2):
         raise Failure("one of the arguments --guest --dut is required; see pi-bench --help")
     if not os.path.exists(options.jobs):

@@ -51,6 +51,9 @@ class Device:
 
     @property
     def format(self):
+        if not self.block_size:
+            # of another machine
+            return "PI" if self.pi else "no PI"
         return f"{self.block_size}+{self.pi.metadata} {self.pi.format}" if self.pi else f"{self.block_size}"
 
 

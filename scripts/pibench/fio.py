@@ -288,8 +288,13 @@ def result(done, direction, expected):
     side = job[direction]
     if side["total_ios"] != expected or expected <= 0:
         raise IoFailure(f"fio did {side['total_ios']} I/Os of {expected}: {complaint(done)}")
-    return parsed, {
-        "fio": parsed.get("fio version"),
+    return parsed, {"fio": parsed.get("fio version"), **figures(job, direction)}
+
+
+def figures(job, direction):
+    """What a job of fio's JSON has measured."""
+    side = job[direction]
+    return {
         "ios": side["total_ios"],
         "bytes": side["io_bytes"],
         "runtime_ns": side["runtime"] * 1_000_000,

@@ -81,6 +81,11 @@ class Results:
         return metrics.of(self.mode, self.icount, [run for runs in self.runs.values() for run in runs])
 
     @property
+    def hosts(self):
+        """Other machines that have done it."""
+        return list(next((run.get("hosts", ()) for runs in self.runs.values() for run in runs), ()))
+
+    @property
     def by_function(self):
         return self.metrics[0] == metrics.HOST
 

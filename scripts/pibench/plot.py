@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Figures, drawn by gnuplot from data files that stay beside them."""
 
+import contextlib
 import dataclasses
 import json
 import math
 import os
 import statistics
 
-from . import catalog, cells, document, flame, gate, metrics, profile, results
+from . import catalog, cells, client, document, flame, gate, metrics, profile, results
 from .errors import Failure
 
 SCRIPTS = cells.REPO / "scripts" / "plots"
@@ -242,6 +243,8 @@ def largest_of(every):
 def stack(session, size):
     """[What an I/O takes and where, for the workloads of one block size.]"""
     metric = metrics.CPU if session.mode == cells.TIME else session.metrics[0]
+    if metric not in session.metrics:
+        return []
     rooms = ROOMS if session.by_function else PARTS
     groups = []
     for workload in whole(session):
@@ -397,16 +400,13 @@ def mix(session, rw, size, depth):
 
 def merged_bins(session, workload, arm, out):
     """{ns: I/Os} over all rounds, from fio's own output."""
-    bins = {}
+    found = []
     for run in session.measured(workload, arm):
-        try:
-            with open(os.path.join(out, run["raw"]), encoding="utf-8") as file:
-                job = json.load(file)["jobs"][0]
-        except (OSError, ValueError, KeyError, IndexError):
-            continue
-        for at, number in job.get(workload.direction, {}).get("clat_ns", {}).get("bins", {}).items():
-            bins[int(at)] = bins.get(int(at), 0) + number
-    return bins
+        with contextlib.suppress(OSError, ValueError, KeyError), open(os.path.join(out, run["raw"]), encoding="utf-8") as file:
+            whole = json.load(file)
+            jobs = whole.get("jobs") or [part for part in whole["client_stats"] if part["jobname"] != client.ALL]
+            found += [job[workload.direction]["clat_ns"] for job in jobs[: len(session.hosts) or 1]]
+    return client.merged(found)
 
 
 def tail(session, workload, out):

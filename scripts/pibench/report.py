@@ -26,6 +26,8 @@ AGREE = 0.001
 
 def counted(session):
     """What counts in a session, in words."""
+    if session.hosts:
+        return f"throughput and latency of {len(session.hosts)} host{'s' * (len(session.hosts) != 1)} together"
     return BY_FUNCTION if session.by_function else MODES[session.mode]
 
 
@@ -130,7 +132,8 @@ def checklist(sessions, env):
         unfilled = session.read_only
         item(not unfilled, f"{where}: blocks were {'read as they were found' if unfilled else 'written before they were read'}")
         others = [f"{name} in {number} runs, {share:.1%} of one at most" for name, (number, share) in session.others().items()]
-        item(not others, f"{where}: {'other threads took part: ' + ', '.join(others) if others else 'no other thread took part'}")
+        if not session.hosts:
+            item(not others, f"{where}: {'other threads took part: ' + ', '.join(others) if others else 'no other thread took part'}")
         virtual = found.get("virtualisation", environment.MISSING)
         item(virtual in ("none", environment.MISSING) or session.icount, f"{where}: virtualisation: {virtual}")
     commit = host.get("engine_commit", environment.MISSING)

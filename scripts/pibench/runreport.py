@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What pi-bench run has measured: every workload, with PI and without, against each baseline."""
 
-from . import cells, metrics, outcome, plot, report, stats
+from . import cells, client, metrics, outcome, plot, report, stats
 from .document import Bars, Folded, Heading, Paragraph, Table
 from .errors import Failure
 from .report import NONE, described, figure
@@ -80,11 +80,23 @@ def wide(session, workload):
         for what, other in comparisons(arm)
     ]
     names = [f"{m.title}, {m.unit}" if m.unit not in ("IOPS", "MB/s") else m.unit for m in session.metrics]
-    short = ["IOPS", "MB/s", "mean", "p99", "CPU"]
+    short = ["IOPS", "MB/s", "mean", "p99", "CPU"][: len(names)]
     return [
         Table(["state", "engine", *names], absolute, text=2),
         Table(["state", "engine", "against", *(f"× {s}" for s in short)], relative, text=3),
+        *hosts(session, workload, names),
     ]
+
+
+def hosts(session, workload, names):
+    """Of several machines each by itself."""
+    rows = []
+    for arm in session.arms(workload):
+        runs = session.measured(workload, arm)
+        for host in session.hosts if runs else ():
+            found = [stats.summarise(metric.value(run["hosts"][host]) for run in runs) for metric in session.metrics]
+            rows.append([arm.state, arm.label, host, *(within(each, metric.digits) for each, metric in zip(found, session.metrics))])
+    return [Table(["state", "engine", "host", *names], rows, text=3)] if rows else []
 
 
 def details(sessions):
@@ -211,6 +223,7 @@ def notes(sessions, environment):
         lines.append("This fio is built without ISA-L: its own PI guards come from tables, byte by byte.")
     lines.append("Every I/O with PI asks for GUARD, APPTAG and, where the format has one that counts, REFTAG.")
     for session in (s for s in sessions if s.runs):
+        lines += client.notes(session) if session.hosts else []
         counts = " or ".join(f"{n:,}" for n in ios[session.name])
         lines.append(
             f"{session.name}: {report.counted(session)}. {plot.rounds_of(session)} in shuffled order (seed {session.seed}) after "

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 
-from . import accounting, catalog, cells, device, environment, fio, gate, health, insn, results, steady, verdicts
+from . import accounting, catalog, cells, client, device, environment, fio, gate, health, insn, results, steady, verdicts
 from .errors import Failure, IoFailure
 
 FILL_BLOCK = 128 << 10
@@ -54,6 +54,9 @@ class Spec:
     caches: str = ""
     # paths of devices that must not be written
     read_only: tuple = ()
+    # hosts that do it, and what there is at a path: (path, bytes, checks)
+    clients: tuple = ()
+    drives: tuple = ()
     # bring the devices to steady state first
     precondition: bool = False
     scale: float = 1.0
@@ -107,7 +110,7 @@ class Spec:
     def runs(self, step):
         """I/Os of each run of a step: the first is taken off the second, where nothing else than cost counts."""
         ios = cells.number_ios(self.mode, step.cell.workload, step.round, self.scale, self.ios)
-        return (ios,) if step.round == cells.WARM_UP or step.build == TIMED else (cells.LEAD, cells.LEAD + ios)
+        return (ios,) if step.round == cells.WARM_UP or step.build == TIMED or self.clients else (cells.LEAD, cells.LEAD + ios)
 
     @property
     def timeout(self):
@@ -122,7 +125,7 @@ def encode(spec):
 def decode(text):
     try:
         fields = json.loads(text)
-        listed = {name: tuple(fields[name]) for name in ("cells", "read_only")}
+        listed = {name: tuple(fields[name]) for name in ("cells", "read_only", "clients", "drives")}
         pairs = {name: tuple(tuple(pair) for pair in fields[name]) for name in ("builds", "lacks", "fios")}
         return Spec(**{**fields, **listed, **pairs, "tools": fio.Tools(**fields["tools"])})
     except (ValueError, KeyError, TypeError):
@@ -133,12 +136,12 @@ class Namespaces:
     """Devices that are there all the time."""
 
     def __init__(self, host, spec):
-        self.devices = {}
         self.filled = set()
-        for path in (spec.pi, spec.nopi):
-            if path:
-                found = device.file(path) if path.startswith(device.FILE) else device.describe(host, path)
-                self.devices["pi" if found.pi else "nopi"] = found
+        found = [client.drive(*each) for each in spec.drives]
+        if not spec.clients:
+            paths = filter(None, (spec.pi, spec.nopi))
+            found = [device.file(path) if path.startswith(device.FILE) else device.describe(host, path) for path in paths]
+        self.devices = {"pi" if each.pi else "nopi": each for each in found}
 
     def missing(self, which):
         """Why there is no such device, or None."""
@@ -228,7 +231,7 @@ class Session:
         """{cell: reason} of those that cannot run here."""
         skips = {}
         for cell in self.spec.chosen():
-            reason = self.targets.missing(cell.arm.device)
+            reason = self.targets.missing(cell.arm.device) or self.spec.clients and client.without(cell)
             if not reason and cell.workload.direction == "write" and self.targets.path(cell.arm.device) in self.spec.read_only:
                 reason = f"writes need --allow-write {self.targets.path(cell.arm.device)}"
             if not reason and cell.arm.has_pi and cell.arm.engine == cells.OURS:
@@ -239,6 +242,8 @@ class Session:
         return skips
 
     def environment(self):
+        if self.spec.clients:
+            return {"clients": list(self.spec.clients), "drives": [list(each) for each in self.spec.drives]}
         devices = {
             # at once: the next may take this one's place
             which: environment.device(self.host, self.targets.acquire(which))
@@ -308,7 +313,7 @@ class Session:
 
     def look_back(self, place, env):
         """What the drives say of themselves when all is over."""
-        drives = {} if self.spec.scsi_debug else self.targets.devices
+        drives = {} if self.spec.scsi_debug or self.spec.clients else self.targets.devices
         after = {which: health.of(self.host, each.disk, each.path) for which, each in drives.items()}
         # what has ended the session is to be said, not this
         with contextlib.suppress(Failure):
@@ -437,18 +442,23 @@ class Session:
         floor = cell.arm.engine == cells.FLOOR
         if floor:
             argv, values = fio.floor(cell, target, tools, ios, region), {}
+        if spec.clients:
+            argv = client.command(argv, spec.clients)
         started = time.time()
         with accounting.Bracket(self.host) as machine:
             done = fio.run(argv, values, timeout or spec.timeout)
         marked = self.counter.mark() if self.counter else None
-        if cell.arm.engine == cells.JOB:
+        if spec.clients:
+            parsed, measured = client.result(done, spec.clients, cell.workload.direction, ios * cell.workload.numjobs)
+        elif cell.arm.engine == cells.JOB:
             parsed, measured = fio.whole(done)
         elif floor:
             parsed, measured = fio.floor_result(done, ios)
         else:
             parsed, measured = fio.result(done, cell.workload.direction, ios * cell.workload.numjobs)
-        measured |= {"started": started, "argv": argv, "variables": values, "threads": machine.threads, "resident": done.resident,
-                     "wall_ns": done.wall_ns, "cpu_ns": done.cpu_ns + machine.kernel_ns}  # fmt: skip
+        measured |= {"started": started, "argv": argv, "variables": values, "wall_ns": done.wall_ns}
+        if not spec.clients:
+            measured |= {"threads": machine.threads, "resident": done.resident, "cpu_ns": done.cpu_ns + machine.kernel_ns}
         if marked:
             measured["mark"] = marked
         if stats:

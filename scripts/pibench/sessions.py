@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 
-from . import cells, command, device, environment, fio, guest, insn, results, session
+from . import cells, client, command, device, environment, fio, guest, insn, results, session
 from .errors import Failure, Interrupted
 from .progress import Progress, clock, span
 
@@ -66,7 +66,8 @@ def commands(spec, step, devices):
     stats = "stats.json" if step.build == session.TIMED else None
     for ios in spec.runs(step):
         values = fio.variables(cell, target, tools, ios, spec.region(target), spec.verify, stats)
-        words = [f"{k}={v}" for k, v in values.items()] + fio.command(cell, tools, spec.jobs, stats, target.path in spec.read_only)
+        argv = fio.command(cell, tools, spec.jobs, stats, target.path in spec.read_only)
+        words = [f"{k}={v}" for k, v in values.items()] + (client.command(argv, spec.clients) if spec.clients else argv)
         if cell.arm.engine == cells.FLOOR:
             words = fio.floor(cell, target, tools, ios, spec.region(target))
         yield f"{shlex.join(words)}  # {spec.name} round {step.round}: {step.name}"
@@ -91,7 +92,7 @@ def announce(plans, boots, out):
     """What is about to happen, before it takes its time."""
     # of many boots alike the first ones tell
     for number, (spec, plan) in enumerate(list(plans.items())[:ANNOUNCED], 1):
-        where = f"in a guest with {disks_of(boots[spec])}" if spec in boots else "on this machine"
+        where = f"in a guest with {disks_of(boots[spec])}" if spec in boots else f"on {', '.join(spec.clients) or 'this machine'}"
         what = {cells.TIME: "time", cells.CPU: "CPU", cells.INSTRUCTIONS: "instructions"}[spec.mode]
         rounds = "as many rounds as it takes" if spec.sequential else f"{spec.rounds} round{'s' * (spec.rounds != 1)}"
         command.say(f"{number} of {len(plans)}: {spec.name}: {len(plan)} steps in {rounds}, {what}, {where}")
@@ -196,7 +197,8 @@ def run(host, options, wanted, env):
         if options.dry_run:
             dry_run(plans, {spec: here[spec].targets.devices if spec in here else likely(spec) for spec in plans}, boots)
             return None
-        for path in {path for spec in here for path in (spec.pi, spec.nopi) if path and not path.startswith(device.FILE)}:
+        mine = {path for spec in here if not spec.clients for path in (spec.pi, spec.nopi)}
+        for path in (path for path in mine if path and not path.startswith(device.FILE)):
             # so that nobody else takes it
             held.callback(os.close, device.hold(host, path))
         for spec in wanted:
