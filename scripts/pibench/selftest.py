@@ -353,17 +353,19 @@ def make(host, out, records, env, say=print):
     """The Report of many boots."""
     injected = env.get("injected") or {}
     rows, wrong = [], 0
-    for build, comparisons in characteristic(records).items():
+    for build, comparisons in sorted(characteristic(records).items(), key=lambda each: injected.get(each[0], 0)):
         hits = sum(verdict == gate.REGRESSION for verdict, _ in comparisons)
         changes = [change for _, change in comparisons]
         wrong += hits != (0 if build == SAME else len(comparisons))
-        what = "a copy of it" if build == SAME else f"{injected.get(build, '?')} instructions more{f', {build}' * build.endswith('%')}"
+        share = f", {build} of all" if build.endswith("%") else ""
+        what = "a copy of it" if build == SAME else f"{injected.get(build, '?')} instructions more{share}"
         measured = (statistics.median(changes), min(changes), max(changes))
         rows.append([what, str(len(comparisons)), str(hits), *(f"{value:+.3%}" for value in measured)])
-    boots, everything = len(taken(records)[1]), ["beside the engine", "comparisons", "REGRESSION", "measured", "lowest", "highest"]
-    text = f"{LIVE}: {boots} boots, {gate.BOOTS} a comparison, each boot in one comparison only."
+    (metric, by_boot), everything = taken(records), ["beside the engine", "comparisons", "REGRESSION", "measured", "lowest", "highest"]
+    text = (f"{LIVE}: {len(by_boot)} boots, {gate.BOOTS} a comparison, each boot in one comparison only. Injected are shares of all "
+            f"instructions per I/O, those of the emulated drive included; measured is the change in {metric.title}.")  # fmt: skip
     if not rows:
-        verdict = document.Verdict("FAILED", f"{boots} boots: {gate.BOOTS} are needed.")
+        verdict = document.Verdict("FAILED", f"{len(by_boot)} boots: {gate.BOOTS} are needed.")
     elif wrong:
         verdict = document.Verdict("FAILED", f"{wrong} of {len(rows)} are not what they should be: see the table.")
     else:
