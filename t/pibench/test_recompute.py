@@ -124,6 +124,108 @@ class Again(unittest.TestCase):
                 arm = "plain-noverify/none" if row["layout"] == "none" else f"pi/{row['layout']}"
                 self.assertEqual(row["depth 32"], f"{middle(found['guest', f'{rw}-4k-qd32-single {arm}'].values()):,.0f}")
 
+    def test_lab_over_plain_by_share_opcode_and_place(self):
+        self.out.mkdir()
+        for at, record in enumerate(test_lab.io_records(rounds=(0.98, 1.0, 1.01))):
+            # no two cells alike
+            more = {"window_ns": record["window_ns"] + 1000 * (at % 41)} if "window_ns" in record else {}
+            results.append(self.out / results.NAME, record | more)
+        text, found = self.text(labreport), self.figures()
+
+        def taken(workload, layout):
+            name = f"{workload} {'plain-noverify/none' if layout == 'none' else f'pi/{layout}'}"
+            return middle(found["guest", name].values()) if ("guest", name) in found else None
+
+        def over(one, other):
+            return "" if None in (one, other) else f"{one - other:+,.0f}".replace("-", "−")
+
+        single = "randread-4k-qd32-single"
+        table = rows(text, "Random read:")
+        for row in table:
+            ours, plain, reference = (taken(single, layout) for layout in (row["layout"], "none", "indirect"))
+            # the columns of the greater depth come last
+            self.assertEqual(row["over plain"], over(ours, plain) if row["layout"] != "none" else "")
+            self.assertEqual(row["over indirect"], "" if row["layout"] in ("none", "indirect") else over(ours, reference))
+        shares = rows(text, "Random read, depth 32, by the share of I/Os with PI:")
+        mixes = {"100 %": single}
+        mixes |= {head: f"randread-4k-qd32-mix{head[:-2]}-single" for head in shares[0] if head.endswith(" %") and head not in mixes}
+        checked = [(row[head], f"{taken(workload, row['layout']):,.0f}") for row in shares for head, workload in mixes.items()
+                   if row[head] != "–"]  # fmt: skip
+        self.assertGreater(len(checked), 12)
+        self.assertEqual(*map(list, zip(*checked)))
+        kinds = {title: f"randread-4k-qd32{f'-{kind}' * (kind != 'fixed')}" for kind, title in labreport.BUFFERS.items()}
+        checked = [(row[title], f"{taken(workload, row['layout']):,.0f}") for row in rows(text, "Random read, depth 32, by opcode:")
+                   for title, workload in kinds.items() if row[title] not in ("–", "not possible")]  # fmt: skip
+        self.assertGreater(len(checked), 8)
+        self.assertEqual(*map(list, zip(*checked)))
+        table = rows(text, "Depth 32, registered data")
+        self.assertGreater(len(table), 2)
+        for row in table:
+            plain, ours, kept = (taken(f"randwrite-4k-qd32{kind}", layout) for kind, layout in
+                                 (("", "none"), ("", row["layout"]), ("-registered", row["layout"])))  # fmt: skip
+            shown = [row[f"write, {name}"] for name in ("over plain", "metadata registered", "saved")]
+            self.assertEqual(shown, [over(ours, plain), over(kept, plain), over(kept, ours)])
+
+    def test_lab_attribute(self):
+        self.out.mkdir()
+        for row in test_lab.attr_rows():
+            results.append(self.out / results.NAME, test_lab.record("attr", row=row))
+        text, parts = self.text(labreport), {}
+        for line in (self.out / results.NAME).read_text().splitlines():
+            row = json.loads(line)["row"]
+            if row["kind"] == "cell":
+                parts[row["layout"], row["sqe"], row["mix"], row["batch"]] = row
+        for batch in (1, 32):
+            for row in rows(text, f"Batch of {batch}:"):
+                cell = parts[row["layout"], row["SQE"], 0 if row["layout"] == "none" else 100, batch]
+                self.assertEqual(row["instructions per request"], f"{cell['total']['median']:,.1f}")
+                plain, above = (row["layout"], row["SQE"]) == ("none", "64"), cell["over_plain"]
+                for part in ("user", "kernel"):
+                    shown, wanted = (row[part], f"{cell[part]['median']:.1f}") if plain else (
+                        row[f"{part} over plain"], f"{above[part]['median']:+.1f}")  # fmt: skip
+                    self.assertEqual(shown, wanted)
+                if not plain:
+                    quartiles = "…".join(f"{above['total'][name]:+.1f}" for name in ("q1", "q3")).replace("-", "−")
+                    self.assertEqual((row["over plain"], row["quartiles"]), (f"{above['total']['median']:+.1f}", quartiles))
+        for row in rows(text, "Cost over plain requests, by the share"):
+            for share in (0, 10, 50, 100):
+                cell = parts[row["layout"], row["SQE"], share, 32]
+                self.assertEqual(row[f"{share} %"], f"{cell['over_plain']['total']['median']:+.1f}")
+
+    def test_perf_growth_and_memory(self):
+        self.out.mkdir()
+        for name, mode in test_perf.MODES.items():
+            for at, cell in enumerate(test_perf.matrix(name)):
+                for number in range(4):
+                    cost = (7000 + 41 * at) * (1 + 0.003 * number)
+                    resident = 2**20 + (70000 + 99 * (at % 7)) * cell.workload.iodepth + number
+                    results.append(self.out / results.NAME, test_perf.run(name, mode, cell, number, cost, resident=resident))
+        text, found = self.text(perfreport), self.figures()
+        names = {cell.workload.title: cell.workload.name for name in test_perf.MODES for cell in test_perf.matrix(name)}
+        table = [row for row in rows(text, "## Ratios") if row["compared with"] == "itself at depth 32"]
+        self.assertGreater(len(table), 2)
+        for row in table:
+            one, other = (found[row["session"], f"{each} {row['ours']}"] for each in (names[row["workload"]], "randread-4k-qd32"))
+            ratios = sorted(one[number] / other[number] for number in (1, 2, 3))
+            self.assertEqual(row["ratio"], f"{ratios[1]:.3f} ({ratios[0]:.3f} to {ratios[2]:.3f})")
+        taken = {}
+        for line in (self.out / results.NAME).read_text().splitlines():
+            record = json.loads(line)
+            if record["session"] == "pi" and record["round"]:
+                workload, arm = record["cell"].split()
+                _, size, depth = workload.split("-")[:3]
+                taken.setdefault((arm, int(size[:-1]) * 1024), {}).setdefault(int(depth[2:]), []).append(record["resident"])
+        table = rows(text, "### Memory")
+        self.assertTrue(table)
+        for row in table:
+            arm, block, each, more, fixed = row.values()
+            by_depth = taken[arm, int(block.replace(",", ""))]
+            low, high = min(by_depth), max(by_depth)
+            least, most = (middle(by_depth[depth]) for depth in (low, high))
+            slope = (most - least) / (high - low)
+            self.assertEqual([each, more, fixed], [f"{slope:,.0f}", f"{slope - int(block.replace(',', '')):,.0f}",
+                                                   f"{(least - slope * low) / 1024:,.0f}"])  # fmt: skip
+
     def test_perf(self):
         self.out.mkdir()
         for name, mode in test_perf.MODES.items():
