@@ -350,5 +350,8 @@ def kernels(options, tools, more):
                      profiles=True, builds=((build, tools.engine),), **more | which | {"seed": options.seed + number}): bench.SCSI_DISKS
         for number in range(1, options.boots + 1) for build, kernel in both.items()
     }  # fmt: skip
-    told = {"old": f"kernel {both[cells.OLD]}", "new": f"kernel {both[cells.NEW]}", "kernels": True}
+    # by their files alone, where these tell them apart
+    short = [os.path.basename(kernel) for kernel in both.values()]
+    old, new = both.values() if len(set(short)) < len(both) else short
+    told = {"old": f"kernel {old}", "new": f"kernel {new}", "kernels": True}
     return specs, {"compare": told, "guest": " and ".join(filter(None, what.values())) or None}

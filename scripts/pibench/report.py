@@ -156,7 +156,11 @@ def summary(sessions, left):
     failed = sum(len(s.failures) for s in sessions)
     measured = sum(len(s.runs) for s in sessions)
     if failed:
-        return Verdict("FAILED", f"{failed} of {failed + measured} cells: an I/O or its protection information went wrong, see below.")
+        reasons = [reason for session in sessions for reason in session.failures.values()]
+        why = "an I/O or its protection information went wrong"
+        if all("built for" in reason for reason in reasons):
+            why = "the engine is built for another fio"
+        return Verdict("FAILED", f"{failed} of {failed + measured} cells: {why}, see below.")
     if left:
         return Verdict("STOPPED", f"{left[0]} of {left[1]} steps are done; the same with --resume does the others.")
     return Verdict("COMPLETE", f"{measured} cell{'s' * (measured != 1)} measured, no I/O and no protection information went wrong.")

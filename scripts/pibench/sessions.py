@@ -42,9 +42,11 @@ def run_seconds(spec, step):
     return sum(START_UP + ios * each for ios in spec.runs(step))
 
 
-def likely(spec):
-    """Devices as a guest will have them."""
-    paths = ("/dev/sda", "/dev/sda") if spec.scsi_debug else ("/dev/nvme0n1", "/dev/nvme0n2")
+def likely(spec, disks):
+    """Devices as a guest with these disks will have them."""
+    kinds = {"scsi_debug": "/dev/sda", "tcm_loop": "/dev/sda", "null_blk": "/dev/nullb{0}", "ublk": "/dev/ublkb{0}"}
+    named = {f"PI_DISK{at}": kinds.get(disk.partition(":")[0], "/dev/nvme0n{1}").format(at, at + 1) for at, disk in enumerate(disks)}
+    paths = ["/dev/sda" if spec.scsi_debug else named.get(path, path or "") for path in (spec.pi, spec.nopi)]
     formats = (device.Pi("T10-DIF-TYPE1-CRC", 4096, 8, True), None)
     names = [os.path.basename(path) for path in paths]
     return {w: device.Device(path, name, name, 1 << 30, 4096, pi) for w, path, name, pi in zip(("pi", "nopi"), paths, names, formats)}
@@ -152,13 +154,16 @@ def prepare(out, keep=False):
         yield out
 
 
-def resumable(out, specs):
+def resumable(out, now):
     """The environment that a stopped run has left, if it was to do the same."""
     env = results.load_json(out / "env.json")
     if not env:
         raise Failure(f"{out}: nothing to resume; leave --resume out")
-    if env.get("specs") != specs:
-        raise Failure(f"{out}: was begun with other options or another engine; repeat it as: {env.get('command', '?')} --resume")
+    begun, again = ([word for word in shlex.split(each.get("command", "?")) if word != "--resume"] for each in (env, now))
+    if env.get("specs") != now["specs"] and begun == again:
+        raise Failure(f"{out}: was begun with another engine, fio or job file; put that back, or leave --resume out to begin anew")
+    if env.get("specs") != now["specs"]:
+        raise Failure(f"{out}: was begun with other options; repeat it as: {env.get('command', '?')} --resume")
     return env
 
 
@@ -195,7 +200,7 @@ def run(host, options, wanted, env):
         if not any(plans.values()):
             raise Failure(f"nothing to run: {'; '.join(sorted({why for each in here.values() for why in each.skips().values()}))}")
         if options.dry_run:
-            dry_run(plans, {spec: here[spec].targets.devices if spec in here else likely(spec) for spec in plans}, boots)
+            dry_run(plans, {spec: here[spec].targets.devices if spec in here else likely(spec, wanted[spec]) for spec in plans}, boots)
             return None
         mine = {path for spec in here if not spec.clients for path in (spec.pi, spec.nopi)}
         for path in (path for path in mine if path and not path.startswith(device.FILE)):
@@ -211,7 +216,7 @@ def run(host, options, wanted, env):
             "planned": {spec.name: len(plan) for spec, plan in plans.items() if not spec.sequential},
         }
         if options.resume:
-            old = resumable(out, env["specs"])
+            old = resumable(out, env)
             env |= {name: old[name] for name in ("command", "host", "sessions") if name in old}
         else:
             env["host"] = environment.machine(host) | environment.software(host, next(iter(plans)).tools)

@@ -14,7 +14,7 @@ import unittest.mock
 
 import synthetic
 from lib import ROOT
-from pibench import bench, cells, cli, environment, fio, guest, insn, session
+from pibench import bench, cells, cli, environment, fio, guest, insn, session, sessions
 from pibench.host import Host
 
 
@@ -135,6 +135,15 @@ class Look(unittest.TestCase):
             found = environment.machine(host) | environment.software(host, fio.Tools("/nowhere/fio", "/nowhere/engine"))
         for name in set(found) - {"date", "kernel", "cpus"}:
             self.assertEqual(found[name], "not recorded", name)
+
+    def test_dry_run_names_the_disks_of_the_guest(self):
+        def paths(disks, **fields):
+            spec = session.Spec("s", cells.CPU, True, 1, 1, **fields)
+            return [each.path for each in sessions.likely(spec, disks).values()]
+
+        self.assertEqual(paths(["null_blk:4096+8", "4096"], pi="PI_DISK0", nopi="PI_DISK1"), ["/dev/nullb0", "/dev/nvme0n2"])
+        self.assertEqual(paths(["scsi_debug:4096+8"], scsi_debug=True), ["/dev/sda", "/dev/sda"])
+        self.assertEqual(paths(["scsi_debug:4096+8"], pi="PI_DISK0")[0], "/dev/sda")
 
     def test_dry_run_prints_each_command_and_the_time_and_does_nothing(self):
         with tempfile.TemporaryDirectory() as directory:

@@ -171,6 +171,16 @@ class Outputs(Files):
             self.conclude(boots=2)
         self.assertEqual(self.shown.count("::warning title=pi-bench INCONCLUSIVE::"), 4)
 
+    def test_a_kernel_is_named_by_its_file(self):
+        def told(*kernels):
+            options = cli.parser().parse_args(["compare", "--guest", "--dry-run"])
+            options.kernel = kernels
+            found = compare.kernels(options, fio.Tools(), cli.common(options))[1]["compare"]
+            return found["old"], found["new"]
+
+        self.assertEqual(told("stock", "/a/long/way/vmlinuz-7.4"), ("kernel stock", "kernel vmlinuz-7.4"))
+        self.assertEqual(told("/old/bzImage", "/new/bzImage"), ("kernel /old/bzImage", "kernel /new/bzImage"), "else they are alike")
+
     def test_two_kernels_have_a_boot_each(self):
         synthetic.compared(self.out, GATED, 0.02)
         found = []

@@ -168,9 +168,11 @@ class Interrupted(test_device.Machine):
         self.killed(process)
         done = self.run_all("--resume", "--seed", "2")
         self.assertEqual(done.returncode, 2)
-        self.assertRegex(done.stderr, r"begun with other options or another engine; repeat it as: scripts/pi-bench run .* --resume\n$")
+        self.assertRegex(done.stderr, r"begun with other options; repeat it as: scripts/pi-bench run .* --resume\n$")
         (self.root / "engine.so").write_text("another")
-        self.assertIn("another engine", self.run_all("--resume").stderr)
+        said = self.run_all("--resume").stderr
+        self.assertIn("was begun with another engine, fio or job file; put that back", said)
+        self.assertNotIn("repeat it as", said, "which is what was typed")
 
     def test_nothing_to_resume(self):
         self.assertIn("nothing to resume", self.run_all("--resume").stderr)

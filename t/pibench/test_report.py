@@ -157,6 +157,13 @@ class Gaps(unittest.TestCase):
         self.assertIn("failed: randread-4k-qd1 pi/indirect: fio exited with 1: guard", shown)
         self.assertEqual(rows(shown, "### 4 KiB")[-1]["instructions"], "failed")
 
+    def test_an_engine_for_another_fio_is_no_wrong_io(self):
+        reason = "fio exited with 1: io_uring_pi: built for fio-3.41, loaded into fio-3.38, whose structures differ"
+        failures = [self.record("failure", f"randread-4k-qd1 {arm}", round=1, reason=reason) for arm in ("pi/indirect", "plain-nopi/none")]
+        self.assertIn("2 of 2 cells: the engine is built for another fio, see below", markdown(failures, {}))
+        wrong = self.record("failure", "randread-4k-qd32 pi/indirect", round=1, reason="guard")
+        self.assertIn("3 of 3 cells: an I/O or its protection information went wrong", markdown([*failures, wrong], {}))
+
     def test_failures_of_a_medium_not_written_say_what_may_help(self):
         failure = self.record("failure", "randread-4k-qd1 pi/indirect", round=1, reason="guard")
         self.assertNotIn("--allow-write", markdown([failure], {}))
