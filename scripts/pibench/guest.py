@@ -118,31 +118,34 @@ def run(sessions, out, emit, options=(), at_once=None, stop=lambda: None):
     for spec in sessions:
         require_visible(spec.tools, out)
     waiting = list(sessions.items())
-    boots = []
+    boots, going = [], []
     heard = time.monotonic()
     try:
-        while waiting or any(boot.going for boot in boots):
-            while waiting and (not at_once or sum(boot.going for boot in boots) < at_once):
+        while waiting or going:
+            while waiting and (not at_once or len(going) < at_once):
                 boots.append(Boot(*waiting.pop(0), out, options))
+                going.append(boots[-1])
                 heard = time.monotonic()
-            going = [boot for boot in boots if boot.going]
             if why := stop():
                 waiting.clear()
                 for boot in going:
                     boot.stopper.write_text(why)
-            for boot in boots:
+            for boot in list(going):
+                # asked first: what it wrote until then is all there is
+                ended = not boot.going
                 for record in boot.records():
                     emit(record)
                     heard = time.monotonic()
-                if boot.lists:
+                if ended:
+                    going.remove(boot)
+                    # 30 MB of names
+                    boot.lists = None
+                elif boot.lists:
                     boot.lists.serve()
             if going and time.monotonic() - heard > SILENCE:
                 raise Failure(f"no guest has finished a run for {SILENCE // 60} minutes (logs: {results.parts(out, '*').log})")
             if going:
                 time.sleep(POLL)
-        for boot in boots:
-            for record in boot.records():
-                emit(record)
     finally:
         for boot in boots:
             boot.stop()

@@ -129,6 +129,24 @@ class Guests(unittest.TestCase):
         self.assertEqual(sorted(self.found), [(name, n) for name in "ab" for n in (1, 2, 3)])
         self.assertEqual([n for name, n in self.found if name == "a"], [1, 2, 3])
 
+    def test_one_after_another_and_none_keeps_its_lists(self):
+        boots, before = [], []
+
+        class Boot(guest.Boot):
+            def __init__(self, *more):
+                super().__init__(*more)
+                before.extend((boot.going, boot.lists) for boot in boots)
+                boots.append(self)
+                self.lists = unittest.mock.Mock(complete=lambda record, out: record)
+
+        self.script("record 1\n")
+        specs = {session.Spec(name=name, mode="cpu", icount=True, rounds=1, seed=1): [] for name in "abc"}
+        found = []
+        with unittest.mock.patch.object(guest, "Boot", Boot):
+            guest.run(specs, str(self.out), found.append, at_once=1)
+        self.assertEqual([record["session"] for record in found], ["a", "b", "c"])
+        self.assertEqual(before, [(False, None)] * 3)
+
     def test_what_was_measured_before_a_crash_is_kept(self):
         self.script("record 1\nprintf '{\"half' >>parts/$name.jsonl\necho noise >&2\necho 'guest: kernel panic' >&2\nexit 125\n")
         with self.assertRaises(Failure) as caught:
