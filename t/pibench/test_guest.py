@@ -46,6 +46,23 @@ class Ends(unittest.TestCase):
         self.assertEqual(self.failure("echo 'qemu: no such machine' >&2; exit 1"), "qemu: no such machine")
 
 
+class Quiet(unittest.TestCase):
+    def test_threads_that_would_take_turns_with_what_is_measured_are_off(self):
+        """Whatever kernel it is and whatever else it is told."""
+        program = load()
+        with tempfile.TemporaryDirectory() as directory:
+            cache = pathlib.Path(directory)
+            (cache / "initramfs").touch()
+            for modules, words in (("/modules", []), (None, ["debug"])):
+                options = unittest.mock.Mock(disk=[], append=words, command=["true"], icount=True, smp=1, mem=1024, console=False,
+                                             plugin=[])  # fmt: skip
+                kernel = unittest.mock.Mock(modules=modules, boot_file=lambda cache: "bzImage")
+                machine = program.Machine(options, kernel, cache, (["qemu"], {}, "10.0"), "tcg", cache, 60)
+                told = machine.arguments[machine.arguments.index("-append") + 1].split()
+                wanted = {"transparent_hugepage=never", "damon_stat.enabled=0", "cryptomgr.notests", *words}
+                self.assertLessEqual(wanted, set(told))
+
+
 class Starts(unittest.TestCase):
     """A machine that does not start so many times."""
 

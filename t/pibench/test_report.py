@@ -190,7 +190,9 @@ class Gaps(unittest.TestCase):
     def test_reads_alone_are_said_to_meet_escapes(self):
         found = [{**r, "read_only": True} for r in records(cells.TIME, icount=False)]
         self.assertIn("escape tag", markdown(found, {}))
+        self.assertIn("✗ nvme0n1: blocks were read as they were found", markdown(found, {}))
         self.assertNotIn("escape tag", markdown(records(), {}))
+        self.assertIn("✓ nvme0n1: blocks were written before they were read", markdown(records(), {}))
 
     def test_one_round_has_no_spread(self):
         shown = markdown(records(rounds=(1.0,)), {})
@@ -200,6 +202,55 @@ class Gaps(unittest.TestCase):
         whole = markdown(records(), {"host": {"kernel": "Linux 6.1", "governor": "not recorded"}})
         self.assertIn("- kernel: Linux 6.1", whole)
         self.assertIn("- governor: not recorded", whole)
+
+
+class Claims(unittest.TestCase):
+    """A headline says no more than the spread allows."""
+
+    def headline(self, rounds):
+        """Of a comparison of two arms by time, where one takes (one, other) ns in each round."""
+        arms = ("pi/indirect", "plain-autopi/none")
+        chosen = [cell for cell in synthetic.CELLS if cell.workload == synthetic.WORKLOADS[0] and cell.arm.name in arms]
+        found = [run(cell, costs[arms.index(cell.arm.name)], number, cells.TIME, False)
+                 for number, costs in enumerate(rounds, 1) for cell in chosen]  # fmt: skip
+        return next(line for line in markdown(found, {}).splitlines() if "io_uring_pi indirect" in line)
+
+    def test_two_rounds_that_disagree(self):
+        said = self.headline([(10000, 21739), (10000, 8696)])
+        self.assertIn("cannot be told apart from plain-autopi yet (0.87 to 2.17 in 2 rounds)", said)
+        self.assertNotIn("×", said)
+
+    def test_two_rounds_that_may_agree_by_chance(self):
+        self.assertIn("cannot be told apart from plain-autopi yet", self.headline([(10000, 10500), (10000, 12000)]))
+        self.assertIn("reaches 2.05 × plain-autopi", self.headline([(10000, 20000), (10000, 21000)]))
+
+    def test_many_rounds_whose_limits_hold_no_difference(self):
+        scattered = [(10000, 13000), (10000, 7700), (10000, 12000), (10000, 8400), (10000, 11000), (10000, 9100), (10000, 13500)]
+        said = self.headline(scattered)
+        self.assertRegex(said, r"cannot be told apart from plain-autopi yet \(0\.\d\d to 1\.\d\d in 7 rounds\)")
+        self.assertNotIn("×", said)
+        self.assertRegex(self.headline([(one, other * 2) for one, other in scattered]), r"reaches \d\.\d\d × plain-autopi")
+
+
+class Threads(unittest.TestCase):
+    """Those that took part in a run without being asked are named."""
+
+    def checklist(self, *threads):
+        cell = cells.parse("randread-4k-qd1 pi/indirect")
+        found = [run(cell, 20000, number, threads=each) for number, each in enumerate(threads, 1)]
+        [line] = [line for line in markdown(found, {}).splitlines() if re.search("threads? took part", line)]
+        return line
+
+    def test_named_with_how_often_and_how_much(self):
+        # a run takes 20 ms
+        said = self.checklist({"khugepaged": 60_000, "kworker": 9_000_000}, {"kworker": 9_000_000},
+                              {"khugepaged": 340_000, "kcompactd0": 80_000})  # fmt: skip
+        self.assertIn("✗ nvme0n1: other threads took part: khugepaged in 2 runs, 1.7% of one at most, kcompactd0 in 1 runs, 0.4%", said)
+        self.assertNotIn("kworker", said)
+
+    def test_none_where_those_that_verify_ran_alone(self):
+        said = self.checklist({"kworker": 9_000_000, "ksoftirqd": 19_000}, {})
+        self.assertIn("✓ nvme0n1: no other thread took part", said)
 
 
 class Page(html.parser.HTMLParser):

@@ -2,8 +2,11 @@
 import collections
 import functools
 import json
+import os
+import pathlib
 import shutil
 import subprocess
+import tempfile
 import unittest.mock
 
 import fake_machine
@@ -11,6 +14,7 @@ import test_device
 import synthetic
 from pibench import cells, cli, fio, outcome, report, results, session, steady
 from pibench.errors import Failure, IoFailure
+from pibench.host import Host
 
 
 def names(pattern):
@@ -238,6 +242,28 @@ class Sessions(test_device.Machine):
             for cut in range(len(whole) + 1):
                 self.assertEqual(whole[:cut] + measured(json.loads(json.dumps(records[:cut])))[0], whole, f"stopped after {cut}")
 
+    def test_the_cost_is_to_the_nanosecond_and_kernel_threads_are_in_it(self):
+        """What fio itself says is of its own thread, in hundredths of so many milliseconds."""
+        ran = fio.run
+
+        def with_kernel_thread(argv, variables, timeout):
+            done = ran(argv, variables, timeout)
+            ios = int(variables["NUMBER_IOS"])
+            done.cpu_ns = 1003 * ios
+            nonlocal khugepaged
+            khugepaged += 7 * ios
+            self.put("/proc/40/schedstat", f"{khugepaged} 5 6")
+            return done
+
+        khugepaged = 12345
+        self.put("/proc/40/stat", "40 (khugepaged) S 2 0 0")
+        self.put("/proc/40/schedstat", f"{khugepaged} 5 6")
+        with unittest.mock.patch.object(fio, "run", with_kernel_thread):
+            found = self.run_session(cells=names("randread-4k-qd1 plain-nopi/io_uring"))
+        for record in found:
+            self.assertEqual(record["cpu_ns"], 1010 * record["counted"])
+            self.assertEqual(record["threads"], {"khugepaged": 7 * record["ios"]}, "named")
+
     def test_missing_engine(self):
         with self.assertRaisesRegex(Failure, "run make"):
             self.run_session(tools=fio.Tools(self.tools.fio, "/nowhere/io_uring_pi.so"))
@@ -308,6 +334,28 @@ class ScsiDebug(test_device.Machine):
         self.host.run = lambda argv: subprocess.CompletedProcess(argv, 1, "", "modprobe: module not found\n")
         with self.assertRaisesRegex(Failure, "modprobe scsi_debug .*: modprobe: module not found"):
             session.ScsiDebug(self.host).acquire("pi")
+
+
+class Cost(unittest.TestCase):
+    """What a real fio and the kernel say of the processor's time."""
+
+    def test_threads_of_io_uring_are_in_it(self):
+        cell = cells.parse("randread-1024k-qd32 plain-nopi/io_uring")
+        tools = fio.Tools(os.environ.get("PI_FIO", fio.Tools().fio))
+        with tempfile.TemporaryDirectory() as out:
+            jobs = pathlib.Path(out, "forced.fio")
+            jobs.write_text(pathlib.Path(fio.JOBS).read_text().replace("[global]\n", "[global]\nforce_async=1\n"))
+            spec = session.Spec(name="file", mode=cells.CPU, icount=False, rounds=1, seed=1, nopi=f"file:{out}/data", jobs=str(jobs))
+            here = session.Session(Host(), spec)
+            here.counter = None
+            target = here.targets.acquire("nopi")
+            here.fill(target)
+            (_, few), (parsed, many) = (here.program(cell, target, ios, tools) for ios in (64, 2048))
+        # they copy what is read; fio's own figures are of its own thread, which takes a fraction of that
+        [job] = parsed["jobs"]
+        own = (job["usr_cpu"] + job["sys_cpu"]) / 100 * job["job_runtime"] * 1_000_000
+        started, took = (one["cpu_ns"] - sum(one["threads"].values()) for one in (few, many))
+        self.assertGreater(took - started, 4 * own)
 
 
 # only their fixture is wanted here
