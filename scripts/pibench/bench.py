@@ -51,9 +51,11 @@ def device_session(host, options, **more):
     found = [device.check(host, path, path in writable) for path in paths]
     if len(found) > 1 and found[1].pi:
         raise Failure(f"{options.dut_nopi}: has PI; --dut-nopi takes a namespace without")
+    mode = cells.CPU if environment.emulated(host) else cells.TIME
     return session.Spec(
         name=found[0].name,
-        mode=cells.CPU if environment.emulated(host) else cells.TIME,
+        mode=mode,
+        bandwidth=mode == cells.TIME,
         icount=False,
         read_only=tuple(path for path in paths if path not in writable),
         pi=options.dut,

@@ -2,6 +2,7 @@
 """fio: its command line for a cell, one run of it, and its JSON."""
 
 import dataclasses
+import glob
 import json
 import os
 import re
@@ -18,6 +19,8 @@ from .errors import Failure, IoFailure
 JOBS = str(REPO / "configs" / "bench.fio")
 # what the engine chooses by itself is no layout of its own
 AUTO = "auto"
+# fewer seconds of a run are no course
+SECONDS = 3
 PERCENTILES = ("50.000000", "90.000000", "99.000000", "99.900000")
 
 
@@ -127,11 +130,14 @@ def variables(cell, device, tools, ios, size, verify="both", stats=None):
     return env
 
 
-def command(cell, tools, jobs=JOBS, timed=False, read_only=False):
+def command(cell, tools, jobs=JOBS, timed=False, read_only=False, bandwidth=""):
     # not --output=: it would mix fio's messages into the JSON
     if cell.arm.engine == cells.JOB:
         return [tools.fio, *["--readonly"] * read_only, "--output-format=json+", "--eta=never", jobs]
-    return [tools.program(cell.arm.engine), f"--section={section(cell, timed)}", "--output-format=json+", "--eta=never", jobs]
+    options = [f"--section={section(cell, timed)}", "--output-format=json+", "--eta=never"]
+    if bandwidth:
+        options += [f"--write_bw_log={bandwidth}", "--log_avg_msec=1000"]
+    return [tools.program(cell.arm.engine), *options, jobs]
 
 
 def floor(cell, device, tools, ios, size):
@@ -239,6 +245,17 @@ def sidecar(path):
     if len(lines) != 1:
         raise IoFailure(f"the engine left {len(lines)} lines in pi_stats=, not one")
     return lines[0]
+
+
+def seconds(prefix):
+    """MB/s in each second that all of a run's jobs lasted, off the logs that it has left; none of a short one."""
+    logs = []
+    for path in glob.glob(f"{glob.escape(prefix)}_bw.*.log"):
+        with open(path, encoding="utf-8") as file:
+            logs.append([int(line.split(",")[1]) for line in file])
+        os.unlink(path)
+    found = [sum(each) * 1024 / 1e6 for each in zip(*logs)]
+    return found if len(found) >= SECONDS else []
 
 
 def floor_result(done, ios):

@@ -409,12 +409,16 @@ def merged_bins(session, workload, arm, out):
     return client.merged(found)
 
 
+def drawn(session, workload):
+    """{arm: what it is called} where a line stands for each: without PI that of our engine only."""
+    arms = [arm for arm in session.arms(workload) if arm.engine == cells.OURS or arm.has_pi]
+    return {arm: f"{'PI' if arm.has_pi else arm.state}, {arm.label if arm.engine == cells.FIO else arm.layout}" for arm in arms}
+
+
 def tail(session, workload, out):
     """The share of I/Os that took longer than a time."""
     series = []
-    for arm in session.arms(workload):
-        if arm.engine != cells.OURS and not arm.has_pi:
-            continue
+    for arm, title in drawn(session, workload).items():
         bins = merged_bins(session, workload, arm, out)
         total, left, points, shown = sum(bins.values()), sum(bins.values()), [], 0
         for at in sorted(bins):
@@ -423,13 +427,30 @@ def tail(session, workload, out):
                 points.append(f"{at / 1e3:.3f} {left / total:.6g}")
                 shown = at
             left -= bins[at]
-        series.append((f"{'PI' if arm.has_pi else arm.state}, {arm.label if arm.engine == cells.FIO else arm.layout}", look(arm), points))
+        series.append((title, look(arm), points))
     return lines(
         f"tail-{session.name}-{workload.name}",
         f"{session.name}: completion latency, {workload.title}",
         f"All I/Os of {session.rounds()} rounds; the further left, the sooner they were done. fio's buckets are 1.6 % wide.",
         "tail",
         ("completion latency, µs", "share done by then"),
+        series,
+    )
+
+
+def course(session, workload):
+    """Throughput from second to second, as long as every round lasted."""
+    series = []
+    for arm, title in drawn(session, workload).items():
+        rounds = [run["seconds"] for run in session.measured(workload, arm) if "seconds" in run]
+        points = [(at, (statistics.median(each), min(each), max(each))) for at, each in enumerate(zip(*rounds), 1)]
+        series.append((title, look(arm), curve(points)))
+    return lines(
+        f"course-{session.name}-{workload.name}",
+        f"{session.name}: throughput from second to second, {workload.title}",
+        "The middle of the rounds, as long as each of them lasted; bars: lowest to highest round.",
+        "course",
+        ("second of a run", "MB/s"),
         series,
     )
 
@@ -461,7 +482,8 @@ def figures(sessions, out):
         found += [mix(session, *key) for key in dict.fromkeys((w.rw, w.block_size, w.iodepth) for w in session.workloads)]
         found += [sweep(session, *key) for key in dict.fromkeys((w.rw, w.iodepth) for w in session.workloads)]
         if session.mode == cells.TIME:
-            found += [tail(session, workload, out) for workload in whole(session)[:TAIL_WORKLOADS]]
+            for workload in whole(session)[:TAIL_WORKLOADS]:
+                found += [tail(session, workload, out), course(session, workload)]
     return [drawing for drawing in found if drawing]
 
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What pi-bench run has measured: every workload, with PI and without, against each baseline."""
 
-from . import cells, client, metrics, outcome, plot, report, stats
+import statistics
+
+from . import cells, client, fio, metrics, outcome, plot, report, stats
 from .document import Bars, Folded, Heading, Paragraph, Table
 from .errors import Failure
 from .report import NONE, described, figure
@@ -110,6 +112,32 @@ def details(sessions):
             parts.append(Paragraph(f"{session.name}, {session.metrics[0].title if alone else report.counted(session)}:"))
             parts += [compact(session, workload)] if alone else wide(session, workload)
     return parts
+
+
+def change(seconds):
+    """From the first quarter of a run to the last, a share; None where nothing was done in the first."""
+    quarter = max(1, len(seconds) // 4)
+    first, last = (statistics.fmean(part) for part in (seconds[:quarter], seconds[-quarter:]))
+    return last / first - 1 if first else None
+
+
+def course(session):
+    """Throughput from second to second, where runs were long enough."""
+    rows = []
+    for cell in session.cells:
+        logs = [run["seconds"] for run in session.runs.get(cell.name, ()) if "seconds" in run]
+        if logs:
+            every = stats.summarise(second for seconds in logs for second in seconds)
+            changes = stats.summarise(found for seconds in logs if (found := change(seconds)) is not None)
+            figures = [f"{value:,.1f}" for value in (every.low, every.median, every.high)]
+            rows.append([cell.workload.title, cell.arm.state, cell.arm.label, every.count, *figures,
+                         f"{changes.median:+.1%}" if changes else NONE])  # fmt: skip
+    if not rows:
+        return []
+    text = (f"Seconds of all rounds, of runs that took {fio.SECONDS} s or more; the change is from the first quarter of a run to its last, "
+            "the middle of the rounds.")  # fmt: skip
+    headers = ["workload", "state", "engine", "seconds", "lowest", "median", "highest", "change"]
+    return [Folded(f"{session.name}, throughput from second to second, MB/s", [Paragraph(text), Table(headers, rows, text=3)])]
 
 
 def span(column):
@@ -271,5 +299,6 @@ def make(host, out, records, env, say=print):
     head = [verdict, *report.stops(sessions), *report.lost(sessions), *heads, *shown, *told]
     tables = [block for session in sessions for block in overview(session)]
     every = Folded("Every workload, every engine", details(sessions))
-    body = [*figures, *tables, Heading("Every workload"), every, *report.tail(sessions, env, notes(sessions, env))]
+    courses = [block for session in sessions for block in course(session)]
+    body = [*figures, *tables, Heading("Every workload"), every, *courses, *report.tail(sessions, env, notes(sessions, env))]
     return report.Report(TITLE, head, body, report.status(sessions)), sessions

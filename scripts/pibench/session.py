@@ -48,6 +48,8 @@ class Spec:
     lacks: tuple = ()
     # a run of each cell at the end with the engine's clocks on, where it is not counted by function
     breakdown: bool = False
+    # keep the throughput of each second
+    bandwidth: bool = False
     # keep what each run took by function
     profiles: bool = False
     # of a model of the memory, as the plugin takes them
@@ -433,11 +435,11 @@ class Session:
                 self.holding.enter_context(device.Settings(self.host, settings))
             self.settings = settings
 
-    def program(self, cell, target, ios, tools, stats=None, jobs=None, region=None, timeout=0):
+    def program(self, cell, target, ios, tools, stats=None, jobs=None, region=None, timeout=0, bandwidth=""):
         """Run it once: (fio's own output, what was measured)."""
         spec = self.spec
         region = region or spec.region(target)
-        argv = fio.command(cell, tools, jobs or spec.jobs, stats, target.path in spec.read_only)
+        argv = fio.command(cell, tools, jobs or spec.jobs, stats, target.path in spec.read_only, bandwidth)
         values = fio.variables(cell, target, tools, ios, region, spec.verify, stats)
         floor = cell.arm.engine == cells.FLOOR
         if floor:
@@ -459,6 +461,8 @@ class Session:
         measured |= {"started": started, "argv": argv, "variables": values, "wall_ns": done.wall_ns}
         if not spec.clients:
             measured |= {"threads": machine.threads, "resident": done.resident, "cpu_ns": done.cpu_ns + machine.kernel_ns}
+        if bandwidth and (seconds := fio.seconds(bandwidth)):
+            measured["seconds"] = seconds
         if marked:
             measured["mark"] = marked
         if stats:
@@ -468,7 +472,8 @@ class Session:
 
     def once(self, step, target, ios, raw, stats):
         def run():
-            parsed, measured = self.program(step.cell, target, ios, self.spec.built(step.build, self.tools), stats)
+            log = raw.removesuffix(".json") if self.spec.bandwidth and not stats else ""
+            parsed, measured = self.program(step.cell, target, ios, self.spec.built(step.build, self.tools), stats, bandwidth=log)
             # where instructions count, to write it is work that a later run would be charged with
             if not self.spec.icount:
                 with results.saving(raw) as file:

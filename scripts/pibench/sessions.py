@@ -66,9 +66,10 @@ def commands(spec, step, devices):
         return
     cell, target = step.cell, devices[step.cell.arm.device]
     stats = "stats.json" if step.build == session.TIMED else None
+    log = "seconds" if spec.bandwidth and not stats else ""
     for ios in spec.runs(step):
         values = fio.variables(cell, target, tools, ios, spec.region(target), spec.verify, stats)
-        argv = fio.command(cell, tools, spec.jobs, stats, target.path in spec.read_only)
+        argv = fio.command(cell, tools, spec.jobs, stats, target.path in spec.read_only, log)
         words = [f"{k}={v}" for k, v in values.items()] + (client.command(argv, spec.clients) if spec.clients else argv)
         if cell.arm.engine == cells.FLOOR:
             words = fio.floor(cell, target, tools, ios, spec.region(target))

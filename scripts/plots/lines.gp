@@ -5,7 +5,7 @@
 #
 # DATA: a block for each series: x y low high, and where x is a name, its label.
 # KIND: sweep (x doubles, y a ratio), mix (x per cent), tail (both logarithmic, y
-# the share of I/Os that took longer) or trend (x named; a last series "step" marks points); then a number for
+# the share of I/Os that took longer), course (x seconds, y from 0) or trend (x named; a last series "step" marks points); then a number for
 # the look of each series.
 # SERIES: their names, each in quotes.
 load ARG1
@@ -41,6 +41,9 @@ if (kind eq 'tail') {
 	set yrange [1e-4:1]
 	set ytics ('50 %%' 0.5, '90 %%' 0.1, '99 %%' 0.01, '99.9 %%' 0.001, '99.99 %%' 0.0001)
 	set format x '%g'
+}
+if (kind eq 'course') {
+	set yrange [0:*]
 }
 if (kind eq 'trend') {
 	set offsets 0.3, 0.3, graph 0.1, graph 0.1

@@ -23,7 +23,8 @@ HERE = ROOT / "t/pibench/fake_machine.py"
 
 # does what it is asked, after ROOT/delay seconds, and notes the settings it runs under; new.so takes ROOT/slower
 # milliseconds, everything else 100; reads with PI fail where there is ROOT/broken, all with PI where there is ROOT/lacks,
-# and those of the engine that ROOT/refuses names; with ROOT/poorer new.so offers no layout with PI
+# and those of the engine that ROOT/refuses names; with ROOT/poorer new.so offers no layout with PI;
+# a log of a job's bandwidth is ROOT/bandwidth.JOB
 FIO = """\
     #!/bin/sh
     cd {root}
@@ -53,6 +54,10 @@ FIO = """\
     [ -z "$PI_STATS" ] || echo '{{"clock_ns": 7, "ns": '$parts', "calls": '$parts'}}' >>"$PI_STATS"
     ms=100
     case $IOENGINE in *new.so) ms=$(cat slower) ;; esac
+    # what two jobs log
+    for word; do
+        case $word in --write_bw_log=*) for job in 1 2; do cp bandwidth.$job "${{word#*=}}_bw.$job.log"; done ;; esac
+    done
     side=read
     [ ${{RW%write}} = $RW ] || side=write
     cat <<END

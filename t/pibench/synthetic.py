@@ -73,8 +73,8 @@ def raw(out, rng, cell, value):
     return name
 
 
-def write(out, chosen, mode=cells.INSTRUCTIONS, rounds=3, session="scsi_debug", noise=0.0005, seed=1, by_function=False):
-    """A directory of results of these cells."""
+def write(out, chosen, mode=cells.INSTRUCTIONS, rounds=3, session="scsi_debug", noise=0.0005, seed=1, by_function=False, seconds=0):
+    """A directory of results of these cells, of so many seconds each."""
     out = pathlib.Path(out)
     (out / "raw").mkdir(parents=True, exist_ok=True)
     rng = random.Random(seed)
@@ -93,6 +93,9 @@ def write(out, chosen, mode=cells.INSTRUCTIONS, rounds=3, session="scsi_debug", 
         for cell in chosen:
             value = cost(cell) * rng.lognormvariate(0, noise)
             more = {"raw": raw(out, rng, cell, value)} if mode == cells.TIME and number else {}
+            if seconds:
+                rate = cell.workload.block_size * 1e3 / value
+                more["seconds"] = [rate * (1 - at / 100) * rng.lognormvariate(0, 0.05) for at in range(seconds)]
             put(record("run", cell, number, mode, session, value, **more))
         for end in (cells.FIRST, cells.LAST) if reference else ():
             value = cost(reference) * rng.lognormvariate(0, noise)

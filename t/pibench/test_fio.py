@@ -184,6 +184,32 @@ class Engines(unittest.TestCase):
             self.assertEqual(fio.sidecar(path), {"schema": 1})
 
 
+class Seconds(unittest.TestCase):
+    """Of logs as fio 3.41 leaves them: ms, KiB/s, direction, block size, offset."""
+
+    ONE = "1003, 20546, 0, 0, 0\n2146, 20437, 0, 0, 0\n3147, 20544, 0, 0, 0\n4153, 20441, 0, 0, 0\n"
+    OTHER = "1005, 20505, 0, 0, 0\n2148, 20493, 0, 0, 0\n3149, 20480, 0, 0, 0\n"
+
+    def left(self, *logs):
+        with tempfile.TemporaryDirectory() as directory:
+            for number, text in enumerate(logs, 1):
+                pathlib.Path(directory, f"[01]_bw.{number}.log").write_text(text)
+            found = fio.seconds(f"{directory}/[01]")
+            self.assertEqual(list(pathlib.Path(directory).iterdir()), [], "and nothing is left for the next run to read")
+        return [round(each, 3) for each in found]
+
+    def test_of_one_job(self):
+        self.assertEqual(self.left(self.ONE), [21.039, 20.927, 21.037, 20.932])
+
+    def test_jobs_are_summed_while_all_of_them_last(self):
+        self.assertEqual(self.left(self.ONE, self.OTHER), [42.036, 41.912, 42.009])
+
+    def test_a_short_run_has_none(self):
+        short = "".join(self.ONE.splitlines(keepends=True)[:2])
+        for logs in ((), ("",), (short,), (self.ONE, short), (self.ONE, "")):
+            self.assertEqual(self.left(*logs), [], logs)
+
+
 class Run(unittest.TestCase):
     def test_missing_fio_is_one_line(self):
         with self.assertRaises(Failure) as caught:

@@ -106,7 +106,7 @@ class Pages(unittest.TestCase):
         self.check()
 
     def test_on_a_drive(self):
-        self.report(synthetic.CELLS, mode=cells.TIME, rounds=6, noise=0.02, session="nvme0n1")
+        self.report(synthetic.CELLS, mode=cells.TIME, rounds=6, noise=0.02, session="nvme0n1", seconds=6)
         self.check()
 
     def test_a_comparison(self):

@@ -73,6 +73,24 @@ class Again(unittest.TestCase):
                     checked += 1
         self.assertEqual(checked, 3 * len(synthetic.CELLS))
 
+    def test_throughput_from_second_to_second(self):
+        synthetic.write(self.out, synthetic.CELLS, mode=cells.TIME, session="nvme0n1", seconds=9)
+        text, taken = self.text(runreport), {}
+        for line in (self.out / results.NAME).read_text().splitlines():
+            record = json.loads(line)
+            if record["kind"] == "run" and record["round"] and not record["reference"]:
+                taken.setdefault(record["cell"], []).append(record["seconds"])
+        table = rows(text, "second to second")
+        self.assertEqual(len(table), len(taken))
+        names = {workload.title: workload.name for workload in synthetic.WORKLOADS}
+        for row in table:
+            way = row["engine"].split()[-1]
+            logs = taken[f"{names[row['workload']]} {row['state']}/{way}"]
+            every = sorted(second for log in logs for second in log)
+            change = middle([sum(log[-2:]) / sum(log[:2]) - 1 for log in logs])
+            wanted = [f"{each:,.1f}" for each in (every[0], middle(every), every[-1])] + [f"{change:+.1%}"]
+            self.assertEqual([row[name] for name in ("lowest", "median", "highest", "change")], wanted)
+
     def test_explain(self):
         more = test_explain.made(more=[((*test_explain.BLOCK, ("bio_copy", "kernel")), 50)])
         test_explain.write(self.out, [test_explain.made(), more])

@@ -130,6 +130,23 @@ class Modes(unittest.TestCase):
         shown = markdown(records(cells.CPU, icount=False), {})
         self.assertEqual(rows(shown, "### 4 KiB")[-1]["ns"], "15,600")
 
+    def test_throughput_from_second_to_second(self):
+        found = records(cells.TIME, icount=False)
+        self.assertNotIn("second to second", markdown(found, {}))
+        seconds = iter(([400.0, 400.0, 300.0, 300.0, 300.0, 310.0, 310.0, 290.0], [200.0, 190.0, 180.0, 180.0], [0.0, 0.0, 5.0]))
+        ours = [r for r in found if r["cell"].endswith("pi/indirect") and r["round"]]
+        for each in ours:
+            each["seconds"] = next(seconds)
+        shown = markdown(found, {})
+        self.assertIn("<summary>nvme0n1, throughput from second to second, MB/s</summary>", shown)
+        self.assertEqual(rows(shown, "second to second"), [{
+            "workload": "4 KiB random read, depth 1", "state": "pi", "engine": "io_uring_pi indirect", "seconds": "15",
+            # the first: from 400 to 300, the second from 200 to 180; nothing can be said of the third
+            "lowest": "0.0", "median": "290.0", "highest": "400.0", "change": "-17.5%",
+        }])  # fmt: skip
+        [drawn] = [each for each in plot.figures(outcome.group(found), "") if each.name.startswith("course-")]
+        self.assertEqual((drawn.series, drawn.data.split("\n")[0]), (("PI, indirect",), "1 200.0 0.0 400.0"))
+
     def test_time_shows_throughput_latency_and_cpu(self):
         shown = markdown(records(cells.TIME, icount=False, rounds=(1.0, 1.0, 1.1)), {})
         last = rows(shown, "### 4 KiB")[-1]

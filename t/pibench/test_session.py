@@ -207,6 +207,33 @@ class Sessions(test_device.Machine):
         self.assertEqual({r["cell"] for r in timed}, {f"randread-4k-qd1 {a.name}" for a in synthetic.ARMS if a.engine == cells.OURS})
         self.assertTrue(all(r["stats"]["clock_ns"] == 7 for r in timed))
 
+    def test_the_throughput_of_each_second_where_it_is_wanted(self):
+        for job in (1, 2):
+            (self.root / f"bandwidth.{job}").write_text("".join(f"{second}001, {1000 * job}, 0, 0, 0\n" for second in range(1, 6)))
+        found = self.run_session(mode=cells.TIME, bandwidth=True, breakdown=True, cells=names("randread-4k-qd1 pi/"))
+        self.assertEqual({tuple(r["seconds"]) for r in found if r["kind"] == "run"}, {(3.072,) * 5})
+        self.assertFalse([r for r in found if r["kind"] == "timed" and "seconds" in r], "those with clocks are not compared")
+        for job in (1, 2):
+            (self.root / f"bandwidth.{job}").write_text("1001, 1000, 0, 0, 0\n")
+        found = self.run_session(mode=cells.TIME, bandwidth=True, cells=names("randread-4k-qd1 pi/"))
+        self.assertFalse([r for r in found if "seconds" in r], "too short")
+
+    def test_a_log_is_for_a_drive_and_time_only(self):
+        def logs(spec):
+            changes = {name: getattr(spec, name) for name in ("mode", "icount", "bandwidth")}
+            found = self.run_session(**changes, cells=names("randread-4k-qd1 pi/"))
+            return {any(word.startswith("--write_bw_log=") for word in r["argv"]) for r in found if r["kind"] == "run"}
+
+        for job in (1, 2):
+            (self.root / f"bandwidth.{job}").touch()
+        options = cli.parser().parse_args(["run", "--dut", BOTH[0]])
+        more = cli.common(options) | {"tools": self.tools, "rounds": 1}
+        for emulated in (False, True):
+            with unittest.mock.patch.object(cli.bench.environment, "emulated", lambda host: emulated):
+                self.assertEqual(logs(cli.bench.device_session(self.host, options, **more)), {not emulated})
+        for spec in (*cli.bench.guest_sessions(more, kvm=False), *cli.bench.guest_sessions(more, kvm=True)):
+            self.assertFalse(spec.bandwidth, spec.name)
+
     def test_two_builds_go_on_until_the_gate_has_decided(self):
         builds = tuple((name, str(self.root / f"{name}.so")) for name in ("old", "new"))
         for slower, most in ((100, 12), (102, 24)):
