@@ -78,6 +78,12 @@ def guest_sessions(more, kvm):
     }
 
 
+def boot(options, number, name="", **more):
+    """(spec, disks) of one boot of many alike, in which instructions count."""
+    seed = {"seed": options.seed + number}
+    return session.Spec(f"boot{number}{name}", cells.INSTRUCTIONS, True, scsi_debug=True, **more | seed), SCSI_DISKS
+
+
 def offered(tools):
     """The engine's layouts, the usual one where it is not built yet."""
     return fio.layouts(tools) if os.path.exists(tools.fio) and os.path.exists(tools.engine) else ("indirect",)
@@ -95,11 +101,11 @@ def chosen_cells(options, tools):
 
 def specs(host, options, tools, more):
     """({spec: disks}, what the report is to say)"""
-    more |= {"tools": tools, "rounds": options.rounds or ROUNDS, "cells": tuple(cell.name for cell in chosen_cells(options, tools))}
+    more |= {"tools": tools, "rounds": options.rounds, "cells": tuple(cell.name for cell in chosen_cells(options, tools))}
     if options.client:
         return {remote_session(options, **more): None}, {}
     if options.dut:
         clocks = os.path.exists(tools.engine) and fio.offers(tools, "pi_time")
         return {device_session(host, options, **more, breakdown=clocks, precondition=options.precondition): None}, {}
-    what = None if options.dry_run else guest.ready(["--kernel", options.kernel] if options.kernel else [])
+    what = guest.ready(options.kernel, options.dry_run)
     return guest_sessions(more, kvm=bool(what) and what.startswith("KVM")), {"guest": what}

@@ -37,77 +37,50 @@ class Parser(argparse.ArgumentParser):
         raise Failure(f"{message}; see {self.prog} --help")
 
 
-def add_common(command, out):
-    """What all commands that measure have in common."""
-    command.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the order of runs (%(default)s)")
-    command.add_argument("--scale", type=float, default=1.0, metavar="X",
-                         help="multiply the number of I/Os of every run by X (%(default)s)")  # fmt: skip
-    command.add_argument("--dry-run", action="store_true", help="print every command and the expected time; do nothing")
-    command.add_argument("--resume", action="store_true", help="continue the run in --out that was stopped")
-    command.add_argument("--time-budget", type=float, metavar="MIN", help="start no run after MIN minutes")
-    command.add_argument("--out", metavar="DIR", default=out, help="directory for results and report (%(default)s)")
-    add_open(command)
+# what more commands than one have, each by its name in them
+OPTIONS = {
+    "--seed": dict(type=int, default=1, metavar="N", help="seed of the order of runs (%(default)s)"),
+    "--scale": dict(type=float, default=1.0, metavar="X", help="multiply the number of I/Os of every run by X (%(default)s)"),
+    "--dry-run": dict(action="store_true", help="print every command and the expected time; do nothing"),
+    "--resume": dict(action="store_true", help="continue the run in --out that was stopped"),
+    "--time-budget": dict(type=float, metavar="MIN", help="start no run after MIN minutes"),
+    "--out": dict(metavar="DIR", help="directory for results and report (%(default)s)"),
+    "--open": dict(action="store_true", help="open the report in the desktop's browser when it is written"),
+    "--only": dict(action="append", default=[], metavar="WORDS", help="only cells whose name contains all these words (repeatable)"),
+    "--fio": dict(default=fio.Tools.fio, metavar="FILE", help="fio to run (build/fio/fio)"),
+    "--engine": dict(default=fio.Tools.engine, metavar="FILE", help="engine (build/io_uring_pi.so)"),
+    "--kernel": dict(type=guest.kernel, metavar="KERNEL", help="guest kernel, as scripts/guest takes it"),
+    "--rounds": dict(type=int, metavar="N", help="rounds after the warm-up (%(default)s)"),
+    "--guest": dict(action="store_true", help="boot guests: scsi_debug and NVMe, no PI hardware needed"),
+    "--dut": dict(metavar="DEV", help="measure on this block device; only reads it"),
+    "--allow-write": dict(action="append", default=[], metavar="DEV",
+                          help="allow writes to --dut (or, repeated, --dut-nopi) by naming it again; DESTROYS ITS DATA"),
+    "--dut-nopi": dict(metavar="DEV", help="a namespace without PI on the same drive, for plain-nopi; only reads it"),
+    "--jobs": dict(default=fio.JOBS, metavar="FILE", help="fio job file with ${VAR} (configs/bench.fio)"),
+    "--verify": dict(default="both", choices=("host", "device", "both", "none"), help="pi_verify= (%(default)s)"),
+    "--cells": dict(default=cells.BENCH, metavar="FILE", help="matrix (configs/bench.cells)"),
+    "--set": dict(action="append", metavar="NAME", help=f"set of --cells, or all (repeatable; {cells.CORE})"),
+}  # fmt: skip
+COMMON = ("--seed", "--scale", "--dry-run", "--resume", "--time-budget", "--out", "--open")
 
 
-def add_only(command):
-    command.add_argument("--only", action="append", default=[], metavar="WORDS",
-                         help="only cells whose name contains all these words (repeatable)")  # fmt: skip
-
-
-def add_open(command):
-    command.add_argument("--open", action="store_true", help="open the report in the desktop's browser when it is written")
-
-
-def add_fio(command):
-    command.add_argument("--fio", default=fio.Tools.fio, metavar="FILE", help="fio to run (build/fio/fio)")
-
-
-def add_device(command, where=None):
-    (where or command).add_argument("--dut", metavar="DEV", help="measure on this block device; only reads it")
-    command.add_argument(
-        "--allow-write", action="append", default=[], metavar="DEV",
-        help="allow writes to --dut (or, repeated, --dut-nopi) by naming it again; DESTROYS ITS DATA",
-    )  # fmt: skip
+def add(command, *names, **changes):
+    """Options by their names, and what is different of them in this command."""
+    for name in names:
+        command.add_argument(name, **OPTIONS[name] | changes)
 
 
 def add_place(command):
-    """What run and compare have in common."""
     where = command.add_mutually_exclusive_group()
-    where.add_argument("--guest", action="store_true", help="boot guests: scsi_debug and NVMe, no PI hardware needed")
-    add_device(command, where)
-    command.add_argument("--dut-nopi", metavar="DEV", help="a namespace without PI on the same drive, for plain-nopi; only reads it")
-    command.add_argument("--jobs", default=fio.JOBS, metavar="FILE", help="fio job file with ${VAR} (configs/bench.fio)")
-    add_verify(command)
-
-
-def add_verify(command):
-    command.add_argument("--verify", default="both", choices=("host", "device", "both", "none"), help="pi_verify= (%(default)s)")
-
-
-def add_engine(command):
-    command.add_argument("--engine", default=fio.Tools.engine, metavar="FILE", help="engine (build/io_uring_pi.so)")
-
-
-def add_cells(command, default):
-    command.add_argument("--cells", default=default, metavar="FILE", help=f"matrix ({os.path.relpath(default, fio.REPO)})")
-
-
-def add_kernel(command, default=None):
-    command.add_argument("--kernel", metavar="KERNEL", type=guest.kernel, default=default,
-                         help="guest kernel, as scripts/guest takes it")  # fmt: skip
+    add(where, "--guest", "--dut")
+    add(command, "--allow-write", "--dut-nopi", "--jobs", "--verify")
 
 
 def add_run(commands):
     run = commands.add_parser(RUN, help="measure, in guests or on a device, and write the report")
     add_place(run)
-    add_common(run, "build/report")
-    add_only(run)
-    add_fio(run)
-    add_kernel(run)
-    add_engine(run)
-    add_cells(run, cells.BENCH)
-    run.add_argument("--rounds", type=int, metavar="N", help=f"rounds after the warm-up ({bench.ROUNDS})")
-    run.add_argument("--set", action="append", metavar="NAME", help=f"set of --cells, or all (repeatable; {cells.CORE})")
+    add(run, *COMMON, "--only", "--fio", "--kernel", "--engine", "--cells", "--rounds", "--set")
+    run.set_defaults(out="build/report", rounds=bench.ROUNDS)
     run.add_argument("--precondition", action="store_true",
                      help="with --dut: write all of it twice, then at random until steady state; takes long")  # fmt: skip
     run.add_argument("--client", action="append", default=[], metavar="HOST[,PORT]",
@@ -123,14 +96,12 @@ def add_compare(commands):
     versus.add_argument("old", metavar="OLD", nargs="?", help="an engine (.so), a git revision, or a directory of results")
     versus.add_argument("new", metavar="NEW", nargs="?", help="likewise")
     add_place(versus)
-    add_common(versus, "build/compare")
-    add_only(versus)
-    versus.add_argument("--fio", metavar="FILE", action="append", default=[],
-                        help="fio to run (build/fio/fio); twice: the old one and the new one")  # fmt: skip
-    versus.add_argument("--kernel", metavar="KERNEL", type=guest.kernel, action="append", default=[],
-                        help="guest kernel, as scripts/guest takes it; twice: the old one and the new one")  # fmt: skip
-    add_engine(versus)
-    add_cells(versus, cells.GATE)
+    add(versus, *COMMON, "--only")
+    add(versus, "--fio", action="append", default=[], help="fio to run (build/fio/fio); twice: the old one and the new one")
+    add(versus, "--kernel", action="append", default=[], help="guest kernel, as scripts/guest takes it; twice: the old one and the new one")
+    add(versus, "--engine")
+    add(versus, "--cells", default=cells.GATE, help="matrix (configs/gate.cells)")
+    versus.set_defaults(out="build/compare")
     versus.add_argument("--job", metavar="FILE", help="run your own job file instead of the cells")
     versus.add_argument("--gate", choices=(cells.INSTRUCTIONS, cells.TIME),
                         help="what decides (instructions in guests, time with --dut)")  # fmt: skip
@@ -146,18 +117,15 @@ def add_compare(commands):
 
 def add_lab_and_perf(commands):
     layouts = commands.add_parser(LAB, help="what each attribute layout costs, in the lab kernel's guest or on a device")
-    add_device(layouts)
-    add_kernel(layouts, "lab")
-    layouts.add_argument("--rounds", type=int, metavar="N", help=f"rounds after the warm-up ({lab.ROUNDS})")
+    add(layouts, "--dut", "--allow-write", "--kernel", "--rounds")
     beside = commands.add_parser(PERF, help="what the engine costs beside fio's own engines, in guests")
-    add_kernel(beside)
+    add(beside, "--kernel")
     beside.add_argument("--isal", default=str(perf.BUILD / "perf" / "fio-isal" / "fio"), metavar="FILE", help="fio built with ISA-L")
-    beside.add_argument("--rounds", type=int, metavar="N", help=f"rounds after the warm-up ({perf.ROUNDS})")
-    for command, out in ((layouts, "build/lab"), (beside, "build/perf/report")):
-        add_common(command, out)
-        add_only(command)
-        add_fio(command)
-        add_engine(command)
+    add(beside, "--rounds")
+    for command in (layouts, beside):
+        add(command, *COMMON, "--only", "--fio", "--engine")
+    layouts.set_defaults(out="build/lab", kernel="lab", rounds=lab.ROUNDS)
+    beside.set_defaults(out="build/perf/report", rounds=perf.ROUNDS)
 
 
 def add_explain(commands):
@@ -168,47 +136,43 @@ def add_explain(commands):
     tell.add_argument("--rw", default="randread", choices=cells.DIRECTIONS, help="as in fio (%(default)s)")
     tell.add_argument("--bs", default="4k", metavar="SIZE", help="block size, such as 4k (%(default)s)")
     tell.add_argument("--iodepth", type=int, default=32, metavar="N", help="I/Os in flight (%(default)s)")
-    add_verify(tell)
-    tell.add_argument("--rounds", type=int, metavar="N", help=f"rounds; the report shows the median one ({explain.ROUNDS})")
+    add(tell, "--verify")
+    add(tell, "--rounds", default=explain.ROUNDS, help="rounds; the report shows the median one (%(default)s)")
     tell.add_argument("--cache", action="store_true", help="also model caches: cache lines that an I/O touches and misses; takes longer")
     for name, what in (("d1", "L1 data"), ("i1", "L1 instruction"), ("l2", "L2")):
         tell.add_argument(f"--{name}", metavar="SIZE:WAYS:LINE", help=f"with --cache: the {what} cache ({getattr(memory.Caches, name)})")
-    tell.add_argument("--kernel", metavar="KERNEL", type=guest.kernel, help="guest kernel (stock; lab for a layout that needs it)")
+    add(tell, "--kernel", help="guest kernel (stock; lab for a layout that needs it)")
     tell.add_argument("--disk", metavar="FORMAT",
                       help=f"as scripts/guest takes it ({explain.DISK}; {explain.DISKS['lab']} with the lab kernel)")  # fmt: skip
-    add_common(tell, "build/explain")
-    add_fio(tell)
-    add_engine(tell)
+    add(tell, *COMMON, "--fio", "--engine")
+    tell.set_defaults(out="build/explain")
 
 
 def add_others(commands):
     again = commands.add_parser("report", help="write the report again from raw results, whatever measured them")
     again.add_argument("dir", metavar="DIR")
-    add_open(again)
+    add(again, "--open")
     again.add_argument("--table", metavar="WORDS", help="only print the figures of workloads with these words, as Markdown")
 
     trend = commands.add_parser("history", help="what an I/O took, revision after revision, with the steps marked")
     trend.add_argument("results", metavar="FILE", nargs="+", help="what run --history wrote, or directories of results in their order")
-    trend.add_argument("--out", metavar="DIR", default="build/history", help="directory for the report (%(default)s)")
-    add_open(trend)
+    add(trend, "--out", default="build/history", help="directory for the report (%(default)s)")
+    add(trend, "--open")
 
     show = commands.add_parser("list", help="list the cells")
-    show.add_argument("--set", action="append", metavar="NAME", help=f"set of --cells, or all (repeatable; {cells.CORE})")
-    add_only(show)
-    add_cells(show, cells.BENCH)
+    add(show, "--set", "--only", "--cells")
     prove = commands.add_parser("selftest", help="prove the gate: on simulations and recordings, and live")
     prove.add_argument("--quick", action="store_true", help=f"{selftest.QUICK_TRIALS} trials instead of {selftest.TRIALS}")
     prove.add_argument("--live", action="store_true", help="in guests: the engine against itself, and slowed down by known amounts")
     prove.add_argument("--boots", type=int, metavar="N",
                        help="with --live: how often the gate finds a slowdown, in N boots, three per comparison")  # fmt: skip
-    add_common(prove, "build/selftest")
-    add_kernel(prove)
+    add(prove, *COMMON, "--kernel")
+    prove.set_defaults(out="build/selftest")
     env = commands.add_parser("env", help="print the environment as JSON")
     env.add_argument("--dut", metavar="DEV", help="describe this device too")
     for command in (show, env):
-        add_fio(command)
-        add_engine(command)
-    add_fio(prove)
+        add(command, "--fio", "--engine")
+    add(prove, "--fio")
 
     inner = commands.add_parser("session", help="run one session in this machine (used in guests)")
     inner.add_argument("spec", metavar="JSON")
@@ -229,8 +193,8 @@ def parser():
     )
     top.add_argument("--version", action="version", version=f"pi-bench {version()}", help="print the version and exit")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (add_run, add_compare, add_lab_and_perf, add_explain, add_others):
-        add(commands)
+    for add_one in (add_run, add_compare, add_lab_and_perf, add_explain, add_others):
+        add_one(commands)
     return top
 
 
@@ -244,7 +208,7 @@ def check(options):
         raise Failure("--scale: more than 0")
     if options.time_budget is not None and options.time_budget <= 0:
         raise Failure("--time-budget: more than 0")
-    if getattr(options, "rounds", None) is not None and options.rounds < 1:
+    if getattr(options, "rounds", 1) < 1:
         raise Failure("--rounds: at least 1")
     if options.command in (PERF, EXPLAIN, SELFTEST):
         return
@@ -266,8 +230,10 @@ def check(options):
 
 
 def common(options):
-    jobs = getattr(options, "jobs", fio.JOBS)
-    return {"seed": options.seed, "scale": options.scale, "verify": getattr(options, "verify", "both"), "jobs": os.path.abspath(jobs)}
+    """What of a Spec its options say."""
+    kernel = options.kernel if isinstance(options.kernel, str) else ""
+    return {"seed": options.seed, "scale": options.scale, "verify": getattr(options, "verify", "both"), "kernel": kernel,
+            "jobs": os.path.abspath(getattr(options, "jobs", fio.JOBS))}  # fmt: skip
 
 
 def tools_of(options, engine=fio.Tools.engine, **more):
@@ -298,23 +264,27 @@ def show_report(host, out, name):
     return report.end(name, made)
 
 
-def compare_kernels(host, options):
-    if options.old or options.dut or options.gate == cells.TIME:
-        raise Failure("--kernel twice: two kernels are compared in guests, by instructions, with one engine; leave the rest out")
-    check(options)
-    kept_to = limits.load(options.limits).plain()
-    specs, env = compare.kernels(options, tools_of(options, options.engine), common(options))
-    out = sessions.run(host, options, specs, {"kind": COMPARE, "limits": kept_to, **env})
-    return OK if out is None else name_and_conclude(host, options, out)
-
-
-def name_and_conclude(host, options, out):
-    """With the functions that take what has changed."""
+def compare_measured(host, options, wanted, env, kept_to):
+    """Run both sides, decide, and name the functions that take what has changed."""
+    out = sessions.run(host, options, wanted, {"kind": COMPARE, "limits": kept_to.plain(), **env})
+    if out is None:
+        return OK
     records, env = sessions.load(out)
     if where := comparereport.name_changes(compare.changed(compare.of(records, env), options.explain), records, out):
         env["where"] = where
         results.save_json(out / "env.json", env)
     return conclude(host, compare.of(records, env), out, options.out, options.strict)
+
+
+def compare_stored(host, options, old, new, kept_to):
+    if options.guest or options.dut or options.job:
+        raise Failure("stored results are compared as they are; leave --guest, --dut and --job out")
+    _, env = sessions.load(new.where)
+    lines, failures = compare.stored(old, new, kept_to)
+    found = compare.Comparison(old.title, new.title, cells.INSTRUCTIONS, lines, failures=failures, environment=env)
+    with sessions.prepare(pathlib.Path(options.out).absolute()) as out:
+        results.save_json(out / "env.json", {"kind": COMPARE})
+        return conclude(host, found, out, options.out, options.strict)
 
 
 def compare_any(host, options):
@@ -332,42 +302,34 @@ def compare_any(host, options):
 
 
 def compare_sides(host, options):
+    """Two kernels, two fios, two stored results, or two engines."""
     if options.boots < 1:
         raise Failure("--boots: at least 1")
     if max(len(options.kernel), len(options.fio)) > 2 or len(options.kernel) + len(options.fio) > 3:
         raise Failure("--kernel or --fio, and twice: two things are compared")
-    programs = options.fio
+    kept_to, programs = limits.load(options.limits), options.fio
     options.fio = programs[-1] if programs else fio.Tools.fio
+    tools = tools_of(options, options.engine)
     if len(options.kernel) > 1:
-        return compare_kernels(host, options)
+        if options.old or options.dut or options.gate == cells.TIME:
+            raise Failure("--kernel twice: two kernels are compared in guests, by instructions, with one engine; leave the rest out")
+        check(options)
+        return compare_measured(host, options, *compare.kernels(options, tools, common(options)), kept_to)
     options.kernel = options.kernel[0] if options.kernel else None
     if len(programs) > 1:
         if options.old:
             raise Failure("--fio twice: two fios are compared, each with the engine of --engine; leave OLD and NEW out")
         check(options)
-        titles = [f"fio {program}" for program in programs]
-        return compare_builds(host, options, titles, compare.fios(programs, options, tools_of(options, options.engine)))
-    if not options.new:
-        raise Failure("the following arguments are required: OLD, NEW; or --kernel or --fio twice; see pi-bench compare --help")
-    old, new = compare.sides(options.old, options.new)
-    if old.kind == compare.RESULTS:
-        if options.guest or options.dut or options.job:
-            raise Failure("stored results are compared as they are; leave --guest, --dut and --job out")
-        _, env = sessions.load(new.where)
-        lines, failures = compare.stored(old, new, limits.load(options.limits))
-        found = compare.Comparison(old.title, new.title, cells.INSTRUCTIONS, lines, failures=failures, environment=env)
-        with sessions.prepare(pathlib.Path(options.out).absolute()) as out:
-            results.save_json(out / "env.json", {"kind": COMPARE})
-            return conclude(host, found, out, options.out, options.strict)
-    check(options)
-    return compare_builds(host, options, (old.title, new.title), compare.engines(old, new, tools_of(options)))
-
-
-def compare_builds(host, options, titles, sides):
-    kept_to = limits.load(options.limits).plain()
-    specs, env = compare.specs(host, options, titles, sides, common(options))
-    out = sessions.run(host, options, specs, {"kind": COMPARE, "limits": kept_to, **env})
-    return OK if out is None else name_and_conclude(host, options, out)
+        titles, both = [f"fio {program}" for program in programs], compare.fios(programs, options, tools)
+    else:
+        if not options.new:
+            raise Failure("the following arguments are required: OLD, NEW; or --kernel or --fio twice; see pi-bench compare --help")
+        old, new = compare.sides(options.old, options.new)
+        if old.kind == compare.RESULTS:
+            return compare_stored(host, options, old, new, kept_to)
+        check(options)
+        titles, both = (old.title, new.title), compare.engines(old, new, tools_of(options))
+    return compare_measured(host, options, *compare.specs(host, options, titles, both, common(options)), kept_to)
 
 
 def conclude(host, found, out, name, strict=False):
@@ -441,7 +403,7 @@ def count_boots(host, options, tools):
     """What the gate finds of known slowdowns, in many boots."""
     if options.boots < gate.BOOTS:
         raise Failure(f"--boots: at least {gate.BOOTS}, one comparison")
-    what = None if options.dry_run else sessions.guest.ready(["--kernel", options.kernel] if options.kernel else [])
+    what = guest.ready(options.kernel, options.dry_run)
     place = fio.REPO / "build" / "selftest-engines"
     counts = {f"{share:.1%}": math.ceil(selftest.TAKES * share) for share in selftest.SHARES}
     if insn.PLUGIN.exists():
@@ -449,10 +411,7 @@ def count_boots(host, options, tools):
     builds = {cells.OLD: tools.engine, selftest.SAME: tools.engine}
     builds |= {name: str(compare.slower(count, tools, place, options.dry_run)) for name, count in counts.items()}
     more = {**common(options), "tools": tools, "rounds": 1, "cells": (selftest.LIVE,), "builds": tuple(builds.items())}
-    specs = {
-        session.Spec(f"boot{number}", cells.INSTRUCTIONS, True, scsi_debug=True, **more | {"seed": options.seed + number}): bench.SCSI_DISKS
-        for number in range(1, options.boots + 1)
-    }
+    specs = dict(bench.boot(options, number, **more) for number in range(1, options.boots + 1))
     found = sessions.run(host, options, specs, {"kind": SELFTEST, "guest": what, "injected": counts})
     return OK if found is None else show_report(host, found, options.out)
 

@@ -329,27 +329,24 @@ def specs(host, options, titles, sides, more):
         if spec.mode != cells.TIME:
             raise Failure("--dut: this machine is emulated, its time means nothing; compare with --guest")
         return {spec: None}, env
-    what = None if options.dry_run else guest.ready(["--kernel", options.kernel] if options.kernel else [])
+    what = guest.ready(options.kernel, options.dry_run)
     if gated == cells.TIME:
         if what and not what.startswith("KVM"):
             raise Failure("--gate time: needs KVM or --dut, and KVM does not work here; leave it out to count instructions")
         return {session.Spec(name="nvme", mode=cells.TIME, icount=False, **bench.NVME, **more): bench.NVME_DISKS}, env | {"guest": what}
-    return {
-        session.Spec(f"boot{number}", cells.INSTRUCTIONS, True, scsi_debug=True, **more | {"seed": options.seed + number}):
-        bench.SCSI_DISKS for number in range(1, options.boots + 1)
-    }, env | {"guest": what}  # fmt: skip
+    return dict(bench.boot(options, number, **more) for number in range(1, options.boots + 1)), env | {"guest": what}
 
 
 def kernels(options, tools, more):
     """The same of two guest kernels, with one engine: a boot of each, in turns, so many times."""
     which, _ = chosen(options, cells.INSTRUCTIONS, (tools, tools))
     both = dict(zip((cells.OLD, cells.NEW), options.kernel))
-    what = {build: None if options.dry_run else guest.ready(["--kernel", kernel]) for build, kernel in both.items()}
-    specs = {
-        session.Spec(f"boot{number}{KERNEL}{build}", cells.INSTRUCTIONS, True, scsi_debug=True, kernel=kernel, tools=tools, rounds=1,
-                     profiles=True, builds=((build, tools.engine),), **more | which | {"seed": options.seed + number}): bench.SCSI_DISKS
+    what = {build: guest.ready(kernel, options.dry_run) for build, kernel in both.items()}
+    more |= {**which, "tools": tools, "rounds": 1, "profiles": True}
+    specs = dict(
+        bench.boot(options, number, KERNEL + build, **more | {"kernel": kernel, "builds": ((build, tools.engine),)})
         for number in range(1, options.boots + 1) for build, kernel in both.items()
-    }  # fmt: skip
+    )  # fmt: skip
     # by their files alone, where these tell them apart
     short = [os.path.basename(kernel) for kernel in both.values()]
     old, new = both.values() if len(set(short)) < len(both) else short

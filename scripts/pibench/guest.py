@@ -40,20 +40,22 @@ def require_visible(tools, out):
                 raise Failure(f"{path}: the guest has a {place} of its own and does not see this file; copy it somewhere else")
 
 
-def command(spec, disks, out, options=()):
+def command(spec, disks, out):
     return [
-        str(GUEST), "run", *(["--icount"] if spec.icount else []), *options, *(["--kernel", spec.kernel] if spec.kernel else []),
+        str(GUEST), "run", *(["--icount"] if spec.icount else []), *(["--kernel", spec.kernel] if spec.kernel else []),
         *(word for disk in disks for word in ("--disk", disk)), *insn.boot_options(spec, out),
         "--", sys.executable, str(PI_BENCH), "session", session.encode(spec), str(out),
     ]  # fmt: skip
 
 
-def ready(options=()):
-    """What the guest will be, 'TCG, Linux 7.3.4, QEMU 10.0.2': fetched and tried first, so that boots need not."""
+def ready(kernel="", dry_run=False):
+    """What the guest will be, 'TCG, Linux 7.3.4, QEMU 10.0.2': fetched and tried first, so that boots need not; None where none is run."""
+    if dry_run:
+        return None
     if not os.access(GUEST, os.X_OK):
         raise Failure(f"{GUEST}: not there; pi-bench run --guest needs it")
     said = b""
-    with subprocess.Popen([str(GUEST), "fetch", *options], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen([str(GUEST), "fetch", *(["--kernel", kernel] if kernel else [])], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         while chunk := os.read(process.stderr.fileno(), 4096):
             said += chunk
             sys.stderr.buffer.write(chunk)
@@ -67,13 +69,13 @@ def ready(options=()):
 class Boot:
     """One guest with one session in it."""
 
-    def __init__(self, spec, disks, out, options):
+    def __init__(self, spec, disks, out):
         self.spec = spec
         self.part, _, self.log, self.stopper = results.parts(out, spec.name)
         self.out, self.lists = out, insn.Lists(spec, insn.place(out, spec)) if spec.tools.plugin else None
         self.stopper.unlink(missing_ok=True)
         self.offset = 0
-        argv = command(spec, disks, out, options)
+        argv = command(spec, disks, out)
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(argv, cwd=writable(out), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             preexec_fn=die_with_parent)  # fmt: skip
@@ -113,7 +115,7 @@ class Boot:
             fio.end(self.process)
 
 
-def run(sessions, out, emit, options=(), at_once=None, stop=lambda: None):
+def run(sessions, out, emit, at_once=None, stop=lambda: None):
     """Run {spec: disks}, so many at once; when stop() says why, each session ends with the run it is at."""
     for spec in sessions:
         require_visible(spec.tools, out)
@@ -123,7 +125,7 @@ def run(sessions, out, emit, options=(), at_once=None, stop=lambda: None):
     try:
         while waiting or going:
             while waiting and (not at_once or len(going) < at_once):
-                boots.append(Boot(*waiting.pop(0), out, options))
+                boots.append(Boot(*waiting.pop(0), out))
                 going.append(boots[-1])
                 heard = time.monotonic()
             if why := stop():

@@ -25,7 +25,7 @@ def specs(host, options, tools, more):
     names = tuple(cell.name for cell in cells.select(cells.load(CELLS, ("all",), fio.layouts(tools)), options.only))
     if not names:
         raise Failure(f"--only {' '.join(options.only)}: no such cell in {CELLS}")
-    every = {**more, "tools": tools, "verify": VERIFY, "rounds": options.rounds or ROUNDS}
+    every = {**more, "tools": tools, "verify": VERIFY, "rounds": options.rounds}
     if options.dut:
         found = device.check(host, options.dut, options.dut in device.may_write(host, [options.dut], options.allow_write))
         if not found.pi:
@@ -34,8 +34,7 @@ def specs(host, options, tools, more):
         read_only = () if options.allow_write else (options.dut,)
         every["scale"] *= SHARE
         return {session.Spec(found.name, mode, False, cells=names, pi=options.dut, read_only=read_only, **every): None}, {}
-    boot = ["--kernel", options.kernel]
-    what = None if options.dry_run else guest.ready(boot)
+    what = guest.ready(options.kernel, options.dry_run)
     found = {
         session.Spec("native", cells.TIME, False, **every): None,
         session.Spec("guest", cells.INSTRUCTIONS, True, cells=names, pi=DISK_NAME, ios=IOS, **every): [DISK],

@@ -35,13 +35,12 @@ def specs(host, options, tools, more):
         found[session.Spec(HOST, cells.TIME, False, cells=chosen, **rest)] = None
     for name, (where, disks) in guests.items():
         if chosen := names(options, tools, name):
-            rest = {**every, "rounds": options.rounds or ROUNDS, "ios": IOS, **where}
+            rest = {**every, "rounds": options.rounds, "ios": IOS, **where}
             found[session.Spec(name, icount=True, cells=chosen, **rest)] = disks
     if not found:
         raise Failure(f"--only {' '.join(options.only)}: no such cell in {CELLS}")
-    kernels = dict.fromkeys(spec.kernel or options.kernel for spec, disks in found.items() if disks)
-    ready = [guest.ready(["--kernel", kernel] if kernel else []) for kernel in kernels if not options.dry_run]
-    return found, {"guest": "; ".join(ready) or None}
+    ready = [guest.ready(kernel, options.dry_run) for kernel in dict.fromkeys(spec.kernel for spec, disks in found.items() if disks)]
+    return found, {"guest": "; ".join(filter(None, ready)) or None}
 
 
 def names(options, tools, name):

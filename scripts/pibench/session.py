@@ -42,7 +42,7 @@ class Spec:
     fios: tuple = ()
     # (name, engine) of two builds to compare; then rounds go on until the gate has decided where it is by time
     builds: tuple = ()
-    # the guest's, where it is not the one that all have
+    # the guest's, where it is not the usual one
     kernel: str = ""
     # (name, layout) that a build does not even offer
     lacks: tuple = ()

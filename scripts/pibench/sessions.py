@@ -193,8 +193,7 @@ def run(host, options, wanted, env):
     """
     out = pathlib.Path(options.out).absolute()
     wanted = {insn.equipped(spec): disks for spec, disks in wanted.items()}
-    boot = ["--kernel", options.kernel] if isinstance(options.kernel, str) else []
-    boots = {spec: guest.command(spec, disks, str(out), boot) for spec, disks in wanted.items() if disks is not None}
+    boots = {spec: guest.command(spec, disks, str(out)) for spec, disks in wanted.items() if disks is not None}
     with contextlib.ExitStack() as held:
         here = {spec: session.Session(host, spec) for spec in wanted if spec not in boots}
         plans = {spec: here[spec].plan() if spec in here else spec.plan(spec.chosen()) for spec in wanted}
@@ -225,11 +224,11 @@ def run(host, options, wanted, env):
         before = results.recover(out)
         results.save_json(out / "env.json", env)
         announce(plans, boots, options.out)
-        keep(out, options, plans, boots, env, before, lambda emit, stop: go(wanted, here, plans, boots, boot, str(out), emit, before, stop))
+        keep(out, options, plans, boots, env, before, lambda emit, stop: go(wanted, here, plans, boots, str(out), emit, before, stop))
     return out
 
 
-def go(wanted, here, plans, boots, boot, out, emit, before, stop):
+def go(wanted, here, plans, boots, out, emit, before, stop):
     """One after another what is timed or runs here, then guests side by side."""
     done = collections.Counter(record["session"] for record in before if "step" in record)
     known = {record["session"]: record["steps"] for record in before if record["kind"] == "plan"}
@@ -243,7 +242,7 @@ def go(wanted, here, plans, boots, boot, out, emit, before, stop):
         each.run(emit, out, before=mine, stop=stop)
     alone = [{spec: wanted[spec]} for spec in boots if not together(spec, boots)]
     for chosen in (*alone, {spec: wanted[spec] for spec in boots if together(spec, boots)}):
-        guest.run({spec: disks for spec, disks in chosen.items() if left(spec)}, out, emit, boot, os.cpu_count() or 1, stop)
+        guest.run({spec: disks for spec, disks in chosen.items() if left(spec)}, out, emit, os.cpu_count() or 1, stop)
 
 
 def keep(out, options, plans, boots, env, before, go):

@@ -174,7 +174,8 @@ class Guests(unittest.TestCase):
 
     def test_command(self):
         spec, disks = self.specs(False)["nvme"]
-        argv = guest.command(spec, disks, "/x/out", ["--kernel", "lab"])
+        spec = dataclasses.replace(spec, kernel="lab")
+        argv = guest.command(spec, disks, "/x/out")
         options, inner = argv[2 : argv.index("--")], argv[argv.index("--") + 1 :]
         self.assertEqual(options, ["--icount", "--kernel", "lab", "--disk", "4096+8", "--disk", "4096"])
         self.assertNotIn("--icount", guest.command(*self.specs(True)["nvme"], "/x/out"))

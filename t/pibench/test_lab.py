@@ -179,7 +179,7 @@ class Plan(unittest.TestCase):
         def found(what, *words):
             options = cli.parser().parse_args(["lab", *words])
             more = cli.common(options)
-            with unittest.mock.patch.object(lab.guest, "ready", lambda boot: what), \
+            with unittest.mock.patch.object(lab.guest, "ready", lambda *_: what), \
                  unittest.mock.patch.object(fio, "layouts", lambda tools: ("indirect",)):  # fmt: skip
                 return lab.specs(None, options, fio.Tools(), more)[0]
 

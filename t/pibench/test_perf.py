@@ -183,7 +183,7 @@ class Run(test_device.Machine):
 class CommandLine(unittest.TestCase):
     def specs(self, *words):
         options = cli.parser().parse_args(["perf", *words])
-        with unittest.mock.patch.object(perf.guest, "ready", lambda boot: "TCG"), \
+        with unittest.mock.patch.object(perf.guest, "ready", lambda *_: "TCG"), \
              unittest.mock.patch.object(fio, "layouts", lambda tools: ("indirect", "passthru")):  # fmt: skip
             return perf.specs(None, options, fio.Tools(), cli.common(options))[0]
 
