@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 from . import accounting, bench, cells, compare, comparereport, device, document, environment, explain, explainreport, fio
-from . import formats, gate, guest, history, insn, lab, labreport, limits, memory, outcome, perf
+from . import gate, guest, history, insn, lab, labreport, limits, memory, outcome, perf
 from . import perfreport, report, results, runreport, selftest, session, sessions
 from .errors import ENVIRONMENT, IO, OK, REGRESSED, UNDECIDED, Failure, Interrupted
 from .host import Host
@@ -259,8 +259,8 @@ def measure(host, options):
 
 def show_report(host, out, name):
     records, env = sessions.load(out)
-    made, grouped = REPORTS[env.get("kind", RUN)].make(host, out, records, env, say)
-    report.write(out, made, grouped)
+    made = REPORTS[env.get("kind", RUN)].make(host, out, records, env, say)
+    report.write(out, made)
     return report.end(name, made)
 
 
@@ -337,7 +337,6 @@ def conclude(host, found, out, name, strict=False):
         raise Failure(compare.nothing_left(found.skips.values()))
     made = comparereport.make(host, out, found, say, strict)
     report.write(out, made)
-    formats.write(found, out)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         print("\n".join(comparereport.annotations(found)))
     return report.end(name, made)

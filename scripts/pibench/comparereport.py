@@ -4,7 +4,7 @@
 import math
 import pathlib
 
-from . import cells, flame, gate, insn, limits, metrics, plot, profile, report, results
+from . import cells, document, flame, formats, gate, insn, limits, metrics, plot, profile, report, results
 from .document import Bars, Figure, Folded, Heading, Items, Paragraph, Table, Verdict
 from .report import NONE, described, figure
 
@@ -147,4 +147,5 @@ def make(host, out, comparison, say=print, strict=False):
     rest = [*table, *([Heading("Not measured"), Items(lost)] if lost else []), Paragraph(told)]
     title, where = f"{comparison.old} → {comparison.new}", report.surroundings(comparison.environment)
     summary = [Heading(title, 1), *head, Folded("Every figure", rest)]
-    return report.Report(title, head, [*figures, *rest, *where], comparison.status(strict), summary)
+    files = {"summary.md": document.markdown(summary), **formats.files(comparison)}
+    return report.Report(title, head, [*figures, *rest, *where], comparison.status(strict), files)

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What pi-bench explain has counted: rooms, functions and flame graphs of one arm, or what another takes more."""
 
-import csv
-import io
-
 from . import cells, flame, insn, memory, outcome, profile, report, results
 from .document import Bars, Figure, Heading, Items, Paragraph, Table, Verdict
 from .errors import OK, Failure
@@ -180,14 +177,12 @@ def pictures(names, shown, workload):
 
 
 def functions_csv(names, shown):
-    text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(["function", "module", "room", *(f"{what} {name}" for name in names for what in ("instructions", "calls"))])
+    rows = [["function", "module", "room", *(f"{what} {name}" for name in names for what in ("instructions", "calls"))]]
     found = [each.functions() for each in shown]
     for key in {key: None for each in found for key in each}:
         figures = [f"{value:.4f}" for each in found for value in each.get(key, (0, 0))]
-        lines.writerow([key[1], key[2], key[0], *figures])
-    return text.getvalue()
+        rows.append([key[1], key[2], key[0], *figures])
+    return report.csv_text(rows)
 
 
 def verdict(names, shown, workload):
@@ -203,9 +198,10 @@ def make(host, out, records, env, say=print):
     found = sides(out, told, grouped[0])
     names, workload = list(found), cells.parse(told["sides"][0][1]).workload.title
     title, left = f"{' and '.join(names)}: {workload}", report.left_over(records, env)
+    runs = {"results.csv": report.csv_text(report.every_run(grouped))}
     if grouped[0].failures or not all(found.values()):
         head = [report.summary(grouped, left), *report.stops(grouped), *report.lost(grouped)]
-        return report.Report(title, head, report.surroundings(env), report.status(grouped)), grouped
+        return report.Report(title, head, report.surroundings(env), report.status(grouped), files=runs)
     shown = [profile.middle(profiles(runs)) for runs in found.values()]
     figures, files = pictures(names, shown, workload)
     head = [report.summary(grouped, left), *report.stops(grouped)] if left else [verdict(names, shown, workload)]
@@ -221,4 +217,4 @@ def make(host, out, records, env, say=print):
         *report.surroundings(env),
     ]
     files["functions.csv"] = functions_csv(names, shown)
-    return report.Report(title, head, body, OK, files=files), grouped
+    return report.Report(title, head, body, OK, files=files | runs)

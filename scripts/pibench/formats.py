@@ -1,28 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A comparison as other programs read it: JUnit XML, CSV, JSON lines, and Markdown for the summary of a CI job."""
 
-import csv
 import json
-import os
+import math
 import xml.etree.ElementTree as xml
 
-from . import gate, results
+from . import gate, report
 
 FIELDS = ("cell", "metric", "unit", "old", "new", "ratio", "low", "high", "count", "verdict", "why")
+
+
+def finite(value):
+    """JSON has no infinity, and an unbounded limit is no number."""
+    return None if isinstance(value, float) and math.isinf(value) else value
 
 
 def row(line):
     """The fields of one verdict."""
     found = line.verdict
-    figures = (line.old, line.new, found.ratio, found.low, found.high)
-    return dict(
-        zip(FIELDS, (line.cell, line.metric.title, line.metric.unit, *figures, found.count, found.verdict, found.why), strict=True)
-    )
-
-
-def finite(value):
-    """JSON has no infinity, and an unbounded limit is no number."""
-    return None if isinstance(value, float) and value in (float("inf"), float("-inf")) else value
+    figures = map(finite, (line.old, line.new, found.ratio, found.low, found.high))
+    return line.cell, line.metric.title, line.metric.unit, *figures, found.count, found.verdict, found.why
 
 
 def printable(text):
@@ -31,15 +28,7 @@ def printable(text):
 
 
 def json_lines(comparison):
-    rows = [{name: finite(value) for name, value in row(line).items()} for line in comparison.lines]
-    return "".join(json.dumps(each, allow_nan=False) + "\n" for each in rows)
-
-
-def write_csv(comparison, file):
-    writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-    writer.writeheader()
-    for line in comparison.lines:
-        writer.writerow({name: finite(value) for name, value in row(line).items()})
+    return "".join(json.dumps(dict(zip(FIELDS, row(line), strict=True)), allow_nan=False) + "\n" for line in comparison.lines)
 
 
 def junit(comparison):
@@ -76,10 +65,7 @@ def junit(comparison):
     return xml.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def write(comparison, out):
-    with results.saving(os.path.join(out, "junit.xml")) as file:
-        file.write(junit(comparison))
-    with results.saving(os.path.join(out, "verdicts.csv")) as file:
-        write_csv(comparison, file)
-    with results.saving(os.path.join(out, "verdicts.jsonl")) as file:
-        file.write(json_lines(comparison))
+def files(comparison):
+    """{name: text}"""
+    table = report.csv_text([FIELDS, *map(row, comparison.lines)])
+    return {"junit.xml": junit(comparison), "verdicts.csv": table, "verdicts.jsonl": json_lines(comparison)}

@@ -171,7 +171,7 @@ def root(points):
     return x0 + (x1 - x0) * y0 / (y0 - y1)
 
 
-def verdict(name, reference, points):
+def in_words(name, reference, points):
     """What to say of [(share, cost over the reference, noise)]."""
     at = root(points)
     above, below = (any(sign * y > noise for _, y, noise in points) for sign in (1, -1))
@@ -200,7 +200,7 @@ def crossovers(curves):
     if REFERENCE not in curves:
         return []
     others = [way for way in curves if way != REFERENCE]
-    return [verdict(title_of(way), title_of(REFERENCE), against(curves, way)) for way in others]
+    return [in_words(title_of(way), title_of(REFERENCE), against(curves, way)) for way in others]
 
 
 def kernel_of(env, session):
@@ -369,7 +369,6 @@ def make(host, out, records, env, say=print):
     def draw(drawings):
         return plot.draw(host, drawings, str(out), say)
 
-    head = [report.summary(sessions, report.left_over(records, env)), *report.stops(sessions), *report.lost(sessions)]
+    verdict = report.summary(sessions, report.left_over(records, env))
     body = [block for session in sessions for block in section(session, env, draw)]
-    body += report.tail(sessions, env, notes(sessions, env))
-    return report.Report(TITLE, head + headline(sessions), body, report.status(sessions)), sessions
+    return report.measured(TITLE, sessions, env, verdict, headline(sessions), body, notes(sessions, env))

@@ -5,7 +5,7 @@ import dataclasses
 
 from . import cells, metrics, outcome, report
 from .document import Bars, Heading, Table, Verdict
-from .errors import IO, OK, REGRESSED
+from .errors import OK, REGRESSED
 from .perf import GROWN, HOST, JOBS, PI, PLAIN, REGISTERED
 from .report import figure
 
@@ -207,10 +207,9 @@ def make(host, out, records, env, say=print):
     limited = sorted((line for line in found if line.limit is not None), key=lambda line: -line.ratio[0] / line.limit)
     rows = [(f"{line.workload.name}: {line.one} to {line.other}", f"{line.ratio[0]:.3f} of {line.limit:.2f}", line.ratio[0] / line.limit)
             for line in limited[:BARS]]  # fmt: skip
-    head = [verdict(found, too_late, sessions, report.left_over(records, env)), *report.stops(sessions), *report.lost(sessions)]
-    head += [Bars("Ratios and their limits, closest first", rows)] if rows else []
+    head = [Bars("Ratios and their limits, closest first", rows)] if rows else []
     table = Table(["session", "workload", "ours", "compared with", "ratio", "limit", ""], [line.row for line in found], 4)
     body = [Heading("Ratios"), table, *(block for session in sessions for block in section(session)), *late]
-    body += report.tail(sessions, env, notes(sessions))
-    status = IO if report.status(sessions) == IO else REGRESSED if any(line.missed for line in found) or too_late else OK
-    return report.Report(TITLE, head, body, status), sessions
+    told = verdict(found, too_late, sessions, report.left_over(records, env))
+    status = REGRESSED if any(line.missed for line in found) or too_late else OK
+    return report.measured(TITLE, sessions, env, told, head, body, notes(sessions), status)

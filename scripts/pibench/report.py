@@ -3,7 +3,9 @@
 
 import csv
 import dataclasses
+import io
 import os
+import pathlib
 
 from . import cells, document, environment, health, metrics, results, steady
 from .document import Command, Folded, Heading, Items, Paragraph, Verdict
@@ -39,8 +41,6 @@ class Report:
     head: list
     body: list
     status: int
-    # for the page of a CI job
-    summary: list = dataclasses.field(default_factory=list)
     # names and texts of files besides
     files: dict = dataclasses.field(default_factory=dict)
 
@@ -166,20 +166,20 @@ def summary(sessions, left):
     return Verdict("COMPLETE", f"{measured} cell{'s' * (measured != 1)} measured, no I/O and no protection information went wrong.")
 
 
-def write_csv(sessions, path):
-    with results.saving(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["session", "cell", "round", "metric", "unit", "value"])
-        for session in sessions:
-            for cell in session.cells:
-                for run in session.runs.get(cell.name, ()):
-                    for metric in (*session.metrics, *(metrics.ROOMS.values() if session.by_function else ())):
-                        writer.writerow([session.name, cell.name, run["round"], metric.title, metric.unit, f"{metric.value(run):.6g}"])
+def csv_text(rows):
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
-def save(out, name, text):
-    with results.saving(os.path.join(out, name)) as file:
-        file.write(text)
+def every_run(sessions):
+    """The rows of results.csv."""
+    yield ["session", "cell", "round", "metric", "unit", "value"]
+    for session in sessions:
+        for cell in session.cells:
+            for run in session.runs.get(cell.name, ()):
+                for metric in (*session.metrics, *(metrics.ROOMS.values() if session.by_function else ())):
+                    yield [session.name, cell.name, run["round"], metric.title, metric.unit, f"{metric.value(run):.6g}"]
 
 
 def status(sessions):
@@ -194,11 +194,16 @@ def surroundings(env):
 
 
 def tail(sessions, env, notes):
-    """What every report of measurements ends with."""
-    lost = missing(sessions)
-    left = [Heading("Not measured"), Items(lost)] if lost else []
-    controlled = [Heading("Controlled, and not"), Items(checklist(sessions, env))]
-    return [*left, Heading("Notes"), Items(notes), *controlled, *surroundings(env)]
+    left = missing(sessions)
+    found = [Heading("Not measured"), Items(left)] if left else []
+    return [*found, Heading("Notes"), Items(notes), Heading("Controlled, and not"), Items(checklist(sessions, env)), *surroundings(env)]
+
+
+def measured(title, sessions, env, verdict, head, body, notes, bad=OK):
+    """The Report of measurements: how it went, what came out of it, and what has to be said of every one."""
+    head = [verdict, *stops(sessions), *lost(sessions), *head]
+    files = {"results.csv": csv_text(every_run(sessions))}
+    return Report(title, head, [*body, *tail(sessions, env, notes)], status(sessions) or bad, files=files)
 
 
 def lost(sessions):
@@ -215,18 +220,15 @@ def stops(sessions):
     return [Paragraph(line) for session in sessions for line in session.ended]
 
 
-def write(out, made, sessions=()):
+def write(out, made):
     """report.md, index.html and what else there is."""
     whole = [Heading(made.title, 1), *made.head, *made.body]
-    save(out, "report.md", document.markdown(whole))
-    save(out, "index.html", document.page(made.title, whole))
-    if sessions:
-        write_csv(sessions, os.path.join(out, "results.csv"))
-    if made.summary:
-        save(out, "summary.md", document.markdown(made.summary))
-    for name, text in made.files.items():
-        os.makedirs(os.path.dirname(os.path.join(out, name)), exist_ok=True)
-        save(out, name, text)
+    files = {"report.md": document.markdown(whole), "index.html": document.page(made.title, whole), **made.files}
+    for name, text in files.items():
+        place = pathlib.Path(out, name)
+        place.parent.mkdir(exist_ok=True)
+        with results.saving(place) as file:
+            file.write(text)
 
 
 def end(name, made):

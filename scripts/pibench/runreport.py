@@ -296,9 +296,8 @@ def make(host, out, records, env, say=print):
     told = [Paragraph("Measured in an emulated guest that counts instructions. They are instructions, not time.")] if emulated else []
     shown = next((found for session in sessions if (found := bars(session))), [])
     verdict = report.summary(sessions, report.left_over(records, env))
-    head = [verdict, *report.stops(sessions), *report.lost(sessions), *heads, *shown, *told]
     tables = [block for session in sessions for block in overview(session)]
     every = Folded("Every workload, every engine", details(sessions))
     courses = [block for session in sessions for block in course(session)]
-    body = [*figures, *tables, Heading("Every workload"), every, *courses, *report.tail(sessions, env, notes(sessions, env))]
-    return report.Report(TITLE, head, body, report.status(sessions)), sessions
+    body = [*figures, *tables, Heading("Every workload"), every, *courses]
+    return report.measured(TITLE, sessions, env, verdict, [*heads, *shown, *told], body, notes(sessions, env))

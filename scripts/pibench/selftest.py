@@ -189,6 +189,10 @@ class Proof:
         self.failed += not holds
         self.say(f"{'ok    ' if holds else 'FAILED'} {text}")
 
+    def holds(self):
+        self.say("The gate holds." if not self.failed else f"{self.failed} of the claims do not hold.")
+        return not self.failed
+
 
 def prove_simulated(proof, trials, seed):
     alarms, found = most_alarms(trials), least_found(trials)
@@ -277,8 +281,7 @@ def run(quick=False, seed=1, say=print):
     prove_symmetry(proof, trials, seed)
     prove_recorded(proof)
     prove_counted(proof)
-    say("The gate holds." if not proof.failed else f"{proof.failed} of the claims do not hold.")
-    return not proof.failed
+    return proof.holds()
 
 
 INJECTED = (0.005, 0.01, 0.02, 0.05)
@@ -315,8 +318,7 @@ def live(compare, slow_down, say=print):
             found[0].verdict.verdict == gate.REGRESSION and abs(change - true) <= EXACT,
             f"{count} instructions injected, {true:.3%}: measured {change:.3%}, {found[0].verdict.verdict}",
         )
-    say("The gate holds." if not proof.failed else f"{proof.failed} of the claims do not hold.")
-    return not proof.failed
+    return proof.holds()
 
 
 # slowdowns whose detection is counted in many boots: beside the engine in each, and beside a copy of it
@@ -373,4 +375,4 @@ def make(host, out, records, env, say=print):
     bars = document.Bars("REGRESSION, of the comparisons", [(row[0], f"{row[2]} of {row[1]}", int(row[2])) for row in rows])
     status = 0 if rows and not wrong else 1
     body = [document.Table(everything, rows), *report.surroundings(env)]
-    return report.Report(TITLE, [verdict, document.Paragraph(text), bars], body, status), ()
+    return report.Report(TITLE, [verdict, document.Paragraph(text), bars], body, status)

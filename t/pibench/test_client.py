@@ -195,7 +195,7 @@ class Clients(test_device.Machine):
         out.mkdir()
         for record in self.run_session():
             results.append(out / results.NAME, record)
-        made, _ = runreport.make(Bare(), out, *sessions.load(out), say=lambda line: None)
+        made = runreport.make(Bare(), out, *sessions.load(out), say=lambda line: None)
         text = document.markdown([*made.head, *made.body])
         for host in HOSTS:
             self.assertIn(f"| {host} ", text)

@@ -249,7 +249,7 @@ class Characteristic(unittest.TestCase):
             self.assertAlmostEqual(change, 0.005, places=3)
 
     def report(self, **more):
-        made, _ = selftest.make(None, ".", list(self.records(**more)), {"injected": {"0.5%": 98, "0.1%": 20}})
+        made = selftest.make(None, ".", list(self.records(**more)), {"injected": {"0.5%": 98, "0.1%": 20}})
         return made.status, document.terminal(made.head)
 
     def test_it_says_what_was_found(self):

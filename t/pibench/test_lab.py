@@ -249,7 +249,7 @@ class Report(test_device.Machine):
         for each in records:
             results.append(self.out / results.NAME, each)
         found, env = sessions.load(self.out)
-        self.made, _ = labreport.make(host or Bare(), self.out, found, env, say=lambda line: None)
+        self.made = labreport.make(host or Bare(), self.out, found, env, say=lambda line: None)
         self.screen = document.terminal(self.made.head)
         return document.markdown([*self.made.head, *self.made.body]), self.made.status == 4
 
@@ -283,7 +283,7 @@ class Report(test_device.Machine):
 
     def test_noise_is_no_crossover(self):
         def verdict(*points):
-            return labreport.verdict("a", "b", points).partition(" of requests")[0]
+            return labreport.in_words("a", "b", points).partition(" of requests")[0]
 
         self.assertEqual(verdict((0, 1, 0.5), (100, -1, 0.5)), "a costs less than b once 50.0 % of the requests carry PI.")
         self.assertEqual(verdict((0, 1, 2), (100, -1, 2)), "a and b cannot be told apart at any share")

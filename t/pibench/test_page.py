@@ -81,8 +81,8 @@ class Pages(unittest.TestCase):
         self.assertEqual(self.faults(A4, paper=True), [], "printed")
 
     def write(self, kind):
-        made, grouped = kind.make(Host(), self.out, *sessions.load(self.out))
-        report.write(self.out, made, grouped)
+        made = kind.make(Host(), self.out, *sessions.load(self.out))
+        report.write(self.out, made)
 
     def report(self, chosen, **more):
         synthetic.write(self.out, chosen, **more)

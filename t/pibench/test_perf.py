@@ -53,7 +53,7 @@ class Report(test_device.Machine):
 
     def again(self):
         found, env = sessions.load(self.root)
-        made, _ = perfreport.make(Bare(), self.root, found, env)
+        made = perfreport.make(Bare(), self.root, found, env)
         self.screen = document.terminal(made.head)
         return document.markdown([*made.head, *made.body]), made.status
 

@@ -32,8 +32,8 @@ class Again(unittest.TestCase):
         self.out = pathlib.Path(scratch.name, "out")
 
     def text(self, kind):
-        made, grouped = kind.make(Bare(), self.out, *sessions.load(self.out), say=lambda line: None)
-        report.write(str(self.out), made, grouped)
+        made = kind.make(Bare(), self.out, *sessions.load(self.out), say=lambda line: None)
+        report.write(str(self.out), made)
         return document.markdown([*made.head, *made.body])
 
     def figures(self):

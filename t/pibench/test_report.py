@@ -54,7 +54,7 @@ class Bare(Host):
 
 def made(found, env):
     with tempfile.TemporaryDirectory() as out:
-        return runreport.make(Bare(), out, found, env, say=lambda line: None)[0]
+        return runreport.make(Bare(), out, found, env, say=lambda line: None)
 
 
 def markdown(found, env):
@@ -309,8 +309,8 @@ class Written(unittest.TestCase):
         self.addCleanup(scratch.cleanup)
         self.out = synthetic.write(pathlib.Path(scratch.name, "out"), chosen, **more)
         self.said = []
-        found, grouped = runreport.make(Host(), str(self.out), *sessions.load(str(self.out)), self.said.append)
-        report.write(str(self.out), found, grouped)
+        found = runreport.make(Host(), str(self.out), *sessions.load(str(self.out)), self.said.append)
+        report.write(str(self.out), found)
         self.screen = document.terminal(found.head)
         self.page = Page((self.out / "index.html").read_text())
         self.markdown = (self.out / "report.md").read_text()
