@@ -62,6 +62,10 @@ BUFFERS = {
 }
 
 
+# more of what there is one of: as it is called in names, in a Workload, and in words
+SEVERAL = {"jobs": ("numjobs", "{} jobs"), "files": ("files", "{} files"), "x": ("times", "{} times as many")}
+
+
 @dataclasses.dataclass(frozen=True)
 class Workload:
     rw: str
@@ -77,15 +81,14 @@ class Workload:
     @property
     def name(self):
         more = [f"mix{self.mix}"] * (self.mix != ALL_PI) + [self.buffers] * (self.buffers != FIXED)
-        more += [f"{word}{value}" for word, value in (("jobs", self.numjobs), ("files", self.files), ("x", self.times)) if value > 1]
+        more += [f"{word}{getattr(self, field)}" for word, (field, _) in SEVERAL.items() if getattr(self, field) > 1]
         return "-".join([self.rw, f"{self.block_size // 1024}k", f"qd{self.iodepth}", *more])
 
     @property
     def title(self):
         order = "random" if self.rw.startswith("rand") else "sequential"
         more = [f"PI on {self.mix} %"] * (self.mix != ALL_PI) + [BUFFERS[self.buffers][0]] * (self.buffers != FIXED)
-        counted = ((self.numjobs, "{} jobs"), (self.files, "{} files"), (self.times, "{} times as many"))
-        more += [words.format(value) for value, words in counted if value > 1]
+        more += [words.format(getattr(self, field)) for field, words in SEVERAL.values() if getattr(self, field) > 1]
         return ", ".join([f"{self.block_size // 1024} KiB {order} {self.direction}", f"depth {self.iodepth}", *more])
 
     @property
@@ -94,7 +97,7 @@ class Workload:
 
     @property
     def rank(self):
-        more = (tuple(BUFFERS).index(self.buffers), self.numjobs, self.files, self.times)
+        more = tuple(BUFFERS).index(self.buffers), *(getattr(self, field) for field, _ in SEVERAL.values())
         return DIRECTIONS.index(self.rw), self.block_size, self.iodepth, self.mix, *more
 
 
@@ -146,6 +149,10 @@ class Arm:
     def has_pi(self):
         return self.state == PI
 
+    def without_pi(self, state):
+        """The same engine, against the device in that state."""
+        return Arm(state, self.engine, NONE)
+
     @property
     def section(self):
         """Of the job file."""
@@ -191,7 +198,7 @@ def arm(name):
     return Arm(state, OURS, way)
 
 
-MORE = {"mix": "mix", "jobs": "numjobs", "files": "files", "x": "times"}
+MORE = {"mix": "mix", **{word: field for word, (field, _) in SEVERAL.items()}}
 
 
 @functools.cache
@@ -219,10 +226,10 @@ KEYS = {
     "layout": lambda word: word if re.fullmatch(r"\*|\w+", word) else None,
     "engine": lambda word: word if word in (*OTHERS, OURS) else None,
     "buffers": lambda word: word if word in BUFFERS else None,
-    **dict.fromkeys(("numjobs", "files", "times"), lambda word: int(word) if re.fullmatch(r"[1-9]\d*", word) else None),
+    **{field: lambda word: int(word) if re.fullmatch(r"[1-9]\d*", word) else None for field, _ in SEVERAL.values()},
 }
 DEFAULTS = {"mix": [ALL_PI], "baseline": list(BASELINES), "engine": [FIO, OURS], "layout": ["*"], "buffers": [FIXED]}
-DEFAULTS |= dict.fromkeys(("numjobs", "files", "times"), [1])
+DEFAULTS |= {field: [1] for field, _ in SEVERAL.values()}
 RINGS = "rings"
 
 

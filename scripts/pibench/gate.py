@@ -54,33 +54,22 @@ def instructions(pairs, least=BOOTS, limit=LIMIT, most=None):
     """
     if not pairs:
         return Verdict(INCONCLUSIVE, None, None, None, 0, "not measured")
-    ratios = [new / old for old, new in pairs]
-    ratio = statistics.median(ratios)
-    more = statistics.median(new - old for old, new in pairs)
-    found = Verdict(REGRESSION, ratio, min(ratios), max(ratios), len(pairs), f"{more:+,.0f} instructions")
+    ratios, more = [new / old for old, new in pairs], [new - old for old, new in pairs]
+    ratio, middle = statistics.median(ratios), statistics.median(more)
+    found = Verdict(REGRESSION, ratio, min(ratios), max(ratios), len(pairs), f"{middle:+,.0f} instructions")
     if len(pairs) < least:
         return dataclasses.replace(found, verdict=INCONCLUSIVE, why=f"{found.why}, in {len(pairs)} of {least} boots")
-    if most is not None:
-        return by_count(found, [new - old for old, new in pairs], most)
+    few = LIMIT_COUNT if most is None else most
     # what is measured as 0.5 is 0.5, whatever the next digit
-    if ratio - 1 < limit - RESOLUTION / 2:
+    if most is None and ratio - 1 < limit - RESOLUTION / 2:
         below = less_than(limit)
-    elif more < LIMIT_COUNT:
-        below = f"fewer than {LIMIT_COUNT} instructions more"
+    elif middle < few:
+        below = f"fewer than {few:g} instructions more"
     else:
         return found
     # a median that is no one boot's doing
-    if 1 - max(ratios) >= LIMIT - RESOLUTION / 2 and more <= -LIMIT_COUNT:
-        return dataclasses.replace(found, verdict=IMPROVED, below=below)
-    return dataclasses.replace(found, verdict=PASS, why=f"{found.why}, {below}", below=below)
-
-
-def by_count(found, differences, most):
-    """The Verdict found, if the differences are many instructions, or one that says they are not."""
-    if statistics.median(differences) >= most:
-        return found
-    below = f"fewer than {most:g} instructions more"
-    if max(differences) <= -most:
+    less = max(more) <= -few if most is not None else 1 - max(ratios) >= LIMIT - RESOLUTION / 2 and middle <= -few
+    if less:
         return dataclasses.replace(found, verdict=IMPROVED, below=below)
     return dataclasses.replace(found, verdict=PASS, why=f"{found.why}, {below}", below=below)
 

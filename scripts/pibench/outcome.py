@@ -15,6 +15,13 @@ NOTABLE = 0.001
 SAME = 0.01
 
 
+def middle_and_limits(logs):
+    """(middle, low, high, whether these are limits of 95 %, and not of few rounds the lowest and highest)"""
+    found = stats.shift(logs, CONFIDENCE)
+    exact = math.isfinite(found.low)
+    return found.estimate, *((found.low, found.high) if exact else (min(logs), max(logs))), exact
+
+
 @dataclasses.dataclass
 class Results:
     """The records of one session."""
@@ -133,38 +140,31 @@ class Results:
         one, other = (self.summary(workload, a, metric) for a in (arm, reference))
         return one.median / other.median if one and other and other.median else None
 
-    def interval(self, workload, arm, reference, metric):
-        """Ratio of the two in each round: its middle, and 95 % limits or, of few rounds, the lowest and highest; or None."""
-        return self.against((workload, arm), (workload, reference), metric)
+    def logs(self, one, other, metric):
+        """{round: logarithm of the ratio of two cells, (workload, arm) each}"""
+        ours, theirs = ({run["round"]: metric.value(run) for run in self.measured(*each)} for each in (one, other))
+        return {n: math.log(ours[n] / theirs[n]) for n in sorted(ours.keys() & theirs.keys()) if ours[n] > 0 and theirs[n] > 0}
 
     def against(self, one, other, metric):
-        """The same of two cells, (workload, arm) each."""
-        ours, theirs = ({run["round"]: metric.value(run) for run in self.measured(*each)} for each in (one, other))
-        logs = [math.log(ours[n] / theirs[n]) for n in sorted(ours.keys() & theirs.keys()) if ours[n] > 0 and theirs[n] > 0]
-        if not logs:
-            return None
-        found = stats.shift(logs, CONFIDENCE)
-        limits = (min(logs), max(logs)) if math.isinf(found.low) else (found.low, found.high)
-        return tuple(map(math.exp, (found.estimate, *limits)))
+        """Ratio of two cells in each round: its middle, and 95 % limits or, of few rounds, the lowest and highest; or None."""
+        logs = list(self.logs(one, other, metric).values())
+        return tuple(map(math.exp, middle_and_limits(logs)[:3])) if logs else None
 
     def overall(self, workloads, arm, reference, metric):
         """Geometric mean of the ratios in each round: (middle, low, high, whether they tell anything); or None."""
         rounds = {}
         for workload in workloads:
-            ours, theirs = ({run["round"]: metric.value(run) for run in self.measured(workload, each)} for each in (arm, reference))
-            for number in ours.keys() & theirs.keys():
-                if ours[number] > 0 and theirs[number] > 0:
-                    rounds.setdefault(number, {})[workload] = math.log(ours[number] / theirs[number])
+            for number, log in self.logs((workload, arm), (workload, reference), metric).items():
+                rounds.setdefault(number, []).append(log)
         most = max(map(len, rounds.values()), default=0)
-        logs = [statistics.fmean(found.values()) for _, found in sorted(rounds.items()) if len(found) == most]
+        logs = [statistics.fmean(found) for _, found in sorted(rounds.items()) if len(found) == most]
         if not logs:
             return None
-        found = stats.shift(logs, CONFIDENCE)
-        low, high = (min(logs), max(logs)) if math.isinf(found.low) else (found.low, found.high)
+        middle, low, high, exact = middle_and_limits(logs)
         # few rounds can agree by chance: believed is what lies further out by as much again
-        room = (high - low) if math.isinf(found.low) else 0
+        room = 0 if exact else high - low
         told = low - room > 0 or high + room < 0 or max(high + room, room - low) < SAME
-        return *map(math.exp, (found.estimate, low, high)), told
+        return *map(math.exp, (middle, low, high)), told
 
     def drift(self):
         """Last reference run of a round to its first: the middle over the rounds, or None."""

@@ -87,7 +87,7 @@ def height(rows):
 
 def axis(intervals):
     """The ends of an axis for intervals and for 1."""
-    low, high = (limit([1, *(each[at] for each in intervals)]) for limit, at in ((min, 1), (max, 2)))
+    low, high = (most([1, *(each[at] for each in intervals)]) for most, at in ((min, 1), (max, 2)))
     room = max(high / low, 1.01) ** 0.05
     return f"{low / room} {high * room}"
 
@@ -128,48 +128,43 @@ def runs_of(session):
     return f"{session.name}, {number} round{'s' * (number != 1)}; bars: {limits}."
 
 
-def forest(session):
-    """[Ratios to plain, a row for each way to carry PI, a mark for each baseline.]"""
-    metric = session.metrics[0]
-    groups = []
-    for workload in whole(session):
-        entries = []
-        for arm in session.arms(workload):
-            if not arm.has_pi:
-                continue
-            found = {}
-            for state in cells.BASELINES:
-                reference = cells.Arm(state, arm.engine, cells.NONE)
-                if interval := session.interval(workload, arm, reference, metric):
-                    found[state] = interval
-            if found:
-                entries.append((way(arm), found))
-        if entries:
-            groups.append((workload.title, entries))
-    ends = axis([each for _, entries in groups for _, found in entries for each in found.values()])
-    side = "further right costs more" if metric.verb == "takes" else "further right is faster"
+def ratios(name, title, caption, groups, states, to, limit=0):
+    """Drawings of [(heading, [(label, {state: interval})])], a mark for each state that has any; limit: a ratio to mark, or 0."""
+    every = [interval for _, entries in groups for _, found in entries for interval in found.values()]
+    ends = axis([*every, *[(limit, limit, limit)] * bool(limit)])
     drawings = []
     for sheet, entries in sheets(groups):
         rows, headings = rows_of(entries)
         series = [[f"{row} {name}" for row, name, _ in rows], headings]
         shown = {}
-        for number, state in enumerate(cells.BASELINES, 1):
+        for number, state in enumerate(states, 1):
             if points := [f"{row} {' '.join(map(str, found[state]))}" for row, _, found in rows if state in found]:
                 shown[state] = str(number)
                 series.append(points)
-        drawing = Drawing(
-            f"forest-{session.name}{sheet}",
-            f"{session.name}: {metric.title}, ratio to plain io_uring",
-            f"1 is plain io_uring with the same engine; {side}. {runs_of(session)}",
-            "forest.gp",
-            blocks(series),
-            height(rows),
-            (margin(groups), f"ratio to {next(iter(shown)) if len(shown) == 1 else 'plain io_uring'}"),
-            f"0 {ends} {' '.join(shown.values())}",
-            tuple(shown),
-        )
-        drawings.append(drawing)
+        axes = margin(groups), f"ratio to {next(iter(shown)) if len(shown) == 1 else to}"
+        mark = f"{limit} {ends} {' '.join(shown.values())}"
+        drawings.append(Drawing(f"{name}{sheet}", title, caption, "forest.gp", blocks(series), height(rows), axes, mark, tuple(shown)))
     return drawings
+
+
+def forest(session):
+    """[Ratios to plain, a row for each way to carry PI, a mark for each baseline.]"""
+    metric = session.metrics[0]
+    groups = {}
+    for workload in whole(session):
+        for arm in (arm for arm in session.arms(workload) if arm.has_pi):
+            every = {state: session.against((workload, arm), (workload, arm.without_pi(state)), metric) for state in cells.BASELINES}
+            if found := {state: interval for state, interval in every.items() if interval}:
+                groups.setdefault(workload.title, []).append((way(arm), found))
+    side = "further right costs more" if metric.verb == "takes" else "further right is faster"
+    return ratios(
+        f"forest-{session.name}",
+        f"{session.name}: {metric.title}, ratio to plain io_uring",
+        f"1 is plain io_uring with the same engine; {side}. {runs_of(session)}",
+        list(groups.items()),
+        cells.BASELINES,
+        "plain io_uring",
+    )
 
 
 # {name: (colour, meaning)}
@@ -327,7 +322,7 @@ def sweep(session, rw, depth):
                   if any(session.measured(w, cells.Arm(s, cells.OURS, cells.NONE)) for w in chosen)), None)  # fmt: skip
     series = []
     for arm in dict.fromkeys(arm for workload in chosen for arm in session.arms(workload) if arm.has_pi):
-        found = [(w, session.interval(w, arm, cells.Arm(state, arm.engine, cells.NONE), metric)) for w in chosen]
+        found = [(w, session.against((w, arm), (w, arm.without_pi(state)), metric)) for w in chosen]
         series.append((way(arm), look(arm), curve([(w.block_size // 1024, interval) for w, interval in found if interval])))
     return lines(
         f"sweep-{session.name}-{rw}-qd{depth}",
@@ -493,29 +488,14 @@ def comparison(comparison):
     for line in comparison.lines:
         found = line.verdict
         if found.ratio is not None and 0 < found.low <= found.high < float("inf"):
-            groups.setdefault(line.metric.title, []).append((f"{line.cell}: {found.verdict}", (found.ratio, found.low, found.high)))
-    if not groups:
-        return []
-    rows, headings = rows_of(list(groups.items()))
-    series = [[f"{row} {name}" for row, name, _ in rows], headings]
-    series.append([f"{row} {' '.join(map(str, values))}" for row, _, values in rows])
-    limit = 1 + gate.LIMIT if comparison.mode == cells.INSTRUCTIONS else 1.02
+            interval = {cells.OLD: (found.ratio, found.low, found.high)}
+            groups.setdefault(line.metric.title, []).append((f"{line.cell}: {found.verdict}", interval))
     # so many instructions are another share of each
-    limited = all(line.metric != metrics.HOST for line in comparison.lines)
-    axes = axis([*(values for _, _, values in rows), *[(limit, limit, limit)] * limited])
-    return [
-        Drawing(
-            "comparison",
-            "New to old",
-            f"1: no change{f'; dotted: {limit - 1:+.1%}' * limited}. Bars: see the rule below the table.",
-            "forest.gp",
-            blocks(series),
-            height(rows),
-            (margin(list(groups.items())), "new / old"),
-            f"{limit if limited else 0} {axes} 1",
-            ("new / old",),
-        )
-    ]
+    by_function = any(line.metric == metrics.HOST for line in comparison.lines)
+    limit = 0 if by_function else 1 + gate.LIMIT if comparison.mode == cells.INSTRUCTIONS else 1.02
+    told = f"; dotted: {limit - 1:+.1%}" if limit else ""
+    caption = f"1: no change{told}. Bars: see the rule below the table."
+    return ratios("comparison", "New to old", caption, list(groups.items()), [cells.OLD], cells.OLD, limit)
 
 
 def render(host, drawing, out):

@@ -12,11 +12,6 @@ TITLE = "Protection information through io_uring: what it costs"
 BARS = 6
 
 
-def baseline(arm, state):
-    """The same engine without PI, against the device in that state."""
-    return cells.Arm(state, arm.engine, "none")
-
-
 def peer(arm):
     """fio's own engine in the same place."""
     return cells.Arm(arm.state, cells.FIO, "md" if arm.has_pi else "none")
@@ -24,7 +19,7 @@ def peer(arm):
 
 def ratios(session, workload, arm, metric):
     """Against the same engine in each baseline, and against fio's own engine in the same place."""
-    references = [*(baseline(arm, state) for state in cells.BASELINES), peer(arm)]
+    references = [*(arm.without_pi(state) for state in cells.BASELINES), peer(arm)]
     return [session.ratio(workload, arm, reference, metric) for reference in references]
 
 
@@ -65,7 +60,7 @@ def compact(session, workload):
 def comparisons(arm):
     """(what it is compared with, arm) pairs that answer a question."""
     if arm.has_pi:
-        yield from ((state, baseline(arm, state)) for state in cells.BASELINES)
+        yield from ((state, arm.without_pi(state)) for state in cells.BASELINES)
     if arm.engine != cells.FIO:
         yield f"{arm.state} {peer(arm).label}", peer(arm)
 
@@ -166,7 +161,7 @@ def headline(session):
     bounds = "; geometric mean, lowest and highest workload" if len(whole) > 1 else ""
     found, alone = {}, []
     for arm in session.layouts:
-        against = [*((state, baseline(arm, state)) for state in cells.BASELINES), ("fio's own PI", peer(arm))]
+        against = [*((state, arm.without_pi(state)) for state in cells.BASELINES), ("fio's own PI", peer(arm))]
         found[arm.layout] = {name: words for name, other in against if (words := told(session, whole, arm, other, name, metric))}
         values = [each.median for workload in whole if (each := session.summary(workload, arm, metric))]
         if values and not found[arm.layout]:
@@ -230,7 +225,7 @@ def bars(session):
     arm = next(iter(session.layouts), None)
     rows = []
     for workload in session.workloads if arm else ():
-        ratio = session.ratio(workload, arm, baseline(arm, state), metric)
+        ratio = session.ratio(workload, arm, arm.without_pi(state), metric)
         if ratio and workload.mix == cells.ALL_PI:
             absolute = figure(session.summary(workload, arm, metric).median, metric.digits)
             rows.append((workload.title, f"{absolute} {ratio:7.3f}", ratio))

@@ -100,6 +100,18 @@ class Spec:
         """The step that measures the attribute by itself, where there is one: it needs no device."""
         return [cells.Step(cells.WARM_UP, ATTR_COST, None)] if self.tools.attr_cost else []
 
+    def attr_cost(self, tools):
+        return [tools.attr_cost, "--json", "--seed", str(self.seed), *ATTR_COST_OPTIONS[self.mode]]
+
+    def invocation(self, cell, target, ios, tools, stats=None, jobs=None, region=None, bandwidth=""):
+        """(arguments, environment) of a run."""
+        region = region or self.region(target)
+        if cell.arm.engine == cells.FLOOR:
+            return fio.floor(cell, target, tools, ios, region), {}
+        argv = fio.command(cell, tools, jobs or self.jobs, stats, target.path in self.read_only, bandwidth)
+        argv = client.command(argv, self.clients) if self.clients else argv
+        return argv, fio.variables(cell, target, tools, ios, region, self.verify, stats)
+
     def timed(self, chosen):
         own = [cell for cell in chosen if cell.arm.engine == cells.OURS] if self.breakdown and not self.tools.plugin else []
         steps = [cells.Step(self.rounds + 1, index, cell, TIMED) for index, cell in enumerate(own)]
@@ -323,8 +335,7 @@ class Session:
 
     def attr_cost(self, step):
         """Hand the attribute over and nothing else; where this kernel cannot, whole I/Os are measured all the same."""
-        spec = self.spec
-        argv = [self.tools.attr_cost, "--json", "--seed", str(spec.seed), *ATTR_COST_OPTIONS[spec.mode]]
+        argv = self.spec.attr_cost(self.tools)
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         for line in done.stdout.splitlines() if not done.returncode else ():
             self.record("attr", None, row=json.loads(line))
@@ -437,29 +448,21 @@ class Session:
 
     def program(self, cell, target, ios, tools, stats=None, jobs=None, region=None, timeout=0, bandwidth=""):
         """Run it once: (fio's own output, what was measured)."""
-        spec = self.spec
-        region = region or spec.region(target)
-        argv = fio.command(cell, tools, jobs or spec.jobs, stats, target.path in spec.read_only, bandwidth)
-        values = fio.variables(cell, target, tools, ios, region, spec.verify, stats)
-        floor = cell.arm.engine == cells.FLOOR
-        if floor:
-            argv, values = fio.floor(cell, target, tools, ios, region), {}
-        if spec.clients:
-            argv = client.command(argv, spec.clients)
+        argv, values = self.spec.invocation(cell, target, ios, tools, stats, jobs, region, bandwidth)
         started = time.time()
         with accounting.Bracket(self.host) as machine:
-            done = fio.run(argv, values, timeout or spec.timeout)
+            done = fio.run(argv, values, timeout or self.spec.timeout)
         marked = self.counter.mark() if self.counter else None
-        if spec.clients:
-            parsed, measured = client.result(done, spec.clients, cell.workload.direction, ios * cell.workload.numjobs)
+        if self.spec.clients:
+            parsed, measured = client.result(done, self.spec.clients, cell.workload.direction, ios * cell.workload.numjobs)
         elif cell.arm.engine == cells.JOB:
             parsed, measured = fio.whole(done)
-        elif floor:
+        elif cell.arm.engine == cells.FLOOR:
             parsed, measured = fio.floor_result(done, ios)
         else:
             parsed, measured = fio.result(done, cell.workload.direction, ios * cell.workload.numjobs)
         measured |= {"started": started, "argv": argv, "variables": values, "wall_ns": done.wall_ns}
-        if not spec.clients:
+        if not self.spec.clients:
             measured |= {"threads": machine.threads, "resident": done.resident, "cpu_ns": done.cpu_ns + machine.kernel_ns}
         if bandwidth and (seconds := fio.seconds(bandwidth)):
             measured["seconds"] = seconds

@@ -62,17 +62,13 @@ def commands(spec, step, devices):
     """A step as one could type it, a line a run."""
     tools = spec.built(step.build)
     if not step.cell:
-        yield shlex.join([tools.attr_cost, "--json", "--seed", str(spec.seed), *session.ATTR_COST_OPTIONS[spec.mode]])
+        yield shlex.join(spec.attr_cost(tools))
         return
-    cell, target = step.cell, devices[step.cell.arm.device]
     stats = "stats.json" if step.build == session.TIMED else None
     log = "seconds" if spec.bandwidth and not stats else ""
     for ios in spec.runs(step):
-        values = fio.variables(cell, target, tools, ios, spec.region(target), spec.verify, stats)
-        argv = fio.command(cell, tools, spec.jobs, stats, target.path in spec.read_only, log)
-        words = [f"{k}={v}" for k, v in values.items()] + (client.command(argv, spec.clients) if spec.clients else argv)
-        if cell.arm.engine == cells.FLOOR:
-            words = fio.floor(cell, target, tools, ios, spec.region(target))
+        argv, values = spec.invocation(step.cell, devices[step.cell.arm.device], ios, tools, stats, bandwidth=log)
+        words = [*(f"{name}={value}" for name, value in values.items()), *argv]
         yield f"{shlex.join(words)}  # {spec.name} round {step.round}: {step.name}"
 
 
