@@ -366,11 +366,6 @@ def reference(cells):
     return min(plain, key=lambda cell: (cell.arm.device == "nopi", cell.arm.engine != FIO, cell.rank), default=None)
 
 
-def shuffled(cells, number, seed):
-    """In the order of a round."""
-    return random.Random(f"{seed}/{number}").sample(cells, len(cells))
-
-
 def one_round(cells, number, seed, builds=("",), group_by_device=False, mark=None):
     """Steps of a round: every cell once in shuffled order, or old-new-new-old where builds are compared, between two of the reference."""
     rng = random.Random(f"{seed}/{number}")

@@ -26,6 +26,12 @@ def die_with_parent(number=signal.SIGTERM):
     ctypes.CDLL(None).prctl(1, number)  # PR_SET_PDEATHSIG
 
 
+def last_line(said, status):
+    """Of what a program has said before it failed."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return lines[-1] if lines else f"exit status {status}"
+
+
 def debian(*words):
     """The directory that scripts/debian names."""
     done = subprocess.run([DEBIAN, *words], stdout=subprocess.PIPE, text=True, check=False)

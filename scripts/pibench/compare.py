@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 from . import bench, cells, environment, fio, gate, guest, jobfile, limits, metrics, outcome, results, session, sessions, verdicts
+from .command import last_line
 from .errors import IO, OK, REGRESSED, UNDECIDED, Failure
 
 KERNEL = " kernel "
@@ -90,7 +91,7 @@ def build(revision, tools):
     git("worktree", "prune")
     done = git("worktree", "add", "--force", "--detach", str(tree), revision)
     if done.returncode != 0:
-        raise Failure(f"{revision[:12]}: git worktree: {done.stderr.strip().splitlines()[-1]}")
+        raise Failure(f"{revision[:12]}: git worktree: {last_line(done.stderr, done.returncode)}")
     try:
         share(tree / "build")
         make(tree, "build/io_uring_pi.so", f"FIO={source}")

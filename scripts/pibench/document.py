@@ -95,13 +95,16 @@ class Bars:
     title: str
     rows: list
 
+    @property
+    def longest(self):
+        return max((length for *_, length in self.rows), default=0) or 1
+
     def lines(self):
-        longest = max((length for *_, length in self.rows), default=0) or 1
         wide, figures = (max((len(row[at]) for row in self.rows), default=0) for at in (0, 1))
         wide = min(wide, COLUMNS - BAR - figures - 6)
         for what, text, length in self.rows:
             what = what if len(what) <= wide else what[: wide - 1] + "…"
-            yield f"  {what:<{wide}}  {text:>{figures}}  {'█' * round(BAR * max(0, length) / longest)}".rstrip()
+            yield f"  {what:<{wide}}  {text:>{figures}}  {'█' * round(BAR * max(0, length) / self.longest)}".rstrip()
 
     def markdown(self):
         return "\n".join([f"{self.title}:", "", "```text", *self.lines(), "```"])
@@ -110,10 +113,9 @@ class Bars:
         return "\n".join([filled(f"{self.title}:"), *self.lines()])
 
     def html(self):
-        longest = max((length for *_, length in self.rows), default=0) or 1
         rows = "".join(
             f"<tr><td>{inline(what)}</td><td class=n>{inline(text)}</td>"
-            f'<td class=bar><div style="width:{100 * max(0, length) / longest:.1f}%"></div></td></tr>'
+            f'<td class=bar><div style="width:{100 * max(0, length) / self.longest:.1f}%"></div></td></tr>'
             for what, text, length in self.rows
         )
         return f'<p>{inline(self.title)}:</p><div class="scroll" tabindex="0"><table class="bars"><tbody>{rows}</tbody></table></div>'

@@ -10,7 +10,7 @@ import sys
 import time
 
 from . import fio, insn, results, session
-from .command import die_with_parent
+from .command import die_with_parent, last_line
 from .errors import Failure
 
 GUEST = fio.REPO / "scripts" / "guest"
@@ -54,8 +54,8 @@ def ready(kernel="", dry_run=False):
         return None
     if not os.access(GUEST, os.X_OK):
         raise Failure(f"{GUEST}: not there; pi-bench run --guest needs it")
-    said = b""
-    with subprocess.Popen([str(GUEST), "fetch", *(["--kernel", kernel] if kernel else [])], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+    said, argv = b"", [str(GUEST), "fetch", *(["--kernel", kernel] if kernel else [])]
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         while chunk := os.read(process.stderr.fileno(), 4096):
             said += chunk
             sys.stderr.buffer.write(chunk)
@@ -106,9 +106,7 @@ class Boot:
             return None
         if status < 0:
             return f"guest {self.spec.name}: killed by {signal.Signals(-status).name} (log: {self.log})"
-        said = self.log.read_text(errors="replace").splitlines()
-        said = [line.strip() for line in said if line.strip()]
-        return f"guest {self.spec.name}: {said[-1] if said else f'exit status {status}'} (log: {self.log})"
+        return f"guest {self.spec.name}: {last_line(self.log.read_text(errors='replace'), status)} (log: {self.log})"
 
     def stop(self):
         if self.going:

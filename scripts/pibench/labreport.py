@@ -84,8 +84,8 @@ def arms(session):
 
 
 def over(found, base):
-    """A median over another, where both were measured."""
-    return signed(found.median - base.median) if found and base else ""
+    """What one takes over another, where both were measured."""
+    return "" if found is None or base is None else signed(found - base)
 
 
 def whole_table(session, rw, metric):
@@ -97,8 +97,8 @@ def whole_table(session, rw, metric):
         line = [arm.layout]
         for depth in DEPTHS:
             workload = cells.Workload(rw, 4096, depth, buffers="single")
-            found, base, reference = (session.summary(workload, each, metric) for each in (arm, BASE, INDIRECT))
-            line.append(figure(found.median if found else None, metric.digits))
+            found, base, reference = (session.median(workload, each, metric) for each in (arm, BASE, INDIRECT))
+            line.append(figure(found, metric.digits))
             line += ["" if arm == BASE else over(found, base), "" if arm in (BASE, INDIRECT) else over(found, reference)]
         rows.append(line)
     return Table(headers, rows)
@@ -126,9 +126,8 @@ def buffer_table(session, metric):
         line = [arm.layout]
         for buffers in BUFFERS:
             workload = cells.Workload("randread", 4096, 32, buffers=buffers)
-            found = session.summary(workload, arm, metric)
             skipped = cells.Cell(workload, arm).name in session.skips
-            line.append(figure(found.median) if found else "not possible" if skipped else NONE)
+            line.append(figure(session.median(workload, arm, metric), missing="not possible" if skipped else NONE))
         rows.append(line)
     return Table(["layout", *BUFFERS.values()], rows)
 
@@ -140,8 +139,8 @@ def registered_table(session, metric):
         line = [arm.layout]
         for rw in ("randread", "randwrite"):
             kinds = [cells.Workload(rw, 4096, 32, buffers=buffers) for buffers in (cells.FIXED, cells.REGISTERED)]
-            base = session.summary(kinds[0], BASE, metric)
-            fixed, registered = (session.summary(kind, arm, metric) for kind in kinds)
+            base = session.median(kinds[0], BASE, metric)
+            fixed, registered = (session.median(kind, arm, metric) for kind in kinds)
             line += [over(fixed, base), over(registered, base), over(registered, fixed)]
         if any(line[1:]):
             rows.append(line)
@@ -150,14 +149,14 @@ def registered_table(session, metric):
 
 
 def whole_curves(session, metric):
-    base = session.summary(MAIN, BASE, metric)
-    names = catalog.rings(arm.layout for arm in session.layouts) if base else ()
+    base = session.median(MAIN, BASE, metric)
+    names = catalog.rings(arm.layout for arm in session.layouts) if base is not None else ()
     curves = {}
     for arm in (cells.Arm(cells.PI, cells.OURS, name) for name in names):
         points = by_share(session, arm, metric)
         if len(points) > 1:
             way = arm.layout, catalog.sqe(arm.layout)
-            curves[way] = [(share, *(v - base.median for v in (s.median, s.low, s.high))) for share, s in points]
+            curves[way] = [(share, *(v - base for v in (s.median, s.low, s.high))) for share, s in points]
     return curves
 
 
@@ -356,9 +355,9 @@ def headline(sessions):
         Paragraph(f"**Passing the attribute of one request takes {least:,.0f} to {most:,.0f} {unit}, depending on the layout.**"),
         Bars(title, rows[:BARS]),
     ]
-    plain, pi = (session.summary(MAIN, arm, session.metrics[0]) if session.runs and session.icount else None for arm in (BASE, INDIRECT))
+    plain, pi = (session.median(MAIN, arm, session.metrics[0]) if session.runs and session.icount else None for arm in (BASE, INDIRECT))
     if plain and pi:
-        text = f"A whole 4 KiB read at depth 32 takes {plain.median:,.0f} instructions without PI and {pi.median:,.0f} with `indirect`."
+        text = f"A whole 4 KiB read at depth 32 takes {plain:,.0f} instructions without PI and {pi:,.0f} with `indirect`."
         found.append(Paragraph(text))
     return found
 

@@ -31,6 +31,10 @@ class Limits:
     def most(self):
         return self.shares.get(metrics.HOST.title, {}).get("fail", gate.LIMIT_COUNT)
 
+    def judge(self, metric, pairs, least=gate.BOOTS):
+        """The Verdict on what takes instructions, where most is how many more are a regression: of what is counted by function."""
+        return gate.instructions(pairs, least, self.fail, self.most if metric == metrics.HOST else None)
+
     def apply(self, line):
         """The line, with what is accepted of it and what is to be warned of."""
         found, change = line.verdict, line.change

@@ -98,8 +98,8 @@ class Results:
 
     def rooms(self, workload, arm):
         """{room: instructions an I/O}, medians of the rounds."""
-        found = {room: self.summary(workload, arm, metric) for room, metric in metrics.ROOMS.items()}
-        return {room: each.median for room, each in found.items() if each and each.median}
+        found = {room: self.median(workload, arm, metric) for room, metric in metrics.ROOMS.items()}
+        return {room: value for room, value in found.items() if value}
 
     def disagreement(self):
         """How far apart what was counted by function and the guest's time are, in the cell where most: a share of it."""
@@ -134,11 +134,13 @@ class Results:
     def summary(self, workload, arm, metric):
         return stats.summarise(metric.value(run) for run in self.measured(workload, arm))
 
+    def median(self, workload, arm, metric):
+        found = self.summary(workload, arm, metric)
+        return found.median if found else None
+
     def ratio(self, workload, arm, reference, metric):
-        if reference is None:
-            return None
-        one, other = (self.summary(workload, a, metric) for a in (arm, reference))
-        return one.median / other.median if one and other and other.median else None
+        one, other = (self.median(workload, each, metric) for each in (arm, reference))
+        return one / other if one is not None and other else None
 
     def logs(self, one, other, metric):
         """{round: logarithm of the ratio of two cells, (workload, arm) each}"""

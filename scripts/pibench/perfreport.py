@@ -108,8 +108,7 @@ def absolute(session, metric=None, block=BLOCK):
     arms = sorted({cell.arm for cell in session.cells}, key=lambda arm: arm.rank)
     rows = []
     for workload in (w for w in session.workloads if w.block_size == block):
-        found = [session.summary(workload, arm, metric) for arm in arms]
-        rows.append([workload.title, *(figure(each.median if each else None, metric.digits) for each in found)])
+        rows.append([workload.title, *(figure(session.median(workload, arm, metric), metric.digits) for arm in arms)])
     used = [at for at in range(len(arms)) if any(row[at + 1] != report.NONE for row in rows)]
     if len(used) > len(rows):
         # the longer side downwards: a sheet of paper is not wide
@@ -123,9 +122,9 @@ def floor(session):
     """Above what a program without fio and checksums takes."""
     rows = []
     for workload in session.workloads:
-        ours, least = (session.summary(workload, cells.arm(name), session.metrics[0]) for name in (INDIRECT, f"pi/{cells.FLOOR}"))
+        ours, least = (session.median(workload, cells.arm(name), session.metrics[0]) for name in (INDIRECT, f"pi/{cells.FLOOR}"))
         if ours and least:
-            rows.append([workload.title, figure(ours.median), figure(least.median), figure(ours.median - least.median)])
+            rows.append([workload.title, *map(figure, (ours, least, ours - least))])
     heading = Heading("Above what a program without fio and checksums takes (t/bench/floor.c)", 3)
     return [heading, Table(["workload", "indirect", "floor", "above"], rows)] if rows else []
 
@@ -136,9 +135,8 @@ def memory(session):
     found = {}
     for workload in (w for w in session.workloads if w.block_size != BLOCK):
         for arm in session.arms(workload):
-            at_most = session.summary(workload, arm, metrics.RESIDENT)
-            if at_most:
-                found.setdefault((arm.name, workload.block_size), {})[workload.iodepth] = at_most.median
+            if at_most := session.median(workload, arm, metrics.RESIDENT):
+                found.setdefault((arm.name, workload.block_size), {})[workload.iodepth] = at_most
     for (name, block), resident in found.items():
         low, high = min(resident), max(resident)
         if low == high:

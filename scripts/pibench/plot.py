@@ -9,6 +9,7 @@ import os
 import statistics
 
 from . import catalog, cells, client, document, flame, gate, metrics, profile, results
+from .command import last_line
 from .errors import Failure
 
 SCRIPTS = cells.REPO / "scripts" / "plots"
@@ -245,12 +246,12 @@ def stack(session, size):
     for workload in whole(session):
         entries = []
         for arm in session.arms(workload) if workload.block_size == size else ():
-            summary = session.summary(workload, arm, metric)
+            total = session.median(workload, arm, metric)
             timed = session.timed.get(cells.Cell(workload, arm).name)
-            if summary:
+            if total is not None:
                 name = f"{'PI' if arm.has_pi else arm.state}, {arm.label if arm.engine == cells.FIO else arm.layout}"
                 apart = session.rooms(workload, arm) if rooms is ROOMS else {}
-                entries.append((name, [apart.get(room, 0) for room in ROOMS] if apart else split(timed, summary.median, metric)))
+                entries.append((name, [apart.get(room, 0) for room in ROOMS] if apart else split(timed, total, metric)))
         if entries:
             groups.append((workload.title, entries))
     every = [parts for _, entries in groups for _, parts in entries]
@@ -513,8 +514,7 @@ def render(host, drawing, out):
         if done is None:
             return None
         if done.returncode != 0:
-            said = done.stderr.strip().splitlines()
-            raise Failure(f"gnuplot: {drawing.name}: {said[-1] if said else f'exit status {done.returncode}'}")
+            raise Failure(f"gnuplot: {drawing.name}: {last_line(done.stderr, done.returncode)}")
     with open(os.path.join(place, f"{drawing.name}.svg"), encoding="utf-8") as file:
         picture = file.read()
     return document.Figure(drawing.name, drawing.title, drawing.caption, picture, f"{DIRECTORY}/{drawing.name}.png")

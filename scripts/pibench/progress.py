@@ -42,14 +42,18 @@ class Progress:
         left = self.span({name: sum(w[self.done[name] :]) for name, w in self.sessions.items()})
         return left * (self.now() - self.started + self.TRUST) / (done + self.TRUST)
 
-    def shorten(self, session, steps):
-        """It has fewer runs than was thought."""
-        self.sessions[session] = self.sessions[session][:steps]
-
-    def skip(self, session):
-        """A run that was done before."""
-        self.done[session] += 1
-        self.before[session] += 1
+    def hear(self, record, before=False):
+        """What a session has done, or had done before."""
+        session = record["session"]
+        if record["kind"] == "plan":
+            # fewer runs than was thought
+            self.sessions[session] = self.sessions[session][: record["steps"]]
+        elif "step" in record and before:
+            self.done[session] += 1
+            self.before[session] += 1
+        elif "step" in record:
+            what = f"{session} round {record['step'].partition('.')[0]}: {record['cell']} {record.get('build', '')}"
+            self.step(session, what.rstrip())
 
     def step(self, session, what):
         self.done[session] += 1

@@ -45,8 +45,8 @@ class Report:
     files: dict = dataclasses.field(default_factory=dict)
 
 
-def figure(value, digits=0):
-    return NONE if value is None else f"{value:,.{digits}f}"
+def figure(value, digits=0, missing=NONE):
+    return missing if value is None else f"{value:,.{digits}f}"
 
 
 def described(metric):

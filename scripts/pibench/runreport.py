@@ -50,10 +50,9 @@ def compact(session, workload):
     headers = ["state", "engine", metric.unit, "spread", *(f"× {b}" for b in cells.BASELINES), "× io_uring", *(m.title for m in apart)]
     rows = []
     for arm in session.arms(workload):
-        summary = session.summary(workload, arm, metric)
-        absolute = figure(summary.median, metric.digits) if summary else "failed"
-        beside = [figure(found.median) if (found := session.summary(workload, arm, each)) else "failed" for each in apart]
-        rows.append([arm.state, arm.label, absolute, spread(summary), *map(times, ratios(session, workload, arm, metric)), *beside])
+        absolute, *beside = (figure(session.median(workload, arm, each), each.digits, "failed") for each in (metric, *apart))
+        told = spread(session.summary(workload, arm, metric))
+        rows.append([arm.state, arm.label, absolute, told, *map(times, ratios(session, workload, arm, metric)), *beside])
     return Table(headers, rows, text=2)
 
 
@@ -163,7 +162,7 @@ def headline(session):
     for arm in session.layouts:
         against = [*((state, arm.without_pi(state)) for state in cells.BASELINES), ("fio's own PI", peer(arm))]
         found[arm.layout] = {name: words for name, other in against if (words := told(session, whole, arm, other, name, metric))}
-        values = [each.median for workload in whole if (each := session.summary(workload, arm, metric))]
+        values = [value for workload in whole if (value := session.median(workload, arm, metric)) is not None]
         if values and not found[arm.layout]:
             ends = " to ".join(figure(each, metric.digits) for each in sorted({min(values), max(values)}))
             alone.append(Paragraph(f"**{session.name}, {metric.title}: io_uring_pi {arm.layout} {metric.verb} {ends}**."))
@@ -189,9 +188,8 @@ def overview(session):
     rows = []
     for workload in session.workloads:
         for arm in session.layouts:
-            summary = session.summary(workload, arm, metric)
-            if summary:
-                absolute = figure(summary.median, metric.digits)
+            if session.measured(workload, arm):
+                absolute = figure(session.median(workload, arm, metric), metric.digits)
                 rows.append([workload.title, arm.layout, absolute, *map(times, ratios(session, workload, arm, metric))])
     return [Paragraph(f"{session.name}, {metric.title}, PI with io_uring_pi:"), Table(headers, rows, text=2)] if rows else []
 
@@ -208,9 +206,8 @@ def short(session, env, words=""):
     rows = []
     for workload in workloads:
         for each in (metric, *((metrics.DRIVE,) if session.by_function else ())):
-            found = [session.summary(workload, arm, each) for arm in arms]
             title = workload.title if each == metric else f"{each.title}, beside it"
-            rows.append([title, *(figure(one.median, each.digits) if one else NONE for one in found)])
+            rows.append([title, *(figure(session.median(workload, arm, each), each.digits) for arm in arms)])
     names = [f"{arm.label} with PI" if arm.has_pi else arm.state for arm in arms]
     host = env.get("host") or {}
     about = [env.get("guest"), f"{host.get('cpus')} x {host.get('cpu')}", host.get("fio"), f"commit {host.get('engine_commit', '')[:12]}"]
@@ -227,7 +224,7 @@ def bars(session):
     for workload in session.workloads if arm else ():
         ratio = session.ratio(workload, arm, arm.without_pi(state), metric)
         if ratio and workload.mix == cells.ALL_PI:
-            absolute = figure(session.summary(workload, arm, metric).median, metric.digits)
+            absolute = figure(session.median(workload, arm, metric), metric.digits)
             rows.append((workload.title, f"{absolute} {ratio:7.3f}", ratio))
     side = "cheaper" if metric.verb == "takes" else "slower"
     title = f"{session.name}, {metric.title}, io_uring_pi {arm.layout if arm else ''} × {state}, below 1 is {side}"

@@ -10,6 +10,7 @@ import tempfile
 import time
 
 from . import accounting, catalog, cells, client, device, environment, fio, gate, health, insn, results, steady, verdicts
+from .command import last_line
 from .errors import Failure, IoFailure
 
 FILL_BLOCK = 128 << 10
@@ -198,8 +199,7 @@ class ScsiDebug:
         """Busybox's exit status tells nothing: look whether it did what it was to do."""
         done = self.host.run(["modprobe", *arguments])
         if self.host.exists("/sys/module/scsi_debug") == ("-r" in arguments):
-            said = done.stderr.strip().splitlines() if done else ["no such program"]
-            raise Failure(f"modprobe {' '.join(arguments)}: {said[-1] if said else f'exit status {done.returncode}'}")
+            raise Failure(f"modprobe {' '.join(arguments)}: {last_line(done.stderr, done.returncode) if done else 'no such program'}")
 
     def disk(self):
         root = os.path.realpath(self.host.at(f"{self.PSEUDO}/adapter0"))
@@ -339,7 +339,7 @@ class Session:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         for line in done.stdout.splitlines() if not done.returncode else ():
             self.record("attr", None, row=json.loads(line))
-        why = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        why = last_line(done.stderr, done.returncode)
         about = {"kind": "skip", "reason": why} if done.returncode else {"kind": "attr", "row": {"kind": "end"}}
         self.record(about.pop("kind"), None, step=step.key, argv=argv, **about)
 

@@ -246,22 +246,15 @@ def keep(out, options, plans, boots, env, before, go):
     progress = Progress({spec.name: [run_seconds(spec, step) for step in plan] for spec, plan in plans.items()},
                         alone=[spec.name for spec in plans if not together(spec, boots)], at_once=os.cpu_count() or 1)  # fmt: skip
     for record in before:
-        if record["kind"] == "plan":
-            progress.shorten(record["session"], record["steps"])
-        elif "step" in record:
-            progress.skip(record["session"])
+        progress.hear(record, before=True)
 
     def emit(record):
         results.append(out / results.NAME, record)
-        if record["kind"] == "plan":
-            progress.shorten(record["session"], record["steps"])
-        elif record["kind"] == "failure":
+        if record["kind"] == "failure":
             progress.say(f"pi-bench: {record['session']}: {record['cell']}: {record['reason']}")
         elif record["kind"] == "stop":
             progress.say(f"pi-bench: {record['session']}: {record['reason']}; to go on: the same with --resume")
-        if "step" in record:
-            what = f"{record['session']} round {record['step'].partition('.')[0]}: {record['cell']} {record.get('build', '')}".rstrip()
-            progress.step(record["session"], what)
+        progress.hear(record)
 
     def finish():
         found = {spec.name: results.load_json(results.parts(out, spec.name).environment) for spec in plans}

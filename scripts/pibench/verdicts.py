@@ -63,17 +63,12 @@ def by_time(cell, runs):
         yield Line(cell, metric, old, new, gate.time(differences(runs, metric.value)))
 
 
-def most(metric, kept_to):
-    """So many instructions more are a regression, or None: a share is."""
-    return kept_to.most if metric == metrics.HOST else None
-
-
 def by_instructions(cell, boots, each, kept_to):
     """boots: the runs of the cell in each."""
     metric = metrics.counted([run for runs in boots for run in runs if run["round"] != cells.WARM_UP])
     pairs = [tuple(map(statistics.fmean, zip(*found))) for runs in boots if (found := rounds(runs, metric.value, each).values())]
     old, new = (statistics.median(side) for side in zip(*pairs)) if pairs else (None, None)
-    yield Line(cell, metric, old, new, gate.instructions(pairs, limit=kept_to.fail, most=most(metric, kept_to)))
+    yield Line(cell, metric, old, new, kept_to.judge(metric, pairs))
 
 
 def decide(mode, sessions, kept_to, each=2):
@@ -90,6 +85,6 @@ def stored(name, old, new, kept_to):
     """The Line of a cell in two stored results that count instructions: the middles of what each has."""
     metric = metrics.counted([*old, *new])
     before, after = (stats.summarise(metric.value(run) for run in runs) for runs in (old, new))
-    found = gate.instructions([(before.median, after.median)], least=1, limit=kept_to.fail, most=most(metric, kept_to))
+    found = kept_to.judge(metric, [(before.median, after.median)], least=1)
     widest = dataclasses.replace(found, low=after.low / before.high, high=after.high / before.low)
     return Line(name, metric, before.median, after.median, widest)
