@@ -101,7 +101,7 @@ def chosen_cells(options, tools):
 
 def specs(host, options, tools, more):
     """({spec: disks}, what the report is to say)"""
-    more |= {"tools": tools, "rounds": options.rounds, "cells": tuple(cell.name for cell in chosen_cells(options, tools))}
+    more |= {"tools": tools, "cells": tuple(cell.name for cell in chosen_cells(options, tools))}
     if options.client:
         return {remote_session(options, **more): None}, {}
     if options.dut:

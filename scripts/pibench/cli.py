@@ -124,7 +124,7 @@ def add_lab_and_perf(commands):
     add(beside, "--rounds")
     for command in (layouts, beside):
         add(command, *COMMON, "--only", "--fio", "--engine")
-    layouts.set_defaults(out="build/lab", kernel="lab", rounds=lab.ROUNDS)
+    layouts.set_defaults(out="build/lab", dut_nopi=None, kernel="lab", rounds=lab.ROUNDS)
     beside.set_defaults(out="build/perf/report", rounds=perf.ROUNDS)
 
 
@@ -232,8 +232,9 @@ def check(options):
 def common(options):
     """What of a Spec its options say."""
     kernel = options.kernel if isinstance(options.kernel, str) else ""
-    return {"seed": options.seed, "scale": options.scale, "verify": getattr(options, "verify", "both"), "kernel": kernel,
-            "jobs": os.path.abspath(getattr(options, "jobs", fio.JOBS))}  # fmt: skip
+    jobs = os.path.abspath(getattr(options, "jobs", fio.JOBS))
+    return {"seed": options.seed, "scale": options.scale, "rounds": getattr(options, "rounds", 1), "kernel": kernel, "jobs": jobs,
+            "verify": getattr(options, "verify", "both")}  # fmt: skip
 
 
 def tools_of(options, engine=fio.Tools.engine, **more):
@@ -409,7 +410,7 @@ def count_boots(host, options, tools):
         counts = {f"+{selftest.INJECTED_COUNT}": selftest.INJECTED_COUNT, **counts}
     builds = {cells.OLD: tools.engine, selftest.SAME: tools.engine}
     builds |= {name: str(compare.slower(count, tools, place, options.dry_run)) for name, count in counts.items()}
-    more = {**common(options), "tools": tools, "rounds": 1, "cells": (selftest.LIVE,), "builds": tuple(builds.items())}
+    more = {**common(options), "tools": tools, "cells": (selftest.LIVE,), "builds": tuple(builds.items())}
     specs = dict(bench.boot(options, number, **more) for number in range(1, options.boots + 1))
     found = sessions.run(host, options, specs, {"kind": SELFTEST, "guest": what, "injected": counts})
     return OK if found is None else show_report(host, found, options.out)

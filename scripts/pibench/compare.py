@@ -69,15 +69,20 @@ def make(tree, what, *variables):
         raise Failure(f"{what}: does not build: {next((line for line in said if 'error' in line), said[-1])}")
 
 
+def engine_in(place, tools, *variables):
+    """The engine of the tree, built for the fio at hand in a directory of its own."""
+    target = place / "io_uring_pi.so"
+    share(place)
+    make(fio.REPO, target, f"FIO={source_of(tools)}", f"B={place}", *variables)
+    return target
+
+
 def slower(count, tools, out, name_only=False):
     """An engine like that of the tree, that wastes so many instructions on each I/O."""
     place = out / f"spin-{count}"
-    target = place / "io_uring_pi.so"
     if name_only:
-        return target
-    share(place)
-    make(fio.REPO, target, f"FIO={source_of(tools)}", f"B={place}", f"CFLAGS=-O2 -g -DPI_SELFTEST_SPIN={count}")
-    return target
+        return place / "io_uring_pi.so"
+    return engine_in(place, tools, f"CFLAGS=-O2 -g -DPI_SELFTEST_SPIN={count}")
 
 
 def build(revision, tools):
@@ -259,10 +264,7 @@ def engine_for(program, options):
     tools = fio.Tools(program, os.path.abspath(options.engine))
     if os.path.exists(tools.engine) and fio.say(tools, ""):
         return tools.engine
-    place = BUILD / f"fio-{environment.sha256(program)[:12]}"
-    share(place)
-    make(fio.REPO, place / "io_uring_pi.so", f"FIO={source_of(tools)}", f"B={place}")
-    return str(place / "io_uring_pi.so")
+    return str(engine_in(BUILD / f"fio-{environment.sha256(program)[:12]}", tools))
 
 
 def fios(programs, options, tools):
@@ -319,7 +321,7 @@ def specs(host, options, titles, sides, more):
     gated = options.gate or (cells.TIME if options.dut else cells.INSTRUCTIONS)
     which, skips = chosen(options, gated, sides)
     paths = {name: tuple((build, getattr(side, name)) for build, side in zip((cells.OLD, cells.NEW), sides)) for name in ("engine", "fio")}
-    more |= {"tools": sides[1], "builds": paths["engine"], "rounds": 1, "profiles": True, **which}
+    more |= {"tools": sides[1], "builds": paths["engine"], "profiles": True, **which}
     if sides[0].fio != sides[1].fio:
         more["fios"] = paths["fio"]
     env = {"compare": dict(zip(("old", "new"), titles)), "skips": skips}
@@ -343,7 +345,7 @@ def kernels(options, tools, more):
     which, _ = chosen(options, cells.INSTRUCTIONS, (tools, tools))
     both = dict(zip((cells.OLD, cells.NEW), options.kernel))
     what = {build: guest.ready(kernel, options.dry_run) for build, kernel in both.items()}
-    more |= {**which, "tools": tools, "rounds": 1, "profiles": True}
+    more |= {**which, "tools": tools, "profiles": True}
     specs = dict(
         bench.boot(options, number, KERNEL + build, **more | {"kernel": kernel, "builds": ((build, tools.engine),)})
         for number in range(1, options.boots + 1) for build, kernel in both.items()

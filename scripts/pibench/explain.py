@@ -73,13 +73,13 @@ def specs(host, options, tools, more):
             raise Failure(f"{name}: {why}, and explain counts I/Os with registered buffers")
     kernel = options.kernel or ("lab" if any(cell.arm.layout in catalog.of_the_lab() for cell in chosen.values()) else "stock")
     disk = options.disk or DISKS.get(kernel, DISK)
+    # a round has two runs of each of two engines
+    rounds = -(-options.rounds // 2) if options.old else options.rounds
     spec = session.Spec(
         "explain", cells.INSTRUCTIONS, True, pi=DISK_NAME, ios=IOS, profiles=True,
         cells=tuple(cell.name for cell in chosen.values()), caches=caches.arguments() if caches else "",
-        # a round has two runs of each of two engines
-        rounds=-(-options.rounds // 2) if options.old else options.rounds,
         builds=tuple((build, engine) for _, _, build, engine in sides) if options.old else (),
-        tools=dataclasses.replace(tools, plugin=str(insn.PLUGIN), mark=str(insn.MARK)), **more | {"kernel": kernel},
+        tools=dataclasses.replace(tools, plugin=str(insn.PLUGIN), mark=str(insn.MARK)), **more | {"kernel": kernel, "rounds": rounds},
     )  # fmt: skip
     what = guest.ready(kernel, options.dry_run)
     told = {"sides": [(name, chosen[arm].name, build) for name, arm, build, _ in sides], "caches": str(caches) if caches else ""}

@@ -4,7 +4,7 @@
 import os
 import shutil
 
-from . import cells, device, environment, fio, guest, session
+from . import bench, cells, device, fio, guest, session
 from .errors import Failure
 
 CELLS = str(fio.REPO / "configs" / "lab.cells")
@@ -25,15 +25,13 @@ def specs(host, options, tools, more):
     names = tuple(cell.name for cell in cells.select(cells.load(CELLS, ("all",), fio.layouts(tools)), options.only))
     if not names:
         raise Failure(f"--only {' '.join(options.only)}: no such cell in {CELLS}")
-    every = {**more, "tools": tools, "verify": VERIFY, "rounds": options.rounds}
+    every = {**more, "tools": tools, "verify": VERIFY}
     if options.dut:
-        found = device.check(host, options.dut, options.dut in device.may_write(host, [options.dut], options.allow_write))
-        if not found.pi:
-            raise Failure(f"{options.dut}: the format has no PI; name a namespace with it")
-        mode = cells.CPU if environment.emulated(host) else cells.TIME
-        read_only = () if options.allow_write else (options.dut,)
         every["scale"] *= SHARE
-        return {session.Spec(found.name, mode, False, cells=names, pi=options.dut, read_only=read_only, **every): None}, {}
+        spec = bench.device_session(host, options, cells=names, **every)
+        if not device.describe(host, options.dut).pi:
+            raise Failure(f"{options.dut}: the format has no PI; name a namespace with it")
+        return {spec: None}, {}
     what = guest.ready(options.kernel, options.dry_run)
     found = {
         session.Spec("native", cells.TIME, False, **every): None,

@@ -35,7 +35,7 @@ def specs(host, options, tools, more):
         found[session.Spec(HOST, cells.TIME, False, cells=chosen, **rest)] = None
     for name, (where, disks) in guests.items():
         if chosen := names(options, tools, name):
-            rest = {**every, "rounds": options.rounds, "ios": IOS, **where}
+            rest = {**every, "ios": IOS, **where}
             found[session.Spec(name, icount=True, cells=chosen, **rest)] = disks
     if not found:
         raise Failure(f"--only {' '.join(options.only)}: no such cell in {CELLS}")
