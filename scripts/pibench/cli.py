@@ -17,6 +17,7 @@ import tempfile
 from . import accounting, bench, cells, compare, comparereport, device, document, environment, explain, explainreport, fio
 from . import gate, guest, history, insn, lab, labreport, limits, memory, outcome, perf
 from . import perfreport, report, results, runreport, selftest, session, sessions
+from .command import SIGNALS
 from .errors import ENVIRONMENT, IO, OK, REGRESSED, UNDECIDED, Failure, Interrupted
 from .host import Host
 
@@ -467,7 +468,7 @@ def desktop(options):
 
 def main(arguments):
     host = Host()
-    for number in device.Settings.SIGNALS:
+    for number in SIGNALS:
         signal.signal(number, raise_interrupted)
     try:
         options = parser().parse_args(arguments)

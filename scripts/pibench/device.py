@@ -11,6 +11,7 @@ import socket
 import tempfile
 
 from . import catalog
+from .command import SIGNALS
 from .errors import Failure
 
 
@@ -215,8 +216,6 @@ def hold(host, path):
 class Settings:
     """sysfs attributes to change for a while: each is put back on leaving, come what may."""
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
     def __init__(self, host, values):
         self.host = host
         self.values = values
@@ -245,7 +244,7 @@ class Settings:
 
     @contextlib.contextmanager
     def undisturbed(self):
-        masked = signal.pthread_sigmask(signal.SIG_BLOCK, self.SIGNALS)
+        masked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             yield
         finally:

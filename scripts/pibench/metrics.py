@@ -22,10 +22,6 @@ def per_io(field):
     return lambda run: run[field] / run["counted"]
 
 
-def percentile(which):
-    return lambda run: (run["percentiles_ns"].get(which) or 0) / 1e3
-
-
 def in_rooms(wanted):
     """Instructions in rooms that are wanted."""
     return lambda run: sum(taken for room, taken in run["rooms"].items() if wanted(room)) / run["counted"]
@@ -45,7 +41,7 @@ RESIDENT = Metric("resident", "resident at most", "KiB", lambda run: run["reside
 IOPS = Metric("iops", "I/O per second", "IOPS", lambda run: run["ios"] * 1e9 / run["runtime_ns"], verb="reaches")
 RATE = Metric("rate", "throughput", "MB/s", lambda run: run["bytes"] * 1e3 / run["runtime_ns"], 1)
 LATENCY = Metric("latency", "mean latency", "µs", lambda run: run["latency_ns"] / 1e3, 1)
-P99 = Metric("p99", "p99 latency", "µs", percentile("99"), 1)
+P99 = Metric("p99", "p99 latency", "µs", lambda run: (run["percentiles_ns"].get("99") or 0) / 1e3, 1)
 
 
 def counted(runs):

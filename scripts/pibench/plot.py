@@ -111,10 +111,6 @@ def whole(session):
     return [workload for workload in session.workloads if workload.mix == cells.ALL_PI]
 
 
-def subject(session):
-    return f"{session.metrics[0].title}, {session.metrics[0].unit}"
-
-
 def rounds_of(session):
     return f"{session.rounds()} round{'s' * (session.rounds() != 1)}"
 
@@ -124,9 +120,8 @@ def middle_of(session):
 
 
 def runs_of(session):
-    number = session.rounds()
-    limits = "95 % limits" if number >= 6 else "lowest to highest round"
-    return f"{session.name}, {number} round{'s' * (number != 1)}; bars: {limits}."
+    limits = "95 % limits" if session.rounds() >= 6 else "lowest to highest round"
+    return f"{session.name}, {rounds_of(session)}; bars: {limits}."
 
 
 def ratios(name, title, caption, groups, states, to, limit=0):
@@ -389,7 +384,7 @@ def mix(session, rw, size, depth):
         f"{session.name}: {metric.title} by the share of I/Os with PI, {title}",
         " ".join([*told, f"{middle_of(session)}, bars: lowest to highest."]),
         "mix",
-        ("I/Os with PI, per cent", subject(session)),
+        ("I/Os with PI, per cent", f"{metric.title}, {metric.unit}"),
         series,
     )
 

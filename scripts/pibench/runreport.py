@@ -20,11 +20,7 @@ def peer(arm):
 def ratios(session, workload, arm, metric):
     """Against the same engine in each baseline, and against fio's own engine in the same place."""
     references = [*(arm.without_pi(state) for state in cells.BASELINES), peer(arm)]
-    return [session.ratio(workload, arm, reference, metric) for reference in references]
-
-
-def times(ratio):
-    return NONE if ratio is None else f"{ratio:.3f}"
+    return [figure(session.ratio(workload, arm, reference, metric), 3) for reference in references]
 
 
 def spread(summary):
@@ -52,7 +48,7 @@ def compact(session, workload):
     for arm in session.arms(workload):
         absolute, *beside = (figure(session.median(workload, arm, each), each.digits, "failed") for each in (metric, *apart))
         told = spread(session.summary(workload, arm, metric))
-        rows.append([arm.state, arm.label, absolute, told, *map(times, ratios(session, workload, arm, metric)), *beside])
+        rows.append([arm.state, arm.label, absolute, told, *ratios(session, workload, arm, metric), *beside])
     return Table(headers, rows, text=2)
 
 
@@ -71,7 +67,7 @@ def wide(session, workload):
         [arm.state, arm.label, *(within(session.summary(workload, arm, m), m.digits) for m in session.metrics)] for arm in arms
     ]
     relative = [
-        [arm.state, arm.label, what, *(times(session.ratio(workload, arm, other, m)) for m in session.metrics)]
+        [arm.state, arm.label, what, *(figure(session.ratio(workload, arm, other, m), 3) for m in session.metrics)]
         for arm in arms
         for what, other in comparisons(arm)
     ]
@@ -139,7 +135,7 @@ def span(column):
     known = [ratio for ratio in column if ratio]
     if len(known) < 2:
         return f"{known[0]:.2f}" if known else None
-    return f"{stats.geometric_mean(known):.2f} ({min(known):.2f} to {max(known):.2f})"
+    return f"{statistics.geometric_mean(known):.2f} ({min(known):.2f} to {max(known):.2f})"
 
 
 def told(session, whole, arm, reference, name, metric):
@@ -190,7 +186,7 @@ def overview(session):
         for arm in session.layouts:
             if session.measured(workload, arm):
                 absolute = figure(session.median(workload, arm, metric), metric.digits)
-                rows.append([workload.title, arm.layout, absolute, *map(times, ratios(session, workload, arm, metric))])
+                rows.append([workload.title, arm.layout, absolute, *ratios(session, workload, arm, metric)])
     return [Paragraph(f"{session.name}, {metric.title}, PI with io_uring_pi:"), Table(headers, rows, text=2)] if rows else []
 
 

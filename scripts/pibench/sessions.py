@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 
-from . import cells, client, command, device, environment, fio, guest, insn, results, session
+from . import cells, command, device, environment, fio, guest, insn, results, session
 from .errors import Failure, Interrupted
 from .progress import Progress, clock, span
 
@@ -72,12 +72,12 @@ def commands(spec, step, devices):
         yield f"{shlex.join(words)}  # {spec.name} round {step.round}: {step.name}"
 
 
-def dry_run(plans, devices, boots):
+def dry_run(plans, devices, boots, out):
     """Every command as one could type it."""
     print(f"cd {shlex.quote(str(fio.REPO))}")
     for spec, plan in plans.items():
         if spec in boots:
-            print("# " + shlex.join(boots[spec]))
+            print("# " + shlex.join(guest.command(spec, boots[spec], out)))
         if spec.precondition:
             print("# " + BEFORE.format(spec.name))
         for step in plan:
@@ -91,7 +91,7 @@ def announce(plans, boots, out):
     """What is about to happen, before it takes its time."""
     # of many boots alike the first ones tell
     for number, (spec, plan) in enumerate(list(plans.items())[:ANNOUNCED], 1):
-        where = f"in a guest with {disks_of(boots[spec])}" if spec in boots else f"on {', '.join(spec.clients) or 'this machine'}"
+        where = f"in a guest with {', '.join(boots[spec])}" if spec in boots else f"on {', '.join(spec.clients) or 'this machine'}"
         what = {cells.TIME: "time", cells.CPU: "CPU", cells.INSTRUCTIONS: "instructions"}[spec.mode]
         rounds = "as many rounds as it takes" if spec.sequential else f"{spec.rounds} round{'s' * (spec.rounds != 1)}"
         command.say(f"{number} of {len(plans)}: {spec.name}: {len(plan)} steps in {rounds}, {what}, {where}")
@@ -101,10 +101,6 @@ def announce(plans, boots, out):
         command.say(BEFORE.format(spec.name))
     took = clock(expected(plans, boots, os.cpu_count() or 1))
     command.say(f"about {took} (minutes:seconds); results in {out}")
-
-
-def disks_of(command):
-    return ", ".join(command[at + 1] for at, word in enumerate(command) if word == "--disk")
 
 
 def together(spec, boots):
@@ -189,14 +185,15 @@ def run(host, options, wanted, env):
     """
     out = pathlib.Path(options.out).absolute()
     wanted = {insn.equipped(spec): disks for spec, disks in wanted.items()}
-    boots = {spec: guest.command(spec, disks, str(out)) for spec, disks in wanted.items() if disks is not None}
+    boots = {spec: disks for spec, disks in wanted.items() if disks is not None}
     with contextlib.ExitStack() as held:
         here = {spec: session.Session(host, spec) for spec in wanted if spec not in boots}
         plans = {spec: here[spec].plan() if spec in here else spec.plan(spec.chosen()) for spec in wanted}
         if not any(plans.values()):
             raise Failure(f"nothing to run: {'; '.join(sorted({why for each in here.values() for why in each.skips().values()}))}")
         if options.dry_run:
-            dry_run(plans, {spec: here[spec].targets.devices if spec in here else likely(spec, wanted[spec]) for spec in plans}, boots)
+            devices = {spec: here[spec].targets.devices if spec in here else likely(spec, wanted[spec]) for spec in plans}
+            dry_run(plans, devices, boots, out)
             return None
         mine = {path for spec in here if not spec.clients for path in (spec.pi, spec.nopi)}
         for path in (path for path in mine if path and not path.startswith(device.FILE)):
@@ -220,11 +217,11 @@ def run(host, options, wanted, env):
         before = results.recover(out)
         results.save_json(out / "env.json", env)
         announce(plans, boots, options.out)
-        keep(out, options, plans, boots, env, before, lambda emit, stop: go(wanted, here, plans, boots, str(out), emit, before, stop))
+        keep(out, options, plans, boots, env, before, lambda emit, stop: go(here, plans, boots, str(out), emit, before, stop))
     return out
 
 
-def go(wanted, here, plans, boots, out, emit, before, stop):
+def go(here, plans, boots, out, emit, before, stop):
     """One after another what is timed or runs here, then guests side by side."""
     done = collections.Counter(record["session"] for record in before if "step" in record)
     known = {record["session"]: record["steps"] for record in before if record["kind"] == "plan"}
@@ -236,9 +233,9 @@ def go(wanted, here, plans, boots, out, emit, before, stop):
     for spec, each in here.items():
         mine = [record for record in before if record["session"] == spec.name]
         each.run(emit, out, before=mine, stop=stop)
-    alone = [{spec: wanted[spec]} for spec in boots if not together(spec, boots)]
-    for chosen in (*alone, {spec: wanted[spec] for spec in boots if together(spec, boots)}):
-        guest.run({spec: disks for spec, disks in chosen.items() if left(spec)}, out, emit, os.cpu_count() or 1, stop)
+    alone = [[spec] for spec in boots if not together(spec, boots)]
+    for chosen in (*alone, [spec for spec in boots if together(spec, boots)]):
+        guest.run({spec: boots[spec] for spec in chosen if left(spec)}, out, emit, os.cpu_count() or 1, stop)
 
 
 def keep(out, options, plans, boots, env, before, go):

@@ -27,11 +27,6 @@ def summarise(values):
     return Summary(len(values), statistics.median(values), min(values), max(values)) if values else None
 
 
-def geometric_mean(ratios):
-    ratios = [r for r in ratios if r]
-    return math.exp(sum(math.log(r) for r in ratios) / len(ratios)) if ratios else None
-
-
 def walsh(values):
     """Every mean of two values, and the values themselves, sorted."""
     return sorted((a + b) / 2 for i, a in enumerate(values) for b in values[i:])

@@ -32,7 +32,7 @@ NO_ENGINE = ("--engine", "/nowhere/engine.so")
 
 class Usage(unittest.TestCase):
     def setUp(self):
-        for number in cli.device.Settings.SIGNALS:
+        for number in cli.SIGNALS:
             self.addCleanup(signal.signal, number, signal.getsignal(number))
 
     def refused(self, *arguments, says):

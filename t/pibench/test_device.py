@@ -240,7 +240,7 @@ class Settings(Machine):
         def stop(number, _):
             raise Interrupted(number)
 
-        for number in device.Settings.SIGNALS:
+        for number in device.SIGNALS:
             self.addCleanup(signal.signal, number, signal.signal(number, stop))
             with self.assertRaises(Interrupted) as caught, device.Settings(self.host, device.no_integrity(self.device)):
                 os.kill(os.getpid(), number)

@@ -61,11 +61,6 @@ class Statistics(unittest.TestCase):
 
     def test_nothing(self):
         self.assertIsNone(stats.summarise([]))
-        self.assertIsNone(stats.geometric_mean([]))
-
-    def test_geometric_mean(self):
-        self.assertAlmostEqual(stats.geometric_mean([0.5, 2]), 1)
-        self.assertAlmostEqual(stats.geometric_mean([1, None, 4]), 2)
 
 
 class ProgressLine(unittest.TestCase):
