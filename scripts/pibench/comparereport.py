@@ -5,7 +5,7 @@ import math
 import pathlib
 
 from . import cells, document, flame, formats, gate, insn, limits, metrics, plot, profile, report, results
-from .document import Bars, Figure, Folded, Heading, Items, Paragraph, Table, Verdict
+from .document import Banner, Bars, Figure, Folded, Heading, Items, Paragraph, Table
 from .report import NONE, described, figure
 
 BARS = 8
@@ -127,9 +127,9 @@ def make(host, out, comparison, say=print, strict=False):
     if failed:
         number = len(failed)
         text = f"{number} cell{'s' * (number != 1)}: an I/O or its protection information went wrong, or was refused:"
-        head += [Verdict("FAILED", text), Items(failed[: report.LOST])]
+        head += [Banner("FAILED", text), Items(failed[: report.LOST])]
     if comparison.lines or not failed:
-        head.append(Verdict(comparison.verdict, sentence(comparison)))
+        head.append(Banner(comparison.verdict, sentence(comparison)))
     head += bars(comparison)
     warned = [f"{line.name}: {line.verdict.warning}" for line in comparison.lines if line.verdict.warning]
     head += [Items(warned[: report.LOST])] * bool(warned)

@@ -47,7 +47,7 @@ class Paragraph:
 
 
 @dataclasses.dataclass(frozen=True)
-class Verdict:
+class Banner:
     """What a reader looks for first."""
 
     word: str

@@ -2,7 +2,7 @@
 """What pi-bench explain has counted: rooms, functions and flame graphs of one arm, or what another takes more."""
 
 from . import cells, flame, insn, memory, outcome, profile, report, results
-from .document import Bars, Figure, Heading, Items, Paragraph, Table, Verdict
+from .document import Banner, Bars, Figure, Heading, Items, Paragraph, Table
 from .errors import OK, Failure
 
 # rooms and functions on the terminal, which is one screen, and functions in the report
@@ -188,9 +188,9 @@ def functions_csv(names, shown):
 def verdict(names, shown, workload):
     totals = [each.total for each in shown]
     if len(names) == 1:
-        return Verdict("COMPLETE", f"{workload}: {names[0]} takes {share(totals[0])} instructions per I/O.")
+        return Banner("COMPLETE", f"{workload}: {names[0]} takes {share(totals[0])} instructions per I/O.")
     word = "more" if totals[1] >= totals[0] else "fewer"
-    return Verdict("COMPLETE", f"{workload}: {names[1]} takes {share(abs(apart(totals)))} {word} instructions per I/O than {names[0]}.")
+    return Banner("COMPLETE", f"{workload}: {names[1]} takes {share(abs(apart(totals)))} {word} instructions per I/O than {names[0]}.")
 
 
 def make(host, out, records, env, say=print):

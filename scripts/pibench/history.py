@@ -7,7 +7,7 @@ import os
 import pathlib
 
 from . import cells, environment, gate, metrics, outcome, plot, report, results, sessions, stats
-from .document import Bars, Heading, Items, Table, Verdict
+from .document import Banner, Bars, Heading, Items, Table
 from .errors import OK, Failure
 
 TITLE = "What an I/O took, revision after revision"
@@ -125,9 +125,9 @@ def make(host, out, found, say=print):
     total, revisions = sum(map(len, rows.values())), len({entry["commit"] for group in groups for entry in group})
     if total:
         last = max((row for each in rows.values() for row in each), key=lambda row: row[1][1])[1]
-        verdict = Verdict("STEPS", f"{total} in {revisions} revisions; the last: {last[2]}, {last[5]} with {last[0]}.")
+        verdict = Banner("STEPS", f"{total} in {revisions} revisions; the last: {last[2]}, {last[5]} with {last[0]}.")
     else:
-        verdict = Verdict("LEVEL", f"no cell has left the level that it was at in {revisions} revisions.")
+        verdict = Banner("LEVEL", f"no cell has left the level that it was at in {revisions} revisions.")
     head, body = [verdict], []
     for number, group in enumerate(groups):
         first, last = (group[at]["commit"][:12] for at in (0, -1))

@@ -4,7 +4,7 @@
 import dataclasses
 
 from . import cells, metrics, outcome, report
-from .document import Bars, Heading, Table, Verdict
+from .document import Banner, Bars, Heading, Table
 from .errors import OK, REGRESSED
 from .perf import GROWN, HOST, JOBS, PI, PLAIN, REGISTERED
 from .report import figure
@@ -56,7 +56,7 @@ BLOCK = 4096
 
 
 @dataclasses.dataclass(frozen=True)
-class Line:
+class Ratio:
     """One ratio and its limit."""
 
     session: str
@@ -81,7 +81,7 @@ class Line:
 
 
 def lines(sessions):
-    """A Line for each target and workload."""
+    """A Ratio for each target and workload."""
     by_name = {session.name: session for session in sessions}
     for target in TARGETS:
         session = by_name.get(target.session)
@@ -91,7 +91,7 @@ def lines(sessions):
             ratio = session.against((workload, cells.arm(target.arm)), (plain, cells.arm(target.other)), session.metrics[0])
             if ratio and workload.block_size == BLOCK:
                 limit = WITH_METADATA.get(workload.buffers, target).limit(workload)
-                yield Line(session.name, workload, target.arm, target.other, ratio, limit, TOLERANCE[session.mode])
+                yield Ratio(session.name, workload, target.arm, target.other, ratio, limit, TOLERANCE[session.mode])
     for (name, arm), limit in GROWTH.items():
         session = by_name.get(name)
         reference = cells.Workload("randread", BLOCK, 32)
@@ -99,7 +99,7 @@ def lines(sessions):
             ratio = session.against((workload, cells.arm(arm)), (reference, cells.arm(arm)), session.metrics[0])
             alike = workload.rw == reference.rw and workload.block_size == BLOCK and workload != reference
             if ratio and alike:
-                yield Line(name, workload, arm, "itself at depth 32", ratio, limit, TOLERANCE[session.mode])
+                yield Ratio(name, workload, arm, "itself at depth 32", ratio, limit, TOLERANCE[session.mode])
 
 
 def absolute(session, metric=None, block=BLOCK):
@@ -191,11 +191,11 @@ def verdict(found, late, sessions, left):
         return plain
     if missed or late:
         names = [f"{line.one} compared with {line.other}, {line.workload.title}" for line in missed[:3]] + ["the start of a job"] * late
-        return Verdict("MISSED", f"{len(missed) + late} limits: {'; '.join(names)}.")
+        return Banner("MISSED", f"{len(missed) + late} limits: {'; '.join(names)}.")
     limited = [line for line in found if line.limit is not None]
     above = sum(line.ratio[0] > line.limit for line in limited)
     text = f" {above} of the ratios {'is' if above == 1 else 'are'} above the limit, but by no more than boots differ." * (above > 0)
-    return Verdict("MET", f"all {len(limited)} limits.{text}")
+    return Banner("MET", f"all {len(limited)} limits.{text}")
 
 
 def make(host, out, records, env, say=print):

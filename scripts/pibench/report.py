@@ -8,7 +8,7 @@ import os
 import pathlib
 
 from . import cells, document, environment, health, metrics, results, steady
-from .document import Command, Folded, Heading, Items, Paragraph, Verdict
+from .document import Banner, Command, Folded, Heading, Items, Paragraph
 from .errors import IO, OK
 
 NONE = "–"
@@ -160,10 +160,10 @@ def summary(sessions, left):
         why = "an I/O or its protection information went wrong"
         if all("built for" in reason for reason in reasons):
             why = "the engine is built for another fio"
-        return Verdict("FAILED", f"{failed} of {failed + measured} cells: {why}, see below.")
+        return Banner("FAILED", f"{failed} of {failed + measured} cells: {why}, see below.")
     if left:
-        return Verdict("STOPPED", f"{left[0]} of {left[1]} steps are done; the same with --resume does the others.")
-    return Verdict("COMPLETE", f"{measured} cell{'s' * (measured != 1)} measured, no I/O and no protection information went wrong.")
+        return Banner("STOPPED", f"{left[0]} of {left[1]} steps are done; the same with --resume does the others.")
+    return Banner("COMPLETE", f"{measured} cell{'s' * (measured != 1)} measured, no I/O and no protection information went wrong.")
 
 
 def csv_text(rows):

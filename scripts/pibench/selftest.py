@@ -367,11 +367,11 @@ def make(host, out, records, env, say=print):
     text = (f"{LIVE}: {len(by_boot)} boots, {gate.BOOTS} a comparison, each boot in one comparison only. Injected are shares of all "
             f"instructions per I/O, those of the emulated drive included; measured is the change in {metric.title}.")  # fmt: skip
     if not rows:
-        verdict = document.Verdict("FAILED", f"{len(by_boot)} boots: {gate.BOOTS} are needed.")
+        verdict = document.Banner("FAILED", f"{len(by_boot)} boots: {gate.BOOTS} are needed.")
     elif wrong:
-        verdict = document.Verdict("FAILED", f"{wrong} of {len(rows)} are not what they should be: see the table.")
+        verdict = document.Banner("FAILED", f"{wrong} of {len(rows)} are not what they should be: see the table.")
     else:
-        verdict = document.Verdict("PASS", "no alarm for the same build, and every slowdown is found.")
+        verdict = document.Banner("PASS", "no alarm for the same build, and every slowdown is found.")
     bars = document.Bars("REGRESSION, of the comparisons", [(row[0], f"{row[2]} of {row[1]}", int(row[2])) for row in rows])
     status = 0 if rows and not wrong else 1
     body = [document.Table(everything, rows), *report.surroundings(env)]
