@@ -106,6 +106,10 @@ def way(arm):
     return f"{arm.label if arm.engine == cells.FIO else arm.layout}{' with PI' if arm.has_pi and arm.engine == cells.FIO else ''}"
 
 
+def bar(arm):
+    return f"{'PI' if arm.has_pi else arm.state}, {arm.label if arm.engine == cells.FIO else arm.layout}"
+
+
 def whole(session):
     """Workloads where every I/O carries what the arm says."""
     return [workload for workload in session.workloads if workload.mix == cells.ALL_PI]
@@ -244,9 +248,8 @@ def stack(session, size):
             total = session.median(workload, arm, metric)
             timed = session.timed.get(cells.Cell(workload, arm).name)
             if total is not None:
-                name = f"{'PI' if arm.has_pi else arm.state}, {arm.label if arm.engine == cells.FIO else arm.layout}"
                 apart = session.rooms(workload, arm) if rooms is ROOMS else {}
-                entries.append((name, [apart.get(room, 0) for room in ROOMS] if apart else split(timed, total, metric)))
+                entries.append((bar(arm), [apart.get(room, 0) for room in ROOMS] if apart else split(timed, total, metric)))
         if entries:
             groups.append((workload.title, entries))
     every = [parts for _, entries in groups for _, parts in entries]
@@ -403,7 +406,7 @@ def merged_bins(session, workload, arm, out):
 def drawn(session, workload):
     """{arm: what it is called} where a line stands for each: without PI that of our engine only."""
     arms = [arm for arm in session.arms(workload) if arm.engine == cells.OURS or arm.has_pi]
-    return {arm: f"{'PI' if arm.has_pi else arm.state}, {arm.label if arm.engine == cells.FIO else arm.layout}" for arm in arms}
+    return {arm: bar(arm) for arm in arms}
 
 
 def tail(session, workload, out):

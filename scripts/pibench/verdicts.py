@@ -7,11 +7,8 @@ import statistics
 
 from . import cells, gate, metrics, stats
 
-GATED = {
-    cells.INSTRUCTIONS: (metrics.TOTAL,),
-    cells.TIME: (metrics.TIME, metrics.CPU),
-    cells.CPU: (),
-}
+# of what is gated by time
+GATED = (metrics.TIME, metrics.CPU)
 
 
 def rounds(runs, value, each=2):
@@ -34,7 +31,7 @@ def differences(runs, value):
 
 def wanted(runs):
     """Whether another round of a cell could still change what the gate says."""
-    return any(gate.wants(differences(runs, metric.value)) for metric in GATED[cells.TIME])
+    return any(gate.wants(differences(runs, metric.value)) for metric in GATED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +54,7 @@ class Line:
 
 
 def by_time(cell, runs):
-    for metric in GATED[cells.TIME]:
+    for metric in GATED:
         means = list(rounds(runs, metric.value).values())
         old, new = (statistics.median(side) for side in zip(*means)) if means else (None, None)
         yield Line(cell, metric, old, new, gate.time(differences(runs, metric.value)))
