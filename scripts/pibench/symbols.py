@@ -6,6 +6,7 @@ import json
 import os
 import re
 import struct
+import typing
 
 from . import results
 from .errors import Failure
@@ -19,9 +20,10 @@ NAMES = (
 # what the plugin counted and has in no function
 LOST = ("outside the tree", "")
 ENTRY, INTERRUPT, SWITCH, THUNK, JOB, BEGIN, END, FAULT = 1, 2, 4, 8, 16, 32, 64, 128
-# the function of fio that does all that a job does, and what it calls first for an I/O and first when there are no more
+# the function of fio that does all that a job does
 OF_JOB = "thread_main"
-ROLES = {OF_JOB: JOB, "td_io_queue": BEGIN, "close_ioengine": END}
+# what it calls first for an I/O, and first when there are no more; how the kernel goes to another task, and how it begins with a fault
+ROLES = {OF_JOB: JOB, "td_io_queue": BEGIN, "close_ioengine": END, "__switch_to_asm": SWITCH, "asm_exc_page_fault": FAULT}
 KERNEL = "kernel"
 # where kallsyms says no end
 AT_MOST = 1 << 16
@@ -32,12 +34,13 @@ EXECUTABLE = 4
 SYMTAB, DYNSYM = 2, 11
 INTERRUPTED = re.compile(r"asm_(sysvec_|common_interrupt|spurious|exc_nmi)|(irq|spurious)_entries_start$")
 THUNKS = re.compile(r"__x86_indirect_|__x86_return_thunk|(retbleed|srso)\w*_thunk|its_return_thunk|call_depth_return_thunk")
+# how the names begin that one of these two may fit
+MARKED = ("asm_", "irq_", "spurious_", "__x86_", "retbleed", "srso", "its_", "call_depth_")
 # parts of a function that the compiler has put elsewhere or made for some of its callers
 PART = re.compile(r"(\.(cold|part|constprop|isra|lto_priv|llvm)(\.\d+)?)+$")
 
 
-@dataclasses.dataclass(frozen=True)
-class Range:
+class Range(typing.NamedTuple):
     """Of the kernel's addresses, or of places in the code of a process."""
 
     start: int
@@ -53,16 +56,15 @@ def better(name, is_global):
 
 
 def flags_of(name):
-    flags = 0 if ".cold" in name else ENTRY
-    if INTERRUPTED.match(name):
-        flags |= INTERRUPT
-    if name == "__switch_to_asm":
-        flags |= SWITCH
-    if name == "asm_exc_page_fault":
-        flags |= FAULT
-    if THUNKS.match(name):
-        flags |= THUNK
-    return flags | ROLES.get(name, 0)
+    flags = ROLES.get(name, 0) | (0 if ".cold" in name else ENTRY)
+    if name.startswith(MARKED):
+        flags |= (INTERRUPT if INTERRUPTED.match(name) else 0) | (THUNK if THUNKS.match(name) else 0)
+    return flags
+
+
+def whole(name):
+    """The function that a part with this name is of."""
+    return PART.sub("", name) if "." in name else name
 
 
 def kernel(kallsyms):
@@ -79,7 +81,7 @@ def kernel(kallsyms):
         raise Failure("/proc/kallsyms: shows no addresses; it does to root")
     starts = sorted(found)
     return [
-        Range(start, min(end, start + AT_MOST), PART.sub("", found[start][1]), found[start][2], flags_of(found[start][1]))
+        Range(start, min(end, start + AT_MOST), whole(found[start][1]), found[start][2], flags_of(found[start][1]))
         for start, end in zip(starts, [*starts[1:], 1 << 64])
     ]
 
@@ -132,7 +134,7 @@ class Elf:
             inside = sorted(at for at in found if start <= at < start + size)
             for at, after in zip(inside, [*inside[1:], start + size]):
                 _, word, length = found[at]
-                functions.append((at, min(after, at + length) if length else after, PART.sub("", word), flags_of(word)))
+                functions.append((at, min(after, at + length) if length else after, whole(word), flags_of(word)))
         for name, _, _, start, _, size, *_ in code:
             word = cls.text(data, sections[names][4] + name)
             stub = word.startswith(".plt")
@@ -195,20 +197,22 @@ def code(files):
 def moved(ranges, before, now):
     """Ranges of the kernel when its modules, {name: address as /proc/modules has it}, lie where they do now."""
     by = {name: int(now[name], 16) - int(at, 16) for name, at in before.items() if name in now}
-    shifted = [dataclasses.replace(each, start=each.start + by[each.module], end=each.end + by[each.module])
+    shifted = [each._replace(start=each.start + by[each.module], end=each.end + by[each.module])
                if by.get(each.module) else each for each in ranges if each.module not in before or each.module in by]  # fmt: skip
-    return sorted(shifted, key=lambda each: each.start)
+    shifted.sort()
+    # of a module's last function the end is a guess
+    return [each if each.end <= after.start else each._replace(end=after.start) for each, after in zip(shifted, shifted[1:])] + shifted[-1:]
 
 
 def save(directory, ranges, code, names=None):
     """The files that the plugin takes; what its numbers mean, as load_names() has it, which goes to the file names too."""
     numbers = {}
     lines = []
-    for each in sorted(ranges, key=lambda each: each.start):
-        number = numbers.setdefault((each.name, each.module), len(NAMES) + len(numbers))
-        lines.append(f"{each.start:x} {each.end:x} {number} {each.flags}\n")
+    for start, end, name, module, flags in sorted(ranges):
+        number = numbers.setdefault((name, module), len(NAMES) + len(numbers))
+        lines.append(f"{start:x} {end:x} {number} {flags}\n")
     thunks = {(each.name, each.module) for each in ranges if each.flags & THUNK}
-    told = [(*name, False) for name in NAMES] + [(*name, name in thunks) for name in numbers]
+    told = [(*name, False) for name in NAMES] + [(*key, key in thunks) for key in numbers]
     if names:
         results.save_json(names, told)
     with open(os.path.join(directory, "code"), "wb") as file:

@@ -39,6 +39,12 @@ class Symbols(unittest.TestCase):
         self.assertEqual(self.ranges()[0].end, 0xffffffffa0010000)
         self.assertEqual(self.ranges()[0x100000].end, 0xffffffffa0110000)
 
+    def test_no_function_reaches_into_a_module_that_was_loaded_behind_it(self):
+        ranges = symbols.kernel(KALLSYMS.replace("a0100000 t last\t[scsi_debug]", "a0100000 t last\t[other]"))
+        found = symbols.moved(ranges, {"scsi_debug": "0xa0000000", "other": "0xa0100000"},
+                              {"scsi_debug": "0xa0000000", "other": "0xa0001000"})
+        self.assertEqual([(each.name, each.end & 0xfffffff) for each in found[-2:]], [("queue", 0x1000), ("last", 0x11000)])
+
     def test_what_the_compiler_has_put_elsewhere(self):
         found = self.ranges()
         self.assertEqual([found[at].name for at in (0x1000100, 0x1000180)], ["foo", "foo"])
