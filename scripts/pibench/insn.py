@@ -3,9 +3,11 @@
 
 import dataclasses
 import gzip
+import hashlib
 import json
 import os
 import pathlib
+import pickle
 import re
 import subprocess
 import time
@@ -18,6 +20,9 @@ PLUGIN, MARK = BUILT / "insn-plugin.so", BUILT / "insn-mark"
 # what the guest has got ready for a list of functions, and asks for one by
 KALLSYMS, VDSO, REQUEST, FUNCTIONS = "kallsyms", "vdso", "request", "functions"
 FIO, ENGINE = "fio", "engine"
+# functions of kernels that were counted before: to read /proc/kallsyms takes a guest as long as 20,000 I/Os
+KEPT, KERNELS = cells.REPO / "build" / "kallsyms", 12
+NOTES, NOTE = "/sys/kernel/notes", "/sys/module/{}/notes/.note.gnu.build-id"
 
 
 def equipped(spec):
@@ -57,17 +62,28 @@ class Counter:
         self.listing += 1
         if self.listing == 1:
             self.save(VDSO, self.vdso())
-        # to read them all takes a while
         fresh = self.listing == 1 or not where.keys() <= self.known
+        kept = self.build(where) if fresh else None
         if fresh:
             self.known = set(where)
+        if fresh and not (kept and (KEPT / kept).exists()):
             self.save(KALLSYMS, (self.host.read("/proc/kallsyms") or "").encode())
         self.modules = where
-        self.save(REQUEST, json.dumps({"number": self.listing, "fresh": fresh, "modules": where}).encode())
+        self.save(REQUEST, json.dumps({"number": self.listing, "fresh": fresh, "kept": kept, "modules": where}).encode())
         while not (self.place / FUNCTIONS).exists():
             time.sleep(0.1)
         self.tell()
         self.last = 0
+
+    def build(self, modules):
+        """What tells this kernel with these modules, and this symbols.py, from any other; None where there are no build IDs."""
+        told = hashlib.sha256(pathlib.Path(symbols.__file__).read_bytes())
+        try:
+            for path in (NOTES, *(NOTE.format(module) for module in sorted(modules))):
+                told.update(path.encode() + pathlib.Path(self.host.at(path)).read_bytes())
+        except OSError:
+            return None
+        return told.hexdigest()[:32]
 
     def save(self, name, data):
         part = self.place / f"{name}.part"
@@ -124,7 +140,7 @@ class Lists:
         asked = json.loads(request.read_text())
         number, modules = asked["number"], asked["modules"]
         if asked["fresh"]:
-            self.kernel, self.first = symbols.kernel((self.place / KALLSYMS).read_text(encoding="ascii")), modules
+            self.kernel, self.first = self.functions(modules, asked["kept"])
         if not self.user:
             tools = self.spec.tools
             engines = [path for _, path in self.spec.builds] or [tools.engine]
@@ -132,6 +148,18 @@ class Lists:
         ranges, code = self.user
         request.unlink()
         self.names[number] = symbols.save(str(self.place), symbols.moved(self.kernel, self.first, modules) + ranges, code)
+
+    def functions(self, modules, kept):
+        """(ranges of the kernel, where its modules were): of what the guest has just read, or as kept from before."""
+        read = self.place / KALLSYMS
+        if not read.exists():
+            ranges, modules = pickle.loads((KEPT / kept).read_bytes())
+            return list(map(symbols.Range._make, ranges)), modules
+        ranges = symbols.kernel(read.read_text(encoding="ascii"))
+        read.unlink()
+        if kept:
+            keep(kept, pickle.dumps((list(map(tuple, ranges)), modules)))
+        return ranges, modules
 
     def taken(self, record):
         """The Profile of a record's run, without what the one beside it took."""
@@ -168,6 +196,16 @@ class Lists:
             record["profile"] = os.path.join("raw", self.spec.name, f"{record['step']}.profile.gz")
             save(os.path.join(out, record["profile"]), found)
         return record
+
+
+def keep(name, data):
+    """A file of KEPT, in place of the oldest."""
+    KEPT.mkdir(exist_ok=True)
+    for old in sorted(KEPT.iterdir(), key=lambda path: path.stat().st_mtime)[: 1 - KERNELS]:
+        old.unlink(missing_ok=True)
+    part = KEPT / f"{name}.{os.getpid()}"
+    part.write_bytes(data)
+    os.replace(part, KEPT / name)
 
 
 def save(path, found):

@@ -2,6 +2,7 @@
 """Instructions by function in a session: the lists that a guest asks for, and what a run took, beside it."""
 
 import json
+import os
 import pathlib
 import tempfile
 import unittest
@@ -55,13 +56,24 @@ class Counting(unittest.TestCase):
         self.load(LOADED)
         (self.root / "parts").mkdir()
         place = pathlib.Path(insn.place(str(self.root), self.SPEC))
+        self.boot(place)
+        self.enterContext(unittest.mock.patch.object(insn, "KEPT", self.root / "kept"))
+        self.enterContext(unittest.mock.patch.object(insn.time, "sleep", lambda seconds: self.serve()))
+
+    def boot(self, place):
         self.lists = insn.Lists(self.SPEC, place)
         self.plugin = Plugin(place)
         self.counter = insn.Counter(Host(str(self.root)), place, "mark")
         self.counter.tell = self.plugin.tell
         library = pathlib.Path(catalog.PLACES[0]).read_bytes()
         self.counter.vdso = lambda: library
-        self.enterContext(unittest.mock.patch.object(insn.time, "sleep", lambda seconds: self.serve()))
+
+    def identify(self, kernel, **modules):
+        """Give them build IDs."""
+        for path, note in ((insn.NOTES, kernel), *((insn.NOTE.format(name), note) for name, note in modules.items())):
+            path = self.root / path.lstrip("/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(note)
 
     def load(self, address):
         (self.root / "proc/modules").write_text(MODULES.format(address))
@@ -120,6 +132,33 @@ class Counting(unittest.TestCase):
         # what was counted by the list before says nothing of a run after it
         found = self.lists.complete(self.record(), str(self.root))
         self.assertEqual(sum(found["rooms"].values()), 100 * sum(FUNCTION.values()))
+
+    def test_a_kernel_is_asked_for_its_functions_once(self):
+        place = self.plugin.place
+        self.identify(b"\xff1", scsi_debug=b"\xff2", sd_mod=b"\xff3")
+        self.counter.look()
+        first = self.plugin.lists
+        (self.root / "proc/kallsyms").write_text("ffffffff81000000 T other\n")
+        self.boot(place)
+        self.counter.look()
+        self.assertEqual(self.plugin.lists, first)
+        self.load(LOADED + 0x5000)
+        self.boot(place)
+        self.counter.look()
+        self.assertIn("ffffffffa0005000", [line[0] for line in self.plugin.lists[0]])
+        for other in ({"kernel": b"\xfe1"}, {"scsi_debug": b"\xfe2"}):
+            self.identify(**{"kernel": b"\xff1", "scsi_debug": b"\xff2", **other})
+            self.boot(place)
+            self.counter.look()
+            self.assertNotEqual(self.plugin.lists, first, f"with another {other}")
+            self.assertNotIn("ffffffffa0000000", [line[0] for line in self.plugin.lists[0]])
+
+    def test_kernels_of_long_ago_are_dropped(self):
+        for number in range(insn.KERNELS + 5):
+            insn.keep(str(number), b"x")
+            os.utime(insn.KEPT / str(number), (number, number))
+        left = sorted(int(path.name) for path in insn.KEPT.iterdir())
+        self.assertEqual(left, list(range(5, insn.KERNELS + 5)))
 
     def test_what_was_not_counted_by_function_is_measured_again(self):
         for step, more in (("1.0", {"marks": [[1, 0, 1], [1, 1, 2]]}), ("0.0", {})):
