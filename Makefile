@@ -189,7 +189,7 @@ $(TOOLS): LIB_FLAGS += -DPI_VERSION='"$(VERSION)"'
 $(TOOLS): doc/changes.md
 $(B)/t/attr-cost $(B)/t/tuple-cost $(B)/t/floor: t/bench/measure.c
 
-INSN_SRC := $(addprefix t/bench/insn-,plugin.c ranges.c cache.c dir.c)
+INSN_SRC := $(addprefix t/bench/insn-,plugin.c ranges.c kind.c cache.c dir.c)
 $(B)/t/insn-plugin.so: $(INSN_SRC) $(wildcard t/bench/*.h) | deps
 	@mkdir -p $(@D)
 	$(call RUN,CC)$(CC) $(WARN) $(CFLAGS) -fPIC -fvisibility=hidden -shared -o $@ $(INSN_SRC)

@@ -11,9 +11,10 @@
  * Each instruction adds one to a counter.  Only where the function changes is
  * anything called: there what was counted goes to the function that was left.
  * Who called is told by the stack pointer: a function is over when its frame
- * lies below.  So calls, returns, jumps to other functions and thunks need no
- * decoding.  Each kernel stack and each thread has frames of its own.  An
- * instruction that faults is counted once, when it is done.
+ * lies below.  So calls, returns and jumps to other functions need no decoding.
+ * A thunk is counted with the function that jumps to it.  Each kernel stack and
+ * each thread has frames of its own.  An instruction that faults is counted
+ * once, when it is done.
  *
  * With d1=, i1= and l2= there is a model of the caches (insn-cache.h), and
  * beside each count.N a cache.N with what the nodes of the tree touched and
@@ -24,30 +25,35 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "insn-cache.h"
 #include "insn-dir.h"
+#include "insn-kind.h"
 #include "insn-ranges.h"
 
 #define EXPORT		__attribute__((visibility("default")))
 #define KERNEL_STACK	14	/* its size is 1 << this, and so is its alignment */
 #define REGIONS		4096
 #define MAX_NODES	(1u << 21)
-#define HASH_NODES	(1u << 22)
-#define INSN_BYTES	16
+#define NO_FUNCTION	UINT64_MAX
 
+/* two in a cache line */
 struct node {
 	uint32_t parent;
 	uint32_t function;
+	uint32_t child;		/* the one of its children that was called last */
+	uint32_t next;		/* of those of its parent, the one called before */
 	uint64_t instructions;
-	uint64_t calls;
-	bool job;
+	uint64_t calls : 63;
+	uint64_t job : 1;
 };
 
 struct frame {
 	uint64_t sp;
 	uint32_t node;
+	uint32_t function;
 };
 
 struct region {
@@ -77,7 +83,6 @@ static struct {
 	bool cache;
 	struct node *nodes;
 	uint32_t nr_nodes;
-	uint32_t *hash;
 	struct region *regions[REGIONS];
 	struct region entry;
 	struct region *region;
@@ -110,7 +115,7 @@ static uint64_t read_register(struct qemu_plugin_register *handle)
 {
 	uint64_t value = 0;
 
-	g_byte_array_set_size(p.bytes, 0);
+	p.bytes->len = 0;
 	qemu_plugin_read_register(handle, p.bytes);
 	memcpy(&value, p.bytes->data, p.bytes->len < sizeof(value) ?
 				      p.bytes->len : sizeof(value));
@@ -147,26 +152,31 @@ static void find_registers_by_id(uint64_t id, unsigned int vcpu)
 	find_registers(vcpu, NULL);
 }
 
-static uint32_t child(uint32_t parent, uint32_t function, bool job)
+static uint32_t new_child(uint32_t parent, uint32_t function, bool job)
 {
-	uint64_t mix = ((uint64_t)parent << 32 | function) * 0x9e3779b97f4a7c15;
-	uint32_t slot = mix >> 42;
-
-	for (;; slot = (slot + 1) % HASH_NODES) {
-		const struct node *found = &p.nodes[p.hash[slot]];
-
-		if (!p.hash[slot])
-			break;
-		if (found->parent == parent && found->function == function)
-			return p.hash[slot];
-	}
 	if (p.nr_nodes == MAX_NODES)
 		insn_fail("more than %u different stacks", MAX_NODES);
-	p.hash[slot] = p.nr_nodes;
 	p.nodes[p.nr_nodes].parent = parent;
 	p.nodes[p.nr_nodes].function = function;
 	p.nodes[p.nr_nodes].job = p.nodes[parent].job || job;
 	return p.nr_nodes++;
+}
+
+static uint32_t child(uint32_t parent, uint32_t function, bool job)
+{
+	uint32_t *link = &p.nodes[parent].child;
+	uint32_t found;
+
+	while (*link && p.nodes[*link].function != function)
+		link = &p.nodes[*link].next;
+	found = *link;
+	if (found)
+		*link = p.nodes[found].next;
+	else
+		found = new_child(parent, function, job);
+	p.nodes[found].next = p.nodes[parent].child;
+	p.nodes[parent].child = found;
+	return found;
 }
 
 static struct region *find_region(uint64_t key, uint64_t thread)
@@ -187,6 +197,8 @@ static struct region *find_region(uint64_t key, uint64_t thread)
 /* the frames of the stack that is in use */
 static struct region *stack_of(bool kernel, uint64_t sp)
 {
+	uint64_t key;
+
 	if (!kernel && p.region && !(p.region->key >> 63) &&
 	    p.region != &p.entry)
 		return p.region;
@@ -196,7 +208,9 @@ static struct region *stack_of(bool kernel, uint64_t sp)
 	/* the first and the last instructions of a system call are on the program's */
 	if (!(sp >> 63))
 		return &p.entry;
-	return find_region(sp >> KERNEL_STACK | 1ull << 63, 0);
+	key = sp >> KERNEL_STACK | 1ull << 63;
+	return p.region && p.region->key == key ? p.region :
+						  find_region(key, 0);
 }
 
 static void push(struct region *region, uint64_t sp, uint32_t node)
@@ -206,7 +220,9 @@ static void push(struct region *region, uint64_t sp, uint32_t node)
 		region->frames = insn_room(region->frames, region->room,
 					  sizeof(*region->frames));
 	}
-	region->frames[region->nr++] = (struct frame) { sp, node };
+	region->frames[region->nr++] = (struct frame) {
+		sp, node, p.nodes[node].function
+	};
 }
 
 /* the frame that goes on, or NULL: then all that is over is gone */
@@ -220,7 +236,7 @@ static const struct frame *unwind(struct region *region, uint64_t sp,
 		nr--;
 	region->nr = nr;
 	for (; nr && (frames[nr - 1].sp == sp || !start); nr--) {
-		if (p.nodes[frames[nr - 1].node].function == to->function) {
+		if (frames[nr - 1].function == to->function) {
 			region->nr = nr;
 			return &frames[nr - 1];
 		}
@@ -267,7 +283,7 @@ static const struct frame *resumed(const struct region *region, uint64_t sp,
 	const struct frame *top = region->frames + region->nr - 1;
 
 	if (to->start >> 63 || region == p.region || !region->nr ||
-	    top->sp < sp || p.nodes[top->node].function != to->function)
+	    top->sp < sp || top->function != to->function)
 		return NULL;
 	return top;
 }
@@ -348,56 +364,89 @@ static void enter(unsigned int vcpu, void *data)
 	p.flags = to->flags;
 }
 
-static bool is_mark(const struct qemu_plugin_insn *insn)
-{
-	static const uint8_t mark[] = {
-		0x0f, 0x1f, 0x84, 0x00, 0x50, 0x49, 0x4d, 0x4b
-	};
-	uint8_t bytes[INSN_BYTES];
-
-	return qemu_plugin_insn_data(insn, bytes, sizeof(bytes)) ==
-	       sizeof(mark) && !memcmp(bytes, mark, sizeof(mark));
-}
-
 static void mark(unsigned int vcpu, void *id);
 
-/* the range of an instruction that is counted; before is that of the one before */
-static const struct range *count(struct qemu_plugin_insn *insn,
-				 const struct range *before)
+static void add(struct qemu_plugin_insn *insn, unsigned int *pending)
 {
 	const struct qemu_plugin_u64 executed = {
 		p.score, offsetof(struct counters, executed)
 	};
+
+	if (*pending)
+		qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(
+			insn, QEMU_PLUGIN_INLINE_ADD_U64, executed, *pending);
+	*pending = 0;
+}
+
+/* have it told when what is executed here is not of the function it was of */
+static void tell(struct qemu_plugin_insn *insn, const struct range *range,
+		 bool start)
+{
 	const struct qemu_plugin_u64 function = {
 		p.score, offsetof(struct counters, function)
 	};
-	bool start = false;
-	const struct range *range = ranges_find(insn, &start);
+	/* it is its caller's, which is unknown only after RESUME */
+	bool thunk = range->flags & THUNK;
 
-	if (range != before)
-		qemu_plugin_register_vcpu_insn_exec_cond_cb(
-			insn, enter, QEMU_PLUGIN_CB_R_REGS,
-			QEMU_PLUGIN_COND_NE, function, range->function,
-			(void *)((uintptr_t)range | start));
+	qemu_plugin_register_vcpu_insn_exec_cond_cb(
+		insn, enter, QEMU_PLUGIN_CB_R_REGS,
+		thunk ? QEMU_PLUGIN_COND_EQ : QEMU_PLUGIN_COND_NE, function,
+		thunk ? NO_FUNCTION : range->function,
+		(void *)((uintptr_t)range | start));
+}
+
+static void forget_function(struct qemu_plugin_insn *insn)
+{
+	const struct qemu_plugin_u64 function = {
+		p.score, offsetof(struct counters, function)
+	};
+
 	qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(
-		insn, QEMU_PLUGIN_INLINE_ADD_U64, executed, 1);
-	return range;
+		insn, QEMU_PLUGIN_INLINE_STORE_U64, function, NO_FUNCTION);
+}
+
+/*
+ * Those that cannot fault are counted with the first after them that can: a
+ * block is left by nothing else, and where it is all before it was executed.
+ */
+static void count(const struct qemu_plugin_tb *tb)
+{
+	size_t nr = qemu_plugin_tb_n_insns(tb);
+	const struct range *before = NULL;
+	unsigned int pending = 0;
+
+	for (size_t i = 0; i < nr; i++) {
+		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
+		enum insn_kind kind = insn_kind(insn);
+		bool start = false;
+		const struct range *range = ranges_find(insn, &start);
+
+		if (range != before) {
+			add(insn, &pending);
+			tell(insn, range, start);
+		}
+		if (kind == RESUME)
+			forget_function(insn);
+		pending++;
+		if (kind != REGISTERS || i == nr - 1)
+			add(insn, &pending);
+		before = range;
+	}
 }
 
 static void instrument(struct qemu_plugin_tb *tb, void *id)
 {
 	size_t nr = qemu_plugin_tb_n_insns(tb);
-	const struct range *range = NULL;
 	uint64_t line = 0;
 
+	if (p.nodes)
+		count(tb);
 	for (size_t i = 0; i < nr; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 
-		if (p.nodes)
-			range = count(insn, range);
 		if (p.nodes && p.cache)
 			cache_instrument(insn, &line);
-		if (is_mark(insn))
+		if (insn_kind(insn) == MARK)
 			qemu_plugin_register_vcpu_insn_exec_cb(
 				insn, mark, QEMU_PLUGIN_CB_NO_REGS, id);
 	}
@@ -417,17 +466,26 @@ static void instrument_all(void *id)
 	qemu_plugin_register_vcpu_tb_trans_cb((uintptr_t)id, cb, id);
 }
 
+/* what an I/O visits lies in few pages, if they are large */
+static void make_nodes(void)
+{
+	static const size_t size = MAX_NODES * sizeof(*p.nodes);
+
+	if (p.nodes)
+		munmap(p.nodes, size);
+	p.nodes = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p.nodes == MAP_FAILED)
+		insn_fail("no memory for %u stacks", MAX_NODES);
+	madvise(p.nodes, size, MADV_HUGEPAGE);
+}
+
 static void begin(void *id)
 {
 	p.has_begin = ranges_read();
 	if (unlink(insn_path("functions")))
 		insn_fail("%s: %s", insn_path("functions"), strerror(errno));
-	free(p.nodes);
-	free(p.hash);
-	p.nodes = calloc(MAX_NODES, sizeof(*p.nodes));
-	p.hash = calloc(HASH_NODES, sizeof(*p.hash));
-	if (!p.nodes || !p.hash)
-		insn_fail("no memory for %u stacks", MAX_NODES);
+	make_nodes();
 	for (uint32_t i = ROOT; i <= PROGRAMS; i++)
 		p.nodes[i] = (struct node) { .parent = ROOT, .function = i };
 	if (p.cache)
@@ -443,7 +501,7 @@ static void begin(void *id)
 	p.charged = p.counters->executed;
 	p.counted = 0;
 	p.job = NULL;
-	p.counters->function = UINT64_MAX;
+	p.counters->function = NO_FUNCTION;
 	instrument_all(id);
 }
 
@@ -459,7 +517,7 @@ static void write_counts(void)
 	for (uint32_t i = ROOT; i < p.nr_nodes; i++)
 		fprintf(file, "%u %u %" PRIu64 " %" PRIu64 "\n",
 			p.nodes[i].parent, p.nodes[i].function,
-			p.nodes[i].instructions, p.nodes[i].calls);
+			p.nodes[i].instructions, (uint64_t)p.nodes[i].calls);
 	if (fclose(file))
 		insn_fail("%s: %s", insn_path(name), strerror(errno));
 	if (!p.cache)

@@ -26,7 +26,8 @@ enum qemu_plugin_op {
 };
 
 enum qemu_plugin_cond {
-	QEMU_PLUGIN_COND_NE = 3,
+	QEMU_PLUGIN_COND_EQ = 2,
+	QEMU_PLUGIN_COND_NE,
 };
 
 enum qemu_plugin_mem_rw {
@@ -65,8 +66,6 @@ struct g_byte_array {
 
 unsigned int g_array_get_element_size(struct g_array *array);
 struct g_byte_array *g_byte_array_new(void);
-struct g_byte_array *g_byte_array_set_size(struct g_byte_array *array,
-					   unsigned int len);
 
 void qemu_plugin_reset(uint64_t id, void (*cb)(void *data), void *data);
 void qemu_plugin_register_vcpu_init_cb(uint64_t id, void (*cb)(void),
