@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import json
+import shlex
 import textwrap
 import unittest
 import unittest.mock
@@ -9,7 +10,7 @@ import fake_machine
 import test_accounting
 import test_device
 from test_report import Bare, rows
-from pibench import accounting, cells, cli, document, fio, lab, labreport, results, session, sessions
+from pibench import accounting, cells, cli, document, fio, lab, labreport, outcome, plot, results, session, sessions
 from pibench.errors import Failure
 from pibench.host import Host
 
@@ -367,6 +368,21 @@ class Report(test_device.Machine):
                 self.assertIn(word, drawn + text)
             self.assertIn(f"(plots/{stem}.png)", text)
             self.assertTrue((self.out / f"plots/{stem}.png").read_bytes().startswith(b"\x89PNG"))
+
+    def test_every_layout_by_room(self):
+        parts = {"fio": 0.3, "io_uring": 0.5, "emulated drive": 0.2}
+        found = [{**each, "rooms": {room: each["window_ns"] * part for room, part in parts.items()}} if each["kind"] == "run" else each
+                 for each in self.everything()]  # fmt: skip
+        text, _ = self.write(found, Host())
+        self.assertIn("(plots/stack-guest-4k.png)", text)
+        [measured] = outcome.group(found)
+        shown = {}
+        for drawing in plot.stacks(measured):
+            for line in drawing.data.partition("\n\n\n")[0].splitlines():
+                _, name, _, total, *ends = shlex.split(line)
+                shown.setdefault(name.rpartition(", ")[2], []).append(float(total))
+                self.assertEqual([round(float(end) / float(total), 3) for end in ends], [0.3, 0.8, 1.0])
+        self.assertEqual(shown.keys(), IO_OVER.keys())
 
     def test_one_layout_alone(self):
         few = {way: OVER[way] for way in (("none", "64"), ("indirect", "64"))}
