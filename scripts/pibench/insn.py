@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Instructions by function: what t/bench/insn-plugin.c counts, from the guest that is counted and beside it."""
 
+import contextlib
 import dataclasses
 import gzip
 import hashlib
@@ -199,13 +200,14 @@ class Lists:
 
 
 def keep(name, data):
-    """A file of KEPT, in place of the oldest."""
-    KEPT.mkdir(exist_ok=True)
-    for old in sorted(KEPT.iterdir(), key=lambda path: path.stat().st_mtime)[: 1 - KERNELS]:
-        old.unlink(missing_ok=True)
-    part = KEPT / f"{name}.{os.getpid()}"
-    part.write_bytes(data)
-    os.replace(part, KEPT / name)
+    """A file of KEPT, in place of the oldest. It only saves time: where it cannot be written, or another pi-bench is faster, all works."""
+    with contextlib.suppress(OSError):
+        KEPT.mkdir(exist_ok=True)
+        part = KEPT / f"{name}.{os.getpid()}"
+        part.write_bytes(data)
+        os.replace(part, KEPT / name)
+        for old in sorted(KEPT.iterdir(), key=lambda path: path.stat().st_mtime)[:-KERNELS]:
+            old.unlink(missing_ok=True)
 
 
 def save(path, found):

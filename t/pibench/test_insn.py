@@ -153,6 +153,13 @@ class Counting(unittest.TestCase):
             self.assertNotEqual(self.plugin.lists, first, f"with another {other}")
             self.assertNotIn("ffffffffa0000000", [line[0] for line in self.plugin.lists[0]])
 
+    def test_where_they_cannot_be_kept_it_counts_all_the_same(self):
+        self.identify(b"\xff1", scsi_debug=b"\xff2", sd_mod=b"\xff3")
+        (self.root / "file").touch()
+        with unittest.mock.patch.object(insn, "KEPT", self.root / "file" / "kept"):
+            self.counter.look()
+            self.assertIn("ffffffffa0000000", [line[0] for line in self.plugin.lists[0]])
+
     def test_kernels_of_long_ago_are_dropped(self):
         for number in range(insn.KERNELS + 5):
             insn.keep(str(number), b"x")
