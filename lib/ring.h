@@ -92,7 +92,7 @@ void pi_ring_exit(struct pi_ring *ring);
 /**
  * pi_ring_register() - register the ring's descriptor for this thread, so that
  *			io_uring_enter() need not look it up
- * @ring:	not registered; pi_ring_init() has done it
+ * @ring:	of pi_ring_init(), which has done it; after pi_ring_unregister()
  *
  * The kernel keeps 16 for each thread, from Linux 5.18 on.  Where it has no
  * room, the ring works without.
