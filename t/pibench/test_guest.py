@@ -59,7 +59,7 @@ class Quiet(unittest.TestCase):
                 kernel = unittest.mock.Mock(modules=modules, boot_file=lambda cache: "bzImage")
                 machine = program.Machine(options, kernel, cache, (["qemu"], {}, "10.0"), "tcg", cache, 60)
                 told = machine.arguments[machine.arguments.index("-append") + 1].split()
-                wanted = {"transparent_hugepage=never", "damon_stat.enabled=0", "cryptomgr.notests", *words}
+                wanted = {"transparent_hugepage=never", "damon_stat.enabled=0", "cryptomgr.notests", "no_timer_check", *words}
                 self.assertLessEqual(wanted, set(told))
 
 
@@ -94,6 +94,14 @@ class Starts(unittest.TestCase):
 
     def test_it_may_take_as_long_as_is_said(self):
         self.assertEqual(self.boot(1, 400), (7, [400, 400], ["the guest did not start; starting it once more"]))
+
+    def test_one_that_hangs_before_the_command_runs_has_not_started(self):
+        program = load()
+        machine = program.Machine.__new__(program.Machine)
+        machine.__dict__ |= {"state": "starting", "last": "wait disk 1 4096+8", "expired": True, "trial": False, "limit": 90, "busy": 80}
+        machine.keep = lambda: "console.log"
+        with self.assertRaisesRegex(program.NoStart, r"did not start in 90 s.*its last word: wait disk 1 4096\+8.*console\.log"):
+            machine.verdict()
 
     def test_it_is_not_started_for_ever(self):
         status, limits, _ = self.boot(2)
