@@ -7,10 +7,10 @@
 
 #include "checks.h"
 
-/* of struct parts: not said */
+/* in struct parts: no percentage was given */
 #define OPEN	-1
 
-/* what was said of each part, not yet put in order */
+/* the parts as parsed, in the order given */
 struct parts {
 	unsigned int nr;
 	unsigned int chk[PI_CHECKS_PARTS];
@@ -58,7 +58,7 @@ int pi_checks_tags(const char *text, size_t len, unsigned int *chk,
 	return 0;
 }
 
-/* "/30" or "@0-99" behind the tags; what is left of @text, or NULL */
+/* parse "/30" or "@0-99" after the tags; returns the rest of @text, or NULL */
 static const char *read_extent(const char *text, struct parts *parts)
 {
 	const unsigned int i = parts->nr;
@@ -110,7 +110,7 @@ static int read_parts(const char *text, struct parts *parts,
 	}
 }
 
-/* evenly spread, the same in each run */
+/* spread the parts evenly, in the same order in every run */
 static void take_turns(struct pi_checks *checks, const int *percent)
 {
 	int debt[PI_CHECKS_PARTS] = { 0 };

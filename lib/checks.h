@@ -9,21 +9,23 @@
 #include "reason.h"
 #include "uapi.h"
 
-/* beside PI_IO_INTEGRITY_CHK_*: what NVMe commands can have checked */
+/* extends PI_IO_INTEGRITY_CHK_*; only NVMe commands can check storage tags */
 #define PI_CHK_STORTAG	(1U << 3)
 
-/* parts of pi_chk=, the one for all other blocks included */
+/* most parts of a pi_chk= pattern, including the one for all other blocks */
 #define PI_CHECKS_PARTS	9
 
 /**
  * struct pi_checks - which tags are checked, and in which I/Os
- * @nr:		how many parts; 1: the same in each I/O
- * @by_block:	parts are ranges of blocks, the last one all others; else they
- *		are shares of the I/Os
- * @chk:	of each part, PI_IO_INTEGRITY_CHK_* and PI_CHK_STORTAG
- * @blocks:	of each part, where they are ranges
- * @turns:	how many I/Os until the shares begin again
- * @turn:	the part that each of these belongs to, evenly spread
+ * @nr:		number of parts; with 1 every I/O is checked alike
+ * @by_block:	the parts are block ranges and the last one covers all other
+ *		blocks; otherwise the parts are shares of the I/Os
+ * @chk:	tags to check for each part, PI_IO_INTEGRITY_CHK_* and
+ *		PI_CHK_STORTAG
+ * @blocks:	block range of each part, if @by_block
+ * @turns:	number of entries in @turn, after which the sequence repeats
+ * @turn:	the part that each successive I/O belongs to; parts are evenly
+ *		spread
  */
 struct pi_checks {
 	unsigned int nr;
@@ -35,47 +37,48 @@ struct pi_checks {
 };
 
 /**
- * pi_checks_tags() - read tags, "GUARD,REFTAG"
- * @text:	what was given
- * @len:	of it
- * @chk:	set, PI_IO_INTEGRITY_CHK_* and PI_CHK_STORTAG
- * @reason:	says why not
+ * pi_checks_tags() - parse a list of tags such as "GUARD,REFTAG"
+ * @text:	text to parse, not necessarily NUL-terminated
+ * @len:	length of @text in bytes
+ * @chk:	where the tags are stored, as PI_IO_INTEGRITY_CHK_* and
+ *		PI_CHK_STORTAG
+ * @reason:	filled in on failure
  *
- * Return: 0, or -EINVAL with a @reason.
+ * Return: 0, or -EINVAL if a word is not the name of a tag.
  */
 int pi_checks_tags(const char *text, size_t len, unsigned int *chk,
 		   struct pi_reason *reason);
 
 /**
- * pi_checks_parse() - read tags, shares, "GUARD,REFTAG/10:none/90", or ranges of
- *		       blocks, "REFTAG@0-999:GUARD"
- * @text:	what was given
- * @checks:	set
- * @reason:	says why not
+ * pi_checks_parse() - parse a value of pi_chk=
+ * @text:	tags, shares of the I/Os such as "GUARD,REFTAG/10:none/90", or
+ *		block ranges such as "REFTAG@0-999:GUARD"
+ * @checks:	where the result is stored
+ * @reason:	filled in on failure
  *
- * A share without a number gets what is left, some of them equal parts of that;
- * tags without a range are for all other blocks, of which nothing is checked
- * where there are none.
+ * Shares without a percentage divide what the others leave equally. Tags
+ * without a range apply to all blocks outside the ranges; if there are none,
+ * those blocks are not checked.
  *
- * Return: 0, or -EINVAL with a @reason.
+ * Return: 0, or -EINVAL if @text is malformed.
  */
 int pi_checks_parse(const char *text, struct pi_checks *checks,
 		    struct pi_reason *reason);
 
 /**
- * pi_checks_all() - tags that some part has
- * @checks:	of pi_checks_parse()
+ * pi_checks_all() - the union of the tags of all parts
+ * @checks:	parsed by pi_checks_parse()
  *
  * Return: PI_IO_INTEGRITY_CHK_* and PI_CHK_STORTAG.
  */
 unsigned int pi_checks_all(const struct pi_checks *checks);
 
 /**
- * pi_checks_at() - the part that a block belongs to, where they are ranges
- * @checks:	of pi_checks_parse(), by_block
- * @block:	its number
+ * pi_checks_at() - find the part that a block belongs to
+ * @checks:	parsed by pi_checks_parse(), with @by_block set
+ * @block:	block number
  *
- * Return: an index of chk.
+ * Return: index into @checks->chk.
  */
 static inline unsigned int pi_checks_at(const struct pi_checks *checks,
 					uint64_t block)

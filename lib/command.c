@@ -7,7 +7,7 @@
 
 #include "command.h"
 
-/* VSL, WZSL and WUSL count in pages of the smallest size, as MDTS does */
+/* VSL, WZSL and WUSL are in units of the minimum page size, like MDTS */
 #define PAGE_SHIFT	12
 #define NLB		0xffffU
 #define CDW12(control)	((uint32_t)(control) << 16)

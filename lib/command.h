@@ -10,13 +10,13 @@
 #include "reason.h"
 
 /**
- * enum pi_command - NVMe commands for a range of blocks
- * @PI_COMMAND_RW:	Read or Write, as pi_nvme_rw() has filled it
- * @PI_COMMAND_UNCOR:	Write Uncorrectable
- * @PI_COMMAND_ZEROES:	Write Zeroes
- * @PI_COMMAND_VERIFY:	Verify
- * @PI_COMMAND_COMPARE:	Compare
- * @PI_NR_COMMANDS:	how many there are
+ * enum pi_command - NVMe commands that operate on a range of blocks
+ * @PI_COMMAND_RW: Read or Write, as filled in by pi_nvme_rw()
+ * @PI_COMMAND_UNCOR: Write Uncorrectable
+ * @PI_COMMAND_ZEROES: Write Zeroes
+ * @PI_COMMAND_VERIFY: Verify
+ * @PI_COMMAND_COMPARE: Compare
+ * @PI_NR_COMMANDS: number of commands
  */
 enum pi_command {
 	PI_COMMAND_RW,
@@ -28,13 +28,14 @@ enum pi_command {
 };
 
 /**
- * struct pi_command_kind - one of them
- * @name:	as fio's write_mode= and verify_mode= have it
- * @title:	as the specification has it
- * @opcode:	in the NVM command set
- * @oncs:	the bit in Identify Controller that says a device has it
- * @data:	data and metadata are transferred
- * @cdw12:	which bits of dword 12 it has in common with Read and Write
+ * struct pi_command_kind - description of a command
+ * @name:	name in fio's write_mode= and verify_mode=
+ * @title:	name in the specification
+ * @opcode:	opcode in the NVM Command Set
+ * @oncs:	ONCS bit of Identify Controller that announces the command
+ * @data:	the command transfers data and metadata
+ * @cdw12:	bits of command dword 12 that the command shares with Read and
+ *		Write
  */
 struct pi_command_kind {
 	const char *name;
@@ -48,11 +49,11 @@ struct pi_command_kind {
 extern const struct pi_command_kind pi_command_kinds[PI_NR_COMMANDS];
 
 /**
- * struct pi_command_support - what a namespace takes
- * @has:	1 << enum pi_command
- * @deac:	Write Zeroes may deallocate
- * @max_bytes:	of data that one command without a transfer may name, 0: as
- *		many as fit in it
+ * struct pi_command_support - which commands a namespace supports
+ * @has:	bits 1 << enum pi_command
+ * @deac:	Write Zeroes accepts the Deallocate bit
+ * @max_bytes:	data bytes that one command without a data transfer may cover; 0
+ *		if only the width of the NLB field limits it
  */
 struct pi_command_support {
 	unsigned int has;
@@ -61,38 +62,42 @@ struct pi_command_support {
 };
 
 /**
- * pi_command_probe() - ask which of the commands a namespace takes
- * @fd:		its character device
- * @support:	set
- * @reason:	says why not
+ * pi_command_probe() - find out which commands a namespace supports
+ * @fd:		character device of the namespace
+ * @support:	where the result is stored
+ * @reason:	filled in on failure
  *
- * A command is there when ONCS or the Commands Supported and Effects log says
- * so: QEMU 10 has Verify in the log alone.  Reading that log takes root.
+ * A command is supported if either ONCS or the Commands Supported and Effects
+ * log says so: QEMU 10 reports Verify only in the log. Reading the log requires
+ * root.
  *
- * Return: 0, or a negative errno with a @reason.
+ * Return: 0, -EIO if Identify failed with an NVMe status, or the negative errno
+ * of the ioctl.
  */
 int pi_command_probe(int fd, struct pi_command_support *support,
 		     struct pi_reason *reason);
 
 /**
- * pi_command_turn() - make another command of a read or write
- * @io:		that pi_nvme_rw() has filled
- * @command:	which, not PI_COMMAND_RW
- * @control:	libnvme's NVME_IO_PRINFO_PRACT, NVME_IO_STC and NVME_IO_DEAC, to
- *		be added
+ * pi_command_turn() - turn a read or write into another command
+ * @io:		I/O filled in by pi_nvme_rw()
+ * @command:	any command but PI_COMMAND_RW
+ * @control:	flags to add to dword 12: libnvme's NVME_IO_PRINFO_PRACT,
+ *		NVME_IO_STC and NVME_IO_DEAC
  *
  * NVM Command Set 1.0: Compare 3.2.1, Verify 3.2.5, Write Uncorrectable 3.2.7,
- * Write Zeroes 3.2.8.  The latter three transfer nothing.  PRCHK is kept where
- * the command checks; Write Zeroes and Write Uncorrectable do not.
+ * Write Zeroes 3.2.8. The last three transfer no data. PRCHK is kept for the
+ * commands that check protection information, which Write Zeroes and Write
+ * Uncorrectable do not.
  */
 void pi_command_turn(struct pi_io *io, enum pi_command command,
 		     uint32_t control);
 
 /**
- * pi_command_of() - which command an I/O is
- * @io:		that was filled by pi_nvme_rw(), and pi_command_turn() maybe
+ * pi_command_of() - tell which command an I/O carries
+ * @io:		I/O filled in by pi_nvme_rw(), and possibly changed by
+ *		pi_command_turn()
  *
- * Return: one of them.
+ * Return: the command.
  */
 enum pi_command pi_command_of(const struct pi_io *io);
 

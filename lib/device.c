@@ -41,7 +41,7 @@ static int probe_sysfs(int disk, int fd, struct pi_format *format,
 			return pi_reason_set(reason, -EOPNOTSUPP,
 				"this kernel does not report the metadata of a stacked device (FS_IOC_GETLBMD_CAP, Linux 6.17); name %s, which it is built on, or use pi_layout=none",
 				lower);
-		/* SCSI: SBC-4 knows the 8-byte tuple alone */
+		/* SCSI: SBC-4 defines no other tuple than the 8-byte one */
 		md_size = 8;
 	} else if (guard && guard->pi_size && md_size > guard->pi_size) {
 		pi_first = pi_namespace_pi_first(fd);
@@ -87,9 +87,10 @@ static bool same_format(const struct pi_format *a, const struct pi_format *b)
 }
 
 /*
- * A stack has the profile of its devices when they agree.  Up to Linux 7.3
- * queue_limits_stack_integrity() does not compare where the tuple lies, and
- * with three devices or more in a dm-stripe forgets that one was different.
+ * The kernel gives a stacked device the profile of its devices if they agree,
+ * but up to Linux 7.3 queue_limits_stack_integrity() does not compare the
+ * offset of the tuple, and misses a differing device in a dm-stripe of three
+ * or more.
  */
 static int check_lower(const char *name, void *data)
 {
@@ -125,8 +126,8 @@ static int check_lower(const char *name, void *data)
 }
 
 /*
- * bio_integrity_map_user() is asked before an I/O is split, and when the data
- * lies in huge pages about all of it at once.
+ * bio_integrity_map_user() maps the metadata before an I/O is split, and for
+ * data in huge pages that is the metadata of the whole I/O.
  */
 static uint64_t max_metadata(int disk)
 {
@@ -137,14 +138,15 @@ static uint64_t max_metadata(int disk)
 }
 
 /*
- * The kernel splits no command: what takes more sectors or segments than the
- * device has is refused with EINVAL.  The data may begin within a page.
+ * The kernel does not split passthrough commands: one with more sectors or
+ * segments than the queue allows fails with EINVAL.  Data that does not start
+ * on a page boundary takes one segment more.
  */
 static uint64_t max_command(int disk, const struct pi_format *format)
 {
 	const uint64_t sectors = pi_sysfs_number(disk, "queue/max_hw_sectors_kb") << 10;
 	const uint64_t segments = pi_sysfs_number(disk, "queue/max_segments");
-	/* the number of blocks has 16 bits */
+	/* the NLB field has 16 bits */
 	uint64_t max = (uint64_t)pi_format_stride(format) << 16;
 
 	if (sectors && sectors < max)
@@ -154,7 +156,7 @@ static uint64_t max_command(int disk, const struct pi_format *format)
 	return max;
 }
 
-/* the namespace's block device: its limits are the character device's too */
+/* sysfs directory of the namespace's block device, which has the queue limits */
 static int block_dir(const char *sysfs, const struct stat *st, int fd)
 {
 	char other[64], path[64];
@@ -192,7 +194,7 @@ static int probe_namespace(const char *sysfs, const struct stat *st, int fd,
 	return 0;
 }
 
-/* @dir: of the device, @disk: of the whole disk that it is or is a part of */
+/* @dir: sysfs directory of the device, @disk: that of its whole disk */
 static int probe_block(const char *sysfs, int dir, int disk, int fd,
 		       struct pi_device *dev, struct pi_reason *reason)
 {

@@ -7,23 +7,24 @@
 #include "format.h"
 
 /**
- * struct pi_device - what submitting PI to one device takes to know
- * @format:	of its protection information
- * @start:	number, on the whole disk, of this device's first interval; a
- *		reference tag that counts from there is what the kernel wants
- *		on the media, so it has nothing to rewrite
- * @intervals:	how many the device has
- * @max_bytes:	largest I/O that the kernel does not split, of a character
- *		device largest command, metadata in the data buffer included;
- *		0 if unknown
- * @max_md:	most bytes of metadata that the kernel takes with one I/O
- * @nsid:	number of the NVMe namespace whose character device it is; 0: a
- *		block device
- * @any_ref:	reference tags may begin with any number: type 2, with the
- *		command in the application's hands
- * @reads_check_storage: likewise, commands that read check storage tags
- * @polls:	a character device's completions can be polled for
- * @stacked:	it lies on other devices, with numbers of their own
+ * struct pi_device - properties of a device that PI I/O depends on
+ * @format:	format of its protection information
+ * @start:	number, on the whole disk, of this device's first interval. The
+ *		kernel wants reference tags on the media to count from there; if
+ *		the host's do so already, it has nothing to remap.
+ * @intervals:	size in protection intervals
+ * @max_bytes:	block device: largest I/O in bytes that the kernel does not
+ *		split; character device: most bytes that one command can
+ *		transfer, metadata in the data buffer included; 0 if unknown
+ * @max_md:	most bytes of metadata that the kernel accepts with one I/O
+ * @nsid:	NVMe namespace identifier of a character device; 0 for a block
+ *		device
+ * @any_ref:	reference tags may start at any value: type 2, on a character
+ *		device
+ * @reads_check_storage: commands that read can check the storage tag
+ * @polls:	completions of a character device can be polled for
+ * @stacked:	a device-mapper or md device, built on devices that number their
+ *		blocks differently
  */
 struct pi_device {
 	struct pi_format format;
@@ -39,33 +40,34 @@ struct pi_device {
 };
 
 /**
- * pi_device_probe() - find out the PI format of an open device
+ * pi_device_probe() - determine the PI format of an open device
  * @fd:		block device, or character device of an NVMe namespace
  *		(/dev/ngXnY), open for reading
- * @dev:	set
- * @reason:	says why not
+ * @dev:	where the result is stored
+ * @reason:	filled in on failure
  *
- * Asks FS_IOC_GETLBMD_CAP (Linux 6.17), else sysfs and, for the place of the
- * tuple on NVMe, Identify Namespace (NVMe Base 2.0, 5.17; needs root before
- * Linux 6.2).  Asks each device below a device-mapper or md stack too: all must
- * be of one format.  Of a character device Identify Namespace says all, formats
- * that the kernel cannot carry (extended LBA) included.
+ * For a block device this uses FS_IOC_GETLBMD_CAP (Linux 6.17) or, before that,
+ * sysfs; the position of the tuple on NVMe then comes from Identify Namespace
+ * (NVMe Base 2.0, 5.17), which requires root before Linux 6.2. The devices
+ * below a device-mapper or md device are probed too and must all have the same
+ * format. For a character device everything comes from Identify Namespace,
+ * including formats that the kernel cannot carry (extended LBA).
  *
- * Return: 0, or with a @reason -ENOTBLK (neither of them), -ENODATA (no
- * metadata), -EOPNOTSUPP (metadata of a kind unknown here), -EINVAL (a
- * partition that does not begin on an interval, a stack of several formats)
- * or what the system said.
+ * Return: 0, -ENOTBLK if @fd is neither kind of device, -ENODATA if it has no
+ * metadata, -EOPNOTSUPP if its metadata is of an unsupported kind, -EINVAL if a
+ * partition does not start on an interval boundary or a stack mixes formats, or
+ * the negative errno of a system call.
  */
 int pi_device_probe(int fd, struct pi_device *dev, struct pi_reason *reason);
 
 /**
- * pi_device_probe_at() - the same with sysfs somewhere else, for tests
- * @sysfs:	"/sys"
+ * pi_device_probe_at() - pi_device_probe() with another sysfs, for tests
+ * @sysfs:	where sysfs is mounted, normally "/sys"
  * @fd:		as for pi_device_probe()
- * @dev:	likewise
- * @reason:	likewise
+ * @dev:	as for pi_device_probe()
+ * @reason:	as for pi_device_probe()
  *
- * Return: as pi_device_probe().
+ * Return: as for pi_device_probe().
  */
 int pi_device_probe_at(const char *sysfs, int fd, struct pi_device *dev,
 		       struct pi_reason *reason);

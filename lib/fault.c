@@ -39,7 +39,7 @@ static bool pattern_checked(const struct pi_format *format,
 	return format->md_size > format->guard->pi_size && t->opaque;
 }
 
-/* without a pattern only bytes before the tuple show, in the guard */
+/* without a pattern only bytes before the tuple can show, through the guard */
 static bool opaque_checked(const struct pi_format *format,
 			   const struct pi_tuple *t)
 {
@@ -47,7 +47,7 @@ static bool opaque_checked(const struct pi_format *format,
 	       (format->pi_offset && t->guard_check);
 }
 
-/* whether anything that is compared differs from block to block */
+/* whether any of the compared fields changes from block to block */
 static bool place_checked(const struct pi_format *format,
 			  const struct pi_tuple *t)
 {
@@ -102,7 +102,7 @@ static uint8_t *guard_of(const struct pi_fault_block *block)
 	return block->md + block->format->pi_offset;
 }
 
-/* bit 0 is the lowest of the last byte: fields are big-endian */
+/* fields are big-endian: bit 0 is the lowest bit of the last byte */
 static void flip(uint8_t *field, unsigned int size, unsigned int bit)
 {
 	field[size - 1 - bit / 8] ^= 1U << bit % 8;
@@ -123,7 +123,7 @@ static bool flip_guard(const struct pi_fault_block *block, uint64_t random)
 	return true;
 }
 
-/* neither an unmasked bit nor the escape, which would hide the fault */
+/* only bits that are compared, and never the escape value: both hide a fault */
 static bool flip_app(const struct pi_fault_block *block, uint64_t random)
 {
 	uint8_t *app = guard_of(block) + block->format->guard->guard_size;
@@ -141,7 +141,7 @@ static bool flip_app(const struct pi_fault_block *block, uint64_t random)
 	return false;
 }
 
-/* whether the kernel would take a reference tag for this block's own */
+/* whether the kernel would accept @tag as this block's reference tag */
 static bool own(const struct pi_fault_block *block, uint64_t tag)
 {
 	const uint64_t varies = block->tuple->ref_varies;
@@ -150,7 +150,7 @@ static bool own(const struct pi_fault_block *block, uint64_t tag)
 	       !((tag ^ block->ref) & varies);
 }
 
-/* the first bit from a random one on that leaves a wrong tag */
+/* flip the first bit, starting at a random one, that leaves a wrong tag */
 static bool flip_ref(const struct pi_fault_block *block, uint64_t random)
 {
 	const struct pi_tuple *t = block->tuple;
@@ -158,7 +158,7 @@ static bool flip_ref(const struct pi_fault_block *block, uint64_t random)
 	const uint64_t tag = t->ref_varies ? block->tag & t->ref_varies :
 					     pi_tuple_ref(t, block->md);
 
-	/* beside a storage tag there may be few of them */
+	/* with a storage tag, the reference tag may have few bits */
 	for (unsigned int tries = 0; tries < bits; tries++) {
 		const uint64_t flipped = tag ^ 1ULL << random++ % bits;
 
@@ -170,7 +170,7 @@ static bool flip_ref(const struct pi_fault_block *block, uint64_t random)
 	return false;
 }
 
-/* one that the device's mask lets it compare */
+/* flip a bit that the device compares according to its mask */
 static bool flip_storage(const struct pi_fault_block *block, uint64_t random)
 {
 	const struct pi_format *format = block->format;
@@ -198,9 +198,10 @@ static bool flip_opaque(const struct pi_fault_block *block, uint64_t random)
 }
 
 /*
- * Another block's tuple, of those that differ in what is compared, and whose
- * tag the kernel does not take for the block's own.  With one bit of the
- * application tag to compare, each other block is so with a chance of a half.
+ * Give the block the tuple of another block, chosen so that a compared field
+ * differs and the kernel does not accept the reference tag as this block's.
+ * This may take several tries: if only one bit of the application tag is
+ * compared, every second block has the same.
  */
 static bool misplace(const struct pi_fault_block *block, uint64_t random)
 {
@@ -292,7 +293,7 @@ const struct pi_fault_kind pi_fault_kinds[PI_NR_FAULT_KINDS] = {
 		.shows_as	= as_other_place,
 		.apply		= misplace,
 	},
-	/* in order by itself: what shows is another application tag in it */
+	/* the old block is consistent; only a different application tag shows */
 	[PI_FAULT_DROP] = {
 		.name		= "drop",
 		.places		= ON_THE_WAY_OUT,

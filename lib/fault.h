@@ -10,17 +10,18 @@
 #include "tuple.h"
 
 /**
- * enum pi_fault_id - the rows of pi_fault_kinds
- * @PI_FAULT_DATA:	a bit of the data
- * @PI_FAULT_GUARD:	a bit of the guard
- * @PI_FAULT_APPTAG:	a bit of the application tag
- * @PI_FAULT_REFTAG:	a bit of the reference tag
- * @PI_FAULT_OPAQUE:	a bit of the metadata outside the tuple
- * @PI_FAULT_MISPLACE:	the tuple of a block meant for another place
- * @PI_FAULT_DROP:	the block and metadata that were there before
- * @PI_FAULT_TEAR:	the second half of the data is the old one
- * @PI_FAULT_STORTAG:	a bit of the storage tag
- * @PI_NR_FAULT_KINDS:	how many rows
+ * enum pi_fault_id - kinds of faults, indexes into pi_fault_kinds
+ * @PI_FAULT_DATA: flip a bit of the data
+ * @PI_FAULT_GUARD: flip a bit of the guard
+ * @PI_FAULT_APPTAG: flip a bit of the application tag
+ * @PI_FAULT_REFTAG: flip a bit of the reference tag
+ * @PI_FAULT_OPAQUE: flip a bit of the metadata outside the tuple
+ * @PI_FAULT_MISPLACE: give the block the tuple of another block (misdirected
+ *		write)
+ * @PI_FAULT_DROP: keep the old data and metadata (lost write)
+ * @PI_FAULT_TEAR: keep the second half of the old data (torn write)
+ * @PI_FAULT_STORTAG: flip a bit of the storage tag
+ * @PI_NR_FAULT_KINDS: number of kinds
  */
 enum pi_fault_id {
 	PI_FAULT_DATA,
@@ -36,10 +37,10 @@ enum pi_fault_id {
 };
 
 /**
- * enum pi_fault_place - where on its way a block is damaged
- * @PI_INJECT_OUT:	a write, after its tuples were generated
- * @PI_INJECT_BEFORE:	a write, before that
- * @PI_INJECT_BACK:	a read, before it is verified
+ * enum pi_fault_place - where in the I/O path a block is damaged
+ * @PI_INJECT_OUT: in a write, after its tuples were generated
+ * @PI_INJECT_BEFORE: in a write, before its tuples are generated
+ * @PI_INJECT_BACK: in a read, before it is verified
  */
 enum pi_fault_place {
 	PI_INJECT_OUT,
@@ -49,16 +50,16 @@ enum pi_fault_place {
 
 /**
  * struct pi_fault_block - the block to damage
- * @format:	of its device
- * @tuple:	of that format, which generated its metadata
- * @number:	on the disk
- * @ref:	reference tag that the host gives it
- * @tag:	reference tag that it should have where the fault is: what @ref is
- *		rewritten to on its way
- * @data:	its data
- * @md:		its metadata, with a good tuple
- * @old_data:	what the media holds, for kinds that need it
- * @old_md:	likewise
+ * @format:	format of its device
+ * @tuple:	tuple functions of that format, which generated the metadata
+ * @number:	block number on the disk
+ * @ref:	reference tag that the host gives the block
+ * @tag:	correct reference tag at the place of the fault, where @ref has
+ *		been remapped to it
+ * @data:	data of the block
+ * @md:		metadata of the block, with a correct tuple
+ * @old_data:	data on the media, for kinds with @needs_old
+ * @old_md:	metadata on the media, for kinds with @needs_old
  */
 struct pi_fault_block {
 	const struct pi_format *format;
@@ -74,18 +75,16 @@ struct pi_fault_block {
 
 /**
  * struct pi_fault_kind - one way to damage a block
- * @name:	as pi_inject= has it
- * @places:	1 << PI_INJECT_* for each place where it can happen
- * @needs_old:	it takes what the media holds; data that has the same checksum
- *		shows nothing
- * @moves_ref:	it leaves a reference tag that is not the block's
- * @visible:	whether protection information of a format can show it, with what
- *		a tuple of that compares
- * @shows_as:	whether a mismatch of @tag is what it should show as
- * @apply:	damage a block, in a way that depends on @random: false when that
- *		changed nothing
+ * @name:	name in pi_inject=
+ * @places:	bits 1 << PI_INJECT_* of the places where the fault can occur
+ * @needs_old:	needs the block's contents on the media; nothing can show if
+ *		their checksum is the same
+ * @moves_ref:	leaves a reference tag that is not the block's own
+ * @visible:	whether PI of @format can show the fault, given what @t compares
+ * @shows_as:	whether a mismatch of @tag is how the fault is expected to show
+ * @apply:	damages a block as selected by @random; false if nothing changed
  *
- * A further kind is a further row in fault.c.
+ * To add a kind, add a row to the table in fault.c.
  */
 struct pi_fault_kind {
 	const char *name;
@@ -103,8 +102,8 @@ extern const struct pi_fault_kind pi_fault_kinds[PI_NR_FAULT_KINDS];
 
 /**
  * struct pi_fault - one fault
- * @kind:	what it does
- * @random:	what decides between the bits and the places there are
+ * @kind:	kind of the fault
+ * @random:	random number that selects the bit or place
  */
 struct pi_fault {
 	enum pi_fault_id kind;
@@ -112,10 +111,12 @@ struct pi_fault {
 };
 
 /**
- * pi_fault_mix() - the next of a series of random numbers
- * @x:		the one before
+ * pi_fault_mix() - step a sequence of pseudo-random numbers
+ * @x:		previous number, or a seed
  *
- * Return: what the finalizer of splitmix64 makes of it.
+ * This is the finalizer of splitmix64.
+ *
+ * Return: the next number.
  */
 static inline uint64_t pi_fault_mix(uint64_t x)
 {
@@ -125,26 +126,26 @@ static inline uint64_t pi_fault_mix(uint64_t x)
 }
 
 /**
- * pi_fault_list() - the names of all kinds, "data,guard"
- * @buf:	gets them
- * @size:	of it
+ * pi_fault_list() - list the names of all kinds, as in "data,guard"
+ * @buf:	where the list is stored
+ * @size:	size of @buf in bytes
  *
  * Return: @buf.
  */
 const char *pi_fault_list(char *buf, size_t size);
 
 /**
- * pi_fault_possible() - the kinds that can happen in a place
- * @place:	which one
+ * pi_fault_possible() - the kinds of faults that can occur at a place
+ * @place:	place in the I/O path
  *
  * Return: bits 1 << PI_FAULT_*.
  */
 unsigned int pi_fault_possible(enum pi_fault_place place);
 
 /**
- * pi_fault_visible() - the kinds that protection information can show
- * @format:	of the device
- * @t:		what is compared
+ * pi_fault_visible() - the kinds of faults that PI of a format can show
+ * @format:	format of the device
+ * @t:		tuple functions, which say what is compared
  *
  * Return: bits 1 << PI_FAULT_*.
  */
@@ -153,11 +154,11 @@ unsigned int pi_fault_visible(const struct pi_format *format,
 
 /**
  * pi_fault_apply() - damage one block
- * @fault:	how
- * @block:	which one; no fault makes its reference tag its own number or
- *		@ref, either of which is right to the kernel
+ * @fault:	how to damage it
+ * @block:	the block. No fault gives it a reference tag equal to its own
+ *		number or to @ref, because the kernel accepts both.
  *
- * Return: false when that changed nothing.
+ * Return: false if nothing changed.
  */
 bool pi_fault_apply(const struct pi_fault *fault,
 		    const struct pi_fault_block *block);

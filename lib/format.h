@@ -11,20 +11,21 @@
 #include "uapi.h"
 
 /**
- * struct pi_format - how one device lays out its protection information
- * @guard:	the guard and, with it, the tuple
+ * struct pi_format - protection information format of a device
+ * @guard:	guard type, which also determines the tuple
  * @interval:	bytes of data that one tuple protects, a power of two
  * @md_size:	bytes of metadata per interval, the tuple included
- * @pi_offset:	where in them the tuple begins; the guard covers the metadata
- *		before it too (NVM Command Set 1.0, 5.2.1)
+ * @pi_offset:	offset of the tuple in the metadata; the guard also covers the
+ *		metadata before it (NVM Command Set 1.0, 5.2.1)
  * @shift:	log2 of @interval
- * @type:	1 (type 2 is the same to Linux: reference tags count from the
- *		first block) or 3 (the reference tag is the application's);
- *		3 where there is no tuple
- * @storage_bits: of the storage tag; the reference tag has the rest
- * @storage_mask: bits of it that the device compares
- * @extended:	the metadata of an interval follows its data in the same
- *		buffer (extended LBA), and is not in one of its own
+ * @type:	1 or 3. Type 2 is reported as 1, because Linux treats both
+ *		alike: reference tags count up from the first block. With type 3
+ *		the application owns the reference tag. 3 if there is no tuple.
+ * @storage_bits: width of the storage tag; the reference tag has the remaining
+ *		bits
+ * @storage_mask: bits of the storage tag that the device compares
+ * @extended:	the metadata of each interval follows its data in the same
+ *		buffer (extended LBA) instead of being in a separate one
  */
 struct pi_format {
 	const struct pi_guard *guard;
@@ -39,56 +40,58 @@ struct pi_format {
 };
 
 /**
- * pi_format_check() - whether a format can be, and the rest of what it takes
- * @format:	with all but @shift, which is set; @storage_mask is cut
- * @reason:	says why not
+ * pi_format_check() - validate a format and complete it
+ * @format:	complete except for @shift, which is set; @storage_mask is
+ *		reduced to the width of the storage tag
+ * @reason:	filled in on failure
  *
- * Return: 0, or -EOPNOTSUPP with a @reason.
+ * Return: 0, or -EOPNOTSUPP if the format is not supported.
  */
 int pi_format_check(struct pi_format *format, struct pi_reason *reason);
 
 /**
- * pi_format_from_cap() - format from what FS_IOC_GETLBMD_CAP says
- * @format:	set
- * @cap:	what the ioctl has filled in
- * @reason:	says why not
+ * pi_format_from_cap() - derive the format from FS_IOC_GETLBMD_CAP
+ * @format:	where the result is stored
+ * @cap:	as filled in by the ioctl
+ * @reason:	filled in on failure
  *
- * Return: 0, -ENODATA when the device has no metadata, or -EOPNOTSUPP for
- * metadata this build cannot fill, the latter two with a @reason.
+ * Return: 0, -ENODATA if the device has no metadata, or -EOPNOTSUPP if the
+ * format is not supported.
  */
 int pi_format_from_cap(struct pi_format *format, const struct pi_uapi_cap *cap,
 		       struct pi_reason *reason);
 
 /**
- * pi_format_from_profile() - format from sysfs, for kernels before 6.17
- * @format:	set
- * @profile:	content of integrity/format, such as "T10-DIF-TYPE1-CRC"
- * @interval:	content of integrity/protection_interval_bytes
+ * pi_format_from_profile() - derive the format from sysfs, before Linux 6.17
+ * @format:	where the result is stored
+ * @profile:	contents of integrity/format, such as "T10-DIF-TYPE1-CRC"
+ * @interval:	contents of integrity/protection_interval_bytes
  * @md_size:	bytes of metadata per interval
- * @pi_first:	the tuple is at the beginning of them, not at the end
- * @reason:	says why not
+ * @pi_first:	the tuple is in the first bytes of the metadata, not the last
+ * @reason:	filled in on failure
  *
- * Return: as pi_format_from_cap().
+ * Return: as for pi_format_from_cap().
  */
 int pi_format_from_profile(struct pi_format *format, const char *profile,
 			   uint32_t interval, uint16_t md_size, bool pi_first,
 			   struct pi_reason *reason);
 
 /**
- * pi_format_name() - the format for a person, "4096+64 type 1 CRC16 last",
- *		      "4096+16 type 1 CRC32, 16-bit storage tag" or
- *		      "4096+64 without PI"
- * @format:	any
- * @buf:	gets the name
- * @size:	of it
+ * pi_format_name() - describe a format for messages
+ * @format:	any format
+ * @buf:	where the description is stored
+ * @size:	size of @buf in bytes
+ *
+ * Examples are "4096+64 type 1 CRC16 last", "4096+16 type 1 CRC32, 16-bit
+ * storage tag" and "4096+64 without PI".
  */
 void pi_format_name(const struct pi_format *format, char *buf, size_t size);
 
 /**
- * pi_format_ref_bits() - how wide the reference tag is
- * @format:	any
+ * pi_format_ref_bits() - width of the reference tag
+ * @format:	any format
  *
- * Return: bits; 0 where there is none.
+ * Return: number of bits, 0 if there is no reference tag.
  */
 static inline unsigned int pi_format_ref_bits(const struct pi_format *format)
 {
@@ -96,10 +99,10 @@ static inline unsigned int pi_format_ref_bits(const struct pi_format *format)
 }
 
 /**
- * pi_low_bits() - a mask
- * @bits:	0 to 64
+ * pi_low_bits() - build a mask of low bits
+ * @bits:	number of bits, 0 to 64
  *
- * Return: that many ones.
+ * Return: a mask with the lowest @bits bits set.
  */
 static inline uint64_t pi_low_bits(unsigned int bits)
 {
@@ -107,10 +110,10 @@ static inline uint64_t pi_low_bits(unsigned int bits)
 }
 
 /**
- * pi_format_stride() - bytes in the data buffer from one interval to the next
- * @format:	any
+ * pi_format_stride() - bytes from one interval to the next in the data buffer
+ * @format:	any format
  *
- * Return: the size of the interval, and of its metadata where that follows it.
+ * Return: size of the interval, including its metadata if @format is extended.
  */
 static inline uint32_t pi_format_stride(const struct pi_format *format)
 {
@@ -118,12 +121,11 @@ static inline uint32_t pi_format_stride(const struct pi_format *format)
 }
 
 /**
- * pi_format_md_bytes() - bytes of metadata in a buffer of their own that go with
- *			  @bytes of data
- * @format:	any
- * @bytes:	of data, whole intervals
+ * pi_format_md_bytes() - size of the separate metadata buffer for an I/O
+ * @format:	any format
+ * @bytes:	bytes of data, a multiple of the interval
  *
- * Return: how many; 0 of an extended format, which has them in the data.
+ * Return: bytes of metadata, 0 if @format is extended.
  */
 static inline uint64_t pi_format_md_bytes(const struct pi_format *format,
 					  uint64_t bytes)

@@ -8,8 +8,8 @@
 #include "uapi.h"
 
 /*
- * ISA-L leaves the upper halves of the vector registers in use, and the next SSE
- * instruction, of whoever comes after us, waits longer than a checksum takes.
+ * ISA-L returns with the upper halves of the vector registers dirty.  The next
+ * SSE instruction then stalls for longer than a checksum takes.
  */
 static inline void zero_upper(void)
 {
@@ -30,7 +30,7 @@ static uint64_t guard_crc16(uint64_t seed, const void *buf, size_t len)
 	return crc;
 }
 
-/* the specification's is inverted before and after, ISA-L's is not */
+/* the specification inverts the CRC before and after, ISA-L does not */
 static uint64_t guard_crc32(uint64_t seed, const void *buf, size_t len)
 {
 	const uint32_t crc = crc32_iscsi((unsigned char *)buf, len, ~seed);
@@ -39,7 +39,7 @@ static uint64_t guard_crc32(uint64_t seed, const void *buf, size_t len)
 	return (uint32_t)~crc;
 }
 
-/* ISA-L calls by the name of the inventor what the specification calls NVMe */
+/* ISA-L calls the NVMe polynomial "rocksoft", after its author */
 static uint64_t guard_crc64(uint64_t seed, const void *buf, size_t len)
 {
 	seed = crc64_rocksoft_refl(seed, buf, len);
@@ -56,7 +56,7 @@ static uint64_t guard_ip(uint64_t seed, const void *buf, size_t len)
 	uint16_t half;
 	uint64_t sum;
 
-	/* no carry is lost: a sum of 32-bit words has 64 bits */
+	/* 64-bit sums of 32-bit words do not overflow */
 	for (; len >= sizeof(words); len -= sizeof(words), p += sizeof(words)) {
 		memcpy(&words, p, sizeof(words));
 		even += words & 0xffffffff;
@@ -74,7 +74,7 @@ static uint64_t guard_ip(uint64_t seed, const void *buf, size_t len)
 	}
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
-	/* a ones' complement sum swaps bytes as its addends do */
+	/* the ones' complement sum of byte-swapped words is the swapped sum */
 	sum = be16toh(sum) + (~seed & 0xffff);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return ~sum & 0xffff;

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* NVM Command Set 1.0, figure 102: PIF, or QPIF where that says so */
+/* values of PIF and QPIF, NVM Command Set 1.0, figure 102 */
 enum {
 	PI_PIF_16B		= 0,
 	PI_PIF_32B		= 1,
@@ -15,22 +15,23 @@ enum {
 };
 
 /**
- * struct pi_guard - one kind of guard tag and the tuple that carries it
- * @name:	as messages show it
- * @profile:	in sysfs integrity/format, with ? for the type; NULL where the
- *		kernel carries none
- * @csum:	its PI_LBMD_CSUM_* number, likewise
- * @pif:	protection information format of NVMe's LBA formats that have
- *		it, PI_PIF_*
- * @pi_size:	bytes of the whole tuple, 0: the metadata holds none
- * @guard_size:	bytes of the guard tag
- * @ref_size:	bytes of storage tag and reference tag together
- * @storage_min: bits that the storage tag has at least
- * @storage_max: and at most
- * @alone:	cannot cover metadata before the tuple
+ * struct pi_guard - a guard type and the layout of its tuple
+ * @name:	name in messages
+ * @profile:	name in sysfs integrity/format, with ? in place of the PI type;
+ *		NULL if the kernel does not support the guard
+ * @csum:	PI_LBMD_CSUM_* value in FS_IOC_GETLBMD_CAP; valid if @profile is
+ *		not NULL
+ * @pif:	protection information format in NVMe's LBA formats, PI_PIF_*
+ * @pi_size:	bytes of the tuple, 0 if the metadata holds none
+ * @guard_size:	bytes of the guard
+ * @ref_size:	bytes of the storage and reference tags together
+ * @storage_min: minimum width of the storage tag in bits
+ * @storage_max: maximum width of the storage tag in bits
+ * @alone:	the guard cannot cover metadata before the tuple
  * @seed:	initial value for @compute
- * @compute:	continues @seed over @len bytes, an even number for the IP
- *		checksum; chaining two calls equals one call over both buffers
+ * @compute:	continues the checksum @seed over @len bytes at @buf; for the IP
+ *		checksum @len must be even. Two chained calls give the same
+ *		result as one call over both buffers.
  *
  * NVM Command Set 1.0, 5.2.1 (16b, 32b and 64b Guard Protection Information),
  * T10 SBC-4, 4.21.4 and, for the IP checksum, RFC 1071.
@@ -51,36 +52,37 @@ struct pi_guard {
 };
 
 /**
- * pi_guard_at() - the guards that this build knows, one after the other
- * @index:	from 0
+ * pi_guard_at() - iterate over the supported guards
+ * @index:	index, starting at 0
  *
- * Return: NULL beyond the last.
+ * Return: the guard, or NULL past the last one.
  */
 const struct pi_guard *pi_guard_at(unsigned int index);
 
 /**
- * pi_guard_by_pif() - the guard of an NVMe protection information format
- * @pif:	PI_PIF_*, a qualified one replaced by what it stands for
+ * pi_guard_by_pif() - look up the guard of an NVMe protection information
+ *		       format
+ * @pif:	PI_PIF_*; pass the QPIF value in place of PI_PIF_QUALIFIED
  *
- * Return: NULL when this build does not know it.
+ * Return: the guard, or NULL if it is not supported.
  */
 const struct pi_guard *pi_guard_by_pif(unsigned int pif);
 
 /**
- * pi_guard_by_csum() - the guard of a PI_LBMD_CSUM_* number
- * @csum:	the number
+ * pi_guard_by_csum() - look up the guard of a PI_LBMD_CSUM_* value
+ * @csum:	PI_LBMD_CSUM_*
  *
- * Return: NULL when this build does not know it.
+ * Return: the guard, or NULL if it is not supported.
  */
 const struct pi_guard *pi_guard_by_csum(uint8_t csum);
 
 /**
- * pi_guard_by_profile() - the guard of a sysfs integrity/format name
- * @profile:	such as "T10-DIF-TYPE1-CRC" or "nop"
- * @type:	set to the type of protection information in it, 1 or 3; 3 where
- *		there is none
+ * pi_guard_by_profile() - look up the guard of a sysfs integrity/format name
+ * @profile:	name such as "T10-DIF-TYPE1-CRC" or "nop"
+ * @type:	set to the PI type that the name contains, 1 or 3; 3 if it
+ *		contains none
  *
- * Return: NULL when this build does not know it.
+ * Return: the guard, or NULL if it is not supported.
  */
 const struct pi_guard *pi_guard_by_profile(const char *profile,
 					   unsigned int *type);

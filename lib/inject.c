@@ -7,7 +7,7 @@
 
 #include "inject.h"
 
-/* how much of an item of a list a message has room for */
+/* length of the first item of a list, cut to what fits in a message */
 static int shown(const char *item)
 {
 	const size_t len = strcspn(item, ",");
@@ -51,7 +51,7 @@ static bool parse_number(const char **text, uint64_t *number)
 	if (!isdigit((unsigned char)**text))
 		return false;
 	errno = 0;
-	/* like fio's numbers: a leading zero does not make them octal */
+	/* as in fio, a leading zero does not mean octal */
 	*number = strtoull(*text, &end, strncasecmp(*text, "0x", 2) ? 10 : 16);
 	*text = end;
 	return !errno;

@@ -30,7 +30,7 @@ static void *map_pages(size_t bytes)
 	return map == MAP_FAILED ? NULL : map;
 }
 
-/* @bytes: of whole large pages; where the system gives none, of small ones */
+/* @bytes is a multiple of LARGE_PAGE; falls back to small pages */
 static void *map_large_pages(size_t bytes)
 {
 	size_t head;
@@ -116,7 +116,7 @@ void pi_io_mode_init(struct pi_io_mode *mode, bool vectored, bool fixed)
 	}
 }
 
-/* the prep functions of liburing 2.3 clear it too, later ones do not */
+/* liburing's prep functions clear the SQE in 2.3, but not in later versions */
 static struct io_uring_sqe *sqe_clear(struct pi_io *io)
 {
 	io->slots = 1;
@@ -124,7 +124,7 @@ static struct io_uring_sqe *sqe_clear(struct pi_io *io)
 	return io->sqe;
 }
 
-/* after them: those of 2.3 clear these */
+/* call after liburing's prep functions, which clear both fields in 2.3 */
 static void sqe_set(struct io_uring_sqe *sqe, uint8_t flags, uint64_t user_data)
 {
 	sqe->flags = flags;

@@ -11,10 +11,10 @@
 struct pi_nvme_ns;
 
 /**
- * union pi_io_attr - where a layout keeps an attribute that is not in the ring
- * @pi:		the attribute alone
- * @flat:	of layout flat
- * @vec:	of layout vec
+ * union pi_io_attr - memory for an attribute outside the ring
+ * @pi:		the bare attribute
+ * @flat:	the attribute in layout flat
+ * @vec:	the attribute in layout vec, with the array that points to it
  */
 union pi_io_attr {
 	struct pi_uapi_attr pi;
@@ -26,20 +26,21 @@ union pi_io_attr {
 };
 
 /**
- * struct pi_io - one I/O that can be in flight
- * @sqe:	its place in the ring
- * @md:		its metadata, no other I/O's: a write with PI may come back
- *		with rewritten reference tags
- * @number:	of the first interval on the disk
+ * struct pi_io - per-I/O state, one for each I/O that can be in flight
+ * @sqe:	the I/O's own SQE
+ * @md:		the I/O's own metadata buffer. It cannot be shared, because a
+ *		write with PI may come back with its reference tags remapped.
+ * @number:	number on the disk of the first interval
  * @ref:	reference tag of the first interval, as the host sends it
- * @blocks:	protection intervals; 0 when it carries no PI
- * @slots:	of the ring that its SQE takes, see pi_ring_queue()
- * @attr_flags:	of the attribute, beside what the device checks
- * @attr:	where the layout has put the attribute
- * @sqe_attr:	what the SQE says about it, always the same
- * @attr_mem:	room for it outside the ring
- * @iov:	for vectored opcodes, see pi_io_set_vectors()
- * @ns:		of layout passthru: what its commands go to
+ * @blocks:	number of protection intervals; 0 if the I/O carries no PI
+ * @slots:	number of SQ slots that the SQE takes, see pi_ring_queue()
+ * @attr_flags:	flags of the attribute other than those that tell the device
+ *		what to check
+ * @attr:	the attribute, where the layout puts it
+ * @sqe_attr:	bytes 48 to 63 of the SQE, the same for each read and write
+ * @attr_mem:	memory for @attr, unless the layout keeps that in the ring
+ * @iov:	iovecs for vectored opcodes, see pi_io_set_vectors()
+ * @ns:		layout passthru: namespace that the command is for
  */
 struct pi_io {
 	struct io_uring_sqe *sqe;
@@ -57,12 +58,12 @@ struct pi_io {
 } __attribute__((aligned(64)));
 
 /**
- * struct pi_io_mode - what reads and writes of a ring have in common
- * @opcode:	for reads and for writes
+ * struct pi_io_mode - what all reads and writes of a ring have in common
+ * @opcode:	IORING_OP_* for reads and for writes
  * @sqe_flags:	IOSQE_*
- * @slots:	that their SQEs take, see pi_ring_queue()
- * @rw_flags:	RWF_*, for reads and for writes
- * @iov_bytes:	length of each iovec but the last, for vectored opcodes
+ * @slots:	number of SQ slots that an SQE takes, see pi_ring_queue()
+ * @rw_flags:	RWF_* for reads and for writes
+ * @iov_bytes:	vectored opcodes: length of each iovec but the last
  */
 struct pi_io_mode {
 	uint8_t opcode[2];
@@ -74,18 +75,18 @@ struct pi_io_mode {
 
 /**
  * struct pi_io_set - the I/Os of one ring and their metadata
- * @io:		@depth of them
- * @depth:	how many I/Os
+ * @io:		array of @depth I/Os
+ * @depth:	number of I/Os
  * @md_stride:	bytes from one I/O's metadata to the next
- * @md_bytes:	metadata of all of them
- * @md:		where it is
- * @md_fixed:	set it before pi_layout_open() when @md is registered with the
- *		ring as buffer @md_index
- * @md_index:	of that buffer
- * @region:	attributes, where the layout has them in memory that the ring
- *		knows; @region_bytes long
- * @region_bytes: how long @region is
- * @iov:	of all I/Os, where they are vectored
+ * @md_bytes:	size of the metadata of all I/Os
+ * @md:		metadata of all I/Os
+ * @md_fixed:	@md is registered with the ring as buffer @md_index; set before
+ *		pi_layout_open()
+ * @md_index:	index of that buffer
+ * @region:	attributes of all I/Os, if the layout keeps them in a memory
+ *		region registered with the ring
+ * @region_bytes: size of @region
+ * @iov:	iovecs of all I/Os, if they are vectored
  */
 struct pi_io_set {
 	struct pi_io *io;
@@ -101,50 +102,52 @@ struct pi_io_set {
 };
 
 /**
- * pi_io_set_init() - allocate @depth I/Os
- * @set:	set
- * @depth:	how many I/Os
- * @md_bytes:	metadata of the largest I/O, 0 for none
+ * pi_io_set_init() - allocate I/Os and their metadata
+ * @set:	set to initialize
+ * @depth:	number of I/Os
+ * @md_bytes:	bytes of metadata of the largest I/O, 0 if there is none
  *
- * Metadata begins on a 64-byte boundary and crosses a page only when it is
- * larger than one: the kernel bounces what crosses (bio_integrity_map_user()
- * on a device of one integrity segment).  It is faulted in here, in large
- * pages when it fills one: registered, they are one segment each.
+ * The metadata of each I/O is aligned to 64 bytes and crosses a page boundary
+ * only if it is larger than a page: the kernel would bounce it otherwise
+ * (bio_integrity_map_user() on a device with one integrity segment). It is
+ * faulted in here, in huge pages if it fills one, because each of those is a
+ * single segment when registered.
  *
  * Return: 0 or -ENOMEM.
  */
 int pi_io_set_init(struct pi_io_set *set, unsigned int depth, size_t md_bytes);
 
 /**
- * pi_io_set_exit() - release what pi_io_set_init() and pi_layout_open() took
- * @set:	may be zeros, or have failed to be set up
+ * pi_io_set_exit() - release what pi_io_set_init() and pi_layout_open()
+ *		      allocated
+ * @set:	set to release; may be all zeros, or only partly initialized
  */
 void pi_io_set_exit(struct pi_io_set *set);
 
 /**
- * pi_io_set_vectors() - let the I/Os be vectored
- * @set:	of pi_io_set_init()
- * @nr:		iovecs of the largest
+ * pi_io_set_vectors() - allocate iovecs for vectored I/O
+ * @set:	set initialized by pi_io_set_init()
+ * @nr:		number of iovecs of the largest I/O
  *
- * pi_io_set_exit() releases what it takes.
+ * pi_io_set_exit() releases them.
  *
  * Return: 0 or -ENOMEM.
  */
 int pi_io_set_vectors(struct pi_io_set *set, unsigned int nr);
 
 /**
- * pi_io_mode_init() - plain reads and writes, without any flags
- * @mode:	set
- * @vectored:	by iovecs
- * @fixed:	from and into registered buffers; not together with @vectored
+ * pi_io_mode_init() - initialize for plain reads and writes without flags
+ * @mode:	mode to initialize
+ * @vectored:	use vectored opcodes
+ * @fixed:	use registered buffers; cannot be combined with @vectored
  */
 void pi_io_mode_init(struct pi_io_mode *mode, bool vectored, bool fixed);
 
 /**
- * pi_io_sqe_attr() - where an SQE has its attribute
- * @io:		with its SQE
+ * pi_io_sqe_attr() - get the attribute fields of an SQE
+ * @io:		I/O whose SQE is assigned
  *
- * Return: bytes 48 to 63 of the SQE.
+ * Return: pointer to bytes 48 to 63 of the SQE.
  */
 static inline struct pi_uapi_sqe_attr *pi_io_sqe_attr(struct pi_io *io)
 {
@@ -152,8 +155,8 @@ static inline struct pi_uapi_sqe_attr *pi_io_sqe_attr(struct pi_io *io)
 }
 
 /**
- * pi_io_no_attr() - say in the SQE of a read or write that it has none
- * @io:		with its SQE
+ * pi_io_no_attr() - mark the SQE of a read or write as having no attribute
+ * @io:		I/O whose SQE is assigned
  */
 static inline void pi_io_no_attr(struct pi_io *io)
 {
@@ -161,18 +164,20 @@ static inline void pi_io_no_attr(struct pi_io *io)
 }
 
 /**
- * pi_io_rw() - fill the SQE of a read or write, its attribute excepted
- * @io:		with its SQE
- * @mode:	what the I/O has in common with others
- * @dir:	0 read, 1 write
- * @fd:		or index, with IOSQE_FIXED_FILE
- * @offset:	bytes from the beginning of the file
- * @buf:	its data
- * @len:	how many bytes
- * @ioprio:	as ioprio_set(2) has it
- * @index:	of the registered buffer
- * @user_data:	comes back with the completion
- * @vectored:	give a constant, so that the compiler drops the other branch
+ * pi_io_rw() - fill in the SQE of a read or write, except for the attribute
+ * @io:		I/O whose SQE is assigned
+ * @mode:	what the reads and writes of the ring have in common
+ * @dir:	0 for a read, 1 for a write
+ * @fd:		file descriptor, or index of a registered file with
+ *		IOSQE_FIXED_FILE
+ * @offset:	offset in the file, in bytes
+ * @buf:	data buffer
+ * @len:	length of @buf in bytes
+ * @ioprio:	I/O priority, as for ioprio_set(2)
+ * @index:	index of the registered buffer
+ * @user_data:	returned with the completion
+ * @vectored:	use iovecs; must be a compile-time constant, so that the other
+ *		branch is optimized out
  */
 static inline __attribute__((always_inline)) void
 pi_io_rw(struct pi_io *io, const struct pi_io_mode *mode, unsigned int dir,
@@ -209,38 +214,41 @@ pi_io_rw(struct pi_io *io, const struct pi_io_mode *mode, unsigned int dir,
 }
 
 /**
- * pi_io_fsync() - fill the SQE of an fsync or, with @datasync, fdatasync
- * @io:		with its SQE
+ * pi_io_fsync() - fill in the SQE of an fsync or fdatasync
+ * @io:		I/O whose SQE is assigned
  * @sqe_flags:	IOSQE_*
- * @fd:		or index, with IOSQE_FIXED_FILE
- * @datasync:	leave out what no read needs
- * @user_data:	comes back with the completion
+ * @fd:		file descriptor, or index of a registered file with
+ *		IOSQE_FIXED_FILE
+ * @datasync:	fdatasync rather than fsync
+ * @user_data:	returned with the completion
  */
 void pi_io_fsync(struct pi_io *io, uint8_t sqe_flags, int fd, bool datasync,
 		 uint64_t user_data);
 
 /**
- * pi_io_sync_range() - fill the SQE of a sync_file_range(2)
- * @io:		with its SQE
+ * pi_io_sync_range() - fill in the SQE of a sync_file_range(2)
+ * @io:		I/O whose SQE is assigned
  * @sqe_flags:	IOSQE_*
- * @fd:		or index, with IOSQE_FIXED_FILE
- * @offset:	of the first byte
- * @len:	how many bytes
+ * @fd:		file descriptor, or index of a registered file with
+ *		IOSQE_FIXED_FILE
+ * @offset:	start of the range, in bytes
+ * @len:	length of the range in bytes
  * @range_flags: SYNC_FILE_RANGE_*
- * @user_data:	comes back with the completion
+ * @user_data:	returned with the completion
  */
 void pi_io_sync_range(struct pi_io *io, uint8_t sqe_flags, int fd,
 		      uint64_t offset, uint32_t len, uint32_t range_flags,
 		      uint64_t user_data);
 
 /**
- * pi_io_discard() - fill the SQE of a block device discard (Linux 6.12)
- * @io:		with its SQE
+ * pi_io_discard() - fill in the SQE of a block device discard (Linux 6.12)
+ * @io:		I/O whose SQE is assigned
  * @sqe_flags:	IOSQE_*
- * @fd:		or index, with IOSQE_FIXED_FILE
- * @offset:	of the first byte
- * @len:	how many bytes
- * @user_data:	comes back with the completion
+ * @fd:		file descriptor, or index of a registered file with
+ *		IOSQE_FIXED_FILE
+ * @offset:	start of the range, in bytes
+ * @len:	length of the range in bytes
+ * @user_data:	returned with the completion
  */
 void pi_io_discard(struct pi_io *io, uint8_t sqe_flags, int fd,
 		   uint64_t offset, uint64_t len, uint64_t user_data);

@@ -4,13 +4,13 @@
 
 #include "json.h"
 
-/* whether a byte continues a character of UTF-8 */
+/* whether @c is a continuation byte of UTF-8 */
 static int continues(unsigned char c)
 {
 	return (c & 0xc0) == 0x80;
 }
 
-/* drops the beginning of a character of which @next has found no room */
+/* drop a character that is incomplete because @next did not fit */
 static char *drop_cut(char *p, char next)
 {
 	if (!continues(next))

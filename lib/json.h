@@ -4,16 +4,18 @@
 
 #include <stddef.h>
 
-/* for the longest name of a file, every byte of it escaped */
+/* room for the longest file name with every byte escaped */
 #define PI_JSON_ROOM	(6 * 4096 + 3)
 
 /**
- * pi_json_string() - a text as a JSON string, quotes included
- * @buf:	gets it, cut to whole characters where it does not fit
- * @size:	of @buf, at least 3
- * @text:	any bytes; those that are no ASCII are kept as they are
+ * pi_json_string() - convert text to a JSON string, including the quotes
+ * @buf:	where the string is stored; truncated between characters if it
+ *		does not fit
+ * @size:	size of @buf in bytes, at least 3
+ * @text:	NUL-terminated text; bytes that are not ASCII are copied
+ *		unchanged
  *
- * RFC 8259, 7.
+ * RFC 8259, section 7.
  *
  * Return: @buf.
  */

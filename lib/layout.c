@@ -7,7 +7,7 @@
 #include "layout.h"
 #include "nvme.h"
 
-/* bytes from one attribute in the region to the next: a cache line each */
+/* bytes per attribute in the region: one cache line */
 #define REGION_STRIDE	64
 
 static int probe_any(const struct pi_layout *layout, struct pi_ring *ring,
@@ -17,7 +17,7 @@ static int probe_any(const struct pi_layout *layout, struct pi_ring *ring,
 	return 0;
 }
 
-/* kernels before 6.14 would ignore the attribute without a word */
+/* kernels before 6.14 silently ignore the attribute */
 static int probe_rw_attr(const struct pi_layout *layout, struct pi_ring *ring,
 			 struct pi_reason *reason)
 {
@@ -29,8 +29,8 @@ static int probe_rw_attr(const struct pi_layout *layout, struct pi_ring *ring,
 }
 
 /*
- * Not at index 0: that could be taken for a reserved field that is clear, and
- * the flag is not looked at before the descriptor.
+ * Use index 1, because the kernel checks the descriptor before the flag: with
+ * index 0 the field would pass for a reserved one that is zero.
  */
 static int register_md(struct pi_ring *ring, struct pi_io_set *set)
 {
@@ -45,8 +45,9 @@ static int register_md(struct pi_ring *ring, struct pi_io_set *set)
 }
 
 /*
- * The kernel takes the attribute in before it looks at the descriptor: where
- * it knows the layout, an invalid one is all there is to complain about.
+ * Submit a read on an invalid descriptor.  The kernel parses the attribute
+ * before it looks up the file, so a kernel that supports the layout fails the
+ * read with EBADF and any other one with EINVAL.
  */
 static int read_nothing(const struct pi_layout *layout, struct pi_ring *ring,
 			bool fixed_md)
@@ -74,7 +75,7 @@ static int read_nothing(const struct pi_layout *layout, struct pi_ring *ring,
 	return ret;
 }
 
-/* @what is to be had when nothing but the descriptor was refused */
+/* @ret: result of read_nothing(); EBADF means that @what is supported */
 static int needs_lab(int ret, const char *what, const char *name,
 		     struct pi_reason *reason)
 {
@@ -99,7 +100,7 @@ static int probe_lab(const struct pi_layout *layout, struct pi_ring *ring,
 	return needs_lab(ret, "layout ", layout->name, reason);
 }
 
-/* where these numbers are not the last they mean something else */
+/* on any other kernel these opcodes are unknown or have another meaning */
 static int probe_lab_opcode(const struct pi_layout *layout,
 			    struct pi_ring *ring, struct pi_reason *reason)
 {
@@ -111,7 +112,7 @@ static int probe_lab_opcode(const struct pi_layout *layout,
 		layout->name);
 }
 
-/* whether the device's driver takes commands shows with the first one only */
+/* whether the driver supports commands only shows with the first one */
 static int probe_passthru(const struct pi_layout *layout,
 			  struct pi_ring *ring, struct pi_reason *reason)
 {
@@ -301,7 +302,7 @@ static void fill_attr(struct pi_io *io, uint16_t chk, uint16_t app_tag,
 	*pi_io_sqe_attr(io) = io->sqe_attr;
 }
 
-/* the first versions' flags have the application tag before the reference tag */
+/* in the first versions the APPTAG flag comes before the REFTAG flag */
 static void fill_opcode(struct pi_io *io, uint16_t chk, uint16_t app_tag,
 			uint32_t len, uint64_t seed)
 {

@@ -10,33 +10,35 @@
 #include "ring.h"
 
 /**
- * struct pi_layout - one way to hand the PI attribute to the kernel
+ * struct pi_layout - one way to pass the PI attribute to the kernel
  * @name:	value of the option pi_layout
- * @help:	one line
+ * @help:	help text, one line
  * @pi:		I/Os carry protection information
- * @no_seed:	has no room for a reference tag: the kernel counts from 0 at the
- *		beginning of the file, a partition too
+ * @no_seed:	the layout has no room for a reference tag; the kernel counts
+ *		from 0 at the start of the file, which may be a partition
  * @passthru:	I/Os are commands for the character device of an NVMe namespace,
  *		which @fill takes from @io->ns (lib/nvme.h), and complete with
  *		an NVMe status
- * @fixed_md:	can say that metadata lies in a registered buffer
+ * @fixed_md:	the layout can refer to metadata in a registered buffer
  * @ring_flags:	IORING_SETUP_* flags that the ring must have
- * @probe:	see pi_layout_probe(), with a ring that is thrown away after it
- * @mode:	change a mode of plain SQEs (pi_io_mode_init()) for I/Os with
- *		PI: 0, or -EOPNOTSUPP with a reason
- * @open:	see pi_layout_open(), before @arm: what the whole ring needs
- * @arm:	see pi_layout_open(), once for each I/O whose SQE has its place:
- *		what never changes
- * @fill:	for each read or write, after pi_io_rw(): the rest.  @chk are
- *		PI_IO_INTEGRITY_CHK_* for the device, @app_tag what it compares
- *		application tags with, @len the bytes of metadata, @seed the
- *		reference tag of the first interval
+ * @probe:	see pi_layout_probe(); @ring is used for the probe only
+ * @mode:	turns @mode as set by pi_io_mode_init() into one for I/Os with
+ *		PI; returns 0, or -EOPNOTSUPP with a @reason
+ * @open:	sets up what the whole ring needs; called by pi_layout_open()
+ *		before @arm
+ * @arm:	sets up the parts of an I/O that never change; called by
+ *		pi_layout_open() once for each I/O, after its SQE was assigned
+ * @fill:	sets up the rest, for each read or write, after pi_io_rw(). @chk
+ *		is what the device checks, PI_IO_INTEGRITY_CHK_*; @app_tag is
+ *		the application tag that it compares with; @len is the size of
+ *		the metadata in bytes; @seed is the reference tag of the first
+ *		interval.
  *
- * A further layout is a further row in layout.c.
+ * To add a layout, add a row to the table in layout.c.
  *
- * In any ring pi_io_no_attr(), with a mode that no @mode has changed, makes an
- * I/O without PI: the kernel does not look into the second half of its SQE.
- * With a file for @passthru it does not work.
+ * I/Os without PI can share a ring with I/Os of any layout but passthru: use a
+ * mode that @mode has not changed, and pi_io_no_attr(). The kernel then ignores
+ * the second half of a 128-byte SQE.
  */
 struct pi_layout {
 	const char *name;
@@ -57,18 +59,19 @@ struct pi_layout {
 };
 
 /**
- * enum pi_layout_id - the rows of pi_layouts
- * @PI_LAYOUT_NONE:		plain io_uring
- * @PI_LAYOUT_INDIRECT:		pointed to from the SQE
- * @PI_LAYOUT_SQE128:		the same, in the second half of the SQE
- * @PI_LAYOUT_PASSTHRU:		NVMe commands
- * @PI_LAYOUT_INLINE:		the second half of the SQE
- * @PI_LAYOUT_MIXED:		the same, in a ring of mixed sizes
- * @PI_LAYOUT_OPCODE:		READ_META and WRITE_META
- * @PI_LAYOUT_VEC:		array of types and addresses
- * @PI_LAYOUT_FLAT:		type and attribute in one piece
- * @PI_LAYOUT_REGION:		in registered memory
- * @PI_NR_LAYOUTS:		how many rows
+ * enum pi_layout_id - indexes into pi_layouts
+ * @PI_LAYOUT_NONE: plain io_uring
+ * @PI_LAYOUT_INDIRECT: the SQE points to the attribute
+ * @PI_LAYOUT_SQE128: same, with the attribute in the second half of a 128-byte
+ *		SQE
+ * @PI_LAYOUT_PASSTHRU: NVMe passthrough commands
+ * @PI_LAYOUT_INLINE: the attribute is the second half of a 128-byte SQE
+ * @PI_LAYOUT_MIXED: same, in a ring with SQEs of both sizes
+ * @PI_LAYOUT_OPCODE: opcodes READ_META and WRITE_META
+ * @PI_LAYOUT_VEC: the SQE points to an array of types and addresses
+ * @PI_LAYOUT_FLAT: the SQE points to type and attribute in one structure
+ * @PI_LAYOUT_REGION: the attribute is in memory registered with the ring
+ * @PI_NR_LAYOUTS: number of layouts
  */
 enum pi_layout_id {
 	PI_LAYOUT_NONE,
@@ -84,27 +87,27 @@ enum pi_layout_id {
 	PI_NR_LAYOUTS,
 };
 
-/* by PI_LAYOUT_* */
+/* indexed by enum pi_layout_id */
 extern const struct pi_layout pi_layouts[PI_NR_LAYOUTS];
 
 /**
- * pi_layout_probe() - whether the running kernel takes a layout
- * @layout:	which
- * @reason:	says what is missing
+ * pi_layout_probe() - test whether the running kernel supports a layout
+ * @layout:	layout to test
+ * @reason:	filled in on failure
  *
- * Asks with a ring of its own, and does no I/O.
+ * Uses a ring of its own and does no I/O.
  *
  * Return: 0, or -errno with a @reason that says what is missing.
  */
 int pi_layout_probe(const struct pi_layout *layout, struct pi_reason *reason);
 
 /**
- * pi_layout_probe_fixed_md() - whether the running kernel takes metadata from
- *				a registered buffer
- * @layout:	one with fixed_md that the kernel takes
- * @reason:	says what is missing
+ * pi_layout_probe_fixed_md() - test whether the running kernel accepts metadata
+ *				in a registered buffer
+ * @layout:	layout with @fixed_md that the kernel supports
+ * @reason:	filled in on failure
  *
- * Asks with a ring of its own, and does no I/O.
+ * Uses a ring of its own and does no I/O.
  *
  * Return: 0, or -errno with a @reason that says what is missing.
  */
@@ -112,13 +115,15 @@ int pi_layout_probe_fixed_md(const struct pi_layout *layout,
 			     struct pi_reason *reason);
 
 /**
- * pi_layout_open() - give each I/O of a set its SQE, ready for @layout->fill()
- * @layout:	which
- * @ring:	with the layout's ring_flags; one set can be open in it
- * @set:	of pi_io_set_init()
- * @reason:	says why not
+ * pi_layout_open() - assign SQEs to a set of I/Os and prepare them for
+ *		      @layout->fill()
+ * @layout:	layout to use
+ * @ring:	ring with the layout's @ring_flags; at most one set can be open
+ *		in it
+ * @set:	set initialized by pi_io_set_init()
+ * @reason:	filled in on failure
  *
- * pi_io_set_exit() releases what it takes.
+ * pi_io_set_exit() releases what this allocates.
  *
  * Return: 0 or -errno with a @reason.
  */

@@ -35,13 +35,13 @@ static unsigned int format_in_use(const struct nvme_id_ns *ns)
 	       (ns->flbas & NVME_NS_FLBAS_HIGHER_MASK) >> 1;
 }
 
-/* 0, a status of the device or -1 with errno, as libnvme has it */
+/* returns 0, an NVMe status, or -1 with errno set, like libnvme */
 static int identify(int fd, __u32 nsid, struct nvme_id_ns *ns,
 		    struct nvme_nvm_id_ns *nvm)
 {
 	int ret = nvme_identify_ns(fd, nsid, ns);
 
-	/* a controller without the NVM command set's own page has CRC16 only */
+	/* controllers without the NVM-specific page support CRC16 only */
 	if (ret || nvme_identify_ns_csi(fd, nsid, 0, NVME_CSI_NVM, nvm))
 		memset(nvm, 0, sizeof(*nvm));
 	return ret;
@@ -125,7 +125,7 @@ int pi_namespace_pi_first(int fd)
 	return !!(ns.dps & NVME_NS_DPS_PI_FIRST);
 }
 
-/* the guard that an LBA format of @md_size bytes of metadata has with PI */
+/* guard of an LBA format with PI enabled, or NULL if it cannot have PI */
 static const struct pi_guard *lba_format_guard(const struct nvme_id_ns *ns,
 					       const struct nvme_nvm_id_ns *nvm,
 					       unsigned int index,

@@ -9,13 +9,13 @@
 #include "reason.h"
 
 /**
- * struct pi_namespace - what an NVMe namespace says of itself
- * @format:	of its protection information, also one that the kernel cannot
- *		carry (extended LBA)
- * @blocks:	how many it has
- * @nsid:	its number
- * @reads_check_storage: Read, Verify and Compare can check the storage tag too
- * @any_ref:	reference tags may begin with any number: type 2
+ * struct pi_namespace - properties of an NVMe namespace
+ * @format:	format of its protection information, which may be one that the
+ *		kernel cannot carry (extended LBA)
+ * @blocks:	size in logical blocks
+ * @nsid:	namespace identifier
+ * @reads_check_storage: Read, Verify and Compare can check the storage tag
+ * @any_ref:	reference tags may start at any value: type 2
  */
 struct pi_namespace {
 	struct pi_format format;
@@ -26,37 +26,39 @@ struct pi_namespace {
 };
 
 /**
- * pi_namespace_probe() - ask Identify Namespace
- * @fd:		character device of an NVMe namespace
- * @ns:		set
- * @reason:	says why not
+ * pi_namespace_probe() - determine the properties of a namespace by Identify
+ *			  Namespace
+ * @fd:		character device of the namespace
+ * @ns:		where the result is stored
+ * @reason:	filled in on failure
  *
- * Return: 0, or with a @reason -ENOTBLK (no namespace), -ENODATA (no metadata),
- * -EOPNOTSUPP (metadata of a kind unknown here), -EIO or what the system said.
+ * Return: 0, -ENOTBLK if @fd is not a namespace, -ENODATA if it has no
+ * metadata, -EOPNOTSUPP if the metadata is of an unsupported kind, -EIO if the
+ * device failed the command, or the negative errno of the ioctl.
  */
 int pi_namespace_probe(int fd, struct pi_namespace *ns,
 		       struct pi_reason *reason);
 
 /**
- * pi_namespace_pi_first() - where in the metadata the tuple is
+ * pi_namespace_pi_first() - tell where in the metadata the tuple is
  * @fd:		block device
  *
- * Return: 1 first, 0 last, negative when this is no NVMe namespace or it may
- * not be asked.
+ * Return: 1 if the tuple comes first, 0 if it comes last, or a negative errno
+ * if @fd is not an NVMe namespace or Identify is not permitted.
  */
 int pi_namespace_pi_first(int fd);
 
 /**
- * struct pi_lba_format - one LBA format that an NVMe namespace can be given
- * @index:	for nvme format --lbaf=
+ * struct pi_lba_format - an LBA format that an NVMe namespace supports
+ * @index:	index for nvme format --lbaf=
  * @lbs:	bytes of data per block
  * @md_size:	bytes of metadata per block
- * @guard:	the guard it has with PI; NULL when it can have none: too
- *		little metadata, a guard unknown here, or a namespace that
- *		cannot have PI or separate metadata
- * @storage_bits: of the storage tag it has then
- * @by_kernel:	the block device carries it too, not only passthrough commands
- * @in_use:	the namespace has it now
+ * @guard:	guard that the format has with PI; NULL if it cannot have PI,
+ *		because the metadata is too small, the guard is not supported
+ *		here, or the namespace supports neither PI nor separate metadata
+ * @storage_bits: width of the storage tag with PI
+ * @by_kernel:	supported by the block device, not only by passthrough commands
+ * @in_use:	the namespace is formatted with it now
  */
 struct pi_lba_format {
 	unsigned int index;
@@ -71,13 +73,13 @@ struct pi_lba_format {
 #define PI_MAX_LBA_FORMATS	64
 
 /**
- * pi_namespace_lba_formats() - the LBA formats of an NVMe namespace
+ * pi_namespace_lba_formats() - list the LBA formats of an NVMe namespace
  * @fd:		block or character device of the namespace
- * @formats:	room for PI_MAX_LBA_FORMATS
+ * @formats:	array with room for PI_MAX_LBA_FORMATS
  *
- * Identify Namespace (NVM Command Set 1.0, 4.1.5); needs root.
+ * Identify Namespace (NVM Command Set 1.0, 4.1.5), which requires root.
  *
- * Return: how many, or a negative errno when the device does not tell.
+ * Return: the number of formats, or -ENOTTY if the device does not report them.
  */
 int pi_namespace_lba_formats(int fd, struct pi_lba_format *formats);
 

@@ -10,7 +10,7 @@ _Static_assert(sizeof(struct nvme_uring_cmd) == 72, "80 bytes of an SQE128");
 _Static_assert(sizeof(struct pi_nvme_range) == sizeof(struct nvme_dsm_range),
 	       "NVM Command Set 1.0, figure 42");
 _Static_assert(sizeof(struct pi_nvme_range) <= sizeof(union pi_io_attr),
-	       "a range has its place where other layouts keep the attribute");
+	       "a range is stored where other layouts keep the attribute");
 
 static struct nvme_uring_cmd *command(struct pi_io *io)
 {
@@ -23,8 +23,8 @@ void pi_nvme_arm(struct pi_io *io)
 }
 
 /*
- * What is zero here stays it: pi_nvme_arm() has cleared it, and no command
- * sets it.
+ * Fields that are not set here remain zero: pi_nvme_arm() cleared them, and no
+ * command sets them.
  */
 void pi_nvme_rw(struct pi_io *io, uint16_t chk, uint16_t app_tag,
 		uint32_t md_len, uint64_t ref)
@@ -148,6 +148,6 @@ int pi_nvme_status_errno(unsigned int status)
 	if (pi_nvme_status_tag(status) >= 0)
 		return EILSEQ;
 	err = nvme_status_to_errno(status, false);
-	/* libnvme has EILSEQ for something else */
+	/* libnvme uses EILSEQ for another status */
 	return err && err != EILSEQ ? err : EIO;
 }

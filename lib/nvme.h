@@ -8,18 +8,20 @@
 #include "tuple.h"
 
 /**
- * struct pi_nvme_ns - what the commands for one namespace have in common
- * @nsid:	its number
- * @stride:	bytes of a block as they are transferred
- * @control:	libnvme's NVME_IO_PRINFO_PRACT, NVME_IO_STC and NVME_IO_FUA, for
- *		reads and for writes
- * @cdw2:	of each read and write: the top of a storage tag beside a 32-bit
- *		guard (NVM Command Set 1.0, 5.2.1.4.1)
+ * struct pi_nvme_ns - what all commands for a namespace have in common
+ * @nsid:	namespace identifier
+ * @stride:	bytes transferred per block, including metadata in an extended
+ *		LBA
+ * @control:	flags for reads and for writes: libnvme's NVME_IO_PRINFO_PRACT,
+ *		NVME_IO_STC and NVME_IO_FUA
+ * @cdw2:	command dword 2 of reads and writes: the top of a storage tag
+ *		with a 32-bit guard (NVM Command Set 1.0, 5.2.1.4.1)
  * @app_mask:	bits of the application tag that the device compares
- * @renumber:	what to add to a reference tag for the block's number
- * @ref_varies:	bits that the reference tags of commands take from the
- *		block's; the others are those of @ref
- * @ref:	bits that are the same in each of them, the storage tag included
+ * @renumber:	what to add to a reference tag to get the block number
+ * @ref_varies:	bits of the reference tag that count up with the block number;
+ *		the other bits are taken from @ref
+ * @ref:	bits that are the same in each command, including the storage
+ *		tag
  */
 struct pi_nvme_ns {
 	uint32_t nsid;
@@ -33,10 +35,10 @@ struct pi_nvme_ns {
 };
 
 /**
- * struct pi_nvme_range - a range of Dataset Management, as the drive reads it
+ * struct pi_nvme_range - a Dataset Management range, little-endian
  * @attributes:	zero
- * @blocks:	how many
- * @first:	number of the first
+ * @blocks:	number of blocks
+ * @first:	number of the first block
  */
 struct pi_nvme_range {
 	uint32_t attributes;
@@ -45,75 +47,80 @@ struct pi_nvme_range {
 };
 
 /**
- * pi_nvme_range() - name blocks for pi_nvme_deallocate_ranges()
- * @block:	number of the first
- * @blocks:	how many
+ * pi_nvme_range() - encode a range for pi_nvme_deallocate_ranges()
+ * @block:	number of the first block
+ * @blocks:	number of blocks
  *
- * Return: the range.
+ * Return: the range in the drive's byte order.
  */
 struct pi_nvme_range pi_nvme_range(uint64_t block, uint32_t blocks);
 
 /**
- * pi_nvme_arm() - ready an I/O's SQE of 128 bytes for the others
- * @io:		with its SQE
+ * pi_nvme_arm() - clear the 128-byte SQE of an I/O before its first use
+ * @io:		I/O whose SQE is assigned
  */
 void pi_nvme_arm(struct pi_io *io);
 
 /**
- * pi_nvme_rw() - make a read or write that pi_io_rw() has filled into the NVMe
- *		  command
- * @io:		that pi_io_rw() has filled
- * @chk:	PI_IO_INTEGRITY_CHK_* for the device
- * @app_tag:	what it compares application tags with
- * @md_len:	bytes of metadata
+ * pi_nvme_rw() - turn a read or write into an NVMe command
+ * @io:		I/O filled in by pi_io_rw(), with @ns and @blocks set
+ * @chk:	PI_IO_INTEGRITY_CHK_* for the device to check
+ * @app_tag:	application tag that the device compares with
+ * @md_len:	bytes of separate metadata; 0 if there is none
  * @ref:	reference tag of the first interval
  *
- * @io->ns and @io->blocks are set.  The rest is what @fill of struct pi_layout
- * has; without bytes of metadata in a buffer of their own @md_len is 0.
+ * This is @fill in struct pi_layout.
  */
 void pi_nvme_rw(struct pi_io *io, uint16_t chk, uint16_t app_tag,
 		uint32_t md_len, uint64_t ref);
 
 /**
- * pi_nvme_flush() - fill the SQE of a flush of @io->ns
- * @io:		with its SQE and @ns
+ * pi_nvme_flush() - fill in the SQE of a Flush
+ * @io:		I/O whose SQE is assigned, with @ns set
  * @sqe_flags:	IOSQE_*
- * @fd:		or index, with IOSQE_FIXED_FILE
- * @user_data:	comes back with the completion
+ * @fd:		file descriptor, or index of a registered file with
+ *		IOSQE_FIXED_FILE
+ * @user_data:	returned with the completion
  */
 void pi_nvme_flush(struct pi_io *io, uint8_t sqe_flags, int fd,
 		   uint64_t user_data);
 
 /**
- * pi_nvme_deallocate() - fill the SQE of a discard of @io->blocks from @block
- *			  on (Dataset Management, NVM Command Set 1.0, 3.2.3)
- * @io:		with its SQE, @ns and @blocks
+ * pi_nvme_deallocate() - fill in the SQE of a deallocation of consecutive
+ *			  blocks
+ * @io:		I/O whose SQE is assigned, with @ns and @blocks set
  * @sqe_flags:	IOSQE_*
- * @fd:		or index, with IOSQE_FIXED_FILE
- * @block:	number of the first
- * @user_data:	comes back with the completion
+ * @fd:		file descriptor, or index of a registered file with
+ *		IOSQE_FIXED_FILE
+ * @block:	number of the first block; @io->blocks says how many
+ * @user_data:	returned with the completion
+ *
+ * Dataset Management, NVM Command Set 1.0, 3.2.3.
  */
 void pi_nvme_deallocate(struct pi_io *io, uint8_t sqe_flags, int fd,
 			uint64_t block, uint64_t user_data);
 
 /**
- * pi_nvme_deallocate_ranges() - the same for several ranges
- * @io:		with its SQE and @ns
+ * pi_nvme_deallocate_ranges() - fill in the SQE of a deallocation of several
+ *				 ranges
+ * @io:		I/O whose SQE is assigned, with @ns set
  * @sqe_flags:	IOSQE_*
- * @fd:		or index, with IOSQE_FIXED_FILE
- * @ranges:	kept until the command is done, see pi_nvme_range()
- * @nr:		how many, 1 to 256
- * @user_data:	comes back with the completion
+ * @fd:		file descriptor, or index of a registered file with
+ *		IOSQE_FIXED_FILE
+ * @ranges:	ranges from pi_nvme_range(); must stay valid until completion
+ * @nr:		number of ranges, 1 to 256
+ * @user_data:	returned with the completion
  */
 void pi_nvme_deallocate_ranges(struct pi_io *io, uint8_t sqe_flags, int fd,
 			       const struct pi_nvme_range *ranges,
 			       unsigned int nr, uint64_t user_data);
 
 /**
- * pi_nvme_status() - the status in a completion, without its retry bits
- * @res:	of the CQE, positive
+ * pi_nvme_status() - extract the status from a completion
+ * @res:	result in the CQE, positive
  *
- * Return: as libnvme's NVME_SCT_* and NVME_SC_* have it.
+ * Return: status code type and status code, like libnvme's NVME_SCT_* and
+ * NVME_SC_*, without the retry bits.
  */
 static inline unsigned int pi_nvme_status(int res)
 {
@@ -121,18 +128,18 @@ static inline unsigned int pi_nvme_status(int res)
 }
 
 /**
- * pi_nvme_status_tag() - the tag that the device found wrong
- * @status:	of pi_nvme_status()
+ * pi_nvme_status_tag() - tell which tag the device found to be wrong
+ * @status:	from pi_nvme_status()
  *
- * Return: an enum pi_tag, or -1 when the status says something else.
+ * Return: an enum pi_tag, or -1 if the status is not about a tag.
  */
 int pi_nvme_status_tag(unsigned int status);
 
 /**
- * pi_nvme_status_errno() - the errno for a status that is no success
- * @status:	of pi_nvme_status(), not 0
+ * pi_nvme_status_errno() - convert an NVMe status to an errno
+ * @status:	from pi_nvme_status(), not 0
  *
- * EILSEQ for a wrong tag, as the block layer has it.
+ * A wrong tag is EILSEQ, as in the block layer.
  *
  * Return: a positive errno.
  */

@@ -15,7 +15,7 @@
 #define IO_MGMT_RECV	0x12
 #define RUH_STATUS	1
 
-/* Reclaim Unit Handle Status, as the drive sends it */
+/* Reclaim Unit Handle Status, little-endian */
 struct ruh_status {
 	uint8_t rsvd[14];
 	uint16_t nr;
@@ -96,7 +96,7 @@ bool pi_placement_directive(int fd)
 	       id.enabled[0] & 1 << PI_PLACEMENT_STREAMS;
 }
 
-/* DTYPE is bits 20 to 23 of dword 12, DSPEC the upper half of 13 */
+/* DTYPE is bits 23:20 of dword 12, DSPEC bits 31:16 of dword 13 */
 void pi_placement_command(struct pi_io *io, unsigned int type, uint16_t id)
 {
 	struct nvme_uring_cmd *cmd = (void *)pi_io_sqe_attr(io);

@@ -3,9 +3,10 @@
 #define PI_REASON_H
 
 /**
- * struct pi_reason - why a call failed, for a person
- * @text:	what was wrong and what to do, one line without a newline and
- *		without the name of the file, which the caller knows
+ * struct pi_reason - why a call failed, in words
+ * @text:	one line that says what was wrong and what to do about it,
+ *		without a newline and without the name of the file, which the
+ *		caller knows
  */
 struct pi_reason {
 	char text[256];
@@ -14,10 +15,10 @@ struct pi_reason {
 /**
  * pi_reason_set() - fill in a reason
  * @reason:	may be NULL
- * @err:	what to return, a negative errno
+ * @err:	negative errno to return
  * @fmt:	printf format of the text
  *
- * Return: @err, so that a failing function ends in one statement.
+ * Return: @err, so that a failing function can end in one statement.
  */
 int pi_reason_set(struct pi_reason *reason, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

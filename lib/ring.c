@@ -41,14 +41,14 @@ int pi_ring_map(struct io_uring *uring, unsigned int entries,
 		close(fd);
 		return ret;
 	}
-	/* some versions leave these to their own caller */
+	/* some versions of io_uring_queue_mmap() do not set these */
 	uring->flags = params->flags;
 	uring->features = params->features;
 	uring->ring_fd = uring->enter_ring_fd = fd;
 	return 0;
 }
 
-/* whether flags that cannot be done without are what a kernel refuses */
+/* whether the kernel supports the required flags */
 static bool knows_flags(unsigned int flags)
 {
 	struct io_uring_params params = { .flags = flags };
@@ -105,7 +105,7 @@ void pi_ring_register(struct pi_ring *ring)
 	ring->enter_fd = ring->uring.ring_fd;
 	ring->enter_flags = 0;
 	ring->task = gettid();
-	/* Linux 5.18, and 16 of a task */
+	/* fails before Linux 5.18, and for a task with 16 registered rings */
 	if (io_uring_register(ring->uring.ring_fd, IORING_REGISTER_RING_FDS,
 			      &update, 1) == 1) {
 		ring->enter_fd = update.offset;
@@ -117,7 +117,7 @@ void pi_ring_unregister(struct pi_ring *ring)
 {
 	struct io_uring_rsrc_update update = { .offset = ring->enter_fd };
 
-	/* the number may be another ring's in another task; what is left ends with it */
+	/* the index belongs to the task that registered it, which frees it on exit */
 	if (ring->enter_flags && ring->task == gettid())
 		io_uring_register(ring->uring.ring_fd,
 				  IORING_UNREGISTER_RING_FDS, &update, 1);
@@ -146,7 +146,7 @@ int pi_ring_init(struct pi_ring *ring, const struct pi_ring_options *options,
 	     ret == -EINVAL && i < steps; i++) {
 		params = (struct io_uring_params) {
 			.flags = ladder[i] | options->flags | IORING_SETUP_CQSIZE,
-			/* with room to spare the kernel looks for it less often */
+			/* with room to spare, the kernel refreshes its view of the CQ less often */
 			.cq_entries = 2 * options->depth,
 		};
 		if (options->iopoll)
@@ -201,12 +201,12 @@ int pi_ring_run(struct pi_ring *ring, unsigned int index, unsigned int slots)
 
 	pi_ring_queue(ring, index, slots);
 	if (pi_ring_submit(ring, slots) != (int)slots) {
-		/* or it would go with the next one */
+		/* otherwise the next submission would include it */
 		io_uring_smp_store_release(ring->uring.sq.ktail, tail);
 		return -EIO;
 	}
 	while (!pi_ring_ready(ring)) {
-		/* until it is done the buffer is the kernel's, come what may */
+		/* the kernel owns the buffer until completion, so keep waiting */
 		if (pi_ring_wait(ring, 1))
 			sched_yield();
 	}

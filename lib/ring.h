@@ -9,15 +9,15 @@
 #include "reason.h"
 
 /**
- * struct pi_ring_options - what a ring is to be able to do
- * @depth:	I/Os in flight at most; those numbered 0 .. @depth - 1 have a
- *		place for their SQE, of 128 bytes with IORING_SETUP_SQE128 or
- *		IORING_SETUP_SQE_MIXED among @flags
- * @flags:	IORING_SETUP_* flags that must be had, or the set-up fails;
- *		those that only make it faster are tried by pi_ring_init()
+ * struct pi_ring_options - parameters of a ring
+ * @depth:	maximum number of I/Os in flight. I/Os 0 .. @depth - 1 each have
+ *		an SQE of their own, of 128 bytes if @flags contains
+ *		IORING_SETUP_SQE128 or IORING_SETUP_SQE_MIXED.
+ * @flags:	IORING_SETUP_* flags that are required; pi_ring_init() tries
+ *		flags that only improve performance by itself
  * @sqpoll:	a kernel thread submits
- * @sqpoll_cpu:	bind it to this CPU, or -1
- * @iopoll:	completions are polled for
+ * @sqpoll_cpu:	CPU to bind that thread to, or -1
+ * @iopoll:	poll for completions
  */
 struct pi_ring_options {
 	unsigned int depth;
@@ -28,26 +28,27 @@ struct pi_ring_options {
 };
 
 /**
- * struct pi_ring - an io_uring whose SQEs belong to I/Os
- * @uring:	of liburing
+ * struct pi_ring - an io_uring in which each I/O has an SQE of its own
+ * @uring:	liburing's ring
  * @features:	IORING_FEAT_* of the kernel
- * @submit:	what pi_ring_submit() calls
+ * @submit:	called by pi_ring_submit()
  *
- * The SQE of I/O n is filled in place by whoever owns it, which costs no copy,
- * and reaches the kernel through the index array.  In a ring of mixed SQE
- * sizes the kernel counts in slots of 64 bytes: an SQE of 128 takes two
- * entries of the array, and of the second it does not look at the value.
- * One thread at a time.
+ * The owner of I/O n fills in its SQE in place, without a copy, and
+ * pi_ring_queue() puts its index into the SQ array. In a ring of mixed SQE
+ * sizes the kernel counts slots of 64 bytes: an SQE of 128 bytes takes two
+ * entries of the array, the second of which the kernel ignores.
+ *
+ * Not thread-safe.
  */
 struct pi_ring {
 	struct io_uring uring;
 	unsigned int features;
-	/* private: of its SQEs, slots and CQEs, as powers of two; taken so far */
+	/* private: log2 of the sizes of SQEs, slots and CQEs; CQEs taken so far */
 	unsigned int sqe_shift;
 	unsigned int slot_shift;
 	unsigned int cqe_shift;
 	unsigned int cq_head;
-	/* what io_uring_enter() is told: the number that @task registered */
+	/* arguments for io_uring_enter(): the descriptor that @task registered */
 	int enter_fd;
 	unsigned int enter_flags;
 	pid_t task;
@@ -56,70 +57,73 @@ struct pi_ring {
 };
 
 /**
- * pi_ring_map() - io_uring_queue_init_params() with @params' flags and no more
- * @uring:	set
- * @entries:	of the submission queue
- * @params:	its flags go in, what the kernel says comes out
+ * pi_ring_map() - io_uring_queue_init_params(), but with exactly the given
+ *		   flags
+ * @uring:	ring to initialize
+ * @entries:	number of SQ entries
+ * @params:	flags on input; filled in by the kernel
  *
- * From liburing 2.6 on that one drops the index array, through which all
- * here goes, wherever the kernel lets it.
+ * From 2.6 on, io_uring_queue_init_params() drops the SQ array if the kernel
+ * supports that, and this code depends on the array.
  *
- * Return: 0, and io_uring_queue_exit() is due, or -errno.
+ * Return: 0 or -errno. On success, release the ring with io_uring_queue_exit().
  */
 int pi_ring_map(struct io_uring *uring, unsigned int entries,
 		struct io_uring_params *params);
 
 /**
- * pi_ring_init() - set up a ring with the newest flags the kernel takes
- * @ring:	set
- * @options:	what it is to be able to do
- * @reason:	says why not
+ * pi_ring_init() - set up a ring, using the newest flags that the kernel
+ *		    supports
+ * @ring:	ring to initialize
+ * @options:	parameters of the ring
+ * @reason:	filled in on failure
  *
- * Call in the thread that will use it: its descriptor is registered for that
- * thread alone, where the kernel can do that.
+ * Call this in the thread that will use the ring: if possible, its descriptor
+ * is registered, which is per thread.
  *
- * Return: 0 or -errno with a @reason.
+ * Return: 0, or -errno with a @reason.
  */
 int pi_ring_init(struct pi_ring *ring, const struct pi_ring_options *options,
 		 struct pi_reason *reason);
 
 /**
- * pi_ring_exit() - release what pi_ring_init() took
- * @ring:	of pi_ring_init()
+ * pi_ring_exit() - release a ring
+ * @ring:	ring initialized by pi_ring_init()
  */
 void pi_ring_exit(struct pi_ring *ring);
 
 /**
- * pi_ring_register() - register the ring's descriptor for this thread, so that
- *			io_uring_enter() need not look it up
- * @ring:	of pi_ring_init(), which has done it; after pi_ring_unregister()
+ * pi_ring_register() - register the ring's descriptor for the calling thread
+ * @ring:	ring; pi_ring_init() registers it, so this is for use after
+ *		pi_ring_unregister()
  *
- * The kernel keeps 16 for each thread, from Linux 5.18 on.  Where it has no
- * room, the ring works without.
+ * This saves io_uring_enter() the lookup of the descriptor. The kernel supports
+ * 16 registered rings per thread, from Linux 5.18 on. If it cannot register
+ * another, the ring works without.
  */
 void pi_ring_register(struct pi_ring *ring);
 
 /**
- * pi_ring_unregister() - make room for another of this thread's rings
- * @ring:	works as before
+ * pi_ring_unregister() - undo pi_ring_register(), to make room for another ring
+ * @ring:	ring, which remains usable
  */
 void pi_ring_unregister(struct pi_ring *ring);
 
 /**
- * pi_ring_has_op() - whether the kernel knows an opcode
- * @ring:	any
+ * pi_ring_has_op() - test whether the kernel supports an opcode
+ * @ring:	any ring
  * @op:		IORING_OP_*
  *
- * Return: whether it does; false where it does not tell.
+ * Return: whether it does; false if that cannot be determined.
  */
 bool pi_ring_has_op(struct pi_ring *ring, unsigned int op);
 
 /**
- * pi_ring_sqe() - the SQE of I/O @index
- * @ring:	where it is
- * @index:	of the I/O
+ * pi_ring_sqe() - get the SQE of an I/O
+ * @ring:	ring
+ * @index:	number of the I/O
  *
- * Return: where it is to be filled in.
+ * Return: the SQE, to be filled in by the caller.
  */
 static inline struct io_uring_sqe *pi_ring_sqe(const struct pi_ring *ring,
 					       unsigned int index)
@@ -128,12 +132,11 @@ static inline struct io_uring_sqe *pi_ring_sqe(const struct pi_ring *ring,
 }
 
 /**
- * pi_ring_queue() - hand the SQE of I/O @index over with the next
- *		     pi_ring_submit()
- * @ring:	where the SQE is
- * @index:	of the I/O
- * @slots:	that it takes: 2 for one of 128 bytes in a ring of mixed sizes,
- *		else 1
+ * pi_ring_queue() - add the SQE of an I/O to the next pi_ring_submit()
+ * @ring:	ring
+ * @index:	number of the I/O
+ * @slots:	number of SQ slots that the SQE takes: 2 for 128 bytes in a ring
+ *		of mixed sizes, otherwise 1
  */
 static inline void pi_ring_queue(struct pi_ring *ring, unsigned int index,
 				 unsigned int slots)
@@ -146,11 +149,12 @@ static inline void pi_ring_queue(struct pi_ring *ring, unsigned int index,
 }
 
 /**
- * pi_ring_submit() - submit what the last @nr slots were queued for
- * @ring:	where they were queued
- * @nr:		how many
+ * pi_ring_submit() - submit queued SQEs
+ * @ring:	ring
+ * @nr:		number of slots to submit; all that were queued since the last
+ *		submission
  *
- * Return: how many slots the kernel took, or -errno.
+ * Return: number of slots that the kernel consumed, or -errno.
  */
 static inline int pi_ring_submit(struct pi_ring *ring, unsigned int nr)
 {
@@ -158,11 +162,11 @@ static inline int pi_ring_submit(struct pi_ring *ring, unsigned int nr)
 }
 
 /**
- * pi_ring_index() - the I/O that was queued @nr slots before the next one
- * @ring:	where it was queued
- * @nr:		from 1
+ * pi_ring_index() - tell which I/O is in a queued slot
+ * @ring:	ring
+ * @nr:		position counted back from the end of the queue, starting at 1
  *
- * Return: its index.
+ * Return: number of the I/O.
  */
 static inline unsigned int pi_ring_index(const struct pi_ring *ring,
 					 unsigned int nr)
@@ -173,10 +177,10 @@ static inline unsigned int pi_ring_index(const struct pi_ring *ring,
 }
 
 /**
- * pi_ring_ready() - number of completions not yet taken
- * @ring:	any
+ * pi_ring_ready() - number of completions that were not taken yet
+ * @ring:	any ring
  *
- * Return: how many there are.
+ * Return: number of completions.
  */
 static inline unsigned int pi_ring_ready(const struct pi_ring *ring)
 {
@@ -184,15 +188,16 @@ static inline unsigned int pi_ring_ready(const struct pi_ring *ring)
 }
 
 /**
- * pi_ring_take() - take @nr completions that are ready
- * @ring:	where they are
- * @nr:		no more than pi_ring_ready() says
+ * pi_ring_take() - consume completions
+ * @ring:	ring
+ * @nr:		number of completions, at most pi_ring_ready()
  *
- * The kernel gets their places back at once, so that what is submitted next
- * finds room.  It does not write there before that: there is a place for
- * each of the ring's I/Os, and those taken are not in flight.
+ * This returns the CQ entries to the kernel at once, so that the next
+ * submission finds room. They stay valid until then: the CQ has an entry for
+ * each I/O of the ring, and the I/Os whose completions were taken are not in
+ * flight.
  *
- * Return: position of the first, for pi_ring_cqe().
+ * Return: position of the first completion, for pi_ring_cqe().
  */
 static inline unsigned int pi_ring_take(struct pi_ring *ring, unsigned int nr)
 {
@@ -204,11 +209,11 @@ static inline unsigned int pi_ring_take(struct pi_ring *ring, unsigned int nr)
 }
 
 /**
- * pi_ring_cqe() - the completion at a position
- * @ring:	where it is
- * @position:	of pi_ring_take(), or after it
+ * pi_ring_cqe() - get the completion at a position
+ * @ring:	ring
+ * @position:	position from pi_ring_take(), plus an offset
  *
- * Return: the completion, which stays there until other I/Os are submitted.
+ * Return: the completion, which stays valid until other I/Os are submitted.
  */
 static inline const struct io_uring_cqe *
 pi_ring_cqe(const struct pi_ring *ring, unsigned int position)
@@ -219,23 +224,23 @@ pi_ring_cqe(const struct pi_ring *ring, unsigned int position)
 }
 
 /**
- * pi_ring_wait() - enter the kernel for completions
- * @ring:	any
- * @min:	return when as many have come; 0 only lets deferred work run
+ * pi_ring_wait() - enter the kernel to wait for completions
+ * @ring:	any ring
+ * @min:	number of completions to wait for; 0 only runs deferred work
  *
- * Return: 0 or -errno, -EINTR among them.
+ * Return: 0 or -errno, including -EINTR.
  */
 int pi_ring_wait(struct pi_ring *ring, unsigned int min);
 
 /**
- * pi_ring_run() - do I/O @index, with no other one in flight
- * @ring:	where its SQE is
- * @index:	of the I/O
- * @slots:	that its SQE takes, see pi_ring_queue()
+ * pi_ring_run() - execute one I/O synchronously, with no other in flight
+ * @ring:	ring
+ * @index:	number of the I/O
+ * @slots:	number of SQ slots that its SQE takes, see pi_ring_queue()
  *
- * Waits until it is done, also where the kernel does not let it wait.
+ * Retries waiting until the I/O has completed, even if waiting fails.
  *
- * Return: its result, or -EIO when it was not submitted.
+ * Return: result of the I/O, or -EIO if it could not be submitted.
  */
 int pi_ring_run(struct pi_ring *ring, unsigned int index, unsigned int slots);
 

@@ -5,24 +5,26 @@
 #include <stddef.h>
 
 /**
- * pi_sibling() - the other device of an NVMe namespace
- * @fd:		its block device, or a partition of that, or its character device
- * @name:	set to the path of the other one, /dev/ng0n1 or /dev/nvme0n1
- * @size:	of it
+ * pi_sibling() - find the other device node of an NVMe namespace
+ * @fd:		block device, a partition of it, or character device of the
+ *		namespace
+ * @name:	set to the path of the character or block device, such as
+ *		/dev/ng0n1 or /dev/nvme0n1
+ * @size:	size of @name in bytes
  *
- * Return: 0; 1 of a partition, where the other one is the whole disk's; or
- * -ENODEV where there is none.
+ * Return: 0, 1 if @fd is a partition and @name therefore covers more than @fd,
+ * or -ENODEV if @fd is not an NVMe device.
  */
 int pi_sibling(int fd, char *name, size_t size);
 
 /**
- * pi_sibling_at() - the same with sysfs somewhere else, for tests
- * @sysfs:	"/sys"
+ * pi_sibling_at() - pi_sibling() with another sysfs, for tests
+ * @sysfs:	where sysfs is mounted, normally "/sys"
  * @fd:		as for pi_sibling()
- * @name:	likewise
- * @size:	likewise
+ * @name:	as for pi_sibling()
+ * @size:	as for pi_sibling()
  *
- * Return: as pi_sibling().
+ * Return: as for pi_sibling().
  */
 int pi_sibling_at(const char *sysfs, int fd, char *name, size_t size);
 

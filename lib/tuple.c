@@ -7,7 +7,7 @@
 
 #define ALWAYS_INLINE	inline __attribute__((always_inline))
 
-/* where the tuple lies in the metadata of its interval */
+/* position of the tuple in the metadata of its interval */
 enum place {
 	ALONE,
 	FIRST,
@@ -16,19 +16,20 @@ enum place {
 };
 
 /*
- * What follows is compiled once for each width of guard, place, way of treating
- * the bytes outside the tuple and way of transferring the metadata; BITS,
- * PLACE, CHECK and EXTENDED are constants there.
+ * The functions below are compiled once for each combination of guard width,
+ * position of the tuple, checking of the bytes outside it, and separate or
+ * extended metadata: their arguments bits, place, check and extended are
+ * constants.
  *
- * A tuple is one big-endian word or two:
+ * A tuple consists of one or two big-endian 64-bit words:
  *	16: guard 16, application tag 16, storage and reference tag 32 bits
  *	32: guard 32, application tag 16, top of the storage tag 16 bits;
- *	    rest of it and reference tag 64 bits
+ *	    rest of the storage tag and reference tag 64 bits
  *	64: guard 64 bits; application tag 16, storage and reference tag 48 bits
  */
 #define SIZE(bits)	((bits) ? (bits) == 16 ? 8U : 16U : 0U)
 
-/* without the guard; the first is empty but where the guard has 32 bits */
+/* the tuple without its guard; only 32-bit guards use the first word */
 struct words {
 	uint64_t first;
 	uint64_t last;
@@ -48,7 +49,7 @@ static ALWAYS_INLINE void store(uint8_t *p, uint64_t word)
 	memcpy(p, &word, sizeof(word));
 }
 
-/* the application tag in its place, and what else the same word has */
+/* combine the application tag with the other fields except the guard */
 static ALWAYS_INLINE struct words place_app(uint16_t app, uint16_t top,
 					    uint64_t last, unsigned int bits)
 {
@@ -64,7 +65,7 @@ static ALWAYS_INLINE uint16_t app_of(struct words w, unsigned int bits)
 	return bits == 32 ? w.first >> 16 : w.last >> (bits == 16 ? 32 : 48);
 }
 
-/* tags of interval @number other than the guard */
+/* all fields of interval @number except the guard */
 static ALWAYS_INLINE struct words tags(const struct pi_tuple *t, uint64_t number,
 				       uint64_t ref, unsigned int bits)
 {
@@ -88,7 +89,7 @@ static ALWAYS_INLINE uint64_t guard(const struct pi_tuple *t,
 	return value;
 }
 
-/* opaque bytes are those of a little-endian word, over and over */
+/* opaque bytes repeat the bytes of a little-endian word */
 static ALWAYS_INLINE uint64_t opaque_word(const struct pi_tuple *t,
 					  uint64_t number)
 {
@@ -127,8 +128,9 @@ static ALWAYS_INLINE bool differs(const uint8_t *p, unsigned int bytes,
 }
 
 /*
- * Whether wrong_opaque() is to look: also, and always, where a tuple does not
- * end at a multiple of a word, as no drive has it.
+ * Whether an opaque byte may be wrong, which wrong_opaque() then determines.
+ * This is always true if the tuple does not end on a multiple of the word size,
+ * but no drive has such a format.
  */
 static ALWAYS_INLINE bool opaque_differs(const struct pi_tuple *t,
 					 const uint8_t *m, uint64_t number,
@@ -157,7 +159,7 @@ static ALWAYS_INLINE void generate(const struct pi_tuple *t, const void *data,
 		struct words w;
 		uint64_t value;
 
-		/* the tuple's place too, so that it is one run of words */
+		/* including the tuple, so that all of it is whole words */
 		if (place != ALONE)
 			fill(m, t->md_size, opaque_word(t, number));
 		value = guard(t, d, m, place, extended);
@@ -214,7 +216,7 @@ static uint64_t storage_of(const struct pi_tuple *t, struct words w,
 	return low & pi_low_bits(t->storage_bits);
 }
 
-/* @expected and @actual hold what tags() does */
+/* @expected and @actual are like the result of tags() */
 static int wrong_tag(const struct pi_tuple *t, struct words expected,
 		     struct words actual, uint32_t block, unsigned int bits,
 		     struct pi_mismatch *bad)
@@ -350,7 +352,7 @@ static int verify_nothing(const struct pi_tuple *t, const void *data,
 	return 0;
 }
 
-/* bytes of tuple, guard and the tags at its end: what loops put where */
+/* sizes in bytes of the tuple, the guard, and storage and reference tag */
 struct shape {
 	uint8_t pi_size;
 	uint8_t guard_size;
@@ -408,7 +410,7 @@ static const struct functions *find(const struct pi_format *format)
 	return NULL;
 }
 
-/* the storage tag has the upper bits, the reference tag what is left */
+/* the storage tag takes the upper bits, the reference tag the rest */
 static void set_storage(struct pi_tuple *t, const struct pi_format *format,
 			const struct pi_tuple_options *options)
 {
@@ -453,7 +455,7 @@ int pi_tuple_init(struct pi_tuple *t, const struct pi_format *format,
 		.app		= options->app,
 		.app_mask	= options->app_mask,
 		.app_avoid	= 0x10000,
-		/* odd constants of the golden ratio and of pi */
+		/* odd multipliers: digits of the golden ratio, and of pi below */
 		.app_multiply	= options->app_mode == PI_APP_LBA ? 1 :
 				  0x9e3779b97f4a7c15,
 		.app_shift	= options->app_mode == PI_APP_LBA ? 0 : 48,
@@ -486,7 +488,7 @@ int pi_tuple_init(struct pi_tuple *t, const struct pi_format *format,
 	return 0;
 }
 
-/* the storage tag, or what of it lies there, and the reference tag */
+/* the field of the reference tag, with the storage tag above it */
 static uint64_t ref_field(const struct pi_tuple *t, const void *md)
 {
 	const uint8_t *field = (const uint8_t *)md + t->ref_offset;

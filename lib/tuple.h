@@ -7,13 +7,13 @@
 #include "format.h"
 
 /**
- * enum pi_tag - what in the metadata of an interval can be wrong
- * @PI_TAG_GUARD:	guard
- * @PI_TAG_APP:		application tag
- * @PI_TAG_REF:		reference tag
- * @PI_TAG_OPAQUE:	a byte outside the tuple
- * @PI_TAG_STORAGE:	storage tag
- * @PI_NR_TAGS:		how many there are
+ * enum pi_tag - fields of the metadata that can be wrong
+ * @PI_TAG_GUARD: guard
+ * @PI_TAG_APP:	application tag
+ * @PI_TAG_REF:	reference tag
+ * @PI_TAG_OPAQUE: a byte outside the tuple
+ * @PI_TAG_STORAGE: storage tag
+ * @PI_NR_TAGS:	number of fields
  */
 enum pi_tag {
 	PI_TAG_GUARD,
@@ -25,12 +25,13 @@ enum pi_tag {
 };
 
 /**
- * struct pi_mismatch - the first wrong tuple of a buffer
- * @tag:	which of its tags
- * @block:	interval within the buffer, from 0
- * @offset:	of an opaque byte, in the metadata of its interval
- * @expected:	value the tag, or the opaque byte, should have, host order
- * @actual:	value it has, host order
+ * struct pi_mismatch - the first mismatch in a buffer
+ * @tag:	field that does not match
+ * @block:	index of the interval in the buffer
+ * @offset:	PI_TAG_OPAQUE: offset of the byte in the metadata of its
+ *		interval
+ * @expected:	expected value, in host byte order
+ * @actual:	actual value, in host byte order
  */
 struct pi_mismatch {
 	enum pi_tag tag;
@@ -41,10 +42,10 @@ struct pi_mismatch {
 };
 
 /**
- * enum pi_app_mode - how the application tag changes from interval to interval
- * @PI_APP_CONSTANT:	it does not
- * @PI_APP_LBA:		low bits of the interval's number
- * @PI_APP_RANDOM:	a hash of the interval's number and a seed
+ * enum pi_app_mode - how the application tag changes between intervals
+ * @PI_APP_CONSTANT: it does not
+ * @PI_APP_LBA:	low 16 bits of the interval's number
+ * @PI_APP_RANDOM: hash of the interval's number and a seed
  */
 enum pi_app_mode {
 	PI_APP_CONSTANT,
@@ -53,20 +54,23 @@ enum pi_app_mode {
 };
 
 /**
- * struct pi_tuple_options - what the application decides
- * @app:	application tag to write and to expect, host order; where it
- *		changes, what the changing value is exclusive-ored with
- * @app_mask:	bits of it to compare; 0 leaves the tag unchecked
- * @app_mode:	whether it changes; then it is never 0xffff, the escape
- * @ref:	reference tag of type 3, the same for each interval
- * @ref_check:	compare that too
- * @storage:	storage tag to write and to expect, where the format has one;
- *		its mask is the format's
- * @opaque:	fill the bytes outside the tuple with a pattern that depends
- *		on the interval's number, and check it; else they are zeros
- *		and not looked at
- * @unchecked:	1 << PI_TAG_* of the tags not to compare: any of guard,
- *		application, reference and storage tag; all are generated
+ * struct pi_tuple_options - contents of the tuples that the application chooses
+ * @app:	application tag to write and expect, in host byte order; with
+ *		another @app_mode than PI_APP_CONSTANT, a seed that the changing
+ *		value is XORed with
+ * @app_mask:	bits of the application tag to compare; 0 for none
+ * @app_mode:	how the application tag changes; if it does, it is never 0xffff,
+ *		which escapes checking
+ * @ref:	type 3: reference tag of each interval
+ * @ref_check:	type 3: compare the reference tag
+ * @storage:	storage tag to write and expect, if the format has one; the
+ *		format says which bits are compared
+ * @opaque:	fill the bytes outside the tuple with a pattern derived from the
+ *		interval's number and compare them; otherwise they are zeroed
+ *		and not compared
+ * @unchecked:	bits 1 << PI_TAG_* of the fields not to compare: any of guard,
+ *		application tag, reference tag and storage tag. They are
+ *		generated regardless.
  */
 struct pi_tuple_options {
 	uint16_t app;
@@ -80,38 +84,40 @@ struct pi_tuple_options {
 };
 
 /**
- * struct pi_tuple - everything needed to fill or check tuples of one format
- * @generate:	fills the metadata of @blocks intervals
- * @verify:	checks it; 0, or -EILSEQ with *@bad filled in
+ * struct pi_tuple - everything needed to generate or verify tuples of one
+ *		     format
+ * @generate:	fills in the metadata of @blocks intervals
+ * @verify:	compares the metadata of @blocks intervals; returns 0, or
+ *		-EILSEQ with @bad filled in
  * @interval:	bytes of data that one tuple protects
- * @stride:	from one interval to the next in the data
+ * @stride:	bytes from one interval to the next in the data buffer
  * @md_size:	bytes of metadata per interval
- * @extended:	the metadata of an interval follows its data
- * @opaque:	bytes outside the tuple are a pattern, and compared
- * @guard_check: bits of the guard that are compared, 0 or all
- * @app_mask:	bits of the application tag that are compared
- * @app_varies:	bits of the application tag that change from interval to interval
- * @ref:	what is the same for each interval in the word that ends with
- *		the reference tag: all of that, or none, and the storage tag
- *		above it
- * @ref_top:	upper 16 bits of a storage tag that begins in the word before
+ * @extended:	the metadata of each interval follows its data
+ * @opaque:	the bytes outside the tuple hold a pattern and are compared
+ * @guard_check: bits of the guard to compare, none or all
+ * @app_mask:	bits of the application tag to compare
+ * @app_varies:	bits of the application tag that change between intervals
+ * @ref:	constant part of the last word of the tuple: the storage tag,
+ *		and with type 3 the reference tag
+ * @ref_top:	upper 16 bits of a storage tag that starts in the first word
  * @ref_varies:	bits of the reference tag that count up
- * @ref_check:	bits of the reference tag that are compared
- * @storage_check: bits of the storage tag that are compared, where they lie in
- *		that word
- * @top_check:	and in the word before
+ * @ref_check:	bits of the reference tag to compare
+ * @storage_check: bits of the storage tag to compare, in the last word
+ * @top_check:	bits of the storage tag to compare, in the first word
  *
- * Built once by pi_tuple_init() and not changed afterwards; any number of
- * threads may use it.  Where in @data and @md an interval lies is what
- * pi_tuple_data() and pi_tuple_md() say: @data holds @blocks x interval bytes
- * and @md @blocks x md_size bytes, or, of an extended format, @data holds both
- * and @md is not looked at.  Neither needs alignment.  @number is the number of
- * the first interval on the device, which application tags and opaque bytes
- * follow, and @ref its reference tag: type 1 tuples carry the low bits of that
- * counting up.  The guard covers opaque bytes before the tuple too.
+ * Initialized by pi_tuple_init() and constant from then on, so any number of
+ * threads may share it.
  *
- * An application tag of 0xffff (on type 3 with a reference tag of all ones
- * too) escapes checking of that one interval: NVM Command Set 1.0, 5.2.3.
+ * @data holds @blocks * @interval bytes and @md holds @blocks * @md_size bytes;
+ * with an extended format @data holds both and @md is ignored. See
+ * pi_tuple_data() and pi_tuple_md(). Neither buffer needs to be aligned.
+ * @number is the number of the first interval on the device; application tags
+ * and opaque bytes are derived from it. @ref is the reference tag of the first
+ * interval; with type 1 the low bits of the tag count up from there. The guard
+ * also covers the opaque bytes before the tuple.
+ *
+ * An application tag of 0xffff disables checking of an interval; with type 3
+ * the reference tag must be all ones too (NVM Command Set 1.0, 5.2.3).
  */
 struct pi_tuple {
 	void (*generate)(const struct pi_tuple *t, const void *data, void *md,
@@ -133,7 +139,7 @@ struct pi_tuple {
 	uint64_t storage_check;
 	uint16_t ref_top;
 	uint16_t top_check;
-	/* private: how the functions above and those below do it */
+	/* private: */
 	uint64_t (*guard)(uint64_t seed, const void *buf, size_t len);
 	uint64_t guard_seed;
 	uint64_t app_multiply;
@@ -151,12 +157,12 @@ struct pi_tuple {
 };
 
 /**
- * pi_tuple_data() - where the data of interval @block begins
- * @t:		of its format
- * @data:	of interval 0
- * @block:	number of the interval in the buffer
+ * pi_tuple_data() - locate the data of an interval
+ * @t:		tuple functions of the format
+ * @data:	data buffer
+ * @block:	index of the interval in the buffer
  *
- * Return: a place in @data.
+ * Return: pointer into @data.
  */
 static inline uint8_t *pi_tuple_data(const struct pi_tuple *t, const void *data,
 				     uint32_t block)
@@ -165,13 +171,13 @@ static inline uint8_t *pi_tuple_data(const struct pi_tuple *t, const void *data,
 }
 
 /**
- * pi_tuple_md() - where the metadata of interval @block begins
- * @t:		of its format
- * @data:	of interval 0
- * @md:		of interval 0, where it is not in @data
- * @block:	number of the interval in the buffer
+ * pi_tuple_md() - locate the metadata of an interval
+ * @t:		tuple functions of the format
+ * @data:	data buffer
+ * @md:		metadata buffer, ignored if the format is extended
+ * @block:	index of the interval in the buffer
  *
- * Return: a place in @md, or in @data.
+ * Return: pointer into @md, or into @data if the format is extended.
  */
 static inline uint8_t *pi_tuple_md(const struct pi_tuple *t, const void *data,
 				   const void *md, uint32_t block)
@@ -182,61 +188,62 @@ static inline uint8_t *pi_tuple_md(const struct pi_tuple *t, const void *data,
 }
 
 /**
- * pi_tuple_ref() - the reference tag in the metadata @md of one interval
- * @t:		of its format
- * @md:		with a tuple
+ * pi_tuple_ref() - get the reference tag of an interval
+ * @t:		tuple functions of the format
+ * @md:		metadata of the interval
  *
- * Return: the tag, host order; 0 where there is none.
+ * Return: the tag in host byte order, 0 if the tuple has none.
  */
 uint64_t pi_tuple_ref(const struct pi_tuple *t, const void *md);
 
 /**
- * pi_tuple_set_ref() - put another one there, its low bits
- * @t:		of its format
- * @md:		with a tuple
- * @ref:	the tag
+ * pi_tuple_set_ref() - set the reference tag of an interval
+ * @t:		tuple functions of the format
+ * @md:		metadata of the interval
+ * @ref:	the tag in host byte order; only its low bits are used
  */
 void pi_tuple_set_ref(const struct pi_tuple *t, void *md, uint64_t ref);
 
 /**
- * pi_tuple_ref_alone() - whether the reference tag of interval @block is off
- *			  by another distance than both its neighbours' are
- * @t:		of their format
- * @data:	of interval 0
- * @md:		of interval 0, where it is not in @data
- * @blocks:	how many there are
- * @ref:	that interval 0 was given
- * @block:	which one
+ * pi_tuple_ref_alone() - test whether the reference tag of one interval is
+ *			  shifted differently than those of its neighbours
+ * @t:		tuple functions of the format
+ * @data:	data buffer
+ * @md:		metadata buffer, ignored if the format is extended
+ * @blocks:	number of intervals in the buffers
+ * @ref:	reference tag that the host gave the first interval
+ * @block:	index of the interval to test
  *
- * Tags that the kernel has rewritten are all off by the same, from one boundary
- * between devices to the next; one that is alone among them was none of them.
+ * Reference tags that the kernel has remapped are all shifted by the same
+ * amount, up to the next boundary between underlying devices. A single tag that
+ * is shifted differently was not remapped.
  *
- * Return: whether it is; false of the first and the last of @blocks.
+ * Return: whether both neighbours are shifted alike and this one is not; false
+ * for the first and last interval.
  */
 bool pi_tuple_ref_alone(const struct pi_tuple *t, const void *data,
 			const void *md, uint32_t blocks, uint64_t ref,
 			uint32_t block);
 
 /**
- * pi_tuple_init() - prepare for a format
- * @t:		set
- * @format:	of a device
- * @options:	what to write into its tuples, and to compare
+ * pi_tuple_init() - prepare to generate and verify tuples of a format
+ * @t:		where the result is stored
+ * @format:	format of the device
+ * @options:	contents of the tuples, and what to compare
  *
- * Return: 0, or -EOPNOTSUPP when no loop here has guard and tags where this
- * guard's tuple has them.
+ * Return: 0, or -EOPNOTSUPP if no function supports this layout of the tuple.
  */
 int pi_tuple_init(struct pi_tuple *t, const struct pi_format *format,
 		  const struct pi_tuple_options *options);
 
-/* for I/O that carries no metadata: generates nothing and finds nothing */
+/* for I/O without metadata: @generate and @verify do nothing */
 extern const struct pi_tuple pi_tuple_none;
 
 /**
- * pi_tag_name() - a tag's name for messages, "reference tag"
- * @tag:	which
+ * pi_tag_name() - name of a field in messages, such as "reference tag"
+ * @tag:	field
  *
- * Return: a word or two.
+ * Return: the name.
  */
 const char *pi_tag_name(enum pi_tag tag);
 

@@ -19,10 +19,11 @@
 
 /**
  * struct pi_uapi_attr - Linux's struct io_uring_attr_pi
- * @flags:	PI_IO_INTEGRITY_CHK_*, and on the lab kernel PI_LAB_FIXED_MD
- * @app_tag:	what the device compares with, host order
- * @len:	of the metadata buffer, bytes
- * @addr:	of the metadata buffer
+ * @flags:	PI_IO_INTEGRITY_CHK_*; on the lab kernel also PI_LAB_FIXED_MD
+ * @app_tag:	application tag that the device compares with, in host byte
+ *		order
+ * @len:	length of the metadata buffer in bytes
+ * @addr:	address of the metadata buffer
  * @seed:	reference tag of the first interval
  * @rsvd:	zero; with PI_LAB_FIXED_MD the index of the registered buffer
  */
@@ -40,10 +41,10 @@ struct pi_uapi_attr {
 #define PI_IO_INTEGRITY_CHK_APPTAG	(1U << 2)
 
 /**
- * struct pi_uapi_sqe_attr - bytes 48-63 of struct io_uring_sqe for READ* and
- *			     WRITE*
+ * struct pi_uapi_sqe_attr - bytes 48-63 of struct io_uring_sqe for reads and
+ *			     writes
  * @attr_ptr:	address of the attribute
- * @attr_type_mask: PI_IORING_RW_ATTR_FLAG_PI, or 0 where there is none
+ * @attr_type_mask: PI_IORING_RW_ATTR_FLAG_PI, or 0 if there is no attribute
  */
 struct pi_uapi_sqe_attr {
 	__u64	attr_ptr;
@@ -53,25 +54,25 @@ struct pi_uapi_sqe_attr {
 #define PI_SQE_ATTR_OFFSET		48
 
 /*
- * The lab kernel, scripts/kernel/: selector bits of attr_type_mask.  One of
- * them at most, always together with PI_IORING_RW_ATTR_FLAG_PI.
+ * Lab kernel only (scripts/kernel/): bits of attr_type_mask that select another
+ * layout.  At most one may be set, together with PI_IORING_RW_ATTR_FLAG_PI.
  */
 #define PI_LAB_ATTR_INLINE		(1ULL << 63)	/* attribute in the SQE's second half */
 #define PI_LAB_ATTR_VEC			(1ULL << 62)	/* array of struct pi_lab_attr_vec */
 #define PI_LAB_ATTR_FLAT		(1ULL << 61)	/* struct pi_lab_attr_flat */
 #define PI_LAB_ATTR_REGION		(1ULL << 60)	/* attr_ptr: offset in the registered region */
 #define PI_LAB_ATTR_VEC_NR_SHIFT	8		/* number of elements, 8 bits */
-#define PI_LAB_ATTR_FLAT_SIZE_SHIFT	16		/* size of all of it, 16 bits */
+#define PI_LAB_ATTR_FLAT_SIZE_SHIFT	16		/* size of the structure, 16 bits */
 
-/* in struct pi_uapi_attr's flags: addr lies in the registered buffer @rsvd */
+/* flag in struct pi_uapi_attr: @addr is in the registered buffer @rsvd */
 #define PI_LAB_FIXED_MD			(1U << 15)
 
 #define PI_LAB_ATTR_TYPE_PI		0		/* ATTR_TYPE_PI of v9 */
 
 /**
- * struct pi_lab_attr_vec - an element of the array of layout vec
+ * struct pi_lab_attr_vec - element of the array in layout vec
  * @type:	PI_LAB_ATTR_TYPE_PI
- * @addr:	of the attribute
+ * @addr:	address of the attribute
  */
 struct pi_lab_attr_vec {
 	__u32	type;
@@ -79,10 +80,10 @@ struct pi_lab_attr_vec {
 };
 
 /**
- * struct pi_lab_attr_flat - what the SQE of layout flat points to
+ * struct pi_lab_attr_flat - what the SQE points to in layout flat
  * @map:	PI_IORING_RW_ATTR_FLAG_PI
  * @type:	PI_LAB_ATTR_TYPE_PI
- * @pad:	zeros
+ * @pad:	zero
  * @pi:		the attribute
  */
 struct pi_lab_attr_flat {
@@ -93,16 +94,17 @@ struct pi_lab_attr_flat {
 };
 
 /**
- * enum pi_lab_op - the lab kernel's opcodes, after the last of Linux 7.3
- * @PI_LAB_OP_READ128:		128-byte SQE, attribute in the second half
- * @PI_LAB_OP_WRITE128:		likewise
- * @PI_LAB_OP_READV128:		likewise
- * @PI_LAB_OP_WRITEV128:	likewise
- * @PI_LAB_OP_READ_FIXED128:	likewise
- * @PI_LAB_OP_WRITE_FIXED128:	likewise
- * @PI_LAB_OP_READ_META:	of the series' first versions, 64 bytes with
- *				struct pi_lab_sqe_meta
- * @PI_LAB_OP_WRITE_META:	likewise
+ * enum pi_lab_op - opcodes of the lab kernel, following the last one of Linux
+ *		    7.3
+ * @PI_LAB_OP_READ128: read with a 128-byte SQE, attribute in its second half
+ * @PI_LAB_OP_WRITE128: write, same
+ * @PI_LAB_OP_READV128: vectored read, same
+ * @PI_LAB_OP_WRITEV128: vectored write, same
+ * @PI_LAB_OP_READ_FIXED128: read into a registered buffer, same
+ * @PI_LAB_OP_WRITE_FIXED128: write from a registered buffer, same
+ * @PI_LAB_OP_READ_META: read with a 64-byte SQE and struct pi_lab_sqe_meta, as
+ *		in the first versions of the patch series
+ * @PI_LAB_OP_WRITE_META: write, same
  */
 enum pi_lab_op {
 	PI_LAB_OP_READ128 = 65,
@@ -117,12 +119,13 @@ enum pi_lab_op {
 
 /**
  * struct pi_lab_sqe_meta - bytes 48-63 of the SQE for READ_META and WRITE_META
- * @addr:	of the metadata buffer
- * @len:	of the metadata buffer, bytes
+ * @addr:	address of the metadata buffer
+ * @len:	length of the metadata buffer in bytes
  * @flags:	PI_LAB_META_CHK_*
- * @app_tag:	what the device compares with, host order
+ * @app_tag:	application tag that the device compares with, in host byte
+ *		order
  *
- * There is no seed: it is the LBA.
+ * There is no seed; the kernel uses the LBA.
  */
 struct pi_lab_sqe_meta {
 	__u64	addr;
@@ -142,12 +145,12 @@ struct pi_lab_sqe_meta {
 
 /**
  * struct pi_uapi_region - Linux's struct io_uring_region_desc
- * @user_addr:	of the memory
- * @size:	of the memory, bytes
+ * @user_addr:	address of the memory
+ * @size:	size of the memory in bytes
  * @flags:	PI_IORING_MEM_REGION_TYPE_*
  * @id:		zero
  * @mmap_offset: zero
- * @resv:	zeros
+ * @resv:	zero
  */
 struct pi_uapi_region {
 	__u64	user_addr;
@@ -162,7 +165,7 @@ struct pi_uapi_region {
  * struct pi_uapi_region_reg - Linux's struct io_uring_mem_region_reg
  * @region_uptr: address of a struct pi_uapi_region
  * @flags:	zero
- * @resv:	zeros
+ * @resv:	zero
  */
 struct pi_uapi_region_reg {
 	__u64	region_uptr;
@@ -171,15 +174,15 @@ struct pi_uapi_region_reg {
 };
 
 /**
- * struct pi_uapi_cap - Linux's struct logical_block_metadata_cap, which
- *			FS_IOC_GETLBMD_CAP (6.17) fills in
+ * struct pi_uapi_cap - Linux's struct logical_block_metadata_cap, filled in by
+ *			FS_IOC_GETLBMD_CAP (6.17)
  * @flags:	PI_LBMD_CAP_*
- * @interval:	bytes of data per tuple
+ * @interval:	bytes of data per interval
  * @size:	bytes of metadata per interval
- * @opaque_size: those of them that are not the tuple
- * @opaque_offset: where they begin
+ * @opaque_size: bytes of metadata outside the tuple
+ * @opaque_offset: offset of these bytes in the metadata
  * @pi_size:	bytes of the tuple
- * @pi_offset:	where it begins
+ * @pi_offset:	offset of the tuple in the metadata
  * @guard_tag_type: PI_LBMD_CSUM_*
  * @app_tag_size: bytes of the application tag
  * @ref_tag_size: bytes of the reference tag
@@ -211,7 +214,7 @@ struct pi_uapi_cap {
 
 #define PI_FS_IOC_GETLBMD_CAP		_IOWR(0x15, 2, struct pi_uapi_cap)
 
-/* blkdev commands by io_uring (6.12) */
+/* block device commands through io_uring (6.12) */
 #define PI_BLOCK_URING_CMD_DISCARD	_IO(0x12, 0)
 
 #define PI_RWF_NOWAIT			0x00000008
@@ -227,6 +230,6 @@ _Static_assert(sizeof(struct pi_uapi_cap) == 16, "LBMD_SIZE_VER0");
 _Static_assert(PI_FS_IOC_GETLBMD_CAP == 0xc0101502, "FS_IOC_GETLBMD_CAP");
 _Static_assert(sizeof(struct io_uring_sqe) == 64, "SQE");
 _Static_assert(offsetof(struct io_uring_sqe, addr3) == PI_SQE_ATTR_OFFSET,
-	       "attr_ptr shares its place with addr3");
+	       "attr_ptr is at the offset of addr3");
 
 #endif

@@ -33,7 +33,7 @@ void pi_unchecked_exit(struct pi_unchecked *unchecked)
 	unchecked->layout = NULL;
 }
 
-/* tuples are neither inserted nor stripped: what is on the media is wanted */
+/* clear PRACT and all other flags, to transfer the tuples as on the media */
 static void name_blocks(struct pi_io *io, const struct pi_nvme_ns *ns,
 			struct pi_nvme_ns *bare, uint32_t len)
 {

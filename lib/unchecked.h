@@ -10,11 +10,11 @@
 struct pi_layout;
 
 /**
- * struct pi_unchecked - a ring for reads and writes one at a time
- * @ring:	it, while there is one
- * @layout:	that the ring is for; NULL while there is none
+ * struct pi_unchecked - a ring for synchronous I/O without the device's checks
+ * @ring:	the ring, if @layout is set
+ * @layout:	layout that @ring was set up for, or NULL if there is no ring
  *
- * Begins as zeros.  One thread at a time.
+ * Initialize to all zeros. Not thread-safe.
  */
 struct pi_unchecked {
 	struct pi_ring ring;
@@ -22,33 +22,33 @@ struct pi_unchecked {
 };
 
 /**
- * pi_unchecked_rw() - one read or write with PI, the device's checks off
- * @unchecked:	sets up a ring when it has none
- * @ns:		of which @fd is the character device, or NULL: a block device
- * @dir:	0 read, 1 write
- * @fd:		a block device open with O_DIRECT
- * @offset:	bytes, on an interval
- * @data:	buffer of @len bytes, whole intervals
- * @len:	bytes of data
- * @md:		buffer of their metadata, @md_len bytes; 0 when that is in @data
- * @md_len:	bytes of metadata
+ * pi_unchecked_rw() - read or write with PI, without having the device check it
+ * @unchecked:	state; a ring is set up on first use
+ * @ns:		namespace of the character device @fd, or NULL if @fd is a block
+ *		device
+ * @dir:	0 for a read, 1 for a write
+ * @fd:		character device, or block device open with O_DIRECT
+ * @offset:	offset in bytes, a multiple of the interval
+ * @data:	data buffer
+ * @len:	length of @data in bytes, a multiple of the interval
+ * @md:		metadata buffer
+ * @md_len:	length of @md in bytes; 0 if the metadata is in @data
  * @ref:	reference tag of the first interval
  *
- * For error paths and tools: the first call sets up the ring.  The completion
- * of a read that the device failed says neither which block nor which tag and
- * brings no data; this brings it.
+ * For error paths and tools. When the device fails a read, the completion
+ * neither says which block and tag were wrong nor returns the data; reading
+ * again with this function does.
  *
- * Return: 0 or -errno; -EILSEQ when the device checks without being asked, as
- * SCSI does, -EIO when not all was transferred, and -EOPNOTSUPP before Linux
- * 6.14.
+ * Return: 0 or -errno: -EILSEQ if the device checks regardless, as SCSI does,
+ * -EIO if the transfer was short, -EOPNOTSUPP before Linux 6.14.
  */
 int pi_unchecked_rw(struct pi_unchecked *unchecked, const struct pi_nvme_ns *ns,
 		    unsigned int dir, int fd, uint64_t offset, void *data,
 		    uint32_t len, void *md, uint32_t md_len, uint64_t ref);
 
 /**
- * pi_unchecked_exit() - release what pi_unchecked_rw() took
- * @unchecked:	as new after it
+ * pi_unchecked_exit() - release the ring
+ * @unchecked:	state, which may be used again
  */
 void pi_unchecked_exit(struct pi_unchecked *unchecked);
 

@@ -11,7 +11,7 @@
 
 #define NAME	64
 
-/* the name of any entry of a directory; false where there is none */
+/* get the name of an entry of a directory, or return false if it is empty */
 static bool entry_of(const char *dir, char *name)
 {
 	struct dirent *entry;
@@ -28,7 +28,7 @@ static bool entry_of(const char *dir, char *name)
 	return found;
 }
 
-/* by number, or by name where the file system has a number of its own (btrfs) */
+/* by device number, or by name for file systems with numbers of their own (btrfs) */
 static bool mounted(const char *proc, const char *name, const char *number,
 		    char *where)
 {
@@ -73,7 +73,7 @@ static bool swapped_to(const char *proc, const char *name)
 	return found;
 }
 
-/* @dir: of a disk or partition in sysfs */
+/* @dir: sysfs directory of a disk or partition */
 static int check(const char *dir, const char *proc, const char *name,
 		 struct pi_reason *reason)
 {
@@ -110,7 +110,7 @@ int pi_usage_at(const char *sysfs, const char *proc, const char *disk,
 	snprintf(dir, sizeof(dir), "%s/class/block/%s", sysfs, disk);
 	ret = check(dir, proc, disk, reason);
 	list = opendir(dir);
-	/* what begins with the disk's name there is a partition of it */
+	/* subdirectories that start with the name of the disk are its partitions */
 	while (list && !ret && (entry = readdir(list))) {
 		if (strncmp(entry->d_name, disk, strlen(disk)))
 			continue;
