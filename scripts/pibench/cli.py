@@ -14,9 +14,9 @@ import subprocess
 import sys
 import tempfile
 
-from . import accounting, bench, cells, compare, comparereport, device, document, environment, explain, explainreport, fio
+from . import accounting, bench, campaign, cells, compare, comparereport, device, document, environment, explain, explainreport, fio
 from . import gate, guest, history, insn, lab, labreport, limits, memory, outcome, perf
-from . import perfreport, report, results, runreport, selftest, session, sessions
+from . import perfreport, report, results, runreport, selftest, session
 from .command import SIGNALS
 from .errors import ENVIRONMENT, IO, OK, REGRESSED, UNDECIDED, Failure, Interrupted
 from .host import Host
@@ -251,16 +251,16 @@ def measure(host, options):
         # their cells are what the engine offers
         tools.require()
     found, env = MEASURED[kind].specs(host, options, tools, common(options))
-    out = sessions.run(host, options, found, {"kind": kind, **env})
+    out = campaign.run(host, options, found, {"kind": kind, **env})
     if out is None:
         return OK
     if getattr(options, "history", None):
-        history.remember(options.history, *sessions.load(out))
+        history.remember(options.history, *results.load_all(out))
     return show_report(host, out, options.out)
 
 
 def show_report(host, out, name):
-    records, env = sessions.load(out)
+    records, env = results.load_all(out)
     made = REPORTS[env.get("kind", RUN)].make(host, out, records, env, say)
     report.write(out, made)
     return report.end(name, made)
@@ -268,10 +268,10 @@ def show_report(host, out, name):
 
 def compare_measured(host, options, wanted, env, kept_to):
     """Run both sides, decide, and name the functions that take what has changed."""
-    out = sessions.run(host, options, wanted, {"kind": COMPARE, "limits": kept_to.plain(), **env})
+    out = campaign.run(host, options, wanted, {"kind": COMPARE, "limits": kept_to.plain(), **env})
     if out is None:
         return OK
-    records, env = sessions.load(out)
+    records, env = results.load_all(out)
     if where := comparereport.name_changes(compare.changed(compare.of(records, env), options.explain), records, out):
         env["where"] = where
         results.save_json(out / "env.json", env)
@@ -281,10 +281,10 @@ def compare_measured(host, options, wanted, env, kept_to):
 def compare_stored(host, options, old, new, kept_to):
     if options.guest or options.dut or options.job:
         raise Failure("stored results are compared as they are; leave --guest, --dut and --job out")
-    _, env = sessions.load(new.where)
+    _, env = results.load_all(new.where)
     lines, failures = compare.stored(old, new, kept_to)
     found = compare.Comparison(old.title, new.title, cells.INSTRUCTIONS, lines, failures=failures, environment=env)
-    with sessions.prepare(pathlib.Path(options.out).absolute()) as out:
+    with results.prepare(pathlib.Path(options.out).absolute()) as out:
         results.save_json(out / "env.json", {"kind": COMPARE})
         return conclude(host, found, out, options.out, options.strict)
 
@@ -390,7 +390,7 @@ def show_environment(host, options):
 
 
 def report_again(host, options):
-    records, env = sessions.load(options.dir)
+    records, env = results.load_all(options.dir)
     if options.table is not None:
         blocks = [block for each in outcome.group(records) for block in runreport.short(each, env, options.table)]
         print(document.markdown(blocks), end="")
@@ -413,7 +413,7 @@ def count_boots(host, options, tools):
     builds |= {name: str(compare.slower(count, tools, place, options.dry_run)) for name, count in counts.items()}
     more = {**common(options), "tools": tools, "cells": (selftest.LIVE,), "builds": tuple(builds.items())}
     specs = dict(bench.boot(options, number, **more) for number in range(1, options.boots + 1))
-    found = sessions.run(host, options, specs, {"kind": SELFTEST, "guest": what, "injected": counts})
+    found = campaign.run(host, options, specs, {"kind": SELFTEST, "guest": what, "injected": counts})
     return OK if found is None else show_report(host, found, options.out)
 
 
@@ -437,7 +437,7 @@ def prove(host, options):
         inner = parser().parse_args(arguments)
         inner.arguments = arguments
         compare_sides(host, inner)
-        return compare.of(*sessions.load(out / name))
+        return compare.of(*results.load_all(out / name))
 
     return OK if selftest.live(versus, lambda count: compare.slower(count, tools, out / "engines")) else REGRESSED
 

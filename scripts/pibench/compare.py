@@ -7,7 +7,7 @@ import pathlib
 import shutil
 import subprocess
 
-from . import bench, cells, environment, fio, gate, guest, jobfile, limits, metrics, outcome, results, session, sessions, verdicts
+from . import bench, cells, environment, fio, gate, guest, jobfile, limits, metrics, outcome, results, session, verdicts
 from .command import last_line
 from .errors import IO, OK, REGRESSED, UNDECIDED, Failure
 
@@ -155,7 +155,7 @@ def stored(old, new, kept_to):
     """Lines of two results that count instructions, and {cell that OLD ran: why NEW did not}; anything else is refused."""
     both = []
     for side in (old, new):
-        records, env = sessions.load(side.where)
+        records, env = results.load_all(side.where)
         if env.get("compare"):
             raise Failure(f"{side.name}: is itself a comparison; name what pi-bench run wrote")
         counted = [s for s in outcome.group(records) if s.mode == cells.INSTRUCTIONS and s.runs and not s.builds]

@@ -6,7 +6,7 @@ import json
 import os
 import pathlib
 
-from . import cells, environment, gate, metrics, outcome, plot, report, results, sessions, stats
+from . import cells, environment, gate, metrics, outcome, plot, report, results, stats
 from .document import Banner, Bars, Heading, Items, Table
 from .errors import OK, Failure
 
@@ -48,7 +48,7 @@ def remember(path, records, env):
 def read(path):
     """The entries of a file, or of a directory of results."""
     if os.path.isdir(path):
-        return list(entries(*sessions.load(path)))
+        return list(entries(*results.load_all(path)))
     try:
         return [entry for entry in results.read(path) if entry["kind"] == "history"]
     except OSError as error:
@@ -153,7 +153,7 @@ def make(host, out, found, say=print):
 def show(host, options, say):
     """The exit status."""
     found = [entry for path in options.results for entry in read(path)]
-    with sessions.prepare(pathlib.Path(options.out).absolute()) as out:
+    with results.prepare(pathlib.Path(options.out).absolute()) as out:
         results.save_json(out / "env.json", {"kind": "history"})
         made = make(host, out, found, say)
         report.write(out, made)

@@ -1,44 +1,84 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""results.jsonl: one line a run, appended with one write, so that a stop at any point leaves whole lines."""
+"""A directory of results. Each run is one line of results.jsonl, appended in one write, so a stop at any point leaves whole lines."""
 
 import collections
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
+import shutil
+import tempfile
 
 from .errors import Failure
 
 SCHEMA = 1
 NAME = "results.jsonl"
-
+# what pi-bench writes, and removes before it writes anew
+DIRECTORIES = ("raw", "parts", "plots")
+FILES = (
+    NAME, "results.csv", "report.md", "index.html", "summary.md", "junit.xml", "verdicts.csv", "verdicts.jsonl", "functions.csv",
+    "page-cache",
+)  # fmt: skip
 
 Parts = collections.namedtuple("Parts", "records environment log stop")
 
 
 def parts(out, session):
-    """Files of a session that are gone, or merged, when the command has ended well."""
+    """The files a session writes while it runs; merged into the results, or removed, when the command ends well."""
     directory = pathlib.Path(out) / "parts"
     directory.mkdir(exist_ok=True)
     return Parts(*(directory / f"{session}.{suffix}" for suffix in ("jsonl", "env.json", "log", "stop")))
 
 
-def append(path, record):
-    line = json.dumps({"schema": SCHEMA, **record}, sort_keys=True) + "\n"
+@contextlib.contextmanager
+def naming(path, hint=""):
+    """Name the file in the message of an I/O error: ENOSPC does not."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            written = os.write(descriptor, line.encode())
-        finally:
-            os.close(descriptor)
+        yield
     except OSError as error:
-        raise Failure(f"{path}: {error.strerror}") from None
-    if written != len(line.encode()):
+        raise Failure(f"{path}: {error.strerror}{hint}") from None
+
+
+@contextlib.contextmanager
+def lock(out):
+    """Keep a second pi-bench out: it would mix its results with ours."""
+    with open(out / "lock", "a", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Failure(f"{out}: another pi-bench is writing there; wait for it or name another --out") from None
+        yield
+
+
+@contextlib.contextmanager
+def prepare(out, keep=False):
+    """Lock a directory for results and, unless told to keep them, remove earlier results; nobody else's files are touched."""
+    with contextlib.ExitStack() as held:
+        with naming(out, "; name another --out"):
+            out.mkdir(parents=True, exist_ok=True)
+            if any(out.iterdir()) and not (out / "env.json").exists():
+                raise Failure(f"{out}: neither empty nor written by pi-bench; name another --out")
+            held.enter_context(lock(out))
+            for name in () if keep else DIRECTORIES:
+                shutil.rmtree(out / name, ignore_errors=True)
+            for name in () if keep else FILES:
+                (out / name).unlink(missing_ok=True)
+            with tempfile.TemporaryFile(dir=out) as probe:
+                probe.write(b" ")
+        yield out
+
+
+def append(path, record):
+    line = (json.dumps({"schema": SCHEMA, **record}, sort_keys=True) + "\n").encode()
+    with naming(path), open(path, "ab", buffering=0) as file:
+        written = file.write(line)
+    if written != len(line):
         raise Failure(f"{path}: no space left; free some and run again")
 
 
 def decode(line, where):
-    """One record, or None for a line that a stop cut short."""
+    """The record of a line, or None if a stop cut the line short."""
     try:
         record = json.loads(line)
     except ValueError:
@@ -49,59 +89,64 @@ def decode(line, where):
 
 
 def read(path):
-    """The whole records of a file."""
+    """The complete records of a file."""
     with open(path, encoding="utf-8", errors="replace") as file:
         return [record for line in file if (record := decode(line, path))]
 
 
+def read_any(directory):
+    """The complete records of a directory's own file, none if it is not there yet."""
+    path = os.path.join(directory, NAME)
+    return read(path) if os.path.exists(path) else []
+
+
 def unmerged(directory, known):
-    """Records that sessions left in their parts when pi-bench was stopped before it could take them over."""
+    """Records that guests wrote but pi-bench, stopped too early, did not merge."""
     merged = {json.dumps(record, sort_keys=True) for record in known}
     found = []
     for part in sorted(pathlib.Path(directory).glob("parts/*.jsonl")):
-        # what was to be counted by function and was not is as if it had not been run
+        # a record that still has its marks was not counted by function: that run has to be repeated
         found += [record for record in read(part) if "marks" not in record and json.dumps(record, sort_keys=True) not in merged]
     return found
 
 
 def load(directory):
     path = os.path.join(directory, NAME)
-    try:
-        records = read(path) if os.path.exists(path) else []
+    hint = "; name a directory that pi-bench run wrote"
+    with naming(path, hint):
+        records = read_any(directory)
         records += unmerged(directory, records)
-    except OSError as error:
-        raise Failure(f"{error.filename}: {error.strerror}; name a directory that pi-bench run wrote") from None
     if not records:
         why = "no results in it" if os.path.exists(path) else "no such file"
-        raise Failure(f"{path}: {why}; name a directory that pi-bench run wrote, or run it again")
+        raise Failure(f"{path}: {why}{hint}, or run it again")
     return records
+
+
+def load_all(directory):
+    """(records, environment) of a directory."""
+    return load(directory), load_json(os.path.join(directory, "env.json")) or {}
 
 
 def recover(directory):
-    """Make whole what a stop at any point has left, and return it."""
+    """Merge and repair what a stopped pi-bench left behind; its records."""
     path = os.path.join(directory, NAME)
-    try:
+    with naming(path):
         with contextlib.suppress(FileNotFoundError), open(path, "rb+") as file:
             file.truncate(file.read().rfind(b"\n") + 1)
-        records = read(path) if os.path.exists(path) else []
-    except OSError as error:
-        raise Failure(f"{path}: {error.strerror}") from None
-    for record in unmerged(directory, records):
+        records = read_any(directory)
+    fresh = unmerged(directory, records)
+    for record in fresh:
         append(path, record)
-        records.append(record)
     for part in pathlib.Path(directory).glob("parts/*.jsonl"):
         part.unlink()
-    return records
+    return records + fresh
 
 
 @contextlib.contextmanager
 def saving(path):
-    """The file, to write text to; a full disk does not say by itself which one it is about."""
-    try:
-        with open(path, "w", encoding="utf-8", newline="") as file:
-            yield file
-    except OSError as error:
-        raise Failure(f"{path}: {error.strerror}") from None
+    """The file, opened to write text."""
+    with naming(path), open(path, "w", encoding="utf-8", newline="") as file:
+        yield file
 
 
 def save_json(path, value):

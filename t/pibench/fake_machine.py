@@ -17,7 +17,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from lib import ROOT  # noqa: E402
 import test_device  # noqa: E402
-from pibench import bench, cells, cli, fio, guest, session, sessions  # noqa: E402
+from pibench import bench, campaign, cells, cli, fio, guest, session  # noqa: E402
 
 HERE = ROOT / "t/pibench/fake_machine.py"
 
@@ -133,7 +133,7 @@ def run_fio(run, root, argv, variables, timeout):
 
 def main(root, *arguments):
     cli.Host = lambda: Host(root)
-    sessions.Stop = functools.partial(sessions.Stop, now=lambda: clock(root))
+    campaign.Stop = functools.partial(campaign.Stop, now=lambda: clock(root))
     bench.guest_sessions = one_session
     fio.run = functools.partial(run_fio, fio.run, root)
     guest.GUEST, guest.POLL = pathlib.Path(root, "guest"), 0.02

@@ -14,7 +14,7 @@ import unittest.mock
 
 import synthetic
 from lib import ROOT
-from pibench import bench, cells, cli, environment, fio, guest, insn, session, sessions
+from pibench import bench, campaign, cells, cli, environment, fio, guest, insn, results, session
 from pibench.host import Host
 
 
@@ -92,11 +92,11 @@ class Usage(unittest.TestCase):
             precious = pathlib.Path(directory, "raw")
             precious.mkdir()
             with self.assertRaisesRegex(cli.Failure, "neither empty nor written by pi-bench"):
-                self.enterContext(cli.sessions.prepare(pathlib.Path(directory)))
+                self.enterContext(results.prepare(pathlib.Path(directory)))
             self.assertTrue(precious.exists())
             pathlib.Path(directory, "env.json").touch()
             pathlib.Path(directory, "mine.txt").touch()
-            self.enterContext(cli.sessions.prepare(pathlib.Path(directory)))
+            self.enterContext(results.prepare(pathlib.Path(directory)))
             self.assertFalse(precious.exists())
             self.assertTrue(pathlib.Path(directory, "mine.txt").exists())
 
@@ -139,7 +139,7 @@ class Look(unittest.TestCase):
     def test_dry_run_names_the_disks_of_the_guest(self):
         def paths(disks, **fields):
             spec = session.Spec("s", cells.CPU, True, 1, 1, **fields)
-            return [each.path for each in sessions.likely(spec, disks).values()]
+            return [each.path for each in campaign.likely(spec, disks).values()]
 
         self.assertEqual(paths(["null_blk:4096+8", "4096"], pi="PI_DISK0", nopi="PI_DISK1"), ["/dev/nullb0", "/dev/nvme0n2"])
         self.assertEqual(paths(["scsi_debug:4096+8"], scsi_debug=True), ["/dev/sda", "/dev/sda"])

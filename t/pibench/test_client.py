@@ -7,7 +7,7 @@ import unittest.mock
 
 import test_device
 from test_report import Bare
-from pibench import cells, cli, client, document, fio, outcome, report, results, runreport, session, sessions
+from pibench import campaign, cells, cli, client, document, fio, outcome, report, results, runreport, session
 from pibench.errors import Failure
 
 DISK = "/dev/nvme0n1"
@@ -187,7 +187,7 @@ class Clients(test_device.Machine):
         self.assertFalse([argv for argv, _ in self.sent if "--client=alpha" in argv])
         self.assertEqual(spec.drives, ((DISK, 4 << 30, client.CHECKS),))
         step = spec.plan(session.Session(self.host, spec).runnable())[-1]
-        line = next(sessions.commands(spec, step, session.Session(self.host, spec).targets.devices))
+        line = next(campaign.commands(spec, step, session.Session(self.host, spec).targets.devices))
         self.assertRegex(line, "^IOENGINE=.* --client=alpha --section=.* --client=beta,8801 --section=")
 
     def test_report(self):
@@ -195,7 +195,7 @@ class Clients(test_device.Machine):
         out.mkdir()
         for record in self.run_session():
             results.append(out / results.NAME, record)
-        made = runreport.make(Bare(), out, *sessions.load(out), say=lambda line: None)
+        made = runreport.make(Bare(), out, *results.load_all(out), say=lambda line: None)
         text = document.markdown([*made.head, *made.body])
         for host in HOSTS:
             self.assertIn(f"| {host} ", text)

@@ -16,7 +16,7 @@ import fake_machine
 import synthetic
 import test_device
 import test_explain
-from pibench import cells, cli, compare, comparereport, fio, formats, gate, insn, results, sessions
+from pibench import cells, cli, compare, comparereport, fio, formats, gate, insn, results
 from pibench.errors import Failure
 
 GATED = cells.load(cells.GATE, ("instructions",), ("indirect",))[:4]
@@ -43,7 +43,7 @@ class Outputs(Files):
         for cell in failures:
             about = synthetic.record("failure", cell, 1, cells.INSTRUCTIONS, "boot1", 1, reason="guard <1> & \x1b[31m'2'")
             results.append(self.out / results.NAME, about)
-        found = compare.of(*sessions.load(self.out))
+        found = compare.of(*results.load_all(self.out))
         with contextlib.redirect_stdout(io.StringIO()) as shown, contextlib.redirect_stderr(io.StringIO()):
             status = cli.conclude(fake_machine.Host("/nowhere"), found, self.out, str(self.out), strict)
         self.shown = shown.getvalue()
@@ -51,7 +51,7 @@ class Outputs(Files):
 
     def test_functions_are_named(self):
         synthetic.compared(self.out, GATED[:2], more=25)
-        records, env = sessions.load(self.out)
+        records, env = results.load_all(self.out)
         self.assertEqual(set(compare.changed(compare.of(records, env), 9)), {cell.name for cell in GATED[:2]})
         worst = compare.changed(compare.of(records, env), 1)
         self.assertEqual(len(worst), 1)
@@ -64,7 +64,7 @@ class Outputs(Files):
         self.assertEqual(named, {worst[0]: ["+25 event_with_pi", "plots/where-1.svg"]})
         self.assertIn("event_with_pi", (self.out / "plots/where-1.svg").read_text())
         results.save_json(self.out / "env.json", env | {"where": named})
-        found = compare.of(*sessions.load(self.out))
+        found = compare.of(*results.load_all(self.out))
         with contextlib.redirect_stdout(io.StringIO()) as shown, contextlib.redirect_stderr(io.StringIO()):
             self.assertEqual(cli.conclude(fake_machine.Host("/nowhere"), found, self.out, str(self.out)), cli.REGRESSED)
         self.assertIn("+25 event_with_pi", " ".join(shown.getvalue().split()))
@@ -73,10 +73,10 @@ class Outputs(Files):
 
     def test_where_nothing_has_changed_no_function_is(self):
         synthetic.compared(self.out, GATED, more=0)
-        self.assertEqual(compare.changed(compare.of(*sessions.load(self.out)), 3), [])
+        self.assertEqual(compare.changed(compare.of(*results.load_all(self.out)), 3), [])
         # nor where only shares are known
         synthetic.compared(self.out, GATED, 0.02)
-        self.assertEqual(compare.changed(compare.of(*sessions.load(self.out)), 3), [])
+        self.assertEqual(compare.changed(compare.of(*results.load_all(self.out)), 3), [])
 
     def junit(self):
         return xml.etree.ElementTree.parse(self.out / "junit.xml").getroot().find("testsuite")

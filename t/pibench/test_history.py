@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 import synthetic
-from pibench import cells, cli, history, metrics, plot, results, sessions
+from pibench import cells, cli, history, metrics, plot, results
 from pibench.errors import Failure
 
 READ, WRITE = "randread-4k-qd32 pi/indirect", "randwrite-4k-qd32 pi/indirect"
@@ -118,7 +118,7 @@ class Pages(unittest.TestCase):
 
     def test_a_whole_run_is_remembered_once(self):
         out = self.results("a", "1aaa", 0)
-        records, env = sessions.load(out)
+        records, env = results.load_all(out)
         for _ in range(2):
             history.remember(self.file, records, env)
         history.remember(self.file, records, env | {"host": env["host"] | {"date": "later"}})

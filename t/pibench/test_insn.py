@@ -9,7 +9,7 @@ import unittest
 import unittest.mock
 
 import test_profile
-from pibench import catalog, cells, fio, guest, insn, metrics, profile, results, session, sessions, symbols
+from pibench import campaign, catalog, cells, fio, guest, insn, metrics, profile, results, session, symbols
 from pibench.host import Host
 
 MODULES = "scsi_debug 98304 0 - Live 0x{:016x}\nsd_mod 90112 0 - Live 0xffffffffb0000000 (E)\n"
@@ -189,8 +189,8 @@ class Sessions(unittest.TestCase):
 
     def announced(self, spec):
         """What is said of the plugin before it starts."""
-        with unittest.mock.patch.object(sessions.command, "say") as said:
-            sessions.announce({spec: []}, {}, "/out")
+        with unittest.mock.patch.object(campaign.command, "say") as said:
+            campaign.announce({spec: []}, {}, "/out")
         return "".join(call.args[0] for call in said.call_args_list if "insn-plugin" in call.args[0])
 
     def test_the_guest_has_it(self):

@@ -10,7 +10,7 @@ import fake_machine
 import test_accounting
 import test_device
 from test_report import Bare, rows
-from pibench import accounting, cells, cli, document, fio, lab, labreport, outcome, plot, results, session, sessions
+from pibench import accounting, cells, cli, document, fio, lab, labreport, outcome, plot, results, session
 from pibench.errors import Failure
 from pibench.host import Host
 
@@ -249,7 +249,7 @@ class Report(test_device.Machine):
     def write(self, records, host=None):
         for each in records:
             results.append(self.out / results.NAME, each)
-        found, env = sessions.load(self.out)
+        found, env = results.load_all(self.out)
         self.made = labreport.make(host or Bare(), self.out, found, env, say=lambda line: None)
         self.screen = document.terminal(self.made.head)
         return document.markdown([*self.made.head, *self.made.body]), self.made.status == 4

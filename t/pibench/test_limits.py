@@ -8,7 +8,7 @@ import unittest.mock
 
 import synthetic
 from test_report import Bare
-from pibench import cells, cli, compare, comparereport, document, gate, limits, results, sessions
+from pibench import cells, cli, compare, comparereport, document, gate, limits, results
 from pibench.errors import Failure
 
 GATED = cells.load(cells.GATE, ("instructions",), ("indirect",))[:2]
@@ -29,7 +29,7 @@ class Files(unittest.TestCase):
         synthetic.compared(self.out, GATED, slower, more=more)
         env = results.load_json(self.out / "env.json")
         results.save_json(self.out / "env.json", {**env, "limits": self.load(text).plain()})
-        return compare.of(*sessions.load(self.out))
+        return compare.of(*results.load_all(self.out))
 
     def test_ours_are_what_the_gate_is_proved_with(self):
         found = limits.load()

@@ -16,7 +16,7 @@ import test_explain
 import test_history
 import test_lab
 import test_perf
-from pibench import cells, cli, compare, comparereport, explainreport, labreport, perfreport, report, results, runreport, sessions
+from pibench import cells, cli, compare, comparereport, explainreport, labreport, perfreport, report, results, runreport
 from pibench.host import Host
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -81,7 +81,7 @@ class Pages(unittest.TestCase):
         self.assertEqual(self.faults(A4, paper=True), [], "printed")
 
     def write(self, kind):
-        made = kind.make(Host(), self.out, *sessions.load(self.out))
+        made = kind.make(Host(), self.out, *results.load_all(self.out))
         report.write(self.out, made)
 
     def report(self, chosen, **more):
@@ -111,7 +111,7 @@ class Pages(unittest.TestCase):
 
     def test_a_comparison(self):
         synthetic.compared(self.out, cells.load(cells.GATE, ("instructions",), ("indirect",)), 0.02)
-        report.write(self.out, comparereport.make(Host(), self.out, compare.of(*sessions.load(self.out))))
+        report.write(self.out, comparereport.make(Host(), self.out, compare.of(*results.load_all(self.out))))
         self.check()
 
     def test_the_lab(self):

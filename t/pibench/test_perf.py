@@ -6,7 +6,7 @@ import unittest.mock
 
 import test_device
 from test_report import Bare, rows
-from pibench import cells, cli, document, fio, perf, perfreport, results, session, sessions
+from pibench import cells, cli, document, fio, perf, perfreport, results, session
 from pibench.errors import Failure
 
 # what each takes an I/O where all limits are kept
@@ -52,7 +52,7 @@ class Report(test_device.Machine):
         return self.again()
 
     def again(self):
-        found, env = sessions.load(self.root)
+        found, env = results.load_all(self.root)
         made = perfreport.make(Bare(), self.root, found, env)
         self.screen = document.terminal(made.head)
         return document.markdown([*made.head, *made.body]), made.status

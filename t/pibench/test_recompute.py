@@ -13,7 +13,7 @@ import test_explain
 import test_lab
 import test_perf
 from test_report import Bare, rows
-from pibench import cells, compare, comparereport, document, explainreport, labreport, perfreport, report, results, runreport, sessions
+from pibench import cells, compare, comparereport, document, explainreport, labreport, perfreport, report, results, runreport
 
 NOT_THE_HOSTS = ("emulated drive", "interrupts and others", "unexplained")
 PER_IO = {"instructions": "window_ns", "cpu": "cpu_ns"}
@@ -32,7 +32,7 @@ class Again(unittest.TestCase):
         self.out = pathlib.Path(scratch.name, "out")
 
     def text(self, kind):
-        made = kind.make(Bare(), self.out, *sessions.load(self.out), say=lambda line: None)
+        made = kind.make(Bare(), self.out, *results.load_all(self.out), say=lambda line: None)
         report.write(str(self.out), made)
         return document.markdown([*made.head, *made.body])
 
@@ -114,7 +114,7 @@ class Again(unittest.TestCase):
     def test_compare(self, more=None):
         chosen = cells.load(cells.GATE, ("instructions",), ("indirect",))
         synthetic.compared(self.out, chosen, slower=0 if more else 0.02, more=more, noise=0.00001 if more else 0.0001)
-        text = comparereport.make(Bare(), self.out, compare.of(*sessions.load(self.out)), say=lambda line: None)
+        text = comparereport.make(Bare(), self.out, compare.of(*results.load_all(self.out)), say=lambda line: None)
         taken = {}
         for line in (self.out / results.NAME).read_text().splitlines():
             record = json.loads(line)

@@ -13,7 +13,7 @@ import unittest
 import unittest.mock
 
 import synthetic
-from pibench import cells, cli, document, outcome, plot, report, results, runreport, sessions
+from pibench import cells, cli, document, outcome, plot, report, results, runreport
 from pibench.host import Host
 
 COSTS = {
@@ -309,7 +309,7 @@ class Written(unittest.TestCase):
         self.addCleanup(scratch.cleanup)
         self.out = synthetic.write(pathlib.Path(scratch.name, "out"), chosen, **more)
         self.said = []
-        found = runreport.make(Host(), str(self.out), *sessions.load(str(self.out)), self.said.append)
+        found = runreport.make(Host(), str(self.out), *results.load_all(str(self.out)), self.said.append)
         report.write(str(self.out), found)
         self.screen = document.terminal(found.head)
         self.page = Page((self.out / "index.html").read_text())
@@ -384,7 +384,7 @@ class Written(unittest.TestCase):
 
     def test_a_screen_names_what_failed_and_how_many_more(self):
         self.report(synthetic.CELLS)
-        records, env = sessions.load(str(self.out))
+        records, env = results.load_all(str(self.out))
         one = records[0]
         failed = [{**one, "kind": "failure", "cell": f"randread-{size}k-qd1 pi/indirect", "reason": "fio exited with 1: " + "guard " * 40}
                   for size in (8, 16, 32, 64, 128, 256, 512)]  # fmt: skip

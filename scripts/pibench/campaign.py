@@ -4,23 +4,16 @@
 import collections
 import contextlib
 import dataclasses
-import fcntl
 import os
 import pathlib
 import shlex
 import shutil
-import tempfile
 import time
 
 from . import cells, command, device, environment, fio, guest, insn, results, session
 from .errors import Failure, Interrupted
 from .progress import Progress, clock, span
 
-DIRECTORIES = ("raw", "parts", "plots")
-FILES = (
-    results.NAME, "results.csv", "report.md", "index.html", "summary.md", "junit.xml", "verdicts.csv", "verdicts.jsonl", "functions.csv",
-    "page-cache",
-)  # fmt: skip
 # seconds, measured on two cores under TCG, or those of a middling drive: for estimates only
 BOOT, START_UP, ATTR_COST = 20, 0.3, 8
 ANNOUNCED = 6
@@ -108,45 +101,6 @@ def together(spec, boots):
     return spec in boots and spec.mode != cells.TIME
 
 
-@contextlib.contextmanager
-def lock(out):
-    """Two at once would mix their results."""
-    descriptor = os.open(out / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise Failure(f"{out}: another pi-bench is writing there; wait for it or name another --out") from None
-    finally:
-        os.close(descriptor)
-
-
-def sweep(out):
-    """Remove what earlier runs have left, and nothing else."""
-    for name in DIRECTORIES:
-        shutil.rmtree(out / name, ignore_errors=True)
-    for name in FILES:
-        (out / name).unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def prepare(out, keep=False):
-    """A directory for results that nobody else uses, empty or with the old ones gone but for what is to be kept."""
-    with contextlib.ExitStack() as held:
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            if any(out.iterdir()) and not (out / "env.json").exists():
-                raise Failure(f"{out}: neither empty nor written by pi-bench; name another --out")
-            held.enter_context(lock(out))
-            if not keep:
-                sweep(out)
-            with tempfile.TemporaryFile(dir=out) as probe:
-                probe.write(b" ")
-        except OSError as error:
-            raise Failure(f"{out}: {error.strerror}; name another --out") from None
-        yield out
-
-
 def resumable(out, now):
     """The environment that a stopped run has left, if it was to do the same."""
     env = results.load_json(out / "env.json")
@@ -213,7 +167,7 @@ def run(host, options, wanted, env):
             env |= {name: old[name] for name in ("command", "host", "sessions") if name in old}
         else:
             env["host"] = environment.machine(host) | environment.software(host, next(iter(plans)).tools)
-        held.enter_context(prepare(out, keep=options.resume))
+        held.enter_context(results.prepare(out, keep=options.resume))
         before = results.recover(out)
         results.save_json(out / "env.json", env)
         announce(plans, boots, options.out)
@@ -276,11 +230,6 @@ def keep(out, options, plans, boots, env, before, go):
         progress.end()
     finish()
     shutil.rmtree(out / "parts", ignore_errors=True)
-
-
-def load(out):
-    """(records, environment) of a directory."""
-    return results.load(out), results.load_json(os.path.join(out, "env.json")) or {}
 
 
 def fingerprint(env, spec):
