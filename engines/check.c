@@ -4,8 +4,8 @@
 
 #include "layout.h"
 #include "parts.h"
+#include "path_ops.h"
 #include "places.h"
-#include "way.h"
 
 int pi_refuse(const char *why)
 {
@@ -180,7 +180,7 @@ int pi_options_check(struct thread_data *td)
 	if (!pi_layouts[o->layout].pi)
 		return o->inject ? pi_refuse("pi_inject with pi_layout=none: plain I/O has no tuples to show a fault; use another pi_layout") : 0;
 
-	err = pi_parts_check(td) ?: pi_way(o)->check_job(td);
+	err = pi_parts_check(td) ?: pi_path_ops(o)->check_job(td);
 	if (err)
 		return err;
 	if (o->host_chk_str && (!(o->verify & PI_VERIFY_HOST) || o->act))

@@ -238,23 +238,23 @@ static int check_target(struct thread_data *td, struct fio_file *f,
 		return ret;
 	if (!(sent & moves) && !td_read(td) && td->o.verify == VERIFY_NONE)
 		wide.max_bytes = UINT64_MAX;
-	return pi_way_passthru.check_target(td, f, &wide, format);
+	return pi_path_passthru.check_target(td, f, &wide, format);
 }
 
 static int check_job(struct thread_data *td)
 {
-	return pi_way_passthru.check_job(td);
+	return pi_path_passthru.check_job(td);
 }
 
 static int set_target(struct pi_target *target, const struct pi_device *dev,
 		      const struct pi_options *o)
 {
-	return pi_way_passthru.set_target(target, dev, o);
+	return pi_path_passthru.set_target(target, dev, o);
 }
 
 static int init(struct thread_data *td)
 {
-	return pi_way_passthru.init(td);
+	return pi_path_passthru.init(td);
 }
 
 /* evenly spread, the same in each run */
@@ -327,7 +327,7 @@ static PI_ALWAYS_INLINE int prep(struct thread_data *td, struct io_u *io_u,
 				 bool vectored)
 {
 	const struct pi_options *o = td->eo;
-	int ret = pi_way_passthru.prep[vectored](td, io_u);
+	int ret = pi_path_passthru.prep[vectored](td, io_u);
 
 	if (ret || io_u->ddir > DDIR_WRITE)
 		return ret;
@@ -410,7 +410,7 @@ static struct io_u *event(struct thread_data *td, struct io_u *io_u, int res)
 		return io_u;
 	}
 	if (res || command == PI_COMMAND_RW)
-		return pi_way_passthru.event(td, io_u, res);
+		return pi_path_passthru.event(td, io_u, res);
 	e->stats.pi_ios++;
 	e->stats.commands[command] += io->blocks;
 	return io_u;
@@ -419,10 +419,10 @@ static struct io_u *event(struct thread_data *td, struct io_u *io_u, int res)
 static struct io_u *event_other(struct thread_data *td, struct io_u *io_u,
 				int res)
 {
-	return pi_way_passthru.event_other(td, io_u, res);
+	return pi_path_passthru.event_other(td, io_u, res);
 }
 
-const struct pi_way pi_way_commands = {
+const struct pi_path_ops pi_path_commands = {
 	.masks_app	= true,
 	.check_job	= check_job,
 	.check_target	= check_target,

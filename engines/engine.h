@@ -6,11 +6,11 @@
 #include "faults.h"
 #include "io.h"
 #include "layout.h"
+#include "path_ops.h"
 #include "ring.h"
 #include "stats.h"
 #include "target.h"
 #include "unchecked.h"
-#include "way.h"
 
 #define PI_ALWAYS_INLINE	inline __attribute__((always_inline))
 /* out of the way of what every I/O goes: there it would cost saved registers */
@@ -28,7 +28,7 @@
  * @mode:	of reads and writes with PI
  * @plain:	of those without
  * @layout:	of the attribute
- * @way:	through the block layer or not
+ * @path:	through the block layer or not
  * @prep:	for any I/O, what fio calls
  * @prep_now:	what force_async= puts itself before
  * @prep_anywhere: what dataplacement= puts itself before
@@ -74,7 +74,7 @@ struct pi_engine {
 	struct pi_io_mode mode;
 	struct pi_io_mode plain;
 	const struct pi_layout *layout;
-	const struct pi_way *way;
+	const struct pi_path_ops *path;
 	int (*prep)(struct thread_data *td, struct io_u *io_u);
 	int (*prep_now)(struct thread_data *td, struct io_u *io_u);
 	int (*prep_anywhere)(struct thread_data *td, struct io_u *io_u);
@@ -224,7 +224,7 @@ static inline struct pi_where pi_describe(struct thread_data *td,
 	};
 }
 
-/* io_uring_pi.c: the way of an I/O */
+/* io_uring_pi.c */
 
 /**
  * pi_choose_functions() - settle what each I/O of a job goes through

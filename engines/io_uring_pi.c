@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * io_uring_pi - a fio ioengine for reads and writes that carry protection
- * information through io_uring: the way of an I/O
+ * information through io_uring: the I/O path
  */
 #include <errno.h>
 #include <sched.h>
@@ -446,11 +446,11 @@ static struct io_u *event(struct thread_data *td, int nr)
 	io_u->error = 0;
 	io_u->resid = 0;
 	if (fio_unlikely(io_u->ddir > DDIR_WRITE))
-		return e->way->event_other(td, io_u, res);
+		return e->path->event_other(td, io_u, res);
 	if (e->ios.io[io_u->index].blocks)
-		return e->way->event(td, io_u, res);
+		return e->path->event(td, io_u, res);
 	if (fio_unlikely(res != (int)io_u->xfer_buflen))
-		return e->way->event_other(td, io_u, res);
+		return e->path->event_other(td, io_u, res);
 	e->stats.plain_ios++;
 	return io_u;
 }
@@ -480,7 +480,7 @@ static int set_nothing(struct pi_target *target, const struct pi_device *dev,
 	return 0;
 }
 
-const struct pi_way pi_way_block = {
+const struct pi_path_ops pi_path_block = {
 	.renumbers	= true,
 	.check_job	= pi_check_attribute,
 	.check_target	= take_any,
@@ -498,7 +498,7 @@ static void choose_prep(struct pi_engine *e, bool vectored)
 	else if (e->mix < 100)
 		e->prep = vectored ? prep_mixed_vectored : prep_mixed_single;
 	else
-		e->prep = e->way->prep[vectored];
+		e->prep = e->path->prep[vectored];
 	if (e->async_every) {
 		e->prep_now = e->prep;
 		e->prep = prep_async;
@@ -537,8 +537,8 @@ void pi_choose_functions(struct thread_data *td, bool vectored)
 	e->done[DDIR_READ] = e->faults ? verify_faults : e->verify_now;
 	e->done[DDIR_WRITE] = e->faults ? written_faults : written;
 	pi_parts_choose(td);
-	if (e->way->choose)
-		e->way->choose(td);
+	if (e->path->choose)
+		e->path->choose(td);
 }
 
 __attribute__((visibility("default"))) struct ioengine_ops ioengine = {

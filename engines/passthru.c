@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* the way of an I/O as a command to an NVMe namespace */
+/* I/O as NVMe passthrough commands, through the character device of a namespace */
 #include <errno.h>
 #include <inttypes.h>
 #include <libnvme.h>
@@ -249,7 +249,7 @@ static struct io_u *event_other(struct thread_data *td, struct io_u *io_u,
 	return io_u;
 }
 
-const struct pi_way pi_way_passthru = {
+const struct pi_path_ops pi_path_passthru = {
 	.masks_app	= true,
 	.check_job	= check_job,
 	.check_target	= check_target,

@@ -108,7 +108,7 @@ int pi_init(struct thread_data *td)
 		e->faults->unchecked = &e->unchecked;
 	}
 	e->layout = &pi_layouts[o->layout];
-	e->way = pi_way(o);
+	e->path = pi_path_ops(o);
 	e->mix = o->mix;
 	e->registered = o->registerfiles || o->sqpoll;
 	e->async_every = o->force_async;
@@ -125,7 +125,7 @@ int pi_init(struct thread_data *td)
 		pi_fail(td, EINVAL);
 		return 1;
 	}
-	err = pi_parts_init(td) ?: e->way->init(td);
+	err = pi_parts_init(td) ?: e->path->init(td);
 	if (err) {
 		pi_fail(td, err);
 		return 1;

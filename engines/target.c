@@ -10,10 +10,10 @@
 
 #include "layout.h"
 #include "parts.h"
+#include "path_ops.h"
 #include "places.h"
 #include "sibling.h"
 #include "usage.h"
-#include "way.h"
 
 int pi_refuse_file(struct fio_file *f, int err, const char *why)
 {
@@ -166,7 +166,7 @@ static int device_checks(struct thread_data *td, struct fio_file *f,
 	*chk = PI_IO_INTEGRITY_CHK_GUARD;
 	if (format->type != 3)
 		*chk |= PI_IO_INTEGRITY_CHK_REFTAG;
-	if ((o->apptag_mask == 0xffff || pi_way(o)->masks_app) &&
+	if ((o->apptag_mask == 0xffff || pi_path_ops(o)->masks_app) &&
 	    o->app_mode != PI_APP_LBA &&
 	    o->app_mode != PI_APP_RANDOM)
 		*chk |= PI_IO_INTEGRITY_CHK_APPTAG;
@@ -313,7 +313,7 @@ static int set_parts(struct pi_target *target, struct pi_tuple_options options,
 	return ret;
 }
 
-/* after the way has its own: storage tags are checked where the part has them */
+/* call after @set_target: keep STC only in parts that check the storage tag */
 static void set_control(struct pi_target *target, const struct pi_options *o)
 {
 	for (unsigned int i = 0; i < o->checks.nr; i++) {
@@ -390,7 +390,7 @@ static void set_tags(struct pi_target *target, const struct pi_device *dev,
 	target->tag_add = tag - dev->start;
 	target->ref_add = layout->no_seed ? -dev->start : target->tag_add;
 	target->ref_mask = UINT64_MAX;
-	if (!pi_way(o)->renumbers || layout->no_seed || dev->format.type == 3 ||
+	if (!pi_path_ops(o)->renumbers || layout->no_seed || dev->format.type == 3 ||
 	    dev->format.guard->ref_size <= 4 ||
 	    (tag <= narrow && dev->intervals <= narrow - tag))
 		return;
@@ -404,7 +404,7 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 {
 	const struct pi_options *o = td->eo;
 	const struct pi_layout *layout = &pi_layouts[o->layout];
-	const struct pi_way *way = pi_way(o);
+	const struct pi_path_ops *path = pi_path_ops(o);
 	struct pi_format format;
 	struct pi_device dev;
 	int err;
@@ -437,14 +437,14 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 	err = err ?: check_storage(td, f, &dev);
 	err = err ?: device_checks(td, f, &format, &target->chk);
 	err = err ?: pi_parts_check_target(td, f, dev.start, dev.intervals);
-	err = err ?: way->check_target(td, f, &dev, &format);
+	err = err ?: path->check_target(td, f, &dev, &format);
 	err = err ?: check_max_md(td, f, &format, dev.max_md);
 	if (err)
 		return err;
 
 	set_tags(target, &dev, o);
 	err = set_tuples(target, f, o);
-	err = err ?: way->set_target(target, &dev, o);
+	err = err ?: path->set_target(target, &dev, o);
 	if (!err && pi_options_parts(o))
 		set_control(target, o);
 	return err;
