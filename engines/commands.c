@@ -374,11 +374,11 @@ static void find_difference(struct thread_data *td, struct io_u *io_u)
 	struct pi_engine *e = td->io_ops_data;
 	const struct pi_target *t = FILE_ENG_DATA(io_u->file);
 	struct pi_io *io = &e->ios.io[io_u->index];
-	struct pi_where where = pi_describe(td, io_u, PI_BY_DEVICE, io->blocks);
+	struct pi_io_ctx ctx = pi_io_ctx(td, io_u, PI_BY_DEVICE, io->blocks);
 	const size_t md_len = (size_t)io->blocks * t->md_size;
 	char *sent = malloc(io_u->xfer_buflen + md_len);
 
-	where.status = STATUS_COMPARE_FAILED;
+	ctx.status = STATUS_COMPARE_FAILED;
 	e->errors.device_ios++;
 	io_u->error = EILSEQ;
 	if (sent) {
@@ -386,9 +386,9 @@ static void find_difference(struct thread_data *td, struct io_u *io_u)
 		memcpy(sent + io_u->xfer_buflen, io->md, md_len);
 	}
 	if (sent && pi_read_again(td, io_u))
-		pi_errors_differ(&e->errors, &where, sent);
+		pi_errors_differ(&e->errors, &ctx, sent);
 	else
-		pi_errors_command(&e->errors, &where);
+		pi_errors_command(&e->errors, &ctx);
 	free(sent);
 }
 

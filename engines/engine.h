@@ -196,15 +196,15 @@ static PI_ALWAYS_INLINE struct io_u *pi_done_with_pi(struct thread_data *td,
 }
 
 /**
- * pi_describe() - an I/O that may be wrong
- * @td:		of the job
+ * pi_io_ctx() - collect what is known about an I/O
+ * @td:		thread of the job
  * @io_u:	the I/O
- * @finder:	who says that it is
- * @blocks:	how many of its intervals have data
+ * @finder:	who found it to be wrong
+ * @blocks:	number of intervals that were transferred
  *
- * Return: it all in one.
+ * Return: the context.
  */
-static inline struct pi_where pi_describe(struct thread_data *td,
+static inline struct pi_io_ctx pi_io_ctx(struct thread_data *td,
 					      struct io_u *io_u,
 					      enum pi_finder finder,
 					      uint32_t blocks)
@@ -213,7 +213,7 @@ static inline struct pi_where pi_describe(struct thread_data *td,
 	struct pi_target *t = FILE_ENG_DATA(io_u->file);
 	struct pi_io *io = &e->ios.io[io_u->index];
 
-	return (struct pi_where) {
+	return (struct pi_io_ctx) {
 		.td	= td,
 		.io_u	= io_u,
 		.target	= t,

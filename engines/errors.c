@@ -39,11 +39,11 @@ void pi_errors_exit(struct pi_errors *errors)
 		close(errors->dump_fd);
 }
 
-static void record(struct pi_errors *errors, const struct pi_where *where,
+static void record(struct pi_errors *errors, const struct pi_io_ctx *ctx,
 		   const struct pi_mismatch *bad, const char *tag)
 {
-	const struct pi_options *o = where->td->eo;
-	const struct io_u *io_u = where->io_u;
+	const struct pi_options *o = ctx->td->eo;
+	const struct io_u *io_u = ctx->io_u;
 	char file[PI_JSON_ROOM], job[PI_JSON_ROOM];
 
 	if (errors->records.fd < 0)
@@ -51,15 +51,15 @@ static void record(struct pi_errors *errors, const struct pi_where *where,
 	pi_lines_write(&errors->records,
 		"{\"file\": %s, \"job\": %s, \"direction\": \"%s\", \"offset\": %llu, \"block\": %" PRIu64 ", \"block_in_io\": %u, \"tag\": \"%s\", \"byte\": %u, \"expected\": \"0x%" PRIx64 "\", \"actual\": \"0x%" PRIx64 "\", \"finder\": \"%s\"}\n",
 		pi_json_string(file, sizeof(file), io_u->file->file_name),
-		pi_json_string(job, sizeof(job), where->td->o.name),
-		pi_what(where), io_u->offset,
-		pi_first_block(where) + bad->block, bad->block,
+		pi_json_string(job, sizeof(job), ctx->td->o.name),
+		pi_op_name(ctx), io_u->offset,
+		pi_first_block(ctx) + bad->block, bad->block,
 		tag, bad->offset, bad->expected, bad->actual,
-		finders[where->finder]);
+		finders[ctx->finder]);
 	if (--errors->records_left)
 		return;
 	log_err("io_uring_pi: %s: %lld lines in pi_errors, further wrong blocks are counted and not listed; pi_errors_max=N allows more\n",
-		where->td->o.name, o->errors_max);
+		ctx->td->o.name, o->errors_max);
 	pi_lines_close(&errors->records);
 }
 
@@ -80,64 +80,64 @@ static void dump_file(struct pi_errors *errors, const char *name,
 }
 
 /* of a block, as the media has it or pi_reftag= counts */
-static uint64_t ref_name(const struct pi_where *where, uint32_t block)
+static uint64_t ref_name(const struct pi_io_ctx *ctx, uint32_t block)
 {
-	const struct pi_target *target = where->target;
+	const struct pi_target *target = ctx->target;
 
-	return (pi_first_block(where) + block + target->tag_add) &
+	return (pi_first_block(ctx) + block + target->tag_add) &
 	       target->tuple.ref_varies;
 }
 
 /* with a right reference tag as it is called, not as it went to the kernel */
-static void dump_md(struct pi_errors *errors, const struct pi_where *where,
+static void dump_md(struct pi_errors *errors, const struct pi_io_ctx *ctx,
 		    const char *name, uint32_t block)
 {
-	const struct pi_tuple *t = &where->target->tuple;
-	uint8_t *md = pi_tuple_md(t, where->io_u->xfer_buf, where->io->md, block);
+	const struct pi_tuple *t = &ctx->target->tuple;
+	uint8_t *md = pi_tuple_md(t, ctx->io_u->xfer_buf, ctx->io->md, block);
 	const uint64_t ref = pi_tuple_ref(t, md);
 
-	if (t->ref_varies && ref == ((where->io->ref + block) & t->ref_varies))
-		pi_tuple_set_ref(t, md, ref_name(where, block));
+	if (t->ref_varies && ref == ((ctx->io->ref + block) & t->ref_varies))
+		pi_tuple_set_ref(t, md, ref_name(ctx, block));
 	dump_file(errors, name, md, t->md_size);
 	pi_tuple_set_ref(t, md, ref);
 }
 
-static void dump(struct pi_errors *errors, const struct pi_where *where,
+static void dump(struct pi_errors *errors, const struct pi_io_ctx *ctx,
 		 uint32_t block)
 {
-	const struct pi_options *o = where->td->eo;
-	const struct pi_tuple *t = &where->target->tuple;
-	const char *path = where->io_u->file->file_name;
+	const struct pi_options *o = ctx->td->eo;
+	const struct pi_tuple *t = &ctx->target->tuple;
+	const char *path = ctx->io_u->file->file_name;
 	const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-	const void *data = where->io_u->xfer_buf;
+	const void *data = ctx->io_u->xfer_buf;
 	char name[300];
 
 	if (errors->dump_fd < 0)
 		return;
 	snprintf(name, sizeof(name), "%.200s-%" PRIu64 ".data", base,
-		 pi_first_block(where) + block);
+		 pi_first_block(ctx) + block);
 	dump_file(errors, name, pi_tuple_data(t, data, block), t->interval);
 	if (errors->dump_fd < 0)
 		return;
 	strcpy(strrchr(name, '.'), ".md");
-	dump_md(errors, where, name, block);
+	dump_md(errors, ctx, name, block);
 	if (errors->dump_fd < 0 || --errors->dumps_left)
 		return;
 	log_err("io_uring_pi: %s: %lld blocks in pi_dump, further wrong blocks are not kept; pi_dump_max=N allows more\n",
-		where->td->o.name, o->dump_max);
+		ctx->td->o.name, o->dump_max);
 	close(errors->dump_fd);
 	errors->dump_fd = -1;
 }
 
 /* " (NVMe status 0x282, guard)" */
-static const char *status_words(const struct pi_where *where, char *buf,
+static const char *status_words(const struct pi_io_ctx *ctx, char *buf,
 				size_t size)
 {
-	int tag = pi_nvme_status_tag(where->status);
+	int tag = pi_nvme_status_tag(ctx->status);
 
 	if (tag < 0)
 		return "";
-	snprintf(buf, size, " (NVMe status 0x%x, %s)", where->status,
+	snprintf(buf, size, " (NVMe status 0x%x, %s)", ctx->status,
 		 pi_tag_name(tag));
 	return buf;
 }
@@ -149,14 +149,14 @@ static const char *last_words(const struct pi_errors *errors)
 }
 
 /* fio says of each I/O that it ends for, also beyond MAX_LINES */
-static void detail(struct pi_errors *errors, const struct pi_where *where,
+static void detail(struct pi_errors *errors, const struct pi_io_ctx *ctx,
 		   const char *block, const char *what)
 {
-	errors->details_of = where->io_u;
+	errors->details_of = ctx->io_u;
 	snprintf(errors->details, sizeof(errors->details),
-		 "io_uring_pi: %s: %s%s%s%s", where->io_u->file->file_name,
-		 block, what, where->status ? ": " : "",
-		 where->status ? nvme_status_to_string(where->status, false) : "");
+		 "io_uring_pi: %s: %s%s%s%s", ctx->io_u->file->file_name,
+		 block, what, ctx->status ? ": " : "",
+		 ctx->status ? nvme_status_to_string(ctx->status, false) : "");
 }
 
 char *pi_errors_details(struct pi_errors *errors, const struct io_u *io_u)
@@ -167,15 +167,15 @@ char *pi_errors_details(struct pi_errors *errors, const struct io_u *io_u)
 	return strdup(errors->details);
 }
 
-static void print(struct pi_errors *errors, const struct pi_where *where,
+static void print(struct pi_errors *errors, const struct pi_io_ctx *ctx,
 		  const struct pi_mismatch *bad, uint32_t more)
 {
-	const struct io_u *io_u = where->io_u;
+	const struct io_u *io_u = ctx->io_u;
 	char tag[32], status[64], others[48] = "", block[32];
 
 	snprintf(block, sizeof(block), "block %" PRIu64 ", ",
-		 pi_first_block(where) + bad->block);
-	detail(errors, where, block, pi_tag_name(bad->tag));
+		 pi_first_block(ctx) + bad->block);
+	detail(errors, ctx, block, pi_tag_name(bad->tag));
 	if (++errors->lines > MAX_LINES)
 		return;
 	snprintf(tag, sizeof(tag), bad->tag == PI_TAG_OPAQUE ? "%s %u" : "%s",
@@ -184,11 +184,11 @@ static void print(struct pi_errors *errors, const struct pi_where *where,
 		snprintf(others, sizeof(others), ", and %u more block%s", more,
 			 more > 1 ? "s" : "");
 	log_err("io_uring_pi: %s: block %" PRIu64 " (%u of %u in the %s at offset %llu): %s expected 0x%" PRIx64 ", found 0x%" PRIx64 " by the %s%s%s%s\n",
-		io_u->file->file_name, pi_first_block(where) + bad->block,
-		bad->block + 1, where->io->blocks, pi_what(where),
+		io_u->file->file_name, pi_first_block(ctx) + bad->block,
+		bad->block + 1, ctx->io->blocks, pi_op_name(ctx),
 		io_u->offset, tag, bad->expected, bad->actual,
-		finders[where->finder],
-		status_words(where, status, sizeof(status)), others,
+		finders[ctx->finder],
+		status_words(ctx, status, sizeof(status)), others,
 		last_words(errors));
 }
 
@@ -198,51 +198,51 @@ static void print(struct pi_errors *errors, const struct pi_where *where,
  * over the blocks of a stripe, and injected tags are known.
  */
 static bool rewritten(const struct pi_errors *errors,
-		      const struct pi_where *where,
+		      const struct pi_io_ctx *ctx,
 		      const struct pi_mismatch *bad)
 {
-	const struct pi_target *target = where->target;
-	const uint64_t number = pi_first_block(where) + bad->block;
+	const struct pi_target *target = ctx->target;
+	const uint64_t number = pi_first_block(ctx) + bad->block;
 
-	if (where->io_u->ddir != DDIR_WRITE || target->ns.nsid ||
+	if (ctx->io_u->ddir != DDIR_WRITE || target->ns.nsid ||
 	    bad->tag != PI_TAG_REF || !target->tuple.ref_varies)
 		return false;
 	if (!target->stacked)
 		return bad->actual == (number & target->tuple.ref_varies);
-	return !pi_faults_changed_ref(errors->faults, where, bad->block) &&
-	       !pi_tuple_ref_alone(&target->tuple, where->io_u->xfer_buf,
-				   where->io->md, where->blocks, where->io->ref,
+	return !pi_faults_changed_ref(errors->faults, ctx, bad->block) &&
+	       !pi_tuple_ref_alone(&target->tuple, ctx->io_u->xfer_buf,
+				   ctx->io->md, ctx->blocks, ctx->io->ref,
 				   bad->block);
 }
 
-static uint32_t scan(struct pi_errors *errors, const struct pi_where *where,
+static uint32_t scan(struct pi_errors *errors, const struct pi_io_ctx *ctx,
 		     const struct pi_tuple *t)
 {
-	const void *data = where->io_u->xfer_buf, *md = where->io->md;
+	const void *data = ctx->io_u->xfer_buf, *md = ctx->io->md;
 	struct pi_mismatch first = { 0 }, bad;
 	uint32_t found = 0, shown = 0;
 
-	for (uint32_t at = 0; at < where->blocks; at = bad.block + 1) {
+	for (uint32_t at = 0; at < ctx->blocks; at = bad.block + 1) {
 		if (!t->verify(t, pi_tuple_data(t, data, at),
 			       pi_tuple_md(t, data, md, at),
-			       where->blocks - at, where->io->number + at,
-			       where->io->ref + at, &bad))
+			       ctx->blocks - at, ctx->io->number + at,
+			       ctx->io->ref + at, &bad))
 			break;
 		bad.block += at;
-		if (rewritten(errors, where, &bad))
+		if (rewritten(errors, ctx, &bad))
 			continue;
 		if (bad.tag == PI_TAG_REF && t->ref_varies)
-			bad.expected = ref_name(where, bad.block);
+			bad.expected = ref_name(ctx, bad.block);
 		found++;
-		if (!pi_faults_expect(errors->faults, where, &bad) && !shown++)
+		if (!pi_faults_expect(errors->faults, ctx, &bad) && !shown++)
 			first = bad;
 		errors->tags[bad.tag]++;
-		errors->by_device[bad.tag] += where->finder == PI_BY_DEVICE;
-		record(errors, where, &bad, pi_tag_name(bad.tag));
-		dump(errors, where, bad.block);
+		errors->by_device[bad.tag] += ctx->finder == PI_BY_DEVICE;
+		record(errors, ctx, &bad, pi_tag_name(bad.tag));
+		dump(errors, ctx, bad.block);
 	}
 	if (shown)
-		print(errors, where, &first, shown - 1);
+		print(errors, ctx, &first, shown - 1);
 	return found;
 }
 
@@ -251,46 +251,46 @@ static uint32_t scan(struct pi_errors *errors, const struct pi_where *where,
  * the host would find is not lost where the device refuses another beside it.
  */
 uint32_t pi_errors_scan(struct pi_errors *errors,
-			const struct pi_where *where)
+			const struct pi_io_ctx *ctx)
 {
-	const struct pi_target *t = where->target;
+	const struct pi_target *t = ctx->target;
 
-	if (where->finder == PI_BY_HOST)
-		return scan(errors, where, &t->on_read);
-	return scan(errors, where, errors->faults ? &t->compared : &t->by_device) ?:
-	       scan(errors, where, &t->tuple);
+	if (ctx->finder == PI_BY_HOST)
+		return scan(errors, ctx, &t->on_read);
+	return scan(errors, ctx, errors->faults ? &t->compared : &t->by_device) ?:
+	       scan(errors, ctx, &t->tuple);
 }
 
 void pi_errors_device(struct pi_errors *errors,
-		      const struct pi_where *where, const char *why)
+		      const struct pi_io_ctx *ctx, const char *why)
 {
-	const struct io_u *io_u = where->io_u;
+	const struct io_u *io_u = ctx->io_u;
 	char status[64];
 
-	if (pi_faults_expect(errors->faults, where, NULL))
+	if (pi_faults_expect(errors->faults, ctx, NULL))
 		return;
-	detail(errors, where, "", "wrong protection information");
+	detail(errors, ctx, "", "wrong protection information");
 	if (++errors->lines > MAX_LINES)
 		return;
 	log_err("io_uring_pi: %s: blocks %" PRIu64 " to %" PRIu64 " (%s at offset %llu): the device found wrong protection information%s, %s%s\n",
-		io_u->file->file_name, pi_first_block(where),
-		pi_first_block(where) + where->blocks - 1,
-		pi_what(where), io_u->offset,
-		status_words(where, status, sizeof(status)), why,
+		io_u->file->file_name, pi_first_block(ctx),
+		pi_first_block(ctx) + ctx->blocks - 1,
+		pi_op_name(ctx), io_u->offset,
+		status_words(ctx, status, sizeof(status)), why,
 		last_words(errors));
 }
 
 void pi_errors_command(struct pi_errors *errors,
-		       const struct pi_where *where)
+		       const struct pi_io_ctx *ctx)
 {
-	const struct io_u *io_u = where->io_u;
+	const struct io_u *io_u = ctx->io_u;
 
-	detail(errors, where, "", pi_what(where));
+	detail(errors, ctx, "", pi_op_name(ctx));
 	if (++errors->lines > MAX_LINES)
 		return;
 	log_err("io_uring_pi: %s: %s at offset %llu: NVMe status 0x%x: %s%s\n",
-		io_u->file->file_name, pi_what(where), io_u->offset,
-		where->status, nvme_status_to_string(where->status, false),
+		io_u->file->file_name, pi_op_name(ctx), io_u->offset,
+		ctx->status, nvme_status_to_string(ctx->status, false),
 		last_words(errors));
 }
 
@@ -316,12 +316,12 @@ static int first_difference(const uint8_t *sent, const uint8_t *media,
 }
 
 /* in the data or, then @tag says so, in metadata of its own */
-static bool block_differs(const struct pi_where *where, const char *sent,
+static bool block_differs(const struct pi_io_ctx *ctx, const char *sent,
 			  uint32_t block, struct pi_mismatch *bad,
 			  const char **tag)
 {
-	const struct pi_target *t = where->target;
-	const struct io_u *io_u = where->io_u;
+	const struct pi_target *t = ctx->target;
+	const struct io_u *io_u = ctx->io_u;
 	const uint32_t stride = t->ns.stride;
 
 	*tag = "data";
@@ -331,40 +331,40 @@ static bool block_differs(const struct pi_where *where, const char *sent,
 	*tag = "metadata";
 	return t->md_size &&
 	       first_difference((const uint8_t *)sent + io_u->xfer_buflen,
-				where->io->md, t->md_size, block, t->md_size,
+				ctx->io->md, t->md_size, block, t->md_size,
 				bad) >= 0;
 }
 
-void pi_errors_differ(struct pi_errors *errors, const struct pi_where *where,
+void pi_errors_differ(struct pi_errors *errors, const struct pi_io_ctx *ctx,
 		      const void *sent)
 {
-	const struct io_u *io_u = where->io_u;
+	const struct io_u *io_u = ctx->io_u;
 	struct pi_mismatch bad, first = { 0 };
 	const char *tag, *what = NULL;
 
-	for (uint32_t block = 0; block < where->blocks; block++) {
-		if (!block_differs(where, sent, block, &bad, &tag))
+	for (uint32_t block = 0; block < ctx->blocks; block++) {
+		if (!block_differs(ctx, sent, block, &bad, &tag))
 			continue;
-		record(errors, where, &bad, tag);
-		dump(errors, where, block);
+		record(errors, ctx, &bad, tag);
+		dump(errors, ctx, block);
 		if (what)
 			continue;
 		what = tag;
 		first = bad;
 	}
-	detail(errors, where, "", what ?: pi_what(where));
+	detail(errors, ctx, "", what ?: pi_op_name(ctx));
 	if (++errors->lines > MAX_LINES)
 		return;
 	if (!what) {
 		log_err("io_uring_pi: %s: compare at offset %llu: NVMe status 0x%x, but not when read again; was it being written meanwhile?%s\n",
-			io_u->file->file_name, io_u->offset, where->status,
+			io_u->file->file_name, io_u->offset, ctx->status,
 			last_words(errors));
 		return;
 	}
 	log_err("io_uring_pi: %s: block %" PRIu64 " (%u of %u in the compare at offset %llu): byte %u of the %s expected 0x%" PRIx64 ", found 0x%" PRIx64 " by the device (NVMe status 0x%x)%s\n",
-		io_u->file->file_name, pi_first_block(where) + first.block,
-		first.block + 1, where->io->blocks, io_u->offset, first.offset,
-		what, first.expected, first.actual, where->status,
+		io_u->file->file_name, pi_first_block(ctx) + first.block,
+		first.block + 1, ctx->io->blocks, io_u->offset, first.offset,
+		what, first.expected, first.actual, ctx->status,
 		last_words(errors));
 }
 

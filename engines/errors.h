@@ -4,7 +4,7 @@
 
 #include "faults.h"
 #include "lines.h"
-#include "where.h"
+#include "io_ctx.h"
 
 /**
  * struct pi_errors - what one job found wrong
@@ -56,41 +56,41 @@ void pi_errors_exit(struct pi_errors *errors);
 /**
  * pi_errors_scan() - count and report every wrong block of an I/O
  * @errors:	of the job
- * @where:	the I/O
+ * @ctx:	the I/O
  *
  * One line for the I/O, as long as there were few; one record for each block.
  *
  * Return: how many there were.
  */
 uint32_t pi_errors_scan(struct pi_errors *errors,
-			const struct pi_where *where);
+			const struct pi_io_ctx *ctx);
 
 /**
  * pi_errors_device() - report an I/O that the device found wrong, and in
  *			which the host finds nothing
  * @errors:	of the job
- * @where:	the I/O
+ * @ctx:	the I/O
  * @why:	the rest of the sentence
  */
 void pi_errors_device(struct pi_errors *errors,
-		      const struct pi_where *where, const char *why);
+		      const struct pi_io_ctx *ctx, const char *why);
 
 /**
  * pi_errors_command() - report a command that failed with an NVMe status other
  *			 than a wrong tag
  * @errors:	of the job
- * @where:	the I/O
+ * @ctx:	the I/O
  */
 void pi_errors_command(struct pi_errors *errors,
-		       const struct pi_where *where);
+		       const struct pi_io_ctx *ctx);
 
 /**
  * pi_errors_differ() - report what a Compare found to differ
  * @errors:	of the job
- * @where:	the I/O, whose buffers have what is on the media
+ * @ctx:	the I/O, whose buffers have what is on the media
  * @sent:	data and, behind it, metadata that it was compared with
  */
-void pi_errors_differ(struct pi_errors *errors, const struct pi_where *where,
+void pi_errors_differ(struct pi_errors *errors, const struct pi_io_ctx *ctx,
 		      const void *sent);
 
 /**

@@ -32,11 +32,11 @@ bool pi_read_again(struct thread_data *td, struct io_u *io_u)
 	return true;
 }
 
-static const char *nothing_found(const struct pi_where *where)
+static const char *nothing_found(const struct pi_io_ctx *ctx)
 {
-	if (pi_on_media(where))
+	if (pi_on_media(ctx))
 		return "but not when asked again; was it being written meanwhile?";
-	if (where->target->stacked)
+	if (ctx->target->stacked)
 		return "but what the host sent is right, apart from reference tags, in whose place the kernel has put its own";
 	return "but what the host sent is right";
 }
@@ -52,33 +52,33 @@ static bool explain(struct thread_data *td, struct io_u *io_u,
 {
 	struct pi_engine *e = td->io_ops_data;
 	const struct pi_options *o = td->eo;
-	struct pi_where where =
-		pi_describe(td, io_u, PI_BY_DEVICE, e->ios.io[io_u->index].blocks);
+	struct pi_io_ctx ctx =
+		pi_io_ctx(td, io_u, PI_BY_DEVICE, e->ios.io[io_u->index].blocks);
 
-	where.status = status;
+	ctx.status = status;
 	e->errors.device_ios++;
 	if (o->act) {
-		pi_errors_device(&e->errors, &where,
+		pi_errors_device(&e->errors, &ctx,
 				 "and with pi_act=1 keeps it to itself; read with pi_act=0 to see it");
 		return false;
 	}
-	if (pi_on_media(&where) && !pi_read_again(td, io_u)) {
-		pi_errors_device(&e->errors, &where, status ?
+	if (pi_on_media(&ctx) && !pi_read_again(td, io_u)) {
+		pi_errors_device(&e->errors, &ctx, status ?
 				 "and does not say of which block" :
 				 "and does not say which tag of which block");
 		return false;
 	}
-	if (!pi_errors_scan(&e->errors, &where))
-		pi_errors_device(&e->errors, &where, nothing_found(&where));
+	if (!pi_errors_scan(&e->errors, &ctx))
+		pi_errors_device(&e->errors, &ctx, nothing_found(&ctx));
 	return true;
 }
 
 void pi_wrong(struct thread_data *td, struct io_u *io_u, uint32_t blocks)
 {
 	struct pi_engine *e = td->io_ops_data;
-	const struct pi_where where = pi_describe(td, io_u, PI_BY_HOST, blocks);
+	const struct pi_io_ctx ctx = pi_io_ctx(td, io_u, PI_BY_HOST, blocks);
 
-	pi_errors_scan(&e->errors, &where);
+	pi_errors_scan(&e->errors, &ctx);
 	e->errors.host_ios++;
 	io_u->error = EILSEQ;
 }
@@ -87,22 +87,22 @@ void pi_failed(struct thread_data *td, struct io_u *io_u, int err,
 	       unsigned int status)
 {
 	struct pi_engine *e = td->io_ops_data;
-	const struct pi_where where =
-		pi_describe(td, io_u, PI_BY_NOBODY, e->ios.io[io_u->index].blocks);
+	const struct pi_io_ctx ctx =
+		pi_io_ctx(td, io_u, PI_BY_NOBODY, e->ios.io[io_u->index].blocks);
 	bool looked = false;
 
 	io_u->error = err;
 	/* what was kept for fio is of another error */
 	if (err != EILSEQ && !status)
 		e->errors.details_of = NULL;
-	if (!where.blocks)
+	if (!ctx.blocks)
 		return;
 	if (e->parts)
 		pi_parts_recall(td, io_u);
 	if (err == EILSEQ)
 		looked = explain(td, io_u, status);
 	if (e->faults && io_u->ddir == DDIR_WRITE)
-		pi_faults_written(e->faults, &where, false);
+		pi_faults_written(e->faults, &ctx, false);
 	else if (e->faults && looked)
-		pi_faults_read(e->faults, &where);
+		pi_faults_read(e->faults, &ctx);
 }

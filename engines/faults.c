@@ -198,15 +198,15 @@ static void report(struct pi_faults *faults, uint64_t wrong_ios)
 	}
 }
 
-static void put_back(struct pi_faults *faults, const struct pi_where *where)
+static void put_back(struct pi_faults *faults, const struct pi_io_ctx *ctx)
 {
-	struct pi_faults_good **list = &faults->good[where->io_u->index];
-	const struct pi_tuple *t = &where->target->tuple;
+	struct pi_faults_good **list = &faults->good[ctx->io_u->index];
+	const struct pi_tuple *t = &ctx->target->tuple;
 
 	while (*list) {
 		struct pi_faults_good *good = *list;
 
-		memcpy(pi_tuple_data(t, where->io_u->xfer_buf, good->block),
+		memcpy(pi_tuple_data(t, ctx->io_u->xfer_buf, good->block),
 		       good->data, t->interval);
 		*list = good->next;
 		free(good);
@@ -237,11 +237,11 @@ void pi_faults_exit(struct pi_faults *faults, uint64_t wrong_ios)
 	free(faults);
 }
 
-static bool save(struct pi_faults *faults, const struct pi_where *where,
+static bool save(struct pi_faults *faults, const struct pi_io_ctx *ctx,
 		 uint32_t block, const uint8_t *data)
 {
-	struct pi_faults_good **list = &faults->good[where->io_u->index];
-	const uint32_t interval = where->target->tuple.interval;
+	struct pi_faults_good **list = &faults->good[ctx->io_u->index];
+	const uint32_t interval = ctx->target->tuple.interval;
 	struct pi_faults_good *good = malloc(sizeof(*good) + interval);
 
 	if (!good)
@@ -253,15 +253,15 @@ static bool save(struct pi_faults *faults, const struct pi_where *where,
 	return true;
 }
 
-static void note(struct pi_faults *faults, const struct pi_where *where,
+static void note(struct pi_faults *faults, const struct pi_io_ctx *ctx,
 		 uint32_t block, const struct pi_fault *fault)
 {
-	const struct io_u *io_u = where->io_u;
-	const uint64_t number = pi_first_block(where) + block;
+	const struct io_u *io_u = ctx->io_u;
+	const uint64_t number = pi_first_block(ctx) + block;
 	const struct pi_ledger_entry *entry;
 	char file[PI_JSON_ROOM], job[PI_JSON_ROOM];
 
-	entry = pi_ledger_add(&faults->ledger, where->target, number,
+	entry = pi_ledger_add(&faults->ledger, ctx->target, number,
 			      fault->kind);
 	if (!entry) {
 		td_verror(faults->td, ENOMEM, "io_uring_pi");
@@ -278,9 +278,9 @@ static void note(struct pi_faults *faults, const struct pi_where *where,
 
 /* what the media has in the place of a block: data, then metadata */
 static uint8_t *read_old(struct pi_faults *faults,
-			 const struct pi_where *where, uint32_t block)
+			 const struct pi_io_ctx *ctx, uint32_t block)
 {
-	const struct pi_target *target = where->target;
+	const struct pi_target *target = ctx->target;
 	const struct pi_tuple *t = &target->tuple;
 	uint8_t *old;
 
@@ -288,110 +288,110 @@ static uint8_t *read_old(struct pi_faults *faults,
 		return NULL;
 	if (!pi_unchecked_rw(faults->unchecked,
 			     target->ns.nsid ? &target->ns : NULL, 0,
-			     where->io_u->file->fd,
-			     where->io_u->offset + (uint64_t)block * t->stride,
+			     ctx->io_u->file->fd,
+			     ctx->io_u->offset + (uint64_t)block * t->stride,
 			     old, t->stride, old + t->interval, target->md_size,
-			     where->io->ref + block))
+			     ctx->io->ref + block))
 		return old;
 	free(old);
 	return NULL;
 }
 
-static void damage(struct pi_faults *faults, const struct pi_where *where,
+static void damage(struct pi_faults *faults, const struct pi_io_ctx *ctx,
 		   uint32_t block, const struct pi_fault *fault)
 {
-	const struct pi_target *target = where->target;
+	const struct pi_target *target = ctx->target;
 	const struct pi_tuple *t = &target->compared;
-	const uint64_t number = pi_first_block(where) + block;
-	void *buf = where->io_u->xfer_buf;
+	const uint64_t number = pi_first_block(ctx) + block;
+	void *buf = ctx->io_u->xfer_buf;
 	struct pi_fault_block damaged = {
 		.format	= &target->format,
 		.tuple	= t,
 		.number	= number,
-		.ref	= where->io->ref + block,
+		.ref	= ctx->io->ref + block,
 		.tag	= number + target->tag_add,
 		.data	= pi_tuple_data(t, buf, block),
-		.md	= pi_tuple_md(t, buf, where->io->md, block),
+		.md	= pi_tuple_md(t, buf, ctx->io->md, block),
 	};
 	uint8_t *old = NULL;
 
 	if (pi_fault_kinds[fault->kind].needs_old) {
-		old = read_old(faults, where, block);
+		old = read_old(faults, ctx, block);
 		if (!old)
 			return;
 		damaged.old_data = old;
 		damaged.old_md = old + t->interval;
 	}
-	if (where->io_u->ddir == DDIR_READ ||
-	    save(faults, where, block, damaged.data)) {
+	if (ctx->io_u->ddir == DDIR_READ ||
+	    save(faults, ctx, block, damaged.data)) {
 		if (pi_fault_apply(fault, &damaged))
-			note(faults, where, block, fault);
+			note(faults, ctx, block, fault);
 	}
 	free(old);
 }
 
-void pi_faults_damage(struct pi_faults *faults, const struct pi_where *where,
+void pi_faults_damage(struct pi_faults *faults, const struct pi_io_ctx *ctx,
 		      enum pi_fault_place place)
 {
-	const uint64_t first = pi_first_block(where);
+	const uint64_t first = pi_first_block(ctx);
 
 	if (faults->at != place)
 		return;
-	for (uint32_t block = 0; block < where->blocks; block++) {
+	for (uint32_t block = 0; block < ctx->blocks; block++) {
 		struct pi_fault fault;
 
-		if (pi_inject_choose(faults->inject, where->target->faults,
+		if (pi_inject_choose(faults->inject, ctx->target->faults,
 				     first + block, &fault))
-			damage(faults, where, block, &fault);
+			damage(faults, ctx, block, &fault);
 	}
 }
 
-void pi_faults_read(struct pi_faults *faults, const struct pi_where *where)
+void pi_faults_read(struct pi_faults *faults, const struct pi_io_ctx *ctx)
 {
-	pi_ledger_read(&faults->ledger, where->target,
-		       pi_first_block(where), where->blocks,
+	pi_ledger_read(&faults->ledger, ctx->target,
+		       pi_first_block(ctx), ctx->blocks,
 		       faults->at == PI_INJECT_BACK);
 }
 
 void pi_faults_written(struct pi_faults *faults,
-		       const struct pi_where *where, bool good)
+		       const struct pi_io_ctx *ctx, bool good)
 {
-	put_back(faults, where);
-	pi_ledger_written(&faults->ledger, where->target,
-			  pi_first_block(where), where->blocks, good);
+	put_back(faults, ctx);
+	pi_ledger_written(&faults->ledger, ctx->target,
+			  pi_first_block(ctx), ctx->blocks, good);
 }
 
 bool pi_faults_changed_ref(struct pi_faults *faults,
-			   const struct pi_where *where, uint32_t block)
+			   const struct pi_io_ctx *ctx, uint32_t block)
 {
 	const struct pi_fault_kind *kind;
 
 	if (!faults)
 		return false;
-	kind = pi_ledger_in_flight(&faults->ledger, where->target,
-				   pi_first_block(where) + block);
+	kind = pi_ledger_in_flight(&faults->ledger, ctx->target,
+				   pi_first_block(ctx) + block);
 	return kind && kind->moves_ref;
 }
 
-bool pi_faults_expect(struct pi_faults *faults, const struct pi_where *where,
+bool pi_faults_expect(struct pi_faults *faults, const struct pi_io_ctx *ctx,
 		      const struct pi_mismatch *bad)
 {
-	const struct pi_options *o = where->td->eo;
+	const struct pi_options *o = ctx->td->eo;
 
 	if (!faults)
 		return false;
-	if (!bad && where->io_u->ddir == DDIR_WRITE &&
-	    pi_ledger_near(&faults->ledger, where->target,
-			   pi_first_block(where), where->blocks,
-			   where->target->reach))
+	if (!bad && ctx->io_u->ddir == DDIR_WRITE &&
+	    pi_ledger_near(&faults->ledger, ctx->target,
+			   pi_first_block(ctx), ctx->blocks,
+			   ctx->target->reach))
 		return o->inject_expect;
 	if (!bad) {
 		faults->ledger.unexpected++;
 		return false;
 	}
-	return pi_ledger_error(&faults->ledger, where->target,
-			       pi_first_block(where) + bad->block,
-			       bad->tag, &where->target->tuple,
-			       where->finder == PI_BY_DEVICE) &&
+	return pi_ledger_error(&faults->ledger, ctx->target,
+			       pi_first_block(ctx) + bad->block,
+			       bad->tag, &ctx->target->tuple,
+			       ctx->finder == PI_BY_DEVICE) &&
 	       o->inject_expect;
 }

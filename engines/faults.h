@@ -6,7 +6,7 @@
 #include "ledger.h"
 #include "lines.h"
 #include "unchecked.h"
-#include "where.h"
+#include "io_ctx.h"
 
 /**
  * struct pi_faults - the faults of one job, and what became of them
@@ -68,49 +68,49 @@ void pi_faults_exit(struct pi_faults *faults, uint64_t wrong_ios);
 /**
  * pi_faults_damage() - damage blocks of an I/O, where this is the place
  * @faults:	of the job
- * @where:	the I/O
+ * @ctx:	the I/O
  * @place:	that it is at
  */
-void pi_faults_damage(struct pi_faults *faults, const struct pi_where *where,
+void pi_faults_damage(struct pi_faults *faults, const struct pi_io_ctx *ctx,
 		      enum pi_fault_place place);
 
 /**
  * pi_faults_read() - a read was looked at
  * @faults:	of the job
- * @where:	the I/O
+ * @ctx:	the I/O
  */
-void pi_faults_read(struct pi_faults *faults, const struct pi_where *where);
+void pi_faults_read(struct pi_faults *faults, const struct pi_io_ctx *ctx);
 
 /**
  * pi_faults_written() - a write ended
  * @faults:	of the job
- * @where:	the I/O
+ * @ctx:	the I/O
  * @good:	without error
  */
 void pi_faults_written(struct pi_faults *faults,
-		       const struct pi_where *where, bool good);
+		       const struct pi_io_ctx *ctx, bool good);
 
 /**
  * pi_faults_changed_ref() - whether the reference tag of a write's block is
  *			     one that was injected
  * @faults:	may be NULL
- * @where:	the I/O
+ * @ctx:	the I/O
  * @block:	which of its blocks
  *
  * Return: whether it is.
  */
 bool pi_faults_changed_ref(struct pi_faults *faults,
-			   const struct pi_where *where, uint32_t block);
+			   const struct pi_io_ctx *ctx, uint32_t block);
 
 /**
  * pi_faults_expect() - a wrong block was found
  * @faults:	may be NULL
- * @where:	the I/O
+ * @ctx:	the I/O
  * @bad:	NULL when nobody can say which
  *
  * Return: whether it is to be kept quiet, being expected.
  */
-bool pi_faults_expect(struct pi_faults *faults, const struct pi_where *where,
+bool pi_faults_expect(struct pi_faults *faults, const struct pi_io_ctx *ctx,
 		      const struct pi_mismatch *bad);
 
 #endif

@@ -119,12 +119,12 @@ static void generate_timed(struct thread_data *td, struct io_u *io_u)
 static void generate_faults(struct thread_data *td, struct io_u *io_u)
 {
 	struct pi_engine *e = td->io_ops_data;
-	const struct pi_where where =
-		pi_describe(td, io_u, PI_BY_NOBODY, e->ios.io[io_u->index].blocks);
+	const struct pi_io_ctx ctx =
+		pi_io_ctx(td, io_u, PI_BY_NOBODY, e->ios.io[io_u->index].blocks);
 
-	pi_faults_damage(e->faults, &where, PI_INJECT_BEFORE);
+	pi_faults_damage(e->faults, &ctx, PI_INJECT_BEFORE);
 	e->generate_now(td, io_u);
-	pi_faults_damage(e->faults, &where, PI_INJECT_OUT);
+	pi_faults_damage(e->faults, &ctx, PI_INJECT_OUT);
 }
 
 static PI_ALWAYS_INLINE enum fio_q_status publish(struct pi_engine *e,
@@ -362,11 +362,11 @@ static void verify_faults(struct thread_data *td, struct io_u *io_u,
 			  uint32_t blocks)
 {
 	struct pi_engine *e = td->io_ops_data;
-	const struct pi_where where = pi_describe(td, io_u, PI_BY_NOBODY, blocks);
+	const struct pi_io_ctx ctx = pi_io_ctx(td, io_u, PI_BY_NOBODY, blocks);
 
-	pi_faults_damage(e->faults, &where, PI_INJECT_BACK);
+	pi_faults_damage(e->faults, &ctx, PI_INJECT_BACK);
 	e->verify_now(td, io_u, blocks);
-	pi_faults_read(e->faults, &where);
+	pi_faults_read(e->faults, &ctx);
 }
 
 static void written(struct thread_data *td, struct io_u *io_u, uint32_t blocks)
@@ -377,9 +377,9 @@ static void written_faults(struct thread_data *td, struct io_u *io_u,
 			   uint32_t blocks)
 {
 	struct pi_engine *e = td->io_ops_data;
-	const struct pi_where where = pi_describe(td, io_u, PI_BY_NOBODY, blocks);
+	const struct pi_io_ctx ctx = pi_io_ctx(td, io_u, PI_BY_NOBODY, blocks);
 
-	pi_faults_written(e->faults, &where, true);
+	pi_faults_written(e->faults, &ctx, true);
 }
 
 static void complete_trim(struct thread_data *td, struct io_u *io_u, int res)

@@ -218,18 +218,18 @@ PI_PREP(prep_rw)
 static void failed(struct thread_data *td, struct io_u *io_u, int res)
 {
 	struct pi_engine *e = td->io_ops_data;
-	struct pi_where where = pi_describe(td, io_u, PI_BY_DEVICE, 0);
+	struct pi_io_ctx ctx = pi_io_ctx(td, io_u, PI_BY_DEVICE, 0);
 	int err;
 
 	if (res < 0) {
 		pi_failed(td, io_u, -res, 0);
 		return;
 	}
-	where.status = pi_nvme_status(res);
-	err = pi_nvme_status_errno(where.status);
+	ctx.status = pi_nvme_status(res);
+	err = pi_nvme_status_errno(ctx.status);
 	if (err != EILSEQ)
-		pi_errors_command(&e->errors, &where);
-	pi_failed(td, io_u, err, where.status);
+		pi_errors_command(&e->errors, &ctx);
+	pi_failed(td, io_u, err, ctx.status);
 }
 
 /* a command is done as a whole, and its result is a status */
