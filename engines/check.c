@@ -2,10 +2,10 @@
 /* what a job's options may not ask for, before any file is touched */
 #include <limits.h>
 
+#include "data_placement.h"
 #include "layout.h"
 #include "parts.h"
 #include "path_ops.h"
-#include "places.h"
 
 int pi_refuse(const char *why)
 {
@@ -158,7 +158,8 @@ int pi_options_check(struct thread_data *td)
 	int err;
 
 	settle_layout(td);
-	err = check_numbers(o) ?: pi_commands_check(td) ?: pi_places_check(td);
+	err = check_numbers(o) ?: pi_commands_check(td) ?:
+	      pi_data_placement_check(td);
 	if (err)
 		return err;
 	if (o->time && !o->stats)

@@ -15,10 +15,10 @@
 /* came with fio 3.38; before, fio itself refuses fdp=1 */
 #if __has_include("dataplacement.h")
 #include "dataplacement.h"
-#define PI_PLACES(td)	((td)->o.dp_type != FIO_DP_NONE)
+#define PI_DATA_PLACEMENT(td)	((td)->o.dp_type != FIO_DP_NONE)
 #define PI_PLACEMENT_OPS	.fdp_fetch_ruhs = pi_fetch_ruhs,
 #else
-#define PI_PLACES(td)	false
+#define PI_DATA_PLACEMENT(td)	false
 #endif
 
 /**

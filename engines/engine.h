@@ -31,7 +31,7 @@
  * @path:	through the block layer or not
  * @prep:	for any I/O, what fio calls
  * @prep_now:	what force_async= puts itself before
- * @prep_anywhere: what dataplacement= puts itself before
+ * @prep_unplaced: what dataplacement= puts itself before
  * @prep_part:	what pi_chk= of several parts puts itself before
  * @queue:	for any I/O, what fio calls
  * @queue_next:	what experimental_verify= puts itself before
@@ -77,7 +77,7 @@ struct pi_engine {
 	const struct pi_path_ops *path;
 	int (*prep)(struct thread_data *td, struct io_u *io_u);
 	int (*prep_now)(struct thread_data *td, struct io_u *io_u);
-	int (*prep_anywhere)(struct thread_data *td, struct io_u *io_u);
+	int (*prep_unplaced)(struct thread_data *td, struct io_u *io_u);
 	int (*prep_part)(struct thread_data *td, struct io_u *io_u);
 	enum fio_q_status (*queue)(struct thread_data *td, struct io_u *io_u);
 	enum fio_q_status (*queue_next)(struct thread_data *td,

@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <sched.h>
 
+#include "data_placement.h"
 #include "engine.h"
 #include "parts.h"
-#include "places.h"
 
 static PI_NOINLINE int prep_other(struct thread_data *td, struct io_u *io_u)
 {
@@ -523,7 +523,7 @@ void pi_choose_functions(struct thread_data *td, bool vectored)
 	const struct pi_options *o = td->eo;
 
 	choose_prep(e, vectored);
-	pi_places_choose(td);
+	pi_data_placement_choose(td);
 	choose_queue(td);
 	e->wait = o->sqpoll ? wait_for_thread :
 		  e->stats.timed ? wait_timed : pi_ring_wait;

@@ -8,10 +8,10 @@
 #include "target.h"
 #include "verify.h"
 
+#include "data_placement.h"
 #include "layout.h"
 #include "parts.h"
 #include "path_ops.h"
-#include "places.h"
 #include "sibling.h"
 #include "usage.h"
 
@@ -240,7 +240,7 @@ static int probe_device(struct thread_data *td, struct fio_file *f,
 		return ret;
 	}
 	ret = check_kind(f, fd, layout) ?: check_unused(td, f, fd) ?:
-	      pi_places_check_file(td, f, fd);
+	      pi_data_placement_check_file(td, f, fd);
 	if (!ret && layout->pi) {
 		ret = -pi_device_probe(fd, dev, &reason);
 		if (ret)
@@ -414,7 +414,7 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 		.on_read	= pi_tuple_none,
 		.inverse	= 1,
 	};
-	if (!layout->pi && f->filetype != FIO_TYPE_CHAR && !PI_PLACES(td))
+	if (!layout->pi && f->filetype != FIO_TYPE_CHAR && !PI_DATA_PLACEMENT(td))
 		return 0;
 	err = probe_device(td, f, layout, &dev);
 	if (err || !layout->pi)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* fdp=, dataplacement= and plids=: where the data of writes goes */
+/* data placement: fdp=, dataplacement= and plids= */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "data_placement.h"
 #include "engine.h"
 #include "placement.h"
-#include "places.h"
 
 #ifdef PI_PLACEMENT_OPS
 
@@ -16,11 +16,11 @@ static bool streams(const struct thread_data *td)
 	return td->o.dp_type == FIO_DP_STREAMS;
 }
 
-int pi_places_check(const struct thread_data *td)
+int pi_data_placement_check(const struct thread_data *td)
 {
 	const struct pi_options *o = td->eo;
 
-	if (!PI_PLACES(td) || pi_layouts[o->layout].passthru)
+	if (!PI_DATA_PLACEMENT(td) || pi_layouts[o->layout].passthru)
 		return 0;
 	if (!streams(td))
 		return pi_refuse("fdp and dataplacement=fdp are for NVMe commands; name the character device /dev/ngXnY, or use dataplacement=streams, of which the kernel makes placement identifiers");
@@ -29,13 +29,13 @@ int pi_places_check(const struct thread_data *td)
 	return 0;
 }
 
-int pi_places_check_file(const struct thread_data *td, struct fio_file *f,
-			 int fd)
+int pi_data_placement_check_file(const struct thread_data *td,
+				 struct fio_file *f, int fd)
 {
 	const struct pi_options *o = td->eo;
 	unsigned int has;
 
-	if (!PI_PLACES(td))
+	if (!PI_DATA_PLACEMENT(td))
 		return 0;
 	if (pi_layouts[o->layout].passthru)
 		return !streams(td) || pi_placement_directive(fd) ? 0 :
@@ -77,7 +77,7 @@ static int prep_command(struct thread_data *td, struct io_u *io_u)
 {
 	struct pi_engine *e = td->io_ops_data;
 	struct pi_io *io = &e->ios.io[io_u->index];
-	int ret = e->prep_anywhere(td, io_u);
+	int ret = e->prep_unplaced(td, io_u);
 
 	if (ret || io_u->ddir > DDIR_WRITE)
 		return ret;
@@ -91,37 +91,37 @@ static int prep_command(struct thread_data *td, struct io_u *io_u)
 static int prep_stream(struct thread_data *td, struct io_u *io_u)
 {
 	struct pi_engine *e = td->io_ops_data;
-	int ret = e->prep_anywhere(td, io_u);
+	int ret = e->prep_unplaced(td, io_u);
 
 	if (!ret && io_u->ddir == DDIR_WRITE)
 		pi_placement_sqe(&e->ios.io[io_u->index], io_u->dspec);
 	return ret;
 }
 
-void pi_places_choose(struct thread_data *td)
+void pi_data_placement_choose(struct thread_data *td)
 {
 	struct pi_engine *e = td->io_ops_data;
 
-	if (!PI_PLACES(td))
+	if (!PI_DATA_PLACEMENT(td))
 		return;
-	e->prep_anywhere = e->prep;
+	e->prep_unplaced = e->prep;
 	e->prep = e->layout->passthru ? prep_command : prep_stream;
 }
 
 #else
 
-int pi_places_check(const struct thread_data *td)
+int pi_data_placement_check(const struct thread_data *td)
 {
 	return 0;
 }
 
-int pi_places_check_file(const struct thread_data *td, struct fio_file *f,
-			 int fd)
+int pi_data_placement_check_file(const struct thread_data *td,
+				 struct fio_file *f, int fd)
 {
 	return 0;
 }
 
-void pi_places_choose(struct thread_data *td)
+void pi_data_placement_choose(struct thread_data *td)
 {
 }
 
