@@ -2,9 +2,9 @@
 /* what a job's options may not ask for, before any file is touched */
 #include <limits.h>
 
+#include "chk_pattern.h"
 #include "data_placement.h"
 #include "layout.h"
-#include "parts.h"
 #include "path_ops.h"
 
 int pi_refuse(const char *why)
@@ -181,7 +181,7 @@ int pi_options_check(struct thread_data *td)
 	if (!pi_layouts[o->layout].pi)
 		return o->inject ? pi_refuse("pi_inject with pi_layout=none: plain I/O has no tuples to show a fault; use another pi_layout") : 0;
 
-	err = pi_parts_check(td) ?: pi_path_ops(o)->check_job(td);
+	err = pi_chk_pattern_check(td) ?: pi_path_ops(o)->check_job(td);
 	if (err)
 		return err;
 	if (o->host_chk_str && (!(o->verify & PI_VERIFY_HOST) || o->act))

@@ -318,7 +318,7 @@ static void turn_read(struct thread_data *td, struct io_u *io_u)
 	else
 		populate_verify_io_u(td, io_u);
 	io_u_set(td, io_u, PI_IO_U_F_VER_IN_DEV);
-	e->generate_now(td, io_u);
+	e->generate_next(td, io_u);
 	pi_command_turn(&e->ios.io[io_u->index], PI_COMMAND_COMPARE,
 			t->ns.control[DDIR_READ] & NVME_IO_STC);
 }
@@ -358,7 +358,7 @@ static void generate(struct thread_data *td, struct io_u *io_u)
 	const enum pi_command command = pi_command_of(&e->ios.io[io_u->index]);
 
 	if (pi_command_kinds[command].data)
-		e->generate_now(td, io_u);
+		e->generate_next(td, io_u);
 }
 
 static void choose(struct thread_data *td)

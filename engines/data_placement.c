@@ -77,7 +77,7 @@ static int prep_command(struct thread_data *td, struct io_u *io_u)
 {
 	struct pi_engine *e = td->io_ops_data;
 	struct pi_io *io = &e->ios.io[io_u->index];
-	int ret = e->prep_unplaced(td, io_u);
+	int ret = e->placement_prep_next(td, io_u);
 
 	if (ret || io_u->ddir > DDIR_WRITE)
 		return ret;
@@ -91,7 +91,7 @@ static int prep_command(struct thread_data *td, struct io_u *io_u)
 static int prep_stream(struct thread_data *td, struct io_u *io_u)
 {
 	struct pi_engine *e = td->io_ops_data;
-	int ret = e->prep_unplaced(td, io_u);
+	int ret = e->placement_prep_next(td, io_u);
 
 	if (!ret && io_u->ddir == DDIR_WRITE)
 		pi_placement_sqe(&e->ios.io[io_u->index], io_u->dspec);
@@ -104,7 +104,7 @@ void pi_data_placement_choose(struct thread_data *td)
 
 	if (!PI_DATA_PLACEMENT(td))
 		return;
-	e->prep_unplaced = e->prep;
+	e->placement_prep_next = e->prep;
 	e->prep = e->layout->passthru ? prep_command : prep_stream;
 }
 

@@ -13,60 +13,62 @@
 #include "unchecked.h"
 
 #define PI_ALWAYS_INLINE	inline __attribute__((always_inline))
-/* out of the way of what every I/O goes: there it would cost saved registers */
+/* keeps rare cases out of line, where they would cost the hot path saved registers */
 #define PI_NOINLINE		__attribute__((noinline))
 
-/* instructions to waste on each I/O, so that scripts/pi-bench has what to find */
+/* instructions to waste on each I/O: a regression for pi-bench selftest to find */
 #ifndef PI_SELFTEST_SPIN
 #define PI_SELFTEST_SPIN 0
 #endif
 
 /**
- * struct pi_engine - one job
- * @ring:	io_us are handed to the kernel through it
- * @ios:	what an I/O has beside its io_u, by io_u->index
- * @mode:	of reads and writes with PI
- * @plain:	of those without
- * @layout:	of the attribute
- * @path:	through the block layer or not
- * @prep:	for any I/O, what fio calls
- * @prep_now:	what force_async= puts itself before
- * @prep_unplaced: what dataplacement= puts itself before
- * @prep_part:	what pi_chk= of several parts puts itself before
- * @queue:	for any I/O, what fio calls
- * @queue_next:	what experimental_verify= puts itself before
- * @submit:	what the clock of pi_time= stands before
- * @wait:	for completions
- * @generate:	the tuples of a write
- * @generate_now: what pi_inject= puts itself around
- * @verify_now:	likewise, the tuples of a read
- * @done:	with reads and with writes
- * @done_part:	what pi_chk= of several parts puts itself around
- * @parts:	the part of pi_chk= that each I/O is of, or NULL
- * @turn:	of the next, where they take turns
- * @command_debt: by share of write_mode=, what it has to come
- * @mix:	percent of I/Os with PI
- * @mix_carry:	what is left of it
- * @vectors:	iovecs of the largest I/O
- * @queued:	slots of the ring that wait for the next commit
- * @first_event: position of the first that getevents took
+ * struct pi_engine - state of one job
+ * @ring:	ring that the job submits to
+ * @ios:	per-I/O state in addition to the io_u, indexed by io_u->index
+ * @mode:	reads and writes with PI
+ * @plain:	reads and writes without PI
+ * @layout:	layout of the PI attribute
+ * @path:	I/O path: block layer or passthrough
+ * @prep:	fio's prep hook
+ * @async_prep_next: called by the prep function for force_async=
+ * @placement_prep_next: called by the prep functions for dataplacement=
+ * @chk_prep_next: called by the prep functions for a pi_chk= pattern
+ * @queue:	fio's queue hook
+ * @queue_next:	called by the queue function for experimental_verify=
+ * @submit_next: called by the submit function for pi_time=
+ * @wait:	waits for completions
+ * @generate:	generates the tuples of a write
+ * @generate_next: called by the generate functions for pi_inject= and
+ *		write_mode=
+ * @verify_next: called by the verify function for pi_inject=
+ * @done:	handles a read or a write with PI that has succeeded
+ * @chk_done_next: called by the done functions for a pi_chk= pattern
+ * @parts:	part of the pi_chk= pattern that each I/O belongs to, or NULL
+ * @chk_turn:	shares in pi_chk=: position of the next I/O in the sequence
+ * @command_debt: percentage points that each share of write_mode= is behind
+ * @mix:	percentage of I/Os with PI
+ * @mix_carry:	percentage points carried over to the next I/O
+ * @vectors:	number of iovecs of the largest I/O
+ * @queued:	number of SQ slots queued since the last commit
+ * @first_event: ring position of the first completion returned by getevents
  * @async_every: force_async=
- * @async_count: since the last that it was done for
- * @sync_trim:	the kernel has no trims for io_uring
- * @flush_alone: a flush waits for the writes before it
- * @ranges:	of trims with several, PI_NUM_RANGE() for each I/O
- * @registered:	files are
- * @ring_up:	the ring is to be released
- * @cmdprio:	of fio
- * @io_us:	by index
- * @iovecs:	of registered buffers: data of each I/O, and all metadata
- * @fds:	of registered files
- * @nr_fds:	how many are open
+ * @async_count: number of I/Os since the last one with IOSQE_ASYNC
+ * @sync_trim:	trim synchronously, because the kernel cannot do it through
+ *		io_uring
+ * @flush_alone: a flush must wait for all earlier writes to complete
+ * @ranges:	ranges of multi-range trims, PI_NUM_RANGE() for each I/O
+ * @registered:	files are registered
+ * @ring_up:	@ring is initialized
+ * @cmdprio:	fio's state for cmdprio options
+ * @io_us:	fio's I/Os by index
+ * @iovecs:	buffers to register: data of each I/O, then all metadata
+ * @fds:	file descriptors to register
+ * @nr_fds:	number of descriptors in @fds
  * @targets:	list of the job's files
- * @errors:	what was found wrong
- * @stats:	what was done
- * @faults:	those that are injected, or NULL
- * @unchecked:	to read what a device has refused
+ * @errors:	errors found so far
+ * @stats:	statistics
+ * @faults:	injected faults, or NULL
+ * @unchecked:	ring for reading again what the device failed
  */
 struct pi_engine {
 	struct pi_ring ring;
@@ -76,24 +78,24 @@ struct pi_engine {
 	const struct pi_layout *layout;
 	const struct pi_path_ops *path;
 	int (*prep)(struct thread_data *td, struct io_u *io_u);
-	int (*prep_now)(struct thread_data *td, struct io_u *io_u);
-	int (*prep_unplaced)(struct thread_data *td, struct io_u *io_u);
-	int (*prep_part)(struct thread_data *td, struct io_u *io_u);
+	int (*async_prep_next)(struct thread_data *td, struct io_u *io_u);
+	int (*placement_prep_next)(struct thread_data *td, struct io_u *io_u);
+	int (*chk_prep_next)(struct thread_data *td, struct io_u *io_u);
 	enum fio_q_status (*queue)(struct thread_data *td, struct io_u *io_u);
 	enum fio_q_status (*queue_next)(struct thread_data *td,
 					struct io_u *io_u);
-	int (*submit)(struct pi_ring *ring, unsigned int nr);
+	int (*submit_next)(struct pi_ring *ring, unsigned int nr);
 	int (*wait)(struct pi_ring *ring, unsigned int min);
 	void (*generate)(struct thread_data *td, struct io_u *io_u);
-	void (*generate_now)(struct thread_data *td, struct io_u *io_u);
-	void (*verify_now)(struct thread_data *td, struct io_u *io_u,
+	void (*generate_next)(struct thread_data *td, struct io_u *io_u);
+	void (*verify_next)(struct thread_data *td, struct io_u *io_u,
 			   uint32_t blocks);
 	void (*done[2])(struct thread_data *td, struct io_u *io_u,
 			uint32_t blocks);
-	void (*done_part[2])(struct thread_data *td, struct io_u *io_u,
-			     uint32_t blocks);
+	void (*chk_done_next[2])(struct thread_data *td, struct io_u *io_u,
+				 uint32_t blocks);
 	uint8_t *parts;
-	unsigned int turn;
+	unsigned int chk_turn;
 	int command_debt[PI_COMMAND_SHARES];
 	unsigned int mix;
 	unsigned int mix_carry;
@@ -123,9 +125,9 @@ struct pi_engine {
 extern struct ioengine_ops ioengine;
 
 /**
- * pi_fail() - end a job, of which was said why
- * @td:		of the job
- * @err:	an errno
+ * pi_fail() - fail the job after a message has been printed
+ * @td:		thread of the job
+ * @err:	positive errno
  */
 static inline void pi_fail(struct thread_data *td, int err)
 {
@@ -133,10 +135,11 @@ static inline void pi_fail(struct thread_data *td, int err)
 }
 
 /**
- * pi_prep_with_pi() - prepare a read or write with PI
- * @td:		of the job
+ * pi_prep_with_pi() - fill in the SQE of a read or write with PI
+ * @td:		thread of the job
  * @io_u:	the I/O
- * @vectored:	give a constant, so that the compiler drops the other branch
+ * @vectored:	use iovecs; must be a compile-time constant, so that the other
+ *		branch is optimized out
  */
 static PI_ALWAYS_INLINE void pi_prep_with_pi(struct thread_data *td,
 					     struct io_u *io_u, bool vectored)
@@ -156,9 +159,9 @@ static PI_ALWAYS_INLINE void pi_prep_with_pi(struct thread_data *td,
 }
 
 /**
- * PI_PREP() - define what fio may call for any I/O: kind_vectored() and
- *	       kind_single(), of kind() for reads and writes and prep_other()
- * @kind:	a function of td, io_u and whether it is vectored
+ * PI_PREP() - define prep hooks kind_vectored() and kind_single()
+ * @kind:	function for reads and writes, called with td, io_u and whether
+ *		they are vectored; prep_other() is called for everything else
  */
 #define PI_PREP(kind)							\
 static int kind##_vectored(struct thread_data *td, struct io_u *io_u)	\
@@ -174,10 +177,11 @@ static int kind##_single(struct thread_data *td, struct io_u *io_u)	\
 }
 
 /**
- * pi_done_with_pi() - a read or write with PI is done
- * @td:		of the job
+ * pi_done_with_pi() - account for a successful read or write with PI, and
+ *		       verify it
+ * @td:		thread of the job
  * @io_u:	the I/O
- * @bytes:	that it has moved
+ * @bytes:	number of bytes transferred
  *
  * Return: @io_u.
  */
@@ -227,65 +231,67 @@ static inline struct pi_io_ctx pi_io_ctx(struct thread_data *td,
 /* io_uring_pi.c */
 
 /**
- * pi_choose_functions() - settle what each I/O of a job goes through
- * @td:		of the job
- * @vectored:	its reads and writes are
+ * pi_choose_functions() - set the functions in struct pi_engine for a job
+ * @td:		thread of the job
+ * @vectored:	reads and writes are vectored
  */
 void pi_choose_functions(struct thread_data *td, bool vectored);
 
-/* explain.c: what went wrong with an I/O */
+/* explain.c: report failed I/Os */
 
 /**
- * pi_wrong() - the host found wrong PI in a read
- * @td:		of the job
+ * pi_wrong() - report wrong PI that the host found in a read, and fail the read
+ * @td:		thread of the job
  * @io_u:	the I/O
- * @blocks:	that it brought
+ * @blocks:	number of intervals that were read
  */
 void pi_wrong(struct thread_data *td, struct io_u *io_u, uint32_t blocks);
 
 /**
- * pi_failed() - a read or write ended in error
- * @td:		of the job
+ * pi_failed() - handle a read or write that ended in an error
+ * @td:		thread of the job
  * @io_u:	the I/O
- * @err:	an errno
- * @status:	of NVMe, where the device gave one; else 0
+ * @err:	positive errno
+ * @status:	NVMe status if the device reported one, otherwise 0
  */
 void pi_failed(struct thread_data *td, struct io_u *io_u, int err,
 	       unsigned int status);
 
 /**
- * pi_read_again() - read what an I/O was about, without the device's checks
- * @td:		of the job
- * @io_u:	the I/O, whose buffers get data and metadata as the media has
- *		them
+ * pi_read_again() - read the blocks of an I/O again, without the device's
+ *		     checks
+ * @td:		thread of the job
+ * @io_u:	the I/O, whose buffers are filled with the data and metadata on
+ *		the media
  *
- * Return: false when that fails too.
+ * Return: false if the read fails.
  */
 bool pi_read_again(struct thread_data *td, struct io_u *io_u);
 
-/* setup.c: what comes before the first I/O and after the last */
+/* setup.c: set-up and tear-down of a job */
 
 /**
- * pi_get_file_size() - refuse what a job cannot do with a file, and say how
- *			large a character device is
- * @td:		of the job
- * @f:		one of its files
+ * pi_get_file_size() - fio's get_file_size hook: check options and file
+ * @td:		thread of the job
+ * @f:		file of the job
  *
- * Return: as fio has it, 0 or 1.
+ * Sets the size of character devices, which fio cannot determine.
+ *
+ * Return: 0 or 1, as fio expects.
  */
 int pi_get_file_size(struct thread_data *td, struct fio_file *f);
 
 /**
- * pi_init() - make a struct pi_engine, without a ring yet
- * @td:		of the job
+ * pi_init() - fio's init hook: allocate struct pi_engine, without a ring
+ * @td:		thread of the job
  *
- * Return: as fio has it, 0 or 1.
+ * Return: 0 or 1, as fio expects.
  */
 int pi_init(struct thread_data *td);
 
 /**
- * pi_io_u_init() - take note of one of the job's I/Os
- * @td:		of the job
+ * pi_io_u_init() - fio's io_u_init hook: remember one of the job's I/Os
+ * @td:		thread of the job
  * @io_u:	the I/O
  *
  * Return: 0.
@@ -293,34 +299,35 @@ int pi_init(struct thread_data *td);
 int pi_io_u_init(struct thread_data *td, struct io_u *io_u);
 
 /**
- * pi_post_init() - set up the ring and what is registered with it
- * @td:		of the job; called in the thread that submits
+ * pi_post_init() - fio's post_init hook: set up the ring and register resources
+ * @td:		thread of the job. Called in the thread that submits.
  *
- * Return: as fio has it, 0 or 1.
+ * Return: 0 or 1, as fio expects.
  */
 int pi_post_init(struct thread_data *td);
 
 /**
- * pi_cleanup() - report, and release all
- * @td:		of the job
+ * pi_cleanup() - fio's cleanup hook: report statistics and release everything
+ * @td:		thread of the job
  */
 void pi_cleanup(struct thread_data *td);
 
 /**
- * pi_open_file() - open a file, or take the descriptor that is registered
- * @td:		of the job
- * @f:		one of its files
+ * pi_open_file() - fio's open_file hook: open a file, or use its registered
+ *		    descriptor
+ * @td:		thread of the job
+ * @f:		file of the job
  *
- * Return: as fio has it, 0 or 1.
+ * Return: 0 or 1, as fio expects.
  */
 int pi_open_file(struct thread_data *td, struct fio_file *f);
 
 /**
- * pi_close_file() - close it, unless it is registered
- * @td:		of the job
- * @f:		one of its files
+ * pi_close_file() - fio's close_file hook: close a file unless it is registered
+ * @td:		thread of the job
+ * @f:		file of the job
  *
- * Return: as fio has it, 0 or 1.
+ * Return: 0 or 1, as fio expects.
  */
 int pi_close_file(struct thread_data *td, struct fio_file *f);
 

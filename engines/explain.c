@@ -2,8 +2,8 @@
 /* what went wrong with an I/O */
 #include <errno.h>
 
+#include "chk_pattern.h"
 #include "engine.h"
-#include "parts.h"
 
 /* metadata as it is on the media, and nothing that the device has stripped */
 bool pi_read_again(struct thread_data *td, struct io_u *io_u)
@@ -98,7 +98,7 @@ void pi_failed(struct thread_data *td, struct io_u *io_u, int err,
 	if (!ctx.blocks)
 		return;
 	if (e->parts)
-		pi_parts_recall(td, io_u);
+		pi_chk_pattern_recall(td, io_u);
 	if (err == EILSEQ)
 		looked = explain(td, io_u, status);
 	if (e->faults && io_u->ddir == DDIR_WRITE)

@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <sched.h>
 
+#include "chk_pattern.h"
 #include "data_placement.h"
 #include "engine.h"
-#include "parts.h"
 
 static PI_NOINLINE int prep_other(struct thread_data *td, struct io_u *io_u)
 {
@@ -81,7 +81,7 @@ PI_PREP(prep_with_pi)
 static int prep_async(struct thread_data *td, struct io_u *io_u)
 {
 	struct pi_engine *e = td->io_ops_data;
-	int ret = e->prep_now(td, io_u);
+	int ret = e->async_prep_next(td, io_u);
 
 	if (++e->async_count == e->async_every) {
 		e->async_count = 0;
@@ -123,7 +123,7 @@ static void generate_faults(struct thread_data *td, struct io_u *io_u)
 		pi_io_ctx(td, io_u, PI_BY_NOBODY, e->ios.io[io_u->index].blocks);
 
 	pi_faults_damage(e->faults, &ctx, PI_INJECT_BEFORE);
-	e->generate_now(td, io_u);
+	e->generate_next(td, io_u);
 	pi_faults_damage(e->faults, &ctx, PI_INJECT_OUT);
 }
 
@@ -290,7 +290,7 @@ static int submit_timed(struct pi_ring *ring, unsigned int nr)
 {
 	struct pi_engine *e = container_of(ring, struct pi_engine, ring);
 	uint64_t start = pi_stats_now();
-	int ret = e->submit(ring, nr);
+	int ret = e->submit_next(ring, nr);
 
 	pi_stats_add(&e->stats, PI_STATS_SUBMIT, start);
 	return ret;
@@ -365,7 +365,7 @@ static void verify_faults(struct thread_data *td, struct io_u *io_u,
 	const struct pi_io_ctx ctx = pi_io_ctx(td, io_u, PI_BY_NOBODY, blocks);
 
 	pi_faults_damage(e->faults, &ctx, PI_INJECT_BACK);
-	e->verify_now(td, io_u, blocks);
+	e->verify_next(td, io_u, blocks);
 	pi_faults_read(e->faults, &ctx);
 }
 
@@ -500,7 +500,7 @@ static void choose_prep(struct pi_engine *e, bool vectored)
 	else
 		e->prep = e->path->prep[vectored];
 	if (e->async_every) {
-		e->prep_now = e->prep;
+		e->async_prep_next = e->prep;
 		e->prep = prep_async;
 	}
 }
@@ -528,15 +528,15 @@ void pi_choose_functions(struct thread_data *td, bool vectored)
 	e->wait = o->sqpoll ? wait_for_thread :
 		  e->stats.timed ? wait_timed : pi_ring_wait;
 	if (e->stats.timed) {
-		e->submit = e->ring.submit;
+		e->submit_next = e->ring.submit;
 		e->ring.submit = submit_timed;
 	}
-	e->generate_now = e->stats.timed ? generate_timed : generate;
-	e->generate = e->faults ? generate_faults : e->generate_now;
-	e->verify_now = e->stats.timed ? verify_timed : verify;
-	e->done[DDIR_READ] = e->faults ? verify_faults : e->verify_now;
+	e->generate_next = e->stats.timed ? generate_timed : generate;
+	e->generate = e->faults ? generate_faults : e->generate_next;
+	e->verify_next = e->stats.timed ? verify_timed : verify;
+	e->done[DDIR_READ] = e->faults ? verify_faults : e->verify_next;
 	e->done[DDIR_WRITE] = e->faults ? written_faults : written;
-	pi_parts_choose(td);
+	pi_chk_pattern_choose(td);
 	if (e->path->choose)
 		e->path->choose(td);
 }

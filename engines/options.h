@@ -153,12 +153,12 @@ extern struct fio_option pi_fio_options[];
 unsigned int pi_options_host_chk(const struct pi_options *o);
 
 /**
- * pi_options_parts() - whether pi_chk= says another thing of some I/Os
+ * pi_options_chk_pattern() - whether pi_chk= says another thing of some I/Os
  * @o:		of the job
  *
  * Return: false where each I/O is checked like the others.
  */
-static inline bool pi_options_parts(const struct pi_options *o)
+static inline bool pi_options_chk_pattern(const struct pi_options *o)
 {
 	return o->chk_str && o->checks.nr > 1;
 }

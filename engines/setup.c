@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "abi.h"
+#include "chk_pattern.h"
 #include "engine.h"
-#include "parts.h"
 
 /* the job's options and the running fio, before anything else */
 static int check_job(struct thread_data *td)
@@ -125,7 +125,7 @@ int pi_init(struct thread_data *td)
 		pi_fail(td, EINVAL);
 		return 1;
 	}
-	err = pi_parts_init(td) ?: e->path->init(td);
+	err = pi_chk_pattern_init(td) ?: e->path->init(td);
 	if (err) {
 		pi_fail(td, err);
 		return 1;

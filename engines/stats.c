@@ -48,7 +48,7 @@ static void count_parts(struct blocks *b, const struct pi_target *t,
 			const struct pi_options *o)
 {
 	for (unsigned int i = 0; i < o->checks.nr; i++) {
-		const struct pi_part *part = &t->parts[i];
+		const struct pi_chk_part *part = &t->parts[i];
 
 		if (part->on_read.verify != pi_tuple_none.verify)
 			b->verified += part->blocks[DDIR_READ];
@@ -74,7 +74,7 @@ static struct blocks count_blocks(const struct pi_target *targets,
 			b.device_generated += writes;
 		else
 			b.generated += writes;
-		if (pi_options_parts(o)) {
+		if (pi_options_chk_pattern(o)) {
 			count_parts(&b, t, o);
 			continue;
 		}
@@ -158,7 +158,7 @@ void pi_stats_print(const struct thread_data *td, const struct pi_stats *stats,
 	if (o->verify & PI_VERIFY_HOST && !o->act &&
 	    b.verified == b.by_dir[DDIR_READ])
 		strcpy(verified, " and verified");
-	else if (pi_options_parts(o))
+	else if (pi_options_chk_pattern(o))
 		snprintf(verified, sizeof(verified), ", %" PRIu64 " of them verified",
 			 b.verified);
 	if (o->opaque)

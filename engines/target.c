@@ -8,9 +8,9 @@
 #include "target.h"
 #include "verify.h"
 
+#include "chk_pattern.h"
 #include "data_placement.h"
 #include "layout.h"
-#include "parts.h"
 #include "path_ops.h"
 #include "sibling.h"
 #include "usage.h"
@@ -295,7 +295,7 @@ static int set_parts(struct pi_target *target, struct pi_tuple_options options,
 	int ret = 0;
 
 	for (unsigned int i = 0; i < o->checks.nr && !ret; i++) {
-		struct pi_part *part = &target->parts[i];
+		struct pi_chk_part *part = &target->parts[i];
 		const unsigned int host = o->host_chk_str ? o->host_chk :
 							    o->checks.chk[i];
 
@@ -317,7 +317,7 @@ static int set_parts(struct pi_target *target, struct pi_tuple_options options,
 static void set_control(struct pi_target *target, const struct pi_options *o)
 {
 	for (unsigned int i = 0; i < o->checks.nr; i++) {
-		struct pi_part *part = &target->parts[i];
+		struct pi_chk_part *part = &target->parts[i];
 		const uint16_t without = part->chk & PI_CHK_STORTAG ?
 					 0 : NVME_IO_STC;
 
@@ -330,7 +330,7 @@ static int set_checks(struct pi_target *target,
 		      struct pi_tuple_options options,
 		      const struct pi_options *o)
 {
-	int ret = pi_options_parts(o) ? set_parts(target, options, o) : 0;
+	int ret = pi_options_chk_pattern(o) ? set_parts(target, options, o) : 0;
 
 	options.unchecked = all_but(pi_options_host_chk(o));
 	if (o->verify & PI_VERIFY_HOST)
@@ -436,7 +436,7 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 	err = err ?: check_ref(td, f, &format);
 	err = err ?: check_storage(td, f, &dev);
 	err = err ?: device_checks(td, f, &format, &target->chk);
-	err = err ?: pi_parts_check_target(td, f, dev.start, dev.intervals);
+	err = err ?: pi_chk_pattern_check_target(td, f, dev.start, dev.intervals);
 	err = err ?: path->check_target(td, f, &dev, &format);
 	err = err ?: check_max_md(td, f, &format, dev.max_md);
 	if (err)
@@ -445,7 +445,7 @@ int pi_target_probe(struct thread_data *td, struct fio_file *f,
 	set_tags(target, &dev, o);
 	err = set_tuples(target, f, o);
 	err = err ?: path->set_target(target, &dev, o);
-	if (!err && pi_options_parts(o))
+	if (!err && pi_options_chk_pattern(o))
 		set_control(target, o);
 	return err;
 }

@@ -8,14 +8,14 @@
 #include "tuple.h"
 
 /**
- * struct pi_part - what a part of pi_chk= comes to on one file
+ * struct pi_chk_part - what a part of pi_chk= comes to on one file
  * @chk:	PI_IO_INTEGRITY_CHK_* and PI_CHK_STORTAG for the device
  * @control:	struct pi_nvme_ns's
  * @on_read:	compares in reads what the host is to
  * @by_device:	compares what the device is asked to
  * @blocks:	read and written without error
  */
-struct pi_part {
+struct pi_chk_part {
 	uint16_t chk;
 	uint16_t control[2];
 	struct pi_tuple on_read;
@@ -77,8 +77,8 @@ struct pi_target {
 	struct pi_nvme_ns ns;
 	uint64_t size;
 	struct pi_target *next;
-	struct pi_part parts[PI_CHECKS_PARTS];
-	const struct pi_part *recalled;
+	struct pi_chk_part parts[PI_CHECKS_PARTS];
+	const struct pi_chk_part *recalled;
 };
 
 /**

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* pi_chk= of several parts: what is checked is not the same in each I/O */
+/* pi_chk= patterns: which tags are checked depends on the I/O */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "chk_pattern.h"
 #include "engine.h"
-#include "parts.h"
 
-int pi_parts_check(struct thread_data *td)
+int pi_chk_pattern_check(struct thread_data *td)
 {
 	const struct pi_options *o = td->eo;
 
-	if (!pi_options_parts(o))
+	if (!pi_options_chk_pattern(o))
 		return 0;
 	if (o->verify == PI_VERIFY_NONE)
 		return pi_refuse("pi_chk with several parts, and pi_verify=none: nobody checks anything; drop one of them");
@@ -24,13 +24,13 @@ int pi_parts_check(struct thread_data *td)
 	return 0;
 }
 
-int pi_parts_check_target(struct thread_data *td, struct fio_file *f,
+int pi_chk_pattern_check_target(struct thread_data *td, struct fio_file *f,
 			  uint64_t start, uint64_t intervals)
 {
 	const struct pi_options *o = td->eo;
 	const struct pi_checks *checks = &o->checks;
 
-	if (!pi_options_parts(o) || !checks->by_block)
+	if (!pi_options_chk_pattern(o) || !checks->by_block)
 		return 0;
 	for (unsigned int i = 0; i < checks->nr - 1; i++) {
 		const struct pi_block_range *range = &checks->blocks[i];
@@ -46,11 +46,11 @@ int pi_parts_check_target(struct thread_data *td, struct fio_file *f,
 	return 0;
 }
 
-int pi_parts_init(struct thread_data *td)
+int pi_chk_pattern_init(struct thread_data *td)
 {
 	struct pi_engine *e = td->io_ops_data;
 
-	if (!pi_options_parts(td->eo) || !e->layout->pi)
+	if (!pi_options_chk_pattern(td->eo) || !e->layout->pi)
 		return 0;
 	e->parts = calloc(td->o.iodepth, sizeof(*e->parts));
 	return e->parts ? 0 : ENOMEM;
@@ -66,10 +66,10 @@ static PI_ALWAYS_INLINE int prep(struct thread_data *td, struct io_u *io_u,
 	t->chk = t->parts[part].chk;
 	t->ns.control[DDIR_READ] = t->parts[part].control[DDIR_READ];
 	t->ns.control[DDIR_WRITE] = t->parts[part].control[DDIR_WRITE];
-	return e->prep_part(td, io_u);
+	return e->chk_prep_next(td, io_u);
 }
 
-/* an I/O belongs where its first block does */
+/* the first block decides which part an I/O belongs to */
 static int prep_by_block(struct thread_data *td, struct io_u *io_u)
 {
 	struct pi_engine *e = td->io_ops_data;
@@ -77,7 +77,7 @@ static int prep_by_block(struct thread_data *td, struct io_u *io_u)
 	const struct pi_target *t = FILE_ENG_DATA(io_u->file);
 
 	if (io_u->ddir > DDIR_WRITE)
-		return e->prep_part(td, io_u);
+		return e->chk_prep_next(td, io_u);
 	return prep(td, io_u, pi_checks_at(&o->checks, t->start +
 					   pi_target_blocks(t, io_u->offset)));
 }
@@ -88,17 +88,17 @@ static int prep_by_turn(struct thread_data *td, struct io_u *io_u)
 	const struct pi_options *o = td->eo;
 
 	if (io_u->ddir > DDIR_WRITE)
-		return e->prep_part(td, io_u);
-	if (e->turn == o->checks.turns)
-		e->turn = 0;
-	return prep(td, io_u, o->checks.turn[e->turn++]);
+		return e->chk_prep_next(td, io_u);
+	if (e->chk_turn == o->checks.turns)
+		e->chk_turn = 0;
+	return prep(td, io_u, o->checks.turn[e->chk_turn++]);
 }
 
-void pi_parts_recall(struct thread_data *td, struct io_u *io_u)
+void pi_chk_pattern_recall(struct thread_data *td, struct io_u *io_u)
 {
 	struct pi_engine *e = td->io_ops_data;
 	struct pi_target *t = FILE_ENG_DATA(io_u->file);
-	const struct pi_part *part = &t->parts[e->parts[io_u->index]];
+	const struct pi_chk_part *part = &t->parts[e->parts[io_u->index]];
 
 	if (t->recalled == part)
 		return;
@@ -113,8 +113,8 @@ static PI_ALWAYS_INLINE void done(struct thread_data *td, struct io_u *io_u,
 	struct pi_engine *e = td->io_ops_data;
 	struct pi_target *t = FILE_ENG_DATA(io_u->file);
 
-	pi_parts_recall(td, io_u);
-	e->done_part[ddir](td, io_u, blocks);
+	pi_chk_pattern_recall(td, io_u);
+	e->chk_done_next[ddir](td, io_u, blocks);
 	if (!io_u->error)
 		t->parts[e->parts[io_u->index]].blocks[ddir] += blocks;
 }
@@ -131,17 +131,17 @@ static void write_done(struct thread_data *td, struct io_u *io_u,
 	done(td, io_u, blocks, DDIR_WRITE);
 }
 
-void pi_parts_choose(struct thread_data *td)
+void pi_chk_pattern_choose(struct thread_data *td)
 {
 	struct pi_engine *e = td->io_ops_data;
 	const struct pi_options *o = td->eo;
 
 	if (!e->parts)
 		return;
-	e->prep_part = e->prep;
+	e->chk_prep_next = e->prep;
 	e->prep = o->checks.by_block ? prep_by_block : prep_by_turn;
 	for (int ddir = DDIR_READ; ddir <= DDIR_WRITE; ddir++)
-		e->done_part[ddir] = e->done[ddir];
+		e->chk_done_next[ddir] = e->done[ddir];
 	e->done[DDIR_READ] = read_done;
 	e->done[DDIR_WRITE] = write_done;
 }
