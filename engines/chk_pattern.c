@@ -25,7 +25,7 @@ int pi_chk_pattern_check(struct thread_data *td)
 }
 
 int pi_chk_pattern_check_target(struct thread_data *td, struct fio_file *f,
-			  uint64_t start, uint64_t intervals)
+				uint64_t start, uint64_t intervals)
 {
 	const struct pi_options *o = td->eo;
 	const struct pi_checks *checks = &o->checks;

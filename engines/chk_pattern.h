@@ -24,7 +24,7 @@ int pi_chk_pattern_check(struct thread_data *td);
  * Return: 0, or an errno after a one-line message on standard error.
  */
 int pi_chk_pattern_check_target(struct thread_data *td, struct fio_file *f,
-			  uint64_t start, uint64_t intervals);
+				uint64_t start, uint64_t intervals);
 
 /**
  * pi_chk_pattern_init() - allocate the part numbers of the I/Os

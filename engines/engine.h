@@ -89,7 +89,7 @@ struct pi_engine {
 	void (*generate)(struct thread_data *td, struct io_u *io_u);
 	void (*generate_next)(struct thread_data *td, struct io_u *io_u);
 	void (*verify_next)(struct thread_data *td, struct io_u *io_u,
-			   uint32_t blocks);
+			    uint32_t blocks);
 	void (*done[2])(struct thread_data *td, struct io_u *io_u,
 			uint32_t blocks);
 	void (*chk_done_next[2])(struct thread_data *td, struct io_u *io_u,
@@ -209,9 +209,9 @@ static PI_ALWAYS_INLINE struct io_u *pi_done_with_pi(struct thread_data *td,
  * Return: the context.
  */
 static inline struct pi_io_ctx pi_io_ctx(struct thread_data *td,
-					      struct io_u *io_u,
-					      enum pi_finder finder,
-					      uint32_t blocks)
+					 struct io_u *io_u,
+					 enum pi_finder finder,
+					 uint32_t blocks)
 {
 	struct pi_engine *e = td->io_ops_data;
 	struct pi_target *t = FILE_ENG_DATA(io_u->file);

@@ -26,15 +26,15 @@ int pi_errors_init(struct pi_errors *errors, const struct pi_options *o)
 		.dump_fd	= -1,
 		.dumps_left	= o->dump_max,
 	};
-	err = pi_lines_open(&errors->records, "pi_errors", o->errors);
-	return err ?: pi_lines_open_named("pi_dump", o->dump,
-					  O_RDONLY | O_DIRECTORY,
-					  &errors->dump_fd);
+	err = pi_jsonl_open(&errors->records, "pi_errors", o->errors);
+	return err ?: pi_jsonl_open_path("pi_dump", o->dump,
+					 O_RDONLY | O_DIRECTORY,
+					 &errors->dump_fd);
 }
 
 void pi_errors_exit(struct pi_errors *errors)
 {
-	pi_lines_close(&errors->records);
+	pi_jsonl_close(&errors->records);
 	if (errors->dump_fd >= 0)
 		close(errors->dump_fd);
 }
@@ -48,7 +48,7 @@ static void record(struct pi_errors *errors, const struct pi_io_ctx *ctx,
 
 	if (errors->records.fd < 0)
 		return;
-	pi_lines_write(&errors->records,
+	pi_jsonl_write(&errors->records,
 		"{\"file\": %s, \"job\": %s, \"direction\": \"%s\", \"offset\": %llu, \"block\": %" PRIu64 ", \"block_in_io\": %u, \"tag\": \"%s\", \"byte\": %u, \"expected\": \"0x%" PRIx64 "\", \"actual\": \"0x%" PRIx64 "\", \"finder\": \"%s\"}\n",
 		pi_json_string(file, sizeof(file), io_u->file->file_name),
 		pi_json_string(job, sizeof(job), ctx->td->o.name),
@@ -60,7 +60,7 @@ static void record(struct pi_errors *errors, const struct pi_io_ctx *ctx,
 		return;
 	log_err("io_uring_pi: %s: %lld lines in pi_errors, further wrong blocks are counted and not listed; pi_errors_max=N allows more\n",
 		ctx->td->o.name, o->errors_max);
-	pi_lines_close(&errors->records);
+	pi_jsonl_close(&errors->records);
 }
 
 static void dump_file(struct pi_errors *errors, const char *name,

@@ -3,8 +3,8 @@
 #define PI_ERRORS_H
 
 #include "faults.h"
-#include "lines.h"
 #include "io_ctx.h"
+#include "jsonl.h"
 
 /**
  * struct pi_errors - what one job found wrong
@@ -31,7 +31,7 @@ struct pi_errors {
 	char details[256];
 	const struct io_u *details_of;
 	bool gone;
-	struct pi_lines records;
+	struct pi_jsonl records;
 	long long records_left;
 	int dump_fd;
 	long long dumps_left;

@@ -111,7 +111,7 @@ static void settled(struct pi_ledger *ledger,
 {
 	struct pi_faults *faults = container_of(ledger, struct pi_faults, ledger);
 
-	pi_lines_write(&faults->log, "{\"fault\": %" PRIu64 ", \"outcome\": \"%s\"}\n",
+	pi_jsonl_write(&faults->log, "{\"fault\": %" PRIu64 ", \"outcome\": \"%s\"}\n",
 		       entry->id, pi_outcome_name(entry->outcome));
 }
 
@@ -128,7 +128,7 @@ struct pi_faults *pi_faults_init(struct thread_data *td)
 	faults->ledger.settled = settled;
 	faults->good = calloc(td->o.iodepth, sizeof(*faults->good));
 	if (!faults->good ||
-	    pi_lines_open(&faults->log, "pi_inject_log", o->inject_log)) {
+	    pi_jsonl_open(&faults->log, "pi_inject_log", o->inject_log)) {
 		free(faults->good);
 		free(faults);
 		return NULL;
@@ -222,7 +222,7 @@ void pi_faults_exit(struct pi_faults *faults, uint64_t wrong_ios)
 	o = faults->td->eo;
 	pi_ledger_close(&faults->ledger);
 	report(faults, wrong_ios);
-	pi_lines_close(&faults->log);
+	pi_jsonl_close(&faults->log);
 	for (unsigned int i = 0; i < faults->td->o.iodepth; i++) {
 		while (faults->good[i]) {
 			struct pi_faults_good *good = faults->good[i];
@@ -267,7 +267,7 @@ static void note(struct pi_faults *faults, const struct pi_io_ctx *ctx,
 		td_verror(faults->td, ENOMEM, "io_uring_pi");
 		return;
 	}
-	pi_lines_write(&faults->log,
+	pi_jsonl_write(&faults->log,
 		"{\"fault\": %" PRIu64 ", \"file\": %s, \"job\": %s, \"block\": %" PRIu64 ", \"block_in_io\": %u, \"offset\": %llu, \"kind\": \"%s\", \"at\": \"%s\"}\n",
 		entry->id,
 		pi_json_string(file, sizeof(file), io_u->file->file_name),

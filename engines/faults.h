@@ -3,10 +3,10 @@
 #define PI_FAULTS_H
 
 #include "inject.h"
-#include "ledger.h"
-#include "lines.h"
-#include "unchecked.h"
 #include "io_ctx.h"
+#include "jsonl.h"
+#include "ledger.h"
+#include "unchecked.h"
 
 /**
  * struct pi_faults - the faults of one job, and what became of them
@@ -22,7 +22,7 @@ struct pi_faults {
 	struct pi_ledger ledger;
 	const struct pi_inject *inject;
 	enum pi_fault_place at;
-	struct pi_lines log;
+	struct pi_jsonl log;
 	struct thread_data *td;
 	struct pi_unchecked *unchecked;
 	struct pi_faults_good **good;

@@ -128,7 +128,7 @@ static void generate_faults(struct thread_data *td, struct io_u *io_u)
 }
 
 static PI_ALWAYS_INLINE enum fio_q_status publish(struct pi_engine *e,
-						 struct io_u *io_u)
+						  struct io_u *io_u)
 {
 	unsigned int slots = e->ios.io[io_u->index].slots;
 

@@ -331,7 +331,7 @@ void pi_cleanup(struct thread_data *td)
 		pi_stats_print(td, &e->stats, e->targets, &e->errors);
 		pi_stats_write(&e->stats, td, e->targets, &e->errors);
 	}
-	pi_lines_close(&e->stats.line);
+	pi_jsonl_close(&e->stats.line);
 	pi_faults_exit(e->faults, e->errors.device_ios + e->errors.host_ios);
 	pi_errors_exit(&e->errors);
 	pi_unchecked_exit(&e->unchecked);

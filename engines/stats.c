@@ -14,7 +14,7 @@ int pi_stats_init(struct pi_stats *stats, const struct pi_options *o)
 
 		stats->clock_ns = min(stats->clock_ns, pi_stats_now() - start);
 	}
-	return pi_lines_open(&stats->line, "pi_stats", o->stats);
+	return pi_jsonl_open(&stats->line, "pi_stats", o->stats);
 }
 
 static const char *tags(char *buf, size_t size, const uint64_t *nr)
@@ -131,7 +131,7 @@ void pi_stats_write(struct pi_stats *stats, const struct thread_data *td,
 			 ", \"clock_ns\": %" PRIu64 ", \"ns\": %s, \"calls\": %s",
 			 stats->clock_ns, parts(ns, sizeof(ns), stats->ns),
 			 parts(calls, sizeof(calls), stats->calls));
-	pi_lines_write(&stats->line,
+	pi_jsonl_write(&stats->line,
 		"{\"schema\": 1, \"engine\": \"io_uring_pi\", \"fio\": \"%s\", \"job\": %s, \"group\": %u, \"thread\": %u, \"layout\": \"%s\", \"pi_ios\": %" PRIu64 ", \"plain_ios\": %" PRIu64 ", \"blocks\": {\"generated\": %" PRIu64 ", \"verified\": %" PRIu64 "}, \"device_blocks\": {\"generated\": %" PRIu64 ", \"verified\": %" PRIu64 "}, \"commands\": {%s}, \"wrong\": {\"host\": %s, \"device\": %s}, \"device_ios\": %" PRIu64 "%s}\n",
 		PI_FIO_VERSION, pi_json_string(job, sizeof(job), td->o.name),
 		td->groupid, td->thread_number, pi_layouts[o->layout].name,

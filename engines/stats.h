@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "errors.h"
-#include "lines.h"
+#include "jsonl.h"
 #include "target.h"
 
 /**
@@ -40,7 +40,7 @@ struct pi_stats {
 	uint64_t pi_ios;
 	uint64_t plain_ios;
 	uint64_t commands[PI_NR_COMMANDS];
-	struct pi_lines line;
+	struct pi_jsonl line;
 	bool timed;
 	uint64_t clock_ns;
 	uint64_t ns[PI_NR_STATS];

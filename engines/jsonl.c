@@ -11,10 +11,10 @@
 
 #include "fio.h"
 
-#include "lines.h"
+#include "jsonl.h"
 
-int pi_lines_open_named(const char *option, const char *name, int flags,
-			int *fd)
+int pi_jsonl_open_path(const char *option, const char *name, int flags,
+		       int *fd)
 {
 	int err;
 
@@ -30,14 +30,14 @@ int pi_lines_open_named(const char *option, const char *name, int flags,
 	return err;
 }
 
-int pi_lines_open(struct pi_lines *lines, const char *option, const char *name)
+int pi_jsonl_open(struct pi_jsonl *jsonl, const char *option, const char *name)
 {
-	lines->option = option;
-	return pi_lines_open_named(option, name, O_WRONLY | O_CREAT | O_APPEND,
-				   &lines->fd);
+	jsonl->option = option;
+	return pi_jsonl_open_path(option, name, O_WRONLY | O_CREAT | O_APPEND,
+				  &jsonl->fd);
 }
 
-/* a line that was cut short is taken back while no other job writes */
+/* lock out other jobs, so that an incomplete line can be removed again */
 static int append(int fd, const char *line, ssize_t len)
 {
 	struct stat st;
@@ -59,30 +59,30 @@ static int append(int fd, const char *line, ssize_t len)
 	return err;
 }
 
-void pi_lines_write(struct pi_lines *lines, const char *fmt, ...)
+void pi_jsonl_write(struct pi_jsonl *jsonl, const char *fmt, ...)
 {
 	char *line;
 	va_list args;
 	int len, err;
 
-	if (lines->fd < 0)
+	if (jsonl->fd < 0)
 		return;
 	va_start(args, fmt);
 	len = vasprintf(&line, fmt, args);
 	va_end(args);
-	err = len < 0 ? ENOMEM : append(lines->fd, line, len);
+	err = len < 0 ? ENOMEM : append(jsonl->fd, line, len);
 	if (len >= 0)
 		free(line);
 	if (!err)
 		return;
-	log_err("io_uring_pi: %s: %s; no further records\n", lines->option,
+	log_err("io_uring_pi: %s: %s; no further records\n", jsonl->option,
 		strerror(err));
-	pi_lines_close(lines);
+	pi_jsonl_close(jsonl);
 }
 
-void pi_lines_close(struct pi_lines *lines)
+void pi_jsonl_close(struct pi_jsonl *jsonl)
 {
-	if (lines->fd >= 0)
-		close(lines->fd);
-	lines->fd = -1;
+	if (jsonl->fd >= 0)
+		close(jsonl->fd);
+	jsonl->fd = -1;
 }
