@@ -184,7 +184,7 @@ $(B)/t/%: %.c $(wildcard t/tools/*.h t/bench/*.h t/guest/*.h) $(LIB_OBJ) | deps
 	@mkdir -p $(@D)
 	$(call RUN,CC)$(CC) $(LIB_FLAGS) -It/bench $(CFLAGS) -o $@ $(filter %.c,$^) $(LIB_OBJ) $(LIBS)
 $(B)/t/layout-refuse: t/guest/layout-io.c t/guest/layout-md.c
-$(B)/t/attr-cost: t/tools/attr-way.c
+$(B)/t/attr-cost: t/tools/attr-variant.c
 $(TOOLS): LIB_FLAGS += -DPI_VERSION='"$(VERSION)"'
 $(TOOLS): doc/changes.md
 $(B)/t/attr-cost $(B)/t/tuple-cost $(B)/t/floor: t/bench/measure.c

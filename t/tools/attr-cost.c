@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * attr-cost - what it costs to hand the PI attribute to the kernel
+ * attr-cost - measure the cost of passing the PI attribute to the kernel
  *
- * Ways to submit are in attr-way.c; here is what is measured of them, in which
- * order, and how it is told.
+ * attr-variant.c submits the requests; this file decides what is measured in
+ * which order, and reports it.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 
-#include "attr-way.h"
+#include "attr-variant.h"
 #include "json.h"
 #include "measure.h"
 
 #define MAX_LIST	16
-/* each layout in its ring, again with tails zeroed, and plain in other rings */
-#define MAX_WAYS	(2 * PI_NR_LAYOUTS + 3)
-/* repetitions take turns: where memory happens to lie makes 2 ns */
+/* each layout with and without zeroed tails, and plain I/O in three rings */
+#define MAX_VARIANTS	(2 * PI_NR_LAYOUTS + 3)
+/* instances per variant: memory placement makes a difference of 2 ns */
 #define PLACES		4
 #define MAX_REPETITIONS	10000
 
@@ -25,9 +25,9 @@ enum part { TOTAL, USER, KERNEL, NR_PARTS };
 
 static const char *const part_name[] = { "total", "user", "kernel" };
 
-/* a way, a share of requests with PI, a batch: per request, one sample a repetition */
+/* one combination of variant, mix and batch; samples are per request, one per repetition */
 struct cell {
-	struct way *way;	/* PLACES of them */
+	struct variant *variant;	/* PLACES of them */
 	const struct cell *plain;
 	unsigned int mix;
 	unsigned int batch;
@@ -49,7 +49,7 @@ struct options {
 	const char *unit;
 };
 
-/* whole batches that hold whole hundreds of requests */
+/* number of batches, so that the requests are a multiple of 100 */
 static unsigned long whole(unsigned long requests, unsigned int batch)
 {
 	unsigned int a = ALL_PI, b = batch, unit;
@@ -64,14 +64,14 @@ static unsigned long whole(unsigned long requests, unsigned int batch)
 	return (requests + unit * batch - 1) / (unit * batch) * unit;
 }
 
-/* the lesser of two in a row: ticks are further apart than that */
-static uint64_t least(uint64_t (*run)(struct way *, unsigned int, unsigned int,
+/* the faster of two runs: timer ticks are too far apart to hit both */
+static uint64_t least(uint64_t (*run)(struct variant *, unsigned int, unsigned int,
 				      unsigned long),
-		      const struct cell *cell, struct way *way,
+		      const struct cell *cell, struct variant *v,
 		      unsigned long batches)
 {
-	uint64_t first = run(way, cell->mix, cell->batch, batches);
-	uint64_t second = run(way, cell->mix, cell->batch, batches);
+	uint64_t first = run(v, cell->mix, cell->batch, batches);
+	uint64_t second = run(v, cell->mix, cell->batch, batches);
 
 	return first < second ? first : second;
 }
@@ -81,23 +81,23 @@ static void measure(struct cell *cell, unsigned long repetition,
 {
 	const unsigned long batches = whole(requests, cell->batch);
 	const double n = batches * cell->batch;
-	struct way *way = &cell->way[repetition % PLACES];
-	const unsigned int places = way->ring.uring.cq.ring_entries;
+	struct variant *v = &cell->variant[repetition % PLACES];
+	const unsigned int places = v->ring.uring.cq.ring_entries;
 	uint64_t total, user;
 
-	pi_ring_register(&way->ring);
+	pi_ring_register(&v->ring);
 	/*
-	 * Every place for a completion once, for the caches, and on to the
-	 * first: at the last the kernel looks anew for room, which is to be as
-	 * often in one window as in another.
+	 * Touch every CQ entry once to warm the caches, and stop at the first:
+	 * the kernel refreshes its view of the CQ at the last one, which must
+	 * happen equally often in each run.
 	 */
-	way_run(way, cell->mix, cell->batch,
-	    (2 * places - way->ring.cq_head % places) / cell->batch);
-	total = least(way_run, cell, way, batches);
-	if (pi_ring_ready(&way->ring))
-		way_wrong(way, "reads were left that", 0);
-	user = least(way_run_user, cell, way, batches);
-	pi_ring_unregister(&way->ring);
+	variant_run(v, cell->mix, cell->batch,
+		    (2 * places - v->ring.cq_head % places) / cell->batch);
+	total = least(variant_run, cell, v, batches);
+	if (pi_ring_ready(&v->ring))
+		variant_wrong(v, "reads were left that", 0);
+	user = least(variant_run_user, cell, v, batches);
+	pi_ring_unregister(&v->ring);
 	cell->sample[TOTAL][repetition] = total / n;
 	cell->sample[USER][repetition] = user / n;
 	cell->sample[KERNEL][repetition] = ((double)total - user) / n;
@@ -121,7 +121,7 @@ static void measure_all(struct cell *cells, unsigned int nr,
 	free(order);
 }
 
-/* of @sample, or of what it is over @plain in the same repetition */
+/* statistics of @sample, or of its differences to @plain in each repetition */
 static struct stats differences(const double *sample, const double *plain,
 				unsigned long n)
 {
@@ -148,7 +148,7 @@ static struct stats over(const struct cell *cell, enum part part,
 				     cell->plain->sample[part],
 				     o->common.repetitions);
 
-	/* the least of the differences would be one of bad luck for plain */
+	/* the minimum difference would come from a slow repetition of plain */
 	s.min = absolute(cell, part, o).min - absolute(cell->plain, part, o).min;
 	return s;
 }
@@ -156,7 +156,7 @@ static struct stats over(const struct cell *cell, enum part part,
 static void json_cell(const struct cell *cell, const struct options *o)
 {
 	printf("{\"kind\": \"cell\", \"layout\": \"%s\", \"sqe\": \"%s\", \"mix\": %u, \"batch\": %u, \"unit\": \"%s\"",
-	       cell->way->layout->name, way_sqe(cell->way), cell->mix,
+	       cell->variant->layout->name, variant_sqe(cell->variant), cell->mix,
 	       cell->batch, o->unit);
 	for (enum part p = 0; p < NR_PARTS; p++) {
 		printf(", ");
@@ -203,10 +203,10 @@ static void print_batch(const struct cell *cells, unsigned int nr,
 		struct stats total = absolute(c, TOTAL, o), more = over(c, TOTAL, o);
 		char quartiles[48];
 
-		if (c->batch != batch || (c->way->layout->pi && c->mix != ALL_PI))
+		if (c->batch != batch || (c->variant->layout->pi && c->mix != ALL_PI))
 			continue;
-		printf("%-10s%-11s%9.1f%9.1f", c->way->layout->name,
-		       way_sqe(c->way), total.min, total.median);
+		printf("%-10s%-11s%9.1f%9.1f", c->variant->layout->name,
+		       variant_sqe(c->variant), total.min, total.median);
 		snprintf(quartiles, sizeof(quartiles), "%+.1f..%+.1f", more.q1,
 			 more.q3);
 		if (c != c->plain)
@@ -220,19 +220,19 @@ static void print_batch(const struct cell *cells, unsigned int nr,
 static void print_mix(const struct cell *cells, unsigned int nr,
 		      unsigned int batch, const struct options *o)
 {
-	const struct way *way = NULL;
+	const struct variant *v = NULL;
 
 	printf("\nbatch %-4u           over plain, median; of the requests carry PI\n%-21s",
 	       batch, "layout    SQE");
 	for (unsigned int i = 0; i < o->mix.nr; i++)
 		printf("%7lu %%", o->mix.value[i]);
 	for (const struct cell *c = cells; c < cells + nr; c++) {
-		if (c->batch != batch || !c->way->layout->pi)
+		if (c->batch != batch || !c->variant->layout->pi)
 			continue;
-		if (c->way != way)
-			printf("\n%-10s%-11s", c->way->layout->name,
-			       way_sqe(c->way));
-		way = c->way;
+		if (c->variant != v)
+			printf("\n%-10s%-11s", c->variant->layout->name,
+			       variant_sqe(c->variant));
+		v = c->variant;
 		printf("%+9.1f", over(c, TOTAL, o).median);
 	}
 	printf("\n");
@@ -326,17 +326,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
-static void json_skip(const struct way *way, const struct pi_reason *reason)
+static void json_skip(const struct variant *v, const struct pi_reason *reason)
 {
 	char text[sizeof(reason->text) * 2];
 
 	printf("{\"kind\": \"skip\", \"layout\": \"%s\", \"sqe\": \"%s\", \"reason\": %s}\n",
-	       way->layout->name, way_sqe(way),
+	       v->layout->name, variant_sqe(v),
 	       pi_json_string(text, sizeof(text), reason->text));
 }
 
-/* the ways to submit that are asked for, plain in a ring of 64-byte SQEs first */
-static unsigned int list_ways(struct way *ways, const struct options *o)
+/* list the variants to measure, starting with plain I/O in a ring of 64-byte SQEs */
+static unsigned int list_variants(struct variant *variants, const struct options *o)
 {
 	static const unsigned int plain_rings[] = {
 		0, IORING_SETUP_SQE128, PI_IORING_SETUP_SQE_MIXED,
@@ -354,7 +354,7 @@ static unsigned int list_ways(struct way *ways, const struct options *o)
 			const bool tail = flags[r] & IORING_SETUP_SQE128;
 
 			for (unsigned int zeroed = 0; zeroed <= tail; zeroed++)
-				ways[nr++] = (struct way) {
+				variants[nr++] = (struct variant) {
 					.layout		= layout,
 					.ring_flags	= flags[r],
 					.zeroed		= zeroed,
@@ -364,9 +364,9 @@ static unsigned int list_ways(struct way *ways, const struct options *o)
 	return nr;
 }
 
-/* opens them, each in all its places, and says why one is not measured */
-static unsigned int open_ways(struct way (*open)[PLACES], const struct way *ways,
-			      unsigned int nr, const struct options *o)
+/* open the instances of all variants, and report those that cannot be measured */
+static unsigned int open_variants(struct variant (*open)[PLACES], const struct variant *variants,
+				  unsigned int nr, const struct options *o)
 {
 	struct pi_reason reason;
 	unsigned int nr_open = 0;
@@ -375,40 +375,40 @@ static unsigned int open_ways(struct way (*open)[PLACES], const struct way *ways
 		int ret = 0;
 
 		for (unsigned int p = 0; !ret && p < PLACES; p++) {
-			open[nr_open][p] = ways[i];
-			ret = way_open(&open[nr_open][p], p, &reason);
+			open[nr_open][p] = variants[i];
+			ret = variant_open(&open[nr_open][p], p, &reason);
 		}
 		if (!ret) {
 			nr_open++;
-		} else if (!i || (o->named && ways[i].layout->pi)) {
+		} else if (!i || (o->named && variants[i].layout->pi)) {
 			fail(1, "%s", reason.text);
 		} else if (o->common.json) {
-			json_skip(&ways[i], &reason);
-		} else if (!ways[i].zeroed) {
+			json_skip(&variants[i], &reason);
+		} else if (!variants[i].zeroed) {
 			printf("not measured: %s, SQE %s: %s\n",
-			       ways[i].layout->name, way_sqe(&ways[i]),
+			       variants[i].layout->name, variant_sqe(&variants[i]),
 			       reason.text);
 		}
 	}
 	return nr_open;
 }
 
-static unsigned int list_cells(struct cell *cells, struct way (*ways)[PLACES],
-			       unsigned int nr_ways, const struct options *o)
+static unsigned int list_cells(struct cell *cells, struct variant (*variants)[PLACES],
+			       unsigned int nr_variants, const struct options *o)
 {
 	unsigned int nr = 0;
 
 	for (unsigned int b = 0; b < o->batch.nr; b++) {
 		const struct cell *plain = &cells[nr];
 
-		for (unsigned int w = 0; w < nr_ways; w++) {
-			const bool pi = ways[w]->layout->pi;
+		for (unsigned int w = 0; w < nr_variants; w++) {
+			const bool pi = variants[w]->layout->pi;
 			unsigned int mixes = pi ? o->mix.nr : 1;
 
 			for (unsigned int m = 0; m < mixes; m++) {
 				struct cell *cell = &cells[nr++];
 
-				cell->way = ways[w];
+				cell->variant = variants[w];
 				cell->plain = plain;
 				cell->batch = o->batch.value[b];
 				cell->mix = pi ? o->mix.value[m] : 0;
@@ -424,13 +424,13 @@ static unsigned int list_cells(struct cell *cells, struct way (*ways)[PLACES],
 int main(int argc, char **argv)
 {
 	static const struct argp argp = { options, parse, NULL, about, NULL, NULL, NULL };
-	static struct way ways[MAX_WAYS], open[MAX_WAYS][PLACES];
+	static struct variant variants[MAX_VARIANTS], open[MAX_VARIANTS][PLACES];
 	struct options o = {
 		.common		= { .repetitions = 101, .most = MAX_REPETITIONS, .seed = 1 },
 		.requests	= 800,
 		.unit		= "ns",
 	};
-	unsigned int nr_ways, nr_cells;
+	unsigned int nr_variants, nr_cells;
 	struct cell *cells;
 
 	argp_program_version = "attr-cost " PI_VERSION;
@@ -440,9 +440,9 @@ int main(int argc, char **argv)
 		json_run(&o);
 	else
 		print_run(&o);
-	nr_ways = open_ways(open, ways, list_ways(ways, &o), &o);
-	cells = allocate(nr_ways * o.batch.nr * o.mix.nr, sizeof(*cells));
-	nr_cells = list_cells(cells, open, nr_ways, &o);
+	nr_variants = open_variants(open, variants, list_variants(variants, &o), &o);
+	cells = allocate(nr_variants * o.batch.nr * o.mix.nr, sizeof(*cells));
+	nr_cells = list_cells(cells, open, nr_variants, &o);
 	fflush(stdout);
 	measure_all(cells, nr_cells, &o);
 
