@@ -13,7 +13,7 @@ extern const char fio_version_string[] __attribute__((weak));
 #define OPTION(option, member)						\
 	{ option, offsetof(struct thread_options, member) }
 
-/* spread over the whole of struct thread_options, the end above all */
+/* options spread over struct thread_options, and more of them near its end */
 static const struct {
 	const char *name;
 	size_t offset;
@@ -45,7 +45,7 @@ static bool differs(void)
 	return false;
 }
 
-/* on loading: fio's own complaint of another FIO_IOOPS_VERSION is but numbers */
+/* on loading, because fio reports a different FIO_IOOPS_VERSION by number only */
 static void fio_init check_options(void)
 {
 	for (unsigned int i = 0; i < FIO_ARRAY_SIZE(witness); i++) {

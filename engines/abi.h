@@ -8,16 +8,17 @@ struct ioengine_ops;
 struct thread_data;
 
 /**
- * pi_abi_matches() - whether the running fio is the one this was built for
- * @td:		of the job
- * @ops:	that the job must be found to use
+ * pi_abi_matches() - test whether the running fio is the one the engine was
+ *		      built for
+ * @td:		thread of the job
+ * @ops:	the engine's operations, which the job must be found to use
  *
- * FIO_IOOPS_VERSION does not change when fio's structures do.  The offsets in
- * fio's exported option table do, which was looked at on loading; then the
- * place of @ops in the job tells about what stands behind the options.  To be
- * called before anything else is read from @td.
+ * FIO_IOOPS_VERSION does not change when fio's structures do. What does change
+ * are the offsets in fio's exported option table, which were compared when the
+ * engine was loaded. For what follows the options, this checks that @ops is
+ * where it should be in @td. Call it before reading anything else from @td.
  *
- * Return: false after one line on standard error.
+ * Return: false after a one-line message on standard error.
  */
 bool pi_abi_matches(const struct thread_data *td,
 		    const struct ioengine_ops *ops);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* options of fio's io_uring_cmd that say which commands are sent */
+/* options of fio's io_uring_cmd that select which commands are sent */
 #ifndef PI_COMMAND_OPTIONS_H
 #define PI_COMMAND_OPTIONS_H
 
@@ -22,9 +22,9 @@ enum {
 };
 
 /**
- * struct pi_command_share - a part of write_mode=
- * @command:	what is sent for a write
- * @percent:	of the writes; 0: none was given
+ * struct pi_command_share - one share of write_mode=
+ * @command:	command to send for a write
+ * @percent:	percentage of the writes
  */
 struct pi_command_share {
 	enum pi_command command;
@@ -32,11 +32,11 @@ struct pi_command_share {
 };
 
 /**
- * struct pi_command_options - which commands a job asks for
+ * struct pi_command_options - options that select which commands are sent
  * @type:	cmd_type=, PI_CMD_TYPE_*
  * @write_mode:	write_mode=
- * @shares:	what that says, @nr of them; none: all writes are writes
- * @nr:		how many
+ * @shares:	parsed write_mode=; if empty, all writes are sent as Write
+ * @nr:		number of entries in @shares
  * @verify_mode: verify_mode=, PI_VERIFY_MODE_*
  * @deac:	deac=
  * @cdb_len:	cdb_len=
@@ -127,36 +127,36 @@ struct pi_command_options {
 	}
 
 /**
- * pi_write_mode_cb() - read write_mode=, for fio's parser
+ * pi_write_mode_cb() - parse write_mode=; a callback for fio's option parser
  * @data:	struct pi_options of the job
- * @str:	what was given
+ * @str:	value of the option
  *
- * Return: 0, or 1 after one line on standard error.
+ * Return: 0, or 1 after a one-line message on standard error.
  */
 int pi_write_mode_cb(void *data, const char *str);
 
 /**
- * pi_commands_sent() - what a job sends beside reads and writes
- * @c:		of the job
+ * pi_commands_sent() - tell which commands a job sends
+ * @c:		command options of the job
  *
- * Return: 1 << enum pi_command, PI_COMMAND_RW included where some of its writes
- * are that.
+ * Return: bits 1 << enum pi_command; PI_COMMAND_RW is included unless no write
+ * is sent as Write.
  */
 unsigned int pi_commands_sent(const struct pi_command_options *c);
 
 /**
- * pi_commands_write() - whether a job changes what is on a device
- * @td:		of the job
+ * pi_commands_write() - tell whether a job changes the contents of a device
+ * @td:		thread of the job
  *
- * Return: false where it reads only, or all that it sends is Verify.
+ * Return: false if the job only reads, or only sends Verify for writes.
  */
 bool pi_commands_write(const struct thread_data *td);
 
 /**
- * pi_commands_check() - refuse commands that a job cannot have
- * @td:		of the job, its layout settled
+ * pi_commands_check() - refuse commands that the job cannot use
+ * @td:		thread of the job, with pi_layout= resolved
  *
- * Return: 0, or an errno after one line on standard error.
+ * Return: 0, or an errno after a one-line message on standard error.
  */
 int pi_commands_check(struct thread_data *td);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* what fio 3.33 to 3.37 lack; all that differs between versions is here */
+/* differences between fio versions, from 3.33 on */
 #ifndef PI_COMPAT_H
 #define PI_COMPAT_H
 
@@ -7,12 +7,12 @@
 #include "optgroup.h"
 #include "engines/cmdprio.h"
 
-/* came with fio 3.38; before, fio itself refuses atomic=1 */
+/* added in fio 3.38; older versions refuse atomic=1 themselves */
 #if FIO_IOOPS_VERSION < 36
 #define FIO_ATOMICWRITES	0
 #endif
 
-/* came with fio 3.38; before, fio itself refuses fdp=1 */
+/* added in fio 3.38; older versions refuse fdp=1 themselves */
 #if __has_include("dataplacement.h")
 #include "dataplacement.h"
 #define PI_DATA_PLACEMENT(td)	((td)->o.dp_type != FIO_DP_NONE)
@@ -22,16 +22,16 @@
 #endif
 
 /**
- * struct pi_range - fio's struct trim_range
- * @start:	in bytes
- * @len:	in bytes
+ * struct pi_range - same as fio's struct trim_range
+ * @start:	start of the range in bytes
+ * @len:	length of the range in bytes
  */
 struct pi_range {
 	unsigned long long start;
 	unsigned long long len;
 };
 
-/* came with fio 3.37; before 3.38 fio itself refuses num_range here */
+/* added in fio 3.37; before 3.38 fio refuses num_range for this engine itself */
 #if FIO_IOOPS_VERSION < 36
 #define FIO_MULTI_RANGE_TRIM	0
 #define PI_NUM_RANGE(td)	1U
@@ -43,28 +43,28 @@ struct pi_range {
 #define PI_RANGE(io_u, i)	(((struct pi_range *)(io_u)->xfer_buf)[i])
 #endif
 
-/* came with what came with this header */
+/* added at the same time as this header */
 #if __has_include("engines/bsg.h")
 #define PI_VERIFIES_FSYNCED(td)	((td)->o.verify_policy & VERIFY_POLICY_FSYNCED)
 #else
 #define PI_VERIFIES_FSYNCED(td)	false
 #endif
 
-/* before fio 3.38 that hook is not told the job */
+/* before fio 3.38 the hook does not get the job */
 #if FIO_IOOPS_VERSION < 36
 #define PI_ERRDETAILS_OPS
 #else
 #define PI_ERRDETAILS_OPS	.errdetails = errdetails,
 #endif
 
-/* came with fio 3.38; before, fio looks at each read of verify= itself */
+/* added in fio 3.38; older versions always compare the data themselves */
 #if FIO_IOOPS_VERSION < 36
 #define PI_IO_U_F_VER_IN_DEV	0
 #else
 #define PI_IO_U_F_VER_IN_DEV	IO_U_F_VER_IN_DEV
 #endif
 
-/* flags that say what verify= is to find, shortly before this header (June 2026) */
+/* what verify= should expect; added shortly before this header (June 2026) */
 #if __has_include("engines/bsg.h")
 #define PI_IO_U_F_ZEROED	IO_U_F_ZEROED
 #define PI_IO_U_F_ERRORED	IO_U_F_ERRORED
@@ -73,7 +73,7 @@ struct pi_range {
 #define PI_IO_U_F_ERRORED	0
 #endif
 
-/* end_syncfs=, between fio 3.42 and this header; before, fio has no such option */
+/* end_syncfs=, added between fio 3.42 and this header */
 #if __has_include("engines/bsg.h")
 #define PI_IS_SYNCFS(io_u)	((io_u)->ddir == DDIR_SYNCFS)
 #else
@@ -81,7 +81,7 @@ struct pi_range {
 #define PI_IS_SYNCFS(io_u)	false
 #endif
 
-/* came with fio 3.36, and with it cmdprio_hint */
+/* added in fio 3.36, together with cmdprio_hint */
 #ifndef CMDPRIO_OPTIONS
 #define CMDPRIO_BOTH_WAYS(data, opt_group, opt, text, member, low, high) {	\
 	.name		= opt,						\

@@ -10,17 +10,17 @@
 #include "layout.h"
 #include "tuple.h"
 
-/* pi_layout=: those of lib/layout.h, and what fits the job's files */
+/* pi_layout=: enum pi_layout_id, or chosen according to the job's files */
 enum {
 	PI_LAYOUT_AUTO = PI_NR_LAYOUTS,
 };
 
 /**
- * enum pi_verify - what pi_verify= says
- * @PI_VERIFY_NONE:	nobody checks
- * @PI_VERIFY_HOST:	the host does
- * @PI_VERIFY_DEVICE:	the device does
- * @PI_VERIFY_BOTH:	both do
+ * enum pi_verify - values of pi_verify=
+ * @PI_VERIFY_NONE: nobody checks
+ * @PI_VERIFY_HOST: the host checks
+ * @PI_VERIFY_DEVICE: the device checks
+ * @PI_VERIFY_BOTH: both check
  */
 enum pi_verify {
 	PI_VERIFY_NONE		= 0,
@@ -29,34 +29,35 @@ enum pi_verify {
 	PI_VERIFY_BOTH		= PI_VERIFY_HOST | PI_VERIFY_DEVICE,
 };
 
-/* pi_apptag=: those of lib/tuple.h, and one that is constant within a file */
+/* pi_apptag=: enum pi_app_mode, or a constant for each file */
 enum {
 	PI_APP_FILE = PI_APP_RANDOM + 1,
 };
 
 /**
- * struct pi_options - the engine's options, with fio's names where fio has them
- * @fio_writes_here: what it does with an option that has no place
+ * struct pi_options - the engine's options, named like fio's where fio has them
+ * @fio_writes_here: fio stores options without an offset here
  * @layout:	pi_layout=, PI_LAYOUT_*
- * @mix:	pi_mix=, percent
+ * @mix:	pi_mix=, in percent
  * @verify:	pi_verify=, PI_VERIFY_*
- * @chk_str:	pi_chk=; NULL: all there is is checked
- * @chk:	what that says of any I/O, PI_IO_INTEGRITY_CHK_* and
+ * @chk_str:	pi_chk=, or NULL to check all tags of the format
+ * @chk:	tags that pi_chk= names for any I/O, PI_IO_INTEGRITY_CHK_* and
  *		PI_CHK_STORTAG
- * @checks:	and of which I/Os
- * @host_chk_str: pi_host_chk=; NULL: the host checks what the device does
- * @host_chk:	what that says, likewise
+ * @checks:	parsed pi_chk=
+ * @host_chk_str: pi_host_chk=, or NULL if the host checks the same tags as the
+ *		device
+ * @host_chk:	parsed pi_host_chk=, PI_IO_INTEGRITY_CHK_* and PI_CHK_STORTAG
  * @act:	pi_act=
  * @fua:	readfua= and writefua=
- * @commands:	of NVMe
+ * @commands:	options that select NVMe commands
  * @apptag:	apptag=
  * @apptag_mask: apptag_mask=
  * @app_mode:	pi_apptag=, PI_APP_*
  * @reftag:	pi_reftag=
- * @reftag_set:	that was given
- * @reftag_negative: and below 0
- * @storage_str: pi_storage_tag=; NULL: not given
- * @storage:	what that says
+ * @reftag_set:	pi_reftag= was given
+ * @reftag_negative: pi_reftag= was given a negative number
+ * @storage_str: pi_storage_tag=, or NULL
+ * @storage:	parsed pi_storage_tag=
  * @opaque:	pi_opaque=
  * @errors:	pi_errors=
  * @errors_max:	pi_errors_max=
@@ -71,24 +72,25 @@ enum {
  * @inject_seed: pi_inject_seed=
  * @inject_log:	pi_inject_log=
  * @inject_expect: pi_inject_expect=
- * @injection:	what these say
- * @injection_read: that it was read
- * @md_per_io_size: md_per_io_size=
+ * @injection:	parsed pi_inject options
+ * @injection_read: @injection is valid
+ * @md_per_io_size: md_per_io_size=, in bytes
  * @hipri:	hipri
  * @fixedbufs:	fixedbufs
  * @fixedmd:	fixedmd
  * @registerfiles: registerfiles
  * @sqpoll:	sqthread_poll
- * @sqpoll_cpu:	sqthread_poll_cpu=; -1: any
- * @nonvectored: nonvectored=; -1: where the kernel has it
- * @iovec:	pi_iovec=
+ * @sqpoll_cpu:	sqthread_poll_cpu=, -1 for any CPU
+ * @nonvectored: nonvectored=, -1 if the kernel's support decides
+ * @iovec:	pi_iovec=, in bytes
  * @uncached:	uncached=
  * @nowait:	nowait=
  * @force_async: force_async=
  * @cmdprio_options: cmdprio_*=
  *
- * Numbers have 64 bits and a range in options.c: fio cuts those of FIO_OPT_INT
- * to 32 and takes what is negative then for small.
+ * Numbers are 64 bits wide and their ranges are checked in options_check.c: fio
+ * truncates FIO_OPT_INT to 32 bits before it compares, and treats negative
+ * numbers as small ones.
  */
 struct pi_options {
 	void *fio_writes_here;
@@ -145,18 +147,18 @@ struct pi_options {
 extern struct fio_option pi_fio_options[];
 
 /**
- * pi_options_host_chk() - tags that the host checks, where it does
- * @o:		of the job
+ * pi_options_host_chk() - tags that the host checks, if it checks at all
+ * @o:		options of the job
  *
  * Return: PI_IO_INTEGRITY_CHK_* and PI_CHK_STORTAG.
  */
 unsigned int pi_options_host_chk(const struct pi_options *o);
 
 /**
- * pi_options_chk_pattern() - whether pi_chk= says another thing of some I/Os
- * @o:		of the job
+ * pi_options_chk_pattern() - tell whether pi_chk= is a pattern
+ * @o:		options of the job
  *
- * Return: false where each I/O is checked like the others.
+ * Return: false if all I/Os are checked alike.
  */
 static inline bool pi_options_chk_pattern(const struct pi_options *o)
 {
@@ -164,41 +166,41 @@ static inline bool pi_options_chk_pattern(const struct pi_options *o)
 }
 
 /**
- * pi_max_rw_bs() - bytes of the largest read or write that fio may send
- * @td:		of the job
+ * pi_max_rw_bs() - size of the largest read or write that fio may send
+ * @td:		thread of the job
  *
- * What td_max_bs() says is for trims too, which move no data.  Yet with
- * rw=randtrimwrite fio writes what it has trimmed, and with
- * experimental_verify it reads it.
+ * td_max_bs() includes the size of trims, which transfer no data. It matters
+ * nevertheless with rw=randtrimwrite, where fio writes what it trimmed, and
+ * with experimental_verify, where fio reads it.
  *
  * Return: bytes.
  */
 unsigned long long pi_max_rw_bs(const struct thread_data *td);
 
 /**
- * pi_refuse() - say why a job is refused
- * @why:	and what to do about it
+ * pi_refuse() - print why a job is refused
+ * @why:	the reason, and what to do about it
  *
  * Return: EINVAL.
  */
 int pi_refuse(const char *why);
 
 /**
- * pi_check_attribute() - refuse what io_uring's attribute cannot carry, or what
- *			  reads and writes with it cannot do
- * @td:		of the job
+ * pi_check_attribute() - refuse what I/O with io_uring's PI attribute does not
+ *			  support
+ * @td:		thread of the job
  *
- * Return: 0, or an errno after one line on standard error.
+ * Return: 0, or an errno after a one-line message on standard error.
  */
 int pi_check_attribute(struct thread_data *td);
 
 /**
- * pi_options_check() - refuse what cannot be done, before any file is touched
- * @td:		of the job
+ * pi_options_check() - validate the options of a job before any file is opened
+ * @td:		thread of the job
  *
- * Settles pi_layout=auto too.
+ * This also resolves pi_layout=auto.
  *
- * Return: 0, or an errno after one line on standard error.
+ * Return: 0, or an errno after a one-line message on standard error.
  */
 int pi_options_check(struct thread_data *td);
 

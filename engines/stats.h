@@ -11,11 +11,11 @@
 
 /**
  * enum pi_stats_part - what pi_time=1 measures
- * @PI_STATS_GENERATE:	generating the tuples of a write
- * @PI_STATS_VERIFY:	verifying those of a read
- * @PI_STATS_SUBMIT:	system calls that submit
- * @PI_STATS_WAIT:	system calls that wait
- * @PI_NR_STATS:	how many there are
+ * @PI_STATS_GENERATE: generating the tuples of writes
+ * @PI_STATS_VERIFY: verifying the tuples of reads
+ * @PI_STATS_SUBMIT: system calls that submit
+ * @PI_STATS_WAIT: system calls that wait
+ * @PI_NR_STATS: number of parts
  */
 enum pi_stats_part {
 	PI_STATS_GENERATE,
@@ -26,15 +26,17 @@ enum pi_stats_part {
 };
 
 /**
- * struct pi_stats - what one job has done
- * @pi_ios:	reads and writes with PI that came through
- * @plain_ios:	and those without
- * @commands:	blocks that commands other than reads and writes were for
- * @line:	of pi_stats=
+ * struct pi_stats - statistics of one job
+ * @pi_ios:	number of reads and writes with PI that completed
+ * @plain_ios:	number of reads and writes without PI that completed
+ * @commands:	number of blocks covered by each command other than Read and
+ *		Write
+ * @line:	file of pi_stats=
  * @timed:	pi_time=1
- * @clock_ns:	what a part that takes no time is measured to take
- * @ns:		taken by each part, @clock_ns a call included
- * @calls:	how often it was
+ * @clock_ns:	overhead of one measurement in nanoseconds
+ * @ns:		nanoseconds spent in each part, including @clock_ns for each
+ *		call
+ * @calls:	number of calls of each part
  */
 struct pi_stats {
 	uint64_t pi_ios;
@@ -48,18 +50,19 @@ struct pi_stats {
 };
 
 /**
- * pi_stats_init() - open what pi_stats= names, get pi_time= ready
- * @stats:	set
- * @o:		of the job
+ * pi_stats_init() - open the file of pi_stats= and calibrate the clock for
+ *		     pi_time=
+ * @stats:	statistics to initialize
+ * @o:		options of the job
  *
- * Return: 0, or an errno after one line on standard error.
+ * Return: 0, or an errno after a one-line message on standard error.
  */
 int pi_stats_init(struct pi_stats *stats, const struct pi_options *o);
 
 /**
- * pi_stats_now() - nanoseconds, to hand to pi_stats_add()
+ * pi_stats_now() - read the clock, for pi_stats_add()
  *
- * Return: of a clock that never goes back.
+ * Return: nanoseconds of a monotonic clock.
  */
 static inline uint64_t pi_stats_now(void)
 {
@@ -70,10 +73,10 @@ static inline uint64_t pi_stats_now(void)
 }
 
 /**
- * pi_stats_add() - a part has ended that began @start
- * @stats:	of the job
- * @part:	which
- * @start:	of pi_stats_now()
+ * pi_stats_add() - account for the time spent in a part
+ * @stats:	statistics of the job
+ * @part:	part that has ended
+ * @start:	when it started, from pi_stats_now()
  */
 static inline void pi_stats_add(struct pi_stats *stats,
 				enum pi_stats_part part, uint64_t start)
@@ -83,22 +86,23 @@ static inline void pi_stats_add(struct pi_stats *stats,
 }
 
 /**
- * pi_stats_write() - append the job's line to pi_stats=
- * @stats:	of the job
- * @td:		the job
+ * pi_stats_write() - append the job's line to the file of pi_stats=
+ * @stats:	statistics of the job
+ * @td:		thread of the job
  * @targets:	list of the job's files
- * @errors:	what it found wrong
+ * @errors:	errors found by the job
  */
 void pi_stats_write(struct pi_stats *stats, const struct thread_data *td,
 		    const struct pi_target *targets,
 		    const struct pi_errors *errors);
 
 /**
- * pi_stats_print() - one line for a person, where fio's output is for one
- * @td:		the job
- * @stats:	of the job
+ * pi_stats_print() - print the statistics in one line, if fio's output is for
+ *		      humans
+ * @td:		thread of the job
+ * @stats:	statistics of the job
  * @targets:	list of the job's files
- * @errors:	what it found wrong
+ * @errors:	errors found by the job
  */
 void pi_stats_print(const struct thread_data *td, const struct pi_stats *stats,
 		    const struct pi_target *targets,

@@ -8,12 +8,12 @@
 #include "tuple.h"
 
 /**
- * struct pi_chk_part - what a part of pi_chk= comes to on one file
- * @chk:	PI_IO_INTEGRITY_CHK_* and PI_CHK_STORTAG for the device
- * @control:	struct pi_nvme_ns's
- * @on_read:	compares in reads what the host is to
- * @by_device:	compares what the device is asked to
- * @blocks:	read and written without error
+ * struct pi_chk_part - a part of a pi_chk= pattern, applied to one file
+ * @chk:	what the device checks, PI_IO_INTEGRITY_CHK_* and PI_CHK_STORTAG
+ * @control:	as in struct pi_nvme_ns
+ * @on_read:	compares what the host checks in reads
+ * @by_device:	compares what the device checks
+ * @blocks:	number of blocks read and written without error
  */
 struct pi_chk_part {
 	uint16_t chk;
@@ -24,35 +24,41 @@ struct pi_chk_part {
 };
 
 /**
- * struct pi_target - one file or device of a job
- * @tuple:	generates, and compares every tag
- * @format:	of its protection information
- * @on_read:	compares in reads what the host is to
- * @by_device:	compares what the device is asked to
- * @compared:	generates, and compares what either of them does: what
- *		pi_inject= may count on
- * @start:	number on the disk of the block at byte 0
- * @ref_add:	to the number of an I/O's first block, for the reference tag
- * @ref_mask:	that the host gives it: (number + @ref_add) & @ref_mask
- * @tag_add:	to a block's number, for the reference tag that messages speak
- *		of: the media's, or that of pi_reftag=
- * @stacked:	the kernel puts the numbers of blocks below into what is written
- * @app_tag:	what the device compares with
- * @shift:	log2 of the protection interval; of an extended format, of the
- *		power of two in its stride
- * @inverse:	modulo 2^64, of what is left of that
- * @md_size:	bytes of metadata per interval in a buffer of their own
- * @chk:	PI_IO_INTEGRITY_CHK_* and PI_CHK_STORTAG for the device
- * @fd:		what SQEs name: descriptor, or index of the registered file
- * @faults:	kinds that pi_inject= may damage it with, 1 << PI_FAULT_*
- * @reach:	blocks of the largest request, which I/Os may be merged into
- * @bytes:	read and written without error
- * @ns:		what layout passthru sends commands to
- * @size:	of a character device, as fio counts
- * @next:	of the job's files
- * @parts:	of pi_chk=, where there are several; @chk, @on_read, @by_device
- *		and @ns.control are of one of them then
- * @recalled:	the part that @on_read and @by_device are of, or NULL
+ * struct pi_target - a file or device of a job
+ * @tuple:	generates tuples, and compares every tag
+ * @format:	format of the protection information
+ * @on_read:	compares what the host checks in reads
+ * @by_device:	compares what the device checks
+ * @compared:	generates tuples, and compares what host or device check: what
+ *		faults of pi_inject= can show in
+ * @start:	number on the disk of the block at offset 0
+ * @ref_add:	what to add to the number of an I/O's first block to get its
+ *		reference tag, before applying @ref_mask
+ * @ref_mask:	bits of the reference tag that the host sends: (number +
+ *		@ref_add) & @ref_mask
+ * @tag_add:	what to add to a block's number to get the reference tag shown
+ *		in messages, which is that on the media or that counted from
+ *		pi_reftag=
+ * @stacked:	the kernel remaps the reference tags of writes to the block
+ *		numbers of an underlying device
+ * @app_tag:	application tag that the device compares with
+ * @shift:	log2 of the protection interval; with an extended format, of the
+ *		largest power of two that divides the stride
+ * @inverse:	inverse modulo 2^64 of the odd part of the stride
+ * @md_size:	bytes of separate metadata per interval
+ * @chk:	what the device checks, PI_IO_INTEGRITY_CHK_* and PI_CHK_STORTAG
+ * @fd:		file descriptor, or index of the registered file
+ * @faults:	kinds of faults that pi_inject= may inject, bits 1 << PI_FAULT_*
+ * @reach:	number of blocks in the largest request that I/Os may be merged
+ *		into
+ * @bytes:	bytes read and written without error
+ * @ns:		layout passthru: namespace that commands are sent to
+ * @size:	size of a character device in bytes, metadata of an extended
+ *		format included
+ * @next:	next file of the job
+ * @parts:	parts of a pi_chk= pattern. With a pattern, @chk, @on_read,
+ *		@by_device and @ns.control are those of the current part.
+ * @recalled:	the part that @on_read and @by_device belong to, or NULL
  */
 struct pi_target {
 	struct pi_tuple tuple;
@@ -82,15 +88,14 @@ struct pi_target {
 };
 
 /**
- * pi_target_blocks() - protection intervals in a number of bytes that is whole
- *			intervals, metadata in between included
- * @t:		the file
- * @bytes:	of its data
+ * pi_target_blocks() - convert bytes to protection intervals
+ * @t:		target
+ * @bytes:	bytes in the data buffer, a multiple of the stride
  *
- * A stride that is no power of two divides without remainder what it is
- * multiplied with, so that multiplying with the inverse does for dividing.
+ * The stride of an extended format need not be a power of two, but as it
+ * divides @bytes without remainder, multiplying by its inverse is enough.
  *
- * Return: how many.
+ * Return: number of intervals.
  */
 static inline uint64_t pi_target_blocks(const struct pi_target *t,
 					uint64_t bytes)
@@ -99,25 +104,25 @@ static inline uint64_t pi_target_blocks(const struct pi_target *t,
 }
 
 /**
- * pi_refuse_file() - say why a file is refused
- * @f:		which
- * @err:	an errno
- * @why:	and what to do about it
+ * pi_refuse_file() - print why a file is refused
+ * @f:		the file
+ * @err:	positive errno
+ * @why:	the reason, and what to do about it
  *
  * Return: @err.
  */
 int pi_refuse_file(struct fio_file *f, int err, const char *why);
 
 /**
- * pi_target_probe() - find out what PI a job's file takes and whether the job
- *		       fits it
- * @td:		the job
- * @f:		one of its files
- * @target:	set
+ * pi_target_probe() - determine the PI format of a file, and check that the job
+ *		       can use it
+ * @td:		thread of the job
+ * @f:		file of the job
+ * @target:	target to initialize
  *
- * Reads only.
+ * This does not write to the file.
  *
- * Return: 0, or an errno after one line on standard error.
+ * Return: 0, or an errno after a one-line message on standard error.
  */
 int pi_target_probe(struct thread_data *td, struct fio_file *f,
 		    struct pi_target *target);
