@@ -14,7 +14,7 @@
 /* NVM Command Set 1.0, 3.2.1 */
 #define STATUS_COMPARE_FAILED	0x285
 
-/* "zeroes/40:": what it is, and how many percent; -1: what is left */
+/* parse a share such as "zeroes/40:"; @percent is -1 if none is given */
 static const char *read_share(const char *str, struct pi_command_share *share,
 			      int *percent)
 {
@@ -43,7 +43,7 @@ static const char *read_share(const char *str, struct pi_command_share *share,
 	return *end ? end + 1 : end;
 }
 
-/* those without a number get equal parts of what is left, as fio has it */
+/* like fio, divide what is left equally among shares without a percentage */
 static bool settle_shares(struct pi_command_options *c, const int *percent)
 {
 	int total = 0, open = 0;
@@ -104,7 +104,7 @@ bool pi_commands_write(const struct thread_data *td)
 	       (td_write(td) && pi_commands_sent(&o->commands) & ~harmless);
 }
 
-/* fio's io_uring_cmd sends SCSI commands too, with options for them alone */
+/* refuse the options of fio's io_uring_cmd that are for SCSI commands only */
 static int check_scsi(const struct pi_command_options *c)
 {
 	const struct {
@@ -127,7 +127,7 @@ static int check_scsi(const struct pi_command_options *c)
 	return 0;
 }
 
-/* what the device or fio would take for something else */
+/* refuse combinations that the device or fio would misinterpret */
 static int check_meaning(struct thread_data *td, unsigned int sent)
 {
 	const struct pi_options *o = td->eo;
@@ -173,7 +173,7 @@ int pi_commands_check(struct thread_data *td)
 	return check_meaning(td, sent);
 }
 
-/* of what transfers nothing; what does is checked as reads and writes are */
+/* check the size of commands without a data transfer */
 static int check_size(struct thread_data *td, struct fio_file *f,
 		      const struct pi_command_support *support,
 		      unsigned int sent, const struct pi_format *format)
@@ -257,7 +257,7 @@ static int init(struct thread_data *td)
 	return pi_path_passthru.init(td);
 }
 
-/* evenly spread, the same in each run */
+/* spread the shares evenly, in the same order in every run */
 static enum pi_command next_command(struct pi_engine *e,
 				    const struct pi_command_options *c)
 {
@@ -274,7 +274,7 @@ static enum pi_command next_command(struct pi_engine *e,
 	return c->nr ? c->shares[next].command : PI_COMMAND_RW;
 }
 
-/* what fio is to find when it verifies what was sent instead of a write */
+/* tell fio's verify what to expect in place of the data of a write */
 static void tell_fio(struct thread_data *td, struct io_u *io_u,
 		     enum pi_command command, bool deac)
 {
@@ -298,7 +298,7 @@ static void turn_write(struct thread_data *td, struct io_u *io_u)
 	tell_fio(td, io_u, command, o->commands.deac);
 	if (command == PI_COMMAND_RW)
 		return;
-	/* the drive makes the tuples of what it writes by itself */
+	/* with PRACT the drive generates the tuples of the zeroes */
 	if (command == PI_COMMAND_ZEROES)
 		control = (t->format.guard->pi_size ? NVME_IO_PRINFO_PRACT : 0) |
 			  (o->commands.deac ? NVME_IO_DEAC : 0);
@@ -307,7 +307,7 @@ static void turn_write(struct thread_data *td, struct io_u *io_u)
 	pi_command_turn(&e->ios.io[io_u->index], command, control);
 }
 
-/* what was written, once more, for the device to compare */
+/* regenerate what was written, for the device to compare with */
 static void turn_read(struct thread_data *td, struct io_u *io_u)
 {
 	struct pi_engine *e = td->io_ops_data;
@@ -368,7 +368,7 @@ static void choose(struct thread_data *td)
 	e->generate = generate;
 }
 
-/* the device says that something differs, and not what */
+/* read the blocks back, because the status does not say what differs */
 static void find_difference(struct thread_data *td, struct io_u *io_u)
 {
 	struct pi_engine *e = td->io_ops_data;
@@ -403,7 +403,7 @@ static struct io_u *event(struct thread_data *td, struct io_u *io_u, int res)
 		find_difference(td, io_u);
 		return io_u;
 	}
-	/* that is what verify= is to find */
+	/* Write Uncorrectable was sent here, so verify= expects an error */
 	if (res > 0 && io_u->flags & PI_IO_U_F_ERRORED &&
 	    io_u->flags & IO_U_F_VER_LIST) {
 		io_u->error = EIO;

@@ -14,7 +14,7 @@ static const char * const finders[] = {
 	[PI_BY_DEVICE]	= "device",
 };
 
-/* after that many lines a job's further errors are only counted */
+/* messages per job; further errors are only counted */
 #define MAX_LINES	10
 
 int pi_errors_init(struct pi_errors *errors, const struct pi_options *o)
@@ -79,7 +79,7 @@ static void dump_file(struct pi_errors *errors, const char *name,
 		close(fd);
 }
 
-/* of a block, as the media has it or pi_reftag= counts */
+/* reference tag for messages: as on the media, or as counted from pi_reftag= */
 static uint64_t ref_name(const struct pi_io_ctx *ctx, uint32_t block)
 {
 	const struct pi_target *target = ctx->target;
@@ -88,7 +88,7 @@ static uint64_t ref_name(const struct pi_io_ctx *ctx, uint32_t block)
 	       target->tuple.ref_varies;
 }
 
-/* with a right reference tag as it is called, not as it went to the kernel */
+/* dump a correct reference tag as in messages, not as passed to the kernel */
 static void dump_md(struct pi_errors *errors, const struct pi_io_ctx *ctx,
 		    const char *name, uint32_t block)
 {
@@ -148,7 +148,7 @@ static const char *last_words(const struct pi_errors *errors)
 	       "; further errors are counted, not printed" : "";
 }
 
-/* fio says of each I/O that it ends for, also beyond MAX_LINES */
+/* not limited by MAX_LINES: fio prints it for the I/O that ends the job */
 static void detail(struct pi_errors *errors, const struct pi_io_ctx *ctx,
 		   const char *block, const char *what)
 {
@@ -193,9 +193,10 @@ static void print(struct pi_errors *errors, const struct pi_io_ctx *ctx,
 }
 
 /*
- * The kernel puts its own reference tags into what was sent, and leaves them:
- * on a stack numbers of a device below, which nobody tells.  But those run on
- * over the blocks of a stripe, and injected tags are known.
+ * Whether the kernel has remapped a reference tag of a write, and left it so.
+ * On a stacked device the new tag is a block number of an underlying device,
+ * which is not known; but such tags are consecutive within a stripe, and
+ * injected tags are known.
  */
 static bool rewritten(const struct pi_errors *errors,
 		      const struct pi_io_ctx *ctx,
@@ -247,8 +248,10 @@ static uint32_t scan(struct pi_errors *errors, const struct pi_io_ctx *ctx,
 }
 
 /*
- * SCSI checks what it checks, whatever it was asked to.  And a fault that only
- * the host would find is not lost where the device refuses another beside it.
+ * SCSI devices check all tags regardless, so if nothing is wrong in those that
+ * the device should check, look at all of them.  With faults injected, also
+ * look for those that only the host would find: the device may have failed the
+ * I/O because of another one.
  */
 uint32_t pi_errors_scan(struct pi_errors *errors,
 			const struct pi_io_ctx *ctx)
@@ -294,7 +297,7 @@ void pi_errors_command(struct pi_errors *errors,
 		last_words(errors));
 }
 
-/* the first byte of a block that is not as it was sent: -1, all are */
+/* find the first byte that differs in a block; returns -1 if there is none */
 static int first_difference(const uint8_t *sent, const uint8_t *media,
 			    uint32_t len, uint32_t block, uint32_t stride,
 			    struct pi_mismatch *bad)
@@ -315,7 +318,7 @@ static int first_difference(const uint8_t *sent, const uint8_t *media,
 	return -1;
 }
 
-/* in the data or, then @tag says so, in metadata of its own */
+/* compare data and separate metadata; @tag says which of them differs */
 static bool block_differs(const struct pi_io_ctx *ctx, const char *sent,
 			  uint32_t block, struct pi_mismatch *bad,
 			  const char **tag)

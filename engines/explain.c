@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* what went wrong with an I/O */
+/* report failed I/Os */
 #include <errno.h>
 
 #include "chk_pattern.h"
 #include "engine.h"
 
-/* metadata as it is on the media, and nothing that the device has stripped */
+/* transfers the metadata as on the media, even if the I/O did not (pi_act=1) */
 bool pi_read_again(struct thread_data *td, struct io_u *io_u)
 {
 	struct pi_engine *e = td->io_ops_data;
 	struct pi_target *t = FILE_ENG_DATA(io_u->file);
 	struct pi_io *io = &e->ios.io[io_u->index];
 
-	/* in extended blocks it lies between the data */
+	/* extended LBA: the metadata is between the data */
 	char *md = io->md;
-	/* a command that moves no data may name more than one that does */
+	/* commands without a data transfer may cover more than one read can */
 	const uint32_t most = t->ns.nsid && t->reach ? t->reach : io->blocks;
 
 	for (uint32_t done = 0; done < io->blocks; done += most) {
@@ -42,10 +42,11 @@ static const char *nothing_found(const struct pi_io_ctx *ctx)
 }
 
 /*
- * The device says EILSEQ, or which tag, and nothing more.  What it compared is
- * at hand after a write, and can be read again without its checks after a read.
+ * The device reports EILSEQ, or which tag, but not the block.  After a write the
+ * data and tuples are still at hand; after a read, read them again without the
+ * device's checks.
  *
- * Return: whether it was looked at.
+ * Return: whether the blocks could be examined.
  */
 static bool explain(struct thread_data *td, struct io_u *io_u,
 		    unsigned int status)
@@ -92,7 +93,7 @@ void pi_failed(struct thread_data *td, struct io_u *io_u, int err,
 	bool looked = false;
 
 	io_u->error = err;
-	/* what was kept for fio is of another error */
+	/* the details kept for fio are about another error */
 	if (err != EILSEQ && !status)
 		e->errors.details_of = NULL;
 	if (!ctx.blocks)

@@ -7,7 +7,7 @@
 #include "faults.h"
 #include "json.h"
 
-/* a damaged block of a write, to be put back when that has ended */
+/* original data of a damaged block, to be restored when the write completes */
 struct pi_faults_good {
 	struct pi_faults_good *next;
 	uint32_t block;
@@ -23,7 +23,7 @@ static const struct {
 	[PI_INJECT_BACK]	= { "back", "this happens to writes, on the way out" },
 };
 
-/* pi_inject= and its companions, once for a job */
+/* parse the pi_inject options, once per job */
 static int parse(struct pi_options *o)
 {
 	struct pi_inject *inject = &o->injection;
@@ -51,7 +51,7 @@ static int parse(struct pi_options *o)
 	return -ret;
 }
 
-/* the first of some kinds, for a message */
+/* name of the first of several kinds, for a message */
 static const char *name_of(unsigned int kinds)
 {
 	return pi_fault_kinds[__builtin_ctz(kinds)].name;
@@ -133,7 +133,7 @@ struct pi_faults *pi_faults_init(struct thread_data *td)
 		free(faults);
 		return NULL;
 	}
-	/* what is expected must not end the job */
+	/* expected errors must not end the job */
 	if (o->inject_expect)
 		td->o.continue_on_error |= 1 << ERROR_TYPE_VERIFY_BIT;
 	return faults;
@@ -172,7 +172,7 @@ static void report(struct pi_faults *faults, uint64_t wrong_ios)
 	const struct pi_options *o = faults->td->eo;
 	uint64_t found = total(ledger, PI_FAULT_BY_HOST) +
 			 total(ledger, PI_FAULT_BY_DEVICE);
-	/* by fio's verify=, or by the device for another reason */
+	/* errors found by fio's verify=, or reported by the device for another reason */
 	uint64_t failed = faults->td->total_err_count;
 	uint64_t others = failed > wrong_ios ? failed - wrong_ios : 0;
 	bool as_expected = found && found == ledger->injected &&
@@ -276,7 +276,7 @@ static void note(struct pi_faults *faults, const struct pi_io_ctx *ctx,
 		places[faults->at].name);
 }
 
-/* what the media has in the place of a block: data, then metadata */
+/* read the old contents of a block: data, then metadata */
 static uint8_t *read_old(struct pi_faults *faults,
 			 const struct pi_io_ctx *ctx, uint32_t block)
 {

@@ -17,7 +17,7 @@ static PI_NOINLINE int prep_other(struct thread_data *td, struct io_u *io_u)
 	struct pi_io *io = &e->ios.io[io_u->index];
 	struct fio_file *f = io_u->file;
 
-	/* of a directory, which is no file of the job's */
+	/* operates on a directory; queue_sync() does it synchronously */
 	if (PI_IS_SYNCFS(io_u))
 		return 0;
 	switch (io_u->ddir) {
@@ -53,7 +53,7 @@ static PI_ALWAYS_INLINE int prep_plain(struct thread_data *td,
 	return 0;
 }
 
-/* pi_mix: evenly spread, the same in each run */
+/* pi_mix=: spread I/Os with PI evenly, the same way in every run */
 static PI_ALWAYS_INLINE int prep_mixed(struct thread_data *td,
 				       struct io_u *io_u, bool vectored)
 {
@@ -137,7 +137,7 @@ static PI_ALWAYS_INLINE enum fio_q_status publish(struct pi_engine *e,
 	return FIO_Q_QUEUED;
 }
 
-/* what no ring does, after all that is in it */
+/* do synchronously what the ring cannot, after what is queued */
 static enum fio_q_status queue_sync(struct thread_data *td, struct io_u *io_u)
 {
 	struct pi_engine *e = td->io_ops_data;
@@ -168,7 +168,7 @@ static PI_NOINLINE enum fio_q_status queue_more(struct thread_data *td,
 		   (io_u->ddir == DDIR_TRIM && e->sync_trim)) {
 		return queue_sync(td, io_u);
 	} else if (e->flush_alone && ddir_sync(io_u->ddir)) {
-		/* this one counts already */
+		/* cur_depth includes this I/O */
 		if (td->cur_depth > 1)
 			return FIO_Q_BUSY;
 	}
@@ -196,7 +196,7 @@ static enum fio_q_status queue_prio(struct thread_data *td, struct io_u *io_u)
 	return queue_prepared(td, io_u);
 }
 
-/* experimental_verify=1: fio has made a read of what was prepared otherwise */
+/* experimental_verify=1: fio turned the I/O into a read after it was prepared */
 static enum fio_q_status queue_again(struct thread_data *td, struct io_u *io_u)
 {
 	struct pi_engine *e = td->io_ops_data;
@@ -224,7 +224,7 @@ static enum fio_q_status queue(struct thread_data *td, struct io_u *io_u)
 	return e->queue(td, io_u);
 }
 
-/* the I/Os of the next @slots; returns how many they are */
+/* returns the number of I/Os in the next @slots slots of the queue */
 static unsigned int stamp_issue_time(struct thread_data *td, unsigned int slots)
 {
 	struct pi_engine *e = td->io_ops_data;
@@ -270,7 +270,7 @@ static int commit(struct thread_data *td)
 	return 0;
 }
 
-/* sqthread_poll=1: what the kernel's thread has done appears by itself */
+/* sqthread_poll=1: the kernel thread posts completions without being asked */
 static int wait_for_thread(struct pi_ring *ring, unsigned int min)
 {
 	return 0;
@@ -297,8 +297,8 @@ static int submit_timed(struct pi_ring *ring, unsigned int nr)
 }
 
 /*
- * What is ready is taken before more is waited for: while completions lie
- * there, the kernel does not poll for others.
+ * Take what is ready before waiting for more: with IOPOLL the kernel does not
+ * poll while there are completions in the CQ.
  */
 static int getevents(struct thread_data *td, unsigned int min,
 		     unsigned int max, const struct timespec *t)
@@ -315,7 +315,7 @@ static int getevents(struct thread_data *td, unsigned int min,
 		if (!got)
 			e->first_event = first;
 		got += ready;
-		/* fio asks for none while it waits for the time of an iolog */
+		/* fio calls this with min == 0 while it waits to replay an iolog */
 		if (got >= min && (got || asked))
 			return got;
 		ret = e->wait(&e->ring, wait > got ? wait - got : 0);
@@ -387,9 +387,9 @@ static void complete_trim(struct thread_data *td, struct io_u *io_u, int res)
 	struct pi_engine *e = td->io_ops_data;
 
 	if (res == -EINVAL || res == -EOPNOTSUPP) {
-		/* no discard by io_uring before Linux 6.12 or on files */
+		/* io_uring cannot discard before Linux 6.12, or in files */
 		e->sync_trim = true;
-		/* else fio takes no note of when such a trim begins */
+		/* makes fio record the issue time of synchronous trims */
 		td->flags |= (uint64_t)FIO_ASYNCIO_SYNC_TRIM << TD_ENG_FLAG_SHIFT;
 		do_io_u_trim(td, io_u);
 	} else if (res < 0) {
@@ -397,7 +397,7 @@ static void complete_trim(struct thread_data *td, struct io_u *io_u, int res)
 	}
 }
 
-/* a disk that goes away has no length any more: everything is beyond its end */
+/* a disk that was removed has size 0, so any I/O is past its end */
 static void complete_short(struct thread_data *td, struct io_u *io_u, int bytes)
 {
 	struct pi_engine *e = td->io_ops_data;

@@ -35,14 +35,14 @@ static int reftag_cb(void *data, unsigned long long *val)
 {
 	struct pi_options *o = data;
 
-	/* after a minus sign fio calls again, with what it takes for a second */
+	/* fio takes "-5" for two values and calls this again for the second */
 	o->reftag_negative |= (long long)*val < 0;
 	o->reftag = *val;
 	o->reftag_set = 1;
 	return 0;
 }
 
-/* fio's own numbers end at 63 bits */
+/* fio's parser supports only 63 bits */
 static int storage_tag_cb(void *data, const char *str)
 {
 	struct pi_options *o = data;
@@ -464,7 +464,7 @@ struct fio_option pi_fio_options[] = {
 	},
 };
 
-/* the tables of layouts and faults are in lib/, which knows no fio */
+/* fill in what comes from the tables in lib/ */
 static void fio_init list_faults(void)
 {
 	static char help[256];

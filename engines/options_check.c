@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* what a job's options may not ask for, before any file is touched */
+/* validation of a job's options, before any file is opened */
 #include <limits.h>
 
 #include "chk_pattern.h"
@@ -23,7 +23,7 @@ unsigned int pi_options_host_chk(const struct pi_options *o)
 				     PI_CHK_STORTAG;
 }
 
-/* tags that the device is to check because the job says so */
+/* tags that the job explicitly tells the device to check */
 static unsigned int device_chk(const struct pi_options *o)
 {
 	return o->verify & PI_VERIFY_DEVICE ? o->chk : 0;
@@ -42,7 +42,7 @@ unsigned long long pi_max_rw_bs(const struct thread_data *td)
 	return bs;
 }
 
-/* whether reads accept what the kernel generates for plain writes */
+/* whether the tuples that the kernel generates for plain writes pass verification */
 static bool kernel_tuples_pass(const struct pi_options *o)
 {
 	return !o->reftag_set && !o->opaque &&
@@ -50,7 +50,7 @@ static bool kernel_tuples_pass(const struct pi_options *o)
 		(!o->apptag && o->app_mode == PI_APP_CONSTANT));
 }
 
-/* no number is cut to fewer bits, and none is another one in silence */
+/* check ranges here, because fio would silently truncate or clamp */
 static int check_numbers(const struct pi_options *o)
 {
 	const struct {
@@ -86,7 +86,7 @@ static int check_numbers(const struct pi_options *o)
 	return o->reftag_negative ? pi_refuse("pi_reftag is negative; give the tag as a positive number") : 0;
 }
 
-/* what fio sends in one I/O, now and later */
+/* check the sizes of I/Os that fio may send */
 static int check_transfers(struct thread_data *td)
 {
 	const struct pi_options *o = td->eo;

@@ -8,7 +8,7 @@
 #include "nvme.h"
 #include "verify.h"
 
-/* the device inserts and strips the tuples: the host has none */
+/* with pi_act=1 the device inserts and strips the tuples */
 static int check_act(const struct pi_options *o)
 {
 	if (o->verify == PI_VERIFY_HOST)
@@ -44,7 +44,7 @@ static int check_job(struct thread_data *td)
 	return o->act ? check_act(o) : 0;
 }
 
-/* what a command for the namespace can carry */
+/* check what a command can transfer */
 static int check_target(struct thread_data *td, struct fio_file *f,
 			const struct pi_device *dev,
 			const struct pi_format *format)
@@ -76,7 +76,7 @@ static int check_target(struct thread_data *td, struct fio_file *f,
 	return 0;
 }
 
-/* what the device does itself with pi_act=1 is not the host's to do */
+/* pi_act=1: generate only the metadata outside the tuple, and verify nothing */
 static int leave_to_device(struct pi_target *target)
 {
 	const struct pi_tuple_options zeros = { .app = 0 };
@@ -126,15 +126,15 @@ static int init(struct thread_data *td)
 {
 	struct pi_engine *e = td->io_ops_data;
 
-	/* the drive flushes what it has completed, not what is on its way */
+	/* Flush covers completed writes only, not those in flight */
 	e->flush_alone = PI_VERIFIES_FSYNCED(td);
-	/* else the kernel copies what does not begin on a page */
+	/* the kernel bounces buffers that are not page-aligned */
 	if (!td->o.mem_align)
 		td->o.mem_align = page_size;
 	return 0;
 }
 
-/* the driver takes a command as it is: nobody else looks at its offset */
+/* nobody else checks the offset of a passthrough command */
 static PI_ALWAYS_INLINE int check_whole(struct thread_data *td,
 					const struct io_u *io_u,
 					const struct pi_target *t,
@@ -152,7 +152,7 @@ static PI_ALWAYS_INLINE int check_whole(struct thread_data *td,
 	return -EINVAL;
 }
 
-/* num_range=: fio has put them into the buffer */
+/* num_range=: the ranges are in the data buffer */
 static int prep_ranges(struct thread_data *td, struct io_u *io_u)
 {
 	struct pi_engine *e = td->io_ops_data;
@@ -175,14 +175,14 @@ static int prep_ranges(struct thread_data *td, struct io_u *io_u)
 	return 0;
 }
 
-/* a trim is a deallocation, everything that syncs a flush */
+/* trim is a deallocation, all kinds of sync are a flush */
 static PI_NOINLINE int prep_other(struct thread_data *td, struct io_u *io_u)
 {
 	struct pi_engine *e = td->io_ops_data;
 	struct pi_target *t = FILE_ENG_DATA(io_u->file);
 	struct pi_io *io = &e->ios.io[io_u->index];
 
-	/* of a directory, which is no file of the job's */
+	/* operates on a directory; queue_sync() does it synchronously */
 	if (PI_IS_SYNCFS(io_u))
 		return 0;
 	io->ns = &t->ns;
@@ -214,7 +214,7 @@ static PI_ALWAYS_INLINE int prep_rw(struct thread_data *td, struct io_u *io_u,
 
 PI_PREP(prep_rw)
 
-/* @res: what a command's completion says other than success */
+/* @res: negative errno or positive NVMe status */
 static void failed(struct thread_data *td, struct io_u *io_u, int res)
 {
 	struct pi_engine *e = td->io_ops_data;
@@ -232,7 +232,7 @@ static void failed(struct thread_data *td, struct io_u *io_u, int res)
 	pi_failed(td, io_u, err, ctx.status);
 }
 
-/* a command is done as a whole, and its result is a status */
+/* commands complete as a whole, with a status as the result */
 static struct io_u *event(struct thread_data *td, struct io_u *io_u, int res)
 {
 	if (!fio_unlikely(res))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* what comes before the first I/O and after the last */
+/* set-up and tear-down of a job */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "chk_pattern.h"
 #include "engine.h"
 
-/* the job's options and the running fio, before anything else */
+/* check the running fio and the options of the job */
 static int check_job(struct thread_data *td)
 {
 	int err;
@@ -28,7 +28,7 @@ static int probe(struct thread_data *td, struct fio_file *f,
 	return pi_target_probe(td, f, t) ?: pi_faults_check_target(td, f, t);
 }
 
-/* what the file takes is known once and kept as long as the job */
+/* probe a file once, and keep the result as long as the job runs */
 static struct pi_target *target_get(struct thread_data *td, struct fio_file *f)
 {
 	struct pi_engine *e = td->io_ops_data;
@@ -51,8 +51,8 @@ static struct pi_target *target_get(struct thread_data *td, struct fio_file *f)
 }
 
 /*
- * The first hook to see a file, in the parent: what cannot work is refused
- * here, before fio would create a missing file or start a job.
+ * This is the first hook that gets a file, and runs in the parent: refuse what
+ * cannot work before fio creates a missing file or starts a job.
  */
 int pi_get_file_size(struct thread_data *td, struct fio_file *f)
 {
@@ -63,7 +63,7 @@ int pi_get_file_size(struct thread_data *td, struct fio_file *f)
 		return 1;
 	err = probe(td, f, &t);
 	if (err) {
-		/* fio would take ENOENT for a file to be created */
+		/* fio creates the file if it sees ENOENT */
 		pi_fail(td, err == ENOENT ? ENODEV : err);
 		return 1;
 	}
@@ -141,7 +141,7 @@ int pi_io_u_init(struct thread_data *td, struct io_u *io_u)
 	return 0;
 }
 
-/* O_DIRECT passes by a page cache, and one without refuses it */
+/* character devices have no page cache, and refuse O_DIRECT */
 static int open_fd(struct thread_data *td, struct fio_file *f)
 {
 	const unsigned int direct = td->o.odirect;
@@ -166,7 +166,7 @@ static int register_files(struct thread_data *td)
 			return 1;
 		e->fds[e->nr_fds++] = f->fd;
 		f->engine_pos = i;
-		/* opened for the job's whole life; fio opens it again later */
+		/* keep it open for the whole job; fio opens the file again later */
 		f->fd = -1;
 	}
 	ret = io_uring_register_files(&e->ring.uring, e->fds, td->o.nr_files);
@@ -175,7 +175,7 @@ static int register_files(struct thread_data *td)
 	return ret;
 }
 
-/* those of the data first: an I/O finds its own by its index */
+/* data buffers first, so that their index is that of the I/O */
 static int register_buffers(struct thread_data *td)
 {
 	struct pi_engine *e = td->io_ops_data;
@@ -268,7 +268,7 @@ static int choose_mode(struct thread_data *td)
 	return 0;
 }
 
-/* one slot is as large as the largest I/O on the widest format takes */
+/* allocate metadata for the largest I/O in the format with the most metadata */
 static int ios_up(struct thread_data *td)
 {
 	struct pi_engine *e = td->io_ops_data;
@@ -304,7 +304,7 @@ static int layout_up(struct thread_data *td)
 	return ret ? refuse(td, ret, &reason) : 0;
 }
 
-/* in the thread that submits, which the ring is bound to */
+/* called in the thread that submits, to which the ring is bound */
 int pi_post_init(struct thread_data *td)
 {
 	struct pi_engine *e = td->io_ops_data;
@@ -315,7 +315,7 @@ int pi_post_init(struct thread_data *td)
 		return 1;
 	if (e->registered && register_files(td))
 		return 1;
-	/* fio cannot see the time that the kernel's thread takes to submit */
+	/* the submission latency of the kernel thread cannot be measured */
 	if (o->sqpoll)
 		td->o.disable_slat = 1;
 	return 0;
@@ -360,7 +360,7 @@ int pi_open_file(struct thread_data *td, struct fio_file *f)
 	struct pi_engine *e = td->io_ops_data;
 	struct pi_target *t;
 
-	/* fio itself lays out and reads in files before post_init */
+	/* before post_init, fio opens files to lay out or pre-read them */
 	if (!e || !e->ring_up)
 		return open_fd(td, f);
 

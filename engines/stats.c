@@ -35,7 +35,7 @@ static const char *parts(char *buf, size_t size, const uint64_t *of)
 	return buf;
 }
 
-/* blocks that came through, and for how many of them who had what to do */
+/* number of blocks transferred, and generated or verified by host and device */
 struct blocks {
 	uint64_t by_dir[2];
 	uint64_t generated;
@@ -89,7 +89,7 @@ static struct blocks count_blocks(const struct pi_target *targets,
 	return b;
 }
 
-/* of what a job sent beside reads and writes, or nothing */
+/* list the commands other than Read and Write; may be empty */
 static const char *commands(char *buf, size_t size, const uint64_t *nr,
 			    bool json)
 {

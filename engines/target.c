@@ -21,7 +21,7 @@ int pi_refuse_file(struct fio_file *f, int err, const char *why)
 	return err;
 }
 
-/* value: what may not be cut by an interval; 0 is always whole */
+/* check that the value of an option is a multiple of the stride */
 static int check_whole(struct fio_file *f, const char *option,
 		       uint64_t value, const struct pi_format *format)
 {
@@ -110,7 +110,7 @@ static int check_storage(struct thread_data *td, struct fio_file *f,
 	return 0;
 }
 
-/* bio_integrity_map_user() refuses more with E2BIG, which the block layer makes EIO */
+/* bio_integrity_map_user() fails larger ones with E2BIG, which becomes EIO */
 static int check_max_md(struct thread_data *td, struct fio_file *f,
 			const struct pi_format *format, uint64_t max_md)
 {
@@ -175,7 +175,7 @@ static int device_checks(struct thread_data *td, struct fio_file *f,
 	return 0;
 }
 
-/* FNV-1a over the name, folded; never the escape */
+/* folded FNV-1a hash of the name; never 0xffff, which escapes checking */
 static uint16_t file_tag(const char *name, uint16_t apptag)
 {
 	uint32_t hash = 0x811c9dc5;
@@ -186,7 +186,7 @@ static uint16_t file_tag(const char *name, uint16_t apptag)
 	return hash == 0xffff ? 0xfffe : hash;
 }
 
-/* a character device is for passthru, and for nothing else */
+/* check that character devices are used with passthru, and only with it */
 static int check_kind(struct fio_file *f, int fd, const struct pi_layout *layout)
 {
 	const bool character = f->filetype == FIO_TYPE_CHAR;
@@ -210,7 +210,7 @@ static int check_kind(struct fio_file *f, int fd, const struct pi_layout *layout
 	return ENODEV;
 }
 
-/* what fio asks of a block device; of a character device it does not */
+/* refuse disks in use, as fio itself does for block devices only */
 static int check_unused(struct thread_data *td, struct fio_file *f, int fd)
 {
 	struct pi_reason reason;
@@ -250,7 +250,7 @@ static int probe_device(struct thread_data *td, struct fio_file *f,
 	return ret;
 }
 
-/* modulo 2^64, of an odd number: each step doubles the bits that are right */
+/* inverse of an odd number modulo 2^64: each step doubles the correct bits */
 static uint64_t inverse(uint64_t odd)
 {
 	uint64_t x = odd;
@@ -278,7 +278,7 @@ static unsigned int all_but(unsigned int chk)
 	       !(chk & PI_CHK_STORTAG) << PI_TAG_STORAGE;
 }
 
-/* with pi_verify=none whoever reads the faults later does it by pi_chk */
+/* with pi_verify=none, assume that a later job reads with the same pi_chk */
 static unsigned int compared_chk(const struct pi_options *o, unsigned int device)
 {
 	const unsigned int host = pi_options_host_chk(o);
@@ -370,12 +370,12 @@ static int set_tuples(struct pi_target *target, struct fio_file *f,
 }
 
 /*
- * What the kernel tries without waiting and then leaves to a worker, because
- * the queue is full or the I/O is split, loses the upper half of its seed up to
- * Linux 7.3 (struct io_meta_state).  So where tags are wider than that and go
- * beyond it, each I/O has a seed that is not, and the kernel does the rest.  It
- * is not the lower half of the number, or a tag that has lost its upper half on
- * the media would look like one that the kernel has put in.
+ * Up to Linux 7.3, an I/O that is retried from io-wq, because the queue is full
+ * or the I/O is split, loses the upper 32 bits of its seed (struct
+ * io_meta_state).  So if reference tags need more than 32 bits, use 32-bit
+ * seeds, which the kernel remaps.  They are offset from the low half of the
+ * block number, because otherwise a tag that has lost its upper half on the
+ * media would look correct.
  */
 static void set_tags(struct pi_target *target, const struct pi_device *dev,
 		     const struct pi_options *o)
