@@ -3,9 +3,11 @@
 
 import dataclasses
 import html
+import pathlib
 import re
 import textwrap
 
+STYLE = pathlib.Path(__file__).resolve().parents[1] / "plots" / "report.css"
 COLUMNS, BAR = 100, 30
 # rows of a table that a page shows without being asked
 ROWS = 12
@@ -221,48 +223,10 @@ def embed(figure):
     svg = re.sub(r"rgb\(\s*(\d+),\s*(\d+),\s*(\d+)\)", lambda m: SCHEME.get(",".join(m.groups()), m[0]), svg)
     svg = re.sub(r"\b(id=['\"]|href=['\"]#|url\(#)", lambda m: f"{m[1]}{figure.name}-", svg)
     svg = re.sub(r' color="[^"]*"', "", svg)
-    # what headings lie on
-    svg = svg.replace("flood-color='white'", "flood-color='var(--back)'")
     size = re.search(r'viewBox="0 0 (\d+) (\d+)"', svg)
     label = html.escape(figure.title, quote=True)
     width = f' style="max-width:{size[1]}px;min-width:{min(int(size[1]), 560)}px"' if size else ""
     return svg.replace("<svg", f'<svg role="img" aria-label="{label}"{width}', 1).strip()
-
-
-STYLE = """
-:root{color-scheme:light dark;--text:#1f2328;--back:#fff;--soft:#f3f4f6;--line:#d0d7de;--grid:#d9d9d9;--blue:#0072b2;
---sky:#56b4e9;--grey:#999;--good:#11632f;--bad:#a40e26;--open:#7a4b00;--link:#0550ae}
-@media (prefers-color-scheme:dark){:root{--text:#e6edf3;--back:#0d1117;--soft:#161b22;--line:#30363d;--grid:#2d333b;
---blue:#2f8bd6;--sky:#a8dbfa;--grey:#8b949e;--good:#56d364;--bad:#ff7b72;--open:#e3b341;--link:#79c0ff}}
-@media print{:root{color-scheme:light;--text:#000;--back:#fff;--soft:#fff;--line:#999;--grid:#d9d9d9;--blue:#0072b2;
---sky:#56b4e9;--grey:#999;--good:#11632f;--bad:#a40e26;--open:#7a4b00}figure,table,.verdict{break-inside:avoid}
-details::details-content{content-visibility:visible;block-size:auto}
-body .scroll{overflow:visible}body table{font-size:.65rem}body th,body td{padding:.2rem .3rem}
-body th,td:not(:first-child):not(.n),td:last-child{white-space:normal!important}
-body pre{white-space:pre-wrap}}
-*{box-sizing:border-box}
-body{margin:0 auto;max-width:68rem;padding:1rem;background:var(--back);color:var(--text);font:16px/1.5 system-ui,sans-serif;
-overflow-wrap:break-word}
-h1{font-size:1.6rem;line-height:1.25}h2{margin-top:2.5rem;border-bottom:1px solid var(--line);padding-bottom:.3rem;font-size:1.3rem}
-h3{margin-top:1.8rem;font-size:1.05rem}
-.verdict{border:1px solid var(--line);border-left:.4rem solid var(--open);background:var(--soft);padding:.8rem 1rem;font-size:1.1rem}
-.verdict strong:first-child{color:var(--open);margin-right:.4em}
-.verdict.pass,.verdict.complete,.verdict.met,.verdict.improved{border-left-color:var(--good)}
-.verdict.pass strong:first-child,.verdict.complete strong:first-child,.verdict.met strong:first-child,
-.verdict.improved strong:first-child{color:var(--good)}
-.verdict.regression,.verdict.failed,.verdict.missed{border-left-color:var(--bad)}
-.verdict.regression strong:first-child,.verdict.failed strong:first-child,.verdict.missed strong:first-child{color:var(--bad)}
-.scroll{overflow-x:auto;max-width:100%}
-table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}
-th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap;vertical-align:top}
-th{background:var(--soft);font-weight:600}th.n,td.n{text-align:right}
-figure{margin:1.5rem 0}figcaption{font-size:.875rem}figure svg{display:block;width:100%;height:auto;margin:.4rem 0}
-code,pre{font:.85em/1.5 ui-monospace,monospace;background:var(--soft)}code{padding:.1em .3em}
-pre{padding:.8rem;overflow-x:auto;border:1px solid var(--line)}
-.bars td.bar{width:16rem;padding-right:0}.bars div{background:var(--blue);height:.9rem}
-@media (max-width:40rem){.bars td:first-child{white-space:normal;min-width:9rem}.bars td.bar{width:5rem}}
-summary{cursor:pointer;font-weight:600;margin:1rem 0 .5rem}li{margin:.2rem 0}
-"""
 
 
 def terminal(blocks):
@@ -275,10 +239,11 @@ def markdown(blocks):
 
 
 def page(title, blocks):
-    """One file that needs nothing else: no scripts, nothing fetched."""
+    """A file that needs no other: no scripts, and nothing to fetch."""
+    style = STYLE.read_text(encoding="utf-8")
     body = "\n".join(folded(block).html() for block in blocks)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+        f"<title>{html.escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )

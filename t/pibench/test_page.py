@@ -40,6 +40,8 @@ addEventListener("load", () => {
             const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
             if (wide > 1 && high > 3) found.push(`${svg.getAttribute("aria-label")}: ${name} on ${other}`);
         }));
+        for (const each of svg.querySelectorAll("g"))
+            if (getComputedStyle(each).filter != "none") found.push(`${svg.getAttribute("aria-label")}: has a filter, blurred in print`);
         const frame = svg.getBoundingClientRect();
         for (const [name, box] of list)
             if (box.left < frame.left - 1 || box.right > frame.right + 1)
