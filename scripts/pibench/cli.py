@@ -4,7 +4,6 @@
 import argparse
 import dataclasses
 import json
-import math
 import os
 import pathlib
 import re
@@ -164,9 +163,9 @@ def add_others(commands):
     add(show, "--set", "--only", "--cells")
     prove = commands.add_parser("selftest", help="prove the gate: on simulations and recordings, and live")
     prove.add_argument("--quick", action="store_true", help=f"{selftest.QUICK_TRIALS} trials instead of {selftest.TRIALS}")
-    prove.add_argument("--live", action="store_true", help="in guests: the engine against itself, and slowed down by known amounts")
+    prove.add_argument("--live", action="store_true", help="in guests: compare the engine with itself, and with known slowdowns")
     prove.add_argument("--boots", type=int, metavar="N",
-                       help="with --live: how often the gate finds a slowdown, in N boots, three per comparison")  # fmt: skip
+                       help=f"with --live: guests to boot, {gate.BOOTS} per comparison ({selftest.BOOTS})")  # fmt: skip
     add(prove, *COMMON, "--kernel")
     prove.set_defaults(out="build/selftest")
     env = commands.add_parser("env", help="print the environment as JSON")
@@ -400,46 +399,25 @@ def report_again(host, options):
     return conclude(host, found, out, options.dir) if found else show_report(host, out, options.dir)
 
 
-def count_boots(host, options, tools):
-    """What the gate finds of known slowdowns, in many boots."""
-    if options.boots < gate.BOOTS:
-        raise Failure(f"--boots: at least {gate.BOOTS}, one comparison")
-    what = guest.ready(options.kernel, options.dry_run)
-    place = fio.REPO / "build" / "selftest-engines"
-    counts = {f"{share:.1%}": math.ceil(selftest.TAKES * share) for share in selftest.SHARES}
-    if insn.PLUGIN.exists():
-        counts = {f"+{selftest.INJECTED_COUNT}": selftest.INJECTED_COUNT, **counts}
-    builds = {cells.OLD: tools.engine, selftest.SAME: tools.engine}
-    builds |= {name: str(compare.slower(count, tools, place, options.dry_run)) for name, count in counts.items()}
-    more = {**common(options), "tools": tools, "cells": (selftest.LIVE,), "builds": tuple(builds.items())}
-    specs = dict(bench.boot(options, number, **more) for number in range(1, options.boots + 1))
-    found = campaign.run(host, options, specs, {"kind": SELFTEST, "guest": what, "injected": counts})
-    return OK if found is None else show_report(host, found, options.out)
-
-
 def prove(host, options):
     check(options)
-    if options.boots and not options.live:
-        raise Failure("--boots goes with --live")
     if not options.live:
+        if options.boots:
+            raise Failure("--boots goes with --live")
         return OK if selftest.run(options.quick, options.seed) else REGRESSED
+    boots = selftest.BOOTS if options.boots is None else options.boots
+    if boots < gate.BOOTS:
+        raise Failure(f"--boots: at least {gate.BOOTS}, one comparison")
     tools = tools_of(options)
     tools.require()
-    out = pathlib.Path(options.out).absolute()
-    if options.boots:
-        return count_boots(host, options, tools)
-
-    def versus(engine, words):
-        name = os.path.basename(os.path.dirname(engine)) if engine else "same"
-        chosen = ["--only", words] if words else []
-        arguments = ["compare", tools.engine, str(engine or tools.engine), "--guest", "--fio", tools.fio,
-                     "--out", str(out / name), "--seed", str(options.seed), "--explain", "0", *chosen]  # fmt: skip
-        inner = parser().parse_args(arguments)
-        inner.arguments = arguments
-        compare_sides(host, inner)
-        return compare.of(*results.load_all(out / name))
-
-    return OK if selftest.live(versus, lambda count: compare.slower(count, tools, out / "engines")) else REGRESSED
+    what = guest.ready(options.kernel, options.dry_run)
+    counts = [selftest.INJECTED_COUNT] * insn.PLUGIN.exists() + [*selftest.INJECTED]
+    engines = {count: str(compare.slower(count, tools, options.dry_run)) for count in counts}
+    builds = {cells.OLD: tools.engine, "0": tools.engine} | {str(count): engine for count, engine in engines.items()}
+    more = {**common(options), "tools": tools, "cells": (selftest.LIVE,), "builds": tuple(builds.items())}
+    specs = dict(bench.boot(options, number, **more) for number in range(1, boots + 1))
+    found = campaign.run(host, options, specs, {"kind": SELFTEST, "guest": what})
+    return OK if found is None else show_report(host, found, options.out)
 
 
 COMMANDS = {
@@ -459,7 +437,7 @@ def desktop(options):
     opener = shutil.which("xdg-open")
     if not opener or not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise Failure(f"--open: {'no desktop' if opener else 'no xdg-open'} here; leave it out and open the file that the last line names")
-    silent = options.command == SELFTEST and not options.boots
+    silent = options.command == SELFTEST and not options.live
     if silent or getattr(options, "dry_run", False) or getattr(options, "table", None) is not None:
         raise Failure("--open: no report is written; leave it out")
     page = pathlib.Path(getattr(options, "out", None) or options.dir, "index.html").absolute()

@@ -77,9 +77,9 @@ def engine_in(place, tools, *variables):
     return target
 
 
-def slower(count, tools, out, name_only=False):
-    """An engine like that of the tree, that wastes so many instructions on each I/O."""
-    place = out / f"spin-{count}"
+def slower(count, tools, name_only):
+    """The tree's engine, built to waste this many instructions on each I/O; or only its name."""
+    place = fio.REPO / "build" / "selftest-engines" / f"spin-{count}"
     if name_only:
         return place / "io_uring_pi.so"
     return engine_in(place, tools, f"CFLAGS=-O2 -g -DPI_SELFTEST_SPIN={count}")

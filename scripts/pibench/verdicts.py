@@ -61,11 +61,11 @@ def by_time(cell, runs):
 
 
 def by_instructions(cell, boots, each, kept_to):
-    """boots: the runs of the cell in each."""
+    """The Line of a cell; boots: its runs in each boot, and of each build so many in a round."""
     metric = metrics.counted([run for runs in boots for run in runs if run["round"] != cells.WARM_UP])
     pairs = [tuple(map(statistics.fmean, zip(*found))) for runs in boots if (found := rounds(runs, metric.value, each).values())]
     old, new = (statistics.median(side) for side in zip(*pairs)) if pairs else (None, None)
-    yield Line(cell, metric, old, new, kept_to.judge(metric, pairs))
+    return Line(cell, metric, old, new, kept_to.judge(metric, pairs))
 
 
 def decide(mode, sessions, kept_to, each=2):
@@ -74,7 +74,7 @@ def decide(mode, sessions, kept_to, each=2):
     lines = []
     for name in sorted(names, key=lambda name: cells.parse(name).rank):
         found = [runs[name] for runs in sessions.values() if name in runs]
-        lines += by_instructions(name, found, each, kept_to) if mode == cells.INSTRUCTIONS else by_time(name, found[0])
+        lines += [by_instructions(name, found, each, kept_to)] if mode == cells.INSTRUCTIONS else by_time(name, found[0])
     return lines
 
 
