@@ -156,6 +156,11 @@ class Table:
         )
 
 
+def table(items, columns, text=1):
+    """A row for each item; columns: {header: function that returns the field of an item}."""
+    return Table(list(columns), [[field(item) for field in columns.values()] for item in items], text)
+
+
 @dataclasses.dataclass(frozen=True)
 class Figure:
     """svg: the picture itself; png: its name beside the report."""

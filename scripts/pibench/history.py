@@ -135,7 +135,7 @@ def make(host, out, found, say=print):
         title = f"{group[0]['session']}, {group[0]['metric']}"
         head.append(Bars(f"{title}, {first} to {last}, what has changed most", [
             (name, changed(*taken), abs(taken[1] / taken[0] - 1)) for name, taken in ends[: max(2, BARS // len(groups))]]))  # fmt: skip
-        body += [Heading(title), *plot.draw(host, filter(None, [drawn(group, number)]), str(out), say)]
+        body += [Heading(title), *plot.draw(host, drawn(group, number), str(out), say)]
         if rows[number]:
             body.append(Heading("Steps", 3))
             body.append(Table(["revision", "date", "cell", "before", "from there on", "change"], [row for _, row in rows[number]], 3))

@@ -1,209 +1,144 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What pi-bench lab has measured: the attribute by itself, and whole I/Os, each layout over plain."""
+"""The report of pi-bench lab: what each layout costs over plain I/O, for the attribute alone and for whole I/Os."""
+
+import dataclasses
 
 from . import catalog, cells, metrics, outcome, plot, report
-from .document import Bars, Heading, Items, Paragraph, Table
-from .report import NONE, figure
+from .document import Bars, Heading, Items, Paragraph, table
+from .report import figure
 
 TITLE = "What each layout of the PI attribute costs"
-PLAIN, REFERENCE = ("none", "64"), ("indirect", "64")
+PLAIN = (cells.NONE, "64")
 BASE = cells.Arm(cells.NOVERIFY, cells.OURS, cells.NONE)
 INDIRECT = cells.Arm(cells.PI, cells.OURS, "indirect")
 DEPTHS = (1, 32)
 BUFFERS = {"single": "read", "vectored": "vectored", cells.FIXED: "fixed buffer"}
 BARS = 10
-# where the attribute's own cost is looked for in whole I/Os
+# the workload of the headline and of the curves
 MAIN = cells.Workload("randread", 4096, 32, buffers="single")
 METRICS = {cells.CPU: (metrics.CPU,), cells.TIME: (metrics.CPU, metrics.TIME)}
+PARTS = {"user": ("#E69F00", ""), "kernel": ("#0072B2", "")}
+RINGS = "Rings of 64- and 128-byte SQEs by share of PI"
 
 
 def signed(value, digits=0):
-    return NONE if value is None else f"{value:+,.{digits}f}".replace("-", "−")
+    # adding 0 turns -0 into 0
+    return f"{round(value, digits) + 0:+,.{digits}f}".replace("-", "−")
+
+
+def batches(session):
+    return list(dict.fromkeys(batch for *_, batch in session.attr))
 
 
 class Attribute:
-    """What attr-cost has measured in a session."""
+    """What attr-cost measured with one batch size, by ring: (layout, SQE)."""
 
-    def __init__(self, session):
-        self.rows = session.attr
+    def __init__(self, session, batch):
         self.unit = session.about.get("unit", "")
+        self.rows = {(layout, sqe, mix): row for (layout, sqe, mix, at), row in session.attr.items() if at == batch}
+        self.rings = list(dict.fromkeys((layout, sqe) for layout, sqe, _ in self.rows))
+        self.with_pi = [ring for ring in self.rings if ring[0] != cells.NONE]
 
-    @property
-    def batches(self):
-        return list(dict.fromkeys(batch for *_, batch in self.rows))
+    def shares(self, ring):
+        return sorted(mix for *at, mix in self.rows if tuple(at) == ring)
 
-    def ways(self, batch):
-        return list(dict.fromkeys((layout, sqe) for layout, sqe, _, at in self.rows if at == batch))
+    def row(self, ring, mix=None):
+        every = 0 if ring[0] == cells.NONE else cells.ALL_PI
+        return self.rows[*ring, every if mix is None else mix]
 
-    def shares(self, way):
-        return sorted({mix for layout, sqe, mix, _ in self.rows if (layout, sqe) == way})
+    def over(self, ring, mix=None, part="total"):
+        return self.row(ring, mix)["over_plain"][part]
 
-    def row(self, way, batch, mix=None):
-        wanted = mix if mix is not None else 0 if way[0] == PLAIN[0] else cells.ALL_PI
-        return self.rows.get((*way, wanted, batch))
+    def median(self, ring, mix=None, part="total"):
+        return signed(self.over(ring, mix, part)["median"], 1)
 
-    def over(self, way, batch, mix=None, part="total"):
-        return self.row(way, batch, mix)["over_plain"][part]
+    def table(self):
+        columns = {"layout": lambda ring: ring[0], "SQE": lambda ring: ring[1]}
+        for part, title in (("total", f"{self.unit} per request"), ("user", "user"), ("kernel", "kernel")):
+            columns[title] = lambda ring, part=part: figure(self.row(ring)[part]["median"], 1)
+        columns |= {
+            "minimum over plain": lambda ring: signed(self.over(ring)["min"], 1),
+            "over plain": self.median,
+            "quartiles": lambda ring: "…".join(signed(self.over(ring)[name], 1) for name in ("q1", "q3")),
+            "user over plain": lambda ring: self.median(ring, part="user"),
+            "kernel over plain": lambda ring: self.median(ring, part="kernel"),
+        }
+        return table(self.rings, columns, 2)
 
-    def table(self, batch):
-        rows = []
-        for way in self.ways(batch):
-            row = self.row(way, batch)
-            line = [*way, figure(row["total"]["median"], 1)]
-            if way == PLAIN:
-                line += [*(figure(row[part]["median"], 1) for part in ("user", "kernel")), "", "", "", "", ""]
-            else:
-                over = self.over(way, batch)
-                quartiles = "…".join(signed(over[name], 1) for name in ("q1", "q3"))
-                line += ["", "", signed(over["min"], 1), signed(over["median"], 1), quartiles]
-                line += [signed(self.over(way, batch, part=part)["median"], 1) for part in ("user", "kernel")]
-            rows.append(line)
-        headers = ["layout", "SQE", f"{self.unit} per request", "user", "kernel", "minimum over plain", "over plain", "quartiles",
-                   "user over plain", "kernel over plain"]  # fmt: skip
-        return Table(headers, rows, 2)
+    def by_share(self):
+        columns = {"layout": lambda ring: ring[0], "SQE": lambda ring: ring[1]}
+        columns |= {f"{share} %": lambda ring, share=share: self.median(ring, share) for share in self.shares(self.with_pi[0])}
+        return table(self.with_pi, columns, 2)
 
-    def by_share(self, batch):
-        ways = [way for way in self.ways(batch) if way[0] != PLAIN[0]]
-        shares = self.shares(ways[0])
-        rows = [[*way, *(signed(self.over(way, batch, mix)["median"], 1) for mix in shares)] for way in ways]
-        return Table(["layout", "SQE", *(f"{share} %" for share in shares)], rows, 2)
-
-    def curves(self, batch):
-        """{way: [(share, over plain, q1, q3)]} of the rings there are."""
-        present = self.ways(batch)
-        chosen = catalog.rings(layout for layout, _ in present)
+    def curves(self):
+        """For plot.crossover: one layout for each kind of ring."""
+        chosen = catalog.rings(layout for layout, _ in self.rings)
         return {
-            way: [(mix, *(self.over(way, batch, mix)[name] for name in ("median", "q1", "q3"))) for mix in self.shares(way)]
-            for way in catalog.ways() if way in present and way[0] in chosen
+            ring: [(mix, *(self.over(ring, mix)[name] for name in ("median", "q1", "q3"))) for mix in self.shares(ring)]
+            for ring in catalog.ways() if ring in self.rings and ring[0] in chosen
         }  # fmt: skip
 
 
-def arms(session):
-    """Of whole I/Os: plain, then every layout."""
-    return [BASE, *session.layouts]
+def absolute(session, metric, workload):
+    """A column: what each arm takes."""
+    return lambda arm: report.absolute(session, cells.Cell(workload, arm), metric)
 
 
-def over(found, base):
-    """What one takes over another, where both were measured."""
-    return "" if found is None or base is None else signed(found - base)
+def over(session, metric, workload, base=None, elsewhere=None):
+    """A column: what each arm takes over another, or over itself in another workload."""
+
+    def text(arm):
+        one, other = session.median(workload, arm, metric), session.median(elsewhere or workload, base or arm, metric)
+        return "" if one is None or other is None or arm in (BASE, base) else signed(one - other)
+
+    return text
 
 
-def whole_table(session, rw, metric):
-    """Absolute, over plain and over the layout that Linux has, for each depth."""
-    headers, rows = ["layout"], []
+def by_layout(arms, columns, text=1):
+    return table(arms, {"layout": lambda arm: arm.layout, **columns}, text)
+
+
+def depth_table(session, rw, metric):
+    columns = {}
     for depth in DEPTHS:
-        headers += [f"depth {depth}", "over plain", "over indirect"]
-    for arm in arms(session):
-        line = [arm.layout]
-        for depth in DEPTHS:
-            workload = cells.Workload(rw, 4096, depth, buffers="single")
-            found, base, reference = (session.median(workload, each, metric) for each in (arm, BASE, INDIRECT))
-            line.append(figure(found, metric.digits))
-            line += ["" if arm == BASE else over(found, base), "" if arm in (BASE, INDIRECT) else over(found, reference)]
-        rows.append(line)
-    return Table(headers, rows)
-
-
-def by_share(session, arm, metric):
-    """[(share, Summary)] of whole I/Os."""
-    alike = [w for w in session.workloads if (w.rw, w.block_size, w.iodepth, w.buffers) == (MAIN.rw, 4096, 32, MAIN.buffers)]
-    found = [(workload.mix, session.summary(workload, arm, metric)) for workload in alike]
-    return sorted((share, each) for share, each in found if each)
+        workload = dataclasses.replace(MAIN, rw=rw, iodepth=depth)
+        columns[f"depth {depth}"] = absolute(session, metric, workload)
+        for base, name in ((BASE, "plain"), (INDIRECT, "indirect")):
+            columns[f"depth {depth}, over {name}"] = over(session, metric, workload, base)
+    return by_layout([BASE, *session.layouts], columns)
 
 
 def share_table(session, metric):
-    found = {arm: dict(by_share(session, arm, metric)) for arm in session.layouts}
-    found = {arm: points for arm, points in found.items() if len(points) > 1}
-    shares = sorted({share for points in found.values() for share in points})
-    rows = [[arm.layout, catalog.sqe(arm.layout), *(figure(points[s].median if s in points else None) for s in shares)]
-            for arm, points in found.items()]  # fmt: skip
-    return Table(["layout", "SQE", *(f"{share} %" for share in shares)], rows, 2) if rows else None
+    workloads = [w for w in session.workloads if dataclasses.replace(w, mix=cells.ALL_PI) == MAIN]
+    arms = [arm for arm in session.layouts if sum(bool(session.measured(workload, arm)) for workload in workloads) > 1]
+    columns = {f"{workload.mix} %": absolute(session, metric, workload) for workload in workloads}
+    return by_layout(arms, {"SQE": lambda arm: catalog.sqe(arm.layout), **columns}, 2)
 
 
 def buffer_table(session, metric):
-    rows = []
-    for arm in arms(session):
-        line = [arm.layout]
-        for buffers in BUFFERS:
-            workload = cells.Workload("randread", 4096, 32, buffers=buffers)
-            skipped = cells.Cell(workload, arm).name in session.skips
-            line.append(figure(session.median(workload, arm, metric), missing="not possible" if skipped else NONE))
-        rows.append(line)
-    return Table(["layout", *BUFFERS.values()], rows)
+    columns = {title: absolute(session, metric, dataclasses.replace(MAIN, buffers=buffers)) for buffers, title in BUFFERS.items()}
+    return by_layout([BASE, *session.layouts], columns)
 
 
 def registered_table(session, metric):
-    """Metadata from user space and from a registered buffer, over plain, data being registered in either case."""
-    rows = []
-    for arm in session.layouts:
-        line = [arm.layout]
-        for rw in ("randread", "randwrite"):
-            kinds = [cells.Workload(rw, 4096, 32, buffers=buffers) for buffers in (cells.FIXED, cells.REGISTERED)]
-            base = session.median(kinds[0], BASE, metric)
-            fixed, registered = (session.median(kind, arm, metric) for kind in kinds)
-            line += [over(fixed, base), over(registered, base), over(registered, fixed)]
-        if any(line[1:]):
-            rows.append(line)
-    headers = [f"{what}{kind}" for what in ("read", "write") for kind in (", over plain", ", metadata registered", ", saved")]
-    return Table(["layout", *headers], rows)
+    """Metadata from user space and from a registered buffer; data is registered in both."""
+    columns, used = {}, []
+    for rw, name in (("randread", "read"), ("randwrite", "write")):
+        fixed, registered = (dataclasses.replace(MAIN, rw=rw, buffers=buffers) for buffers in (cells.FIXED, cells.REGISTERED))
+        columns[f"{name}, over plain"] = over(session, metric, fixed, BASE)
+        columns[f"{name}, metadata registered"] = over(session, metric, registered, BASE, fixed)
+        columns[f"{name}, saved"] = over(session, metric, registered, elsewhere=fixed)
+        used += [arm for workload in (fixed, registered) for arm in session.arms(workload)]
+    return by_layout([arm for arm in session.layouts if arm in used], columns)
 
 
-def whole_curves(session, metric):
-    base = session.median(MAIN, BASE, metric)
-    names = catalog.rings(arm.layout for arm in session.layouts) if base is not None else ()
-    curves = {}
-    for arm in (cells.Arm(cells.PI, cells.OURS, name) for name in names):
-        points = by_share(session, arm, metric)
-        if len(points) > 1:
-            way = arm.layout, catalog.sqe(arm.layout)
-            curves[way] = [(share, *(v - base for v in (s.median, s.low, s.high))) for share, s in points]
-    return curves
-
-
-def root(points):
-    """Where [(share, cost over another, noise)] comes down from above the noise to below it, or None."""
-    above = [(x, y) for x, y, noise in points if y > noise]
-    below = [(x, y) for x, y, noise in points if y < -noise]
-    if not above or not below or above[-1][0] >= below[0][0]:
-        return None
-    (x0, y0), (x1, y1) = above[-1], below[0]
-    return x0 + (x1 - x0) * y0 / (y0 - y1)
-
-
-def in_words(name, reference, points):
-    """What to say of [(share, cost over the reference, noise)]."""
-    at = root(points)
-    above, below = (any(sign * y > noise for _, y, noise in points) for sign in (1, -1))
-    if at is not None:
-        return f"{name} costs less than {reference} once {at:.1f} % of the requests carry PI."
-    if above and below:
-        return f"{name} costs more than {reference} at some shares of requests with PI and less at others."
-    if above or below:
-        return f"{name} costs no {'less' if above else 'more'} than {reference} at any share of requests with PI."
-    return f"{name} and {reference} cannot be told apart at any share of requests with PI."
-
-
-def title_of(way):
-    return way[0] if way[0] == way[1] else f"{way[0]}, SQE {way[1]}"
-
-
-def against(curves, way):
-    """[(share, over the ring of 64-byte SQEs, noise)]"""
-    reference = {share: value for share, value, *_ in curves[REFERENCE]}
-    # three rounds can agree by chance: the widest of all points is believed
-    noise = max((high - low) / 2 for _, _, low, high in (*curves[way], *curves[REFERENCE]))
-    return [(share, value - reference[share], noise) for share, value, *_ in curves[way] if share in reference]
-
-
-def crossovers(curves):
-    if REFERENCE not in curves:
-        return []
-    others = [way for way in curves if way != REFERENCE]
-    return [in_words(title_of(way), title_of(REFERENCE), against(curves, way)) for way in others]
+def inside(env, session):
+    """The environment that a session ran in."""
+    return (env.get("sessions") or {}).get(session.name) or {}
 
 
 def kernel_of(env, session):
-    return " ".join(((env.get("sessions") or {}).get(session.name) or {}).get("kernel", "").split()[:2])
+    return " ".join(inside(env, session).get("kernel", "").split()[:2])
 
 
 def subtitle(env, session):
@@ -211,87 +146,75 @@ def subtitle(env, session):
 
 
 def cost(session, env, attribute, batch):
-    """[Drawing]: what each layout costs over plain, in two parts."""
-    ways = [way for way in attribute.ways(batch) if way != PLAIN and attribute.over(way, batch)["median"] > 0.5]
-    ways.sort(key=lambda way: attribute.over(way, batch)["median"], reverse=True)
-    if not ways:
-        return []
-    lines = []
-    for at, way in enumerate(ways):
-        total, user = attribute.over(way, batch), attribute.over(way, batch, part="user")
-        name = title_of(("plain" if way[0] == PLAIN[0] else way[0], way[1]))
-        lines.append(f"{at} {max(0, user['median']):.3f} {total['median']:.3f} {total['q1']:.3f} {total['q3']:.3f} {plot.quoted(name)}")
-    base, timed = attribute.row(PLAIN, batch), not session.icount
+    """Drawings of what each layout costs over plain, in user space and in the kernel."""
+    rings = [ring for ring in attribute.rings if ring != PLAIN and attribute.over(ring)["median"] > 0.5]
+    rows = []
+    for ring in sorted(rings, key=lambda ring: -attribute.over(ring)["median"]):
+        total, user = attribute.over(ring), max(0, attribute.over(ring, part="user")["median"])
+        name = plot.ring_title("plain" if ring[0] == cells.NONE else ring[0], ring[1])
+        rows.append((name, ({"user": user, "kernel": total["median"] - user}, total["q1"], total["q3"])))
+    timed, unit = not session.icount, attribute.unit
     caption = (
-        f"Over a plain read of {base['total']['median']:,.0f} {attribute.unit}, batch {batch}; {subtitle(env, session)}; median of "
-        f"{session.about['repetitions']}{', quartiles marked' if timed else ''}."
+        f"Over a plain read of {attribute.row(PLAIN)['total']['median']:,.0f} {unit}; {subtitle(env, session)}; median of "
+        f"{session.about['repetitions']} repetitions{', quartiles marked' if timed else ''}."
     )
-    return [plot.Drawing(f"cost-{session.name}", "What it costs to pass the PI attribute", caption, "cost.gp",
-                         plot.blocks([lines]), 110 + 30 * len(ways), (f"{attribute.unit} per request, over plain", str(len(ways))),
-                         str(int(timed)), ())]  # fmt: skip
+    groups = [(f"Batch of {batch}", rows)]
+    title = "What it costs to pass the PI attribute"
+    return plot.stacked(f"cost-{session.name}", title, caption, groups, PARTS, unit, "per request, over plain", timed)
 
 
-def crossover(stem, curves, title, caption, unit):
-    """[Drawing]: each kind of ring by the share of requests with PI."""
-    if REFERENCE not in curves or len(curves) < 2:
+def crossover(name, title, caption, unit, curves, draw):
+    """The figure of the curves, below what they say."""
+    said = plot.crossovers(curves)
+    return [Items(said)] * bool(said) + draw(plot.crossover(name, title, caption, unit, curves))
+
+
+def attribute_alone(session, env, draw):
+    if not session.attr:
         return []
-    series, marks = [], []
-    for way, points in curves.items():
-        differences = {share: f"{difference} {noise}" for share, difference, noise in against(curves, way)}
-        lines = [f"{share} {value} {low} {high} {differences.get(share, 'NaN NaN')}" for share, value, low, high in points]
-        series.append([plot.quoted(title_of(way)), *lines])
-        at = root(against(curves, way)) if way != REFERENCE else None
-        marks.append(f"{at:.1f}" if at else "-")
-    numbers = " ".join(str(catalog.ways().index(way) + 1) for way in curves)
-    return [plot.Drawing(stem, title, caption, "crossover.gp", plot.blocks(series), 420, (unit, numbers), " ".join(marks), ())]
-
-
-def handing_over(session, env, draw):
-    """Of the attribute by itself."""
-    attribute = Attribute(session)
-    if not attribute.rows:
-        return []
-    unit, last = attribute.unit, attribute.batches[-1]
-    ticks = "reads of an invalid descriptor: the kernel accepts the request and its attribute, then fails it"
-    found = [Heading(f"Passing the attribute ({unit} per request; {ticks})", 3)]
-    for batch in reversed(attribute.batches):
-        found += [Paragraph(f"Batch of {batch}:"), attribute.table(batch)]
-    found += draw(cost(session, env, attribute, last))
-    curves = attribute.curves(last)
-    found += [Paragraph(f"Cost over plain requests, by the share of requests with PI, batch of {last}:"), attribute.by_share(last)]
-    found += [Items(crossovers(curves))] * bool(crossovers(curves))
-    caption = f"Passing the attribute, batch {last}; {subtitle(env, session)}."
-    title = "Rings of 64- and 128-byte SQEs by share of PI"
-    return found + draw(crossover(f"crossover-{session.name}", curves, title, caption, f"{unit} per request"))
+    found = []
+    for batch in reversed(batches(session)):
+        found += [Paragraph(f"Batch of {batch}:"), Attribute(session, batch).table()]
+    last = batches(session)[-1]
+    attribute = Attribute(session, last)
+    unit = f"{attribute.unit} per request"
+    how = "reads of an invalid descriptor: the kernel accepts the request and its attribute, then fails it"
+    caption = f"Passing the attribute, batch of {last}; {subtitle(env, session)}."
+    return [
+        Heading(f"Passing the attribute ({unit}; {how})", 3),
+        *found,
+        *draw(cost(session, env, attribute, last)),
+        Paragraph(f"Cost over plain requests, by the share of requests with PI, batch of {last}:"),
+        attribute.by_share(),
+        *crossover(f"crossover-{session.name}", RINGS, caption, unit, attribute.curves(), draw),
+    ]
 
 
 def whole_io(session, env, draw, metric):
-    spreads = [summary.spread for cell in session.cells if (summary := session.summary(cell.workload, cell.arm, metric))]
-    widest = max((high - low for low, high in spreads), default=0)
-    number = session.rounds()
-    told = f"median of {number} rounds, widest spread between rounds {widest * 100:.2f} %" if number > 1 else "one round"
-    found = [Heading(f"Whole I/O: {metric.title}", 3), Paragraph(f"4 KiB random I/O by fio and io_uring_pi, {told}.")]
+    number, widest = session.rounds(), session.widest_spread(metric) * 100
+    rounds = f"median of {number} rounds, widest spread between rounds {widest:.2f} %" if number > 1 else "one round"
+    found = [Heading(f"Whole I/O: {metric.title}", 3), Paragraph(f"4 KiB random I/O by fio and io_uring_pi, {rounds}.")]
     for rw, what in (("randread", "Random read"), ("randwrite", "Random write")):
         if any(workload.rw == rw for workload in session.workloads):
-            found += [Paragraph(f"{what}:"), whole_table(session, rw, metric)]
-    if shares := share_table(session, metric):
-        curves = whole_curves(session, metric)
-        found += [Paragraph("Random read, depth 32, by the share of I/Os with PI:"), shares]
-        found += [Items(crossovers(curves))] * bool(crossovers(curves))
-        title = "Rings of 64- and 128-byte SQEs by share of PI, whole I/Os"
+            found += [Paragraph(f"{what}:"), depth_table(session, rw, metric)]
+    shares = share_table(session, metric)
+    if shares.rows:
+        curves = plot.over_plain(session, MAIN, catalog.rings(arm.layout for arm in session.layouts), metric)
         caption = f"4 KiB random read, depth 32; {subtitle(env, session)}."
-        found += draw(crossover(f"crossover-io-{session.name}-{metric.name}", curves, title, caption, f"{metric.unit} per I/O"))
+        name = f"crossover-io-{session.name}-{metric.name}"
+        found += [Paragraph("Random read, depth 32, by the share of I/Os with PI:"), shares]
+        found += crossover(name, f"{RINGS}, whole I/Os", caption, f"{metric.unit} per I/O", curves, draw)
     found += [Paragraph("Random read, depth 32, by opcode:"), buffer_table(session, metric)]
     if session.by_function:
         found += draw(plot.stacks(session))
-    text = "Depth 32, registered data, metadata from user space and from a registered buffer:"
+    text = "Depth 32, data in registered buffers, metadata in user memory and in a registered buffer:"
     return [*found, Paragraph(text), registered_table(session, metric)]
 
 
 def section(session, env, draw):
     where = session.icount and env.get("guest") or kernel_of(env, session)
     kind = "counting instructions" if session.icount else "time"
-    found = [Heading(f"{session.name}: {where}; {kind}"), *handing_over(session, env, draw)]
+    found = [Heading(f"{session.name}: {where}; {kind}"), *attribute_alone(session, env, draw)]
     for metric in METRICS.get(session.mode, session.metrics) if session.runs else ():
         found += whole_io(session, env, draw, metric)
     lines = [f"{', '.join(dict.fromkeys(names))}: {reason}" for reason, names in session.unmeasured.items()]
@@ -300,7 +223,7 @@ def section(session, env, draw):
 
 def emulated(env, session):
     """Whether the times of a session are an emulator's."""
-    found = (env.get("sessions") or {}).get(session.name) or {}
+    found = inside(env, session)
     return session.mode == cells.TIME and (found.get("virtualisation") == "qemu" or "TCG" in found.get("cpu", ""))
 
 
@@ -309,51 +232,48 @@ def notes(sessions, env):
     lines += [
         "over plain: compared with the same requests without PI in a ring of 64-byte SQEs; over indirect: compared with the layout "
         "that Linux has. '128 zeroed': the application zeroes the second half of every SQE, which plain requests do not need.",
-        "user: filling SQE and attribute and reading the completion; kernel: io_uring_enter().",
+        "user: filling the SQE and the attribute, and reading the completion; kernel: io_uring_enter().",
     ]
     if any(s.icount for s in sessions):
         lines.append(
-            "Instructions are not time: they do not show caches, memory latency, the cost of entering user memory (SMAP) or what "
-            "overlaps. On a real processor a copy from user memory costs more, and a second cache line is not free."
+            "Instructions are not time: they do not show caches, memory latency, the cost of entering user memory (SMAP) or overlapping "
+            "execution. On a real processor a copy from user memory costs more, and a second cache line is not free."
         )
     timed = {layout for s in sessions if s.mode == cells.TIME for layout, *_ in s.attr}
     if not timed & set(catalog.of_the_lab()):
         lines.append(
-            "The lab kernel's layouts were not measured in time: that takes a machine with KVM, where the same command adds it. "
-            "Stock layouts on a drive with PI: make lab DEV=/dev/nvme0n1."
+            "The lab kernel's layouts were not measured in time. That takes a machine with KVM, where the same command adds it. "
+            "To measure stock layouts on a drive with PI: make lab DEV=/dev/nvme0n1."
         )
     for session in sessions:
         if session.about:
             lines.append(
-                f"{session.name}: attr-cost with {session.about['repetitions']} repetitions of {session.about['requests']} "
-                f"requests, in an order shuffled by seed {session.seed}."
+                f"{session.name}: attr-cost ran {session.about['repetitions']} repetitions of {session.about['requests']} requests, in "
+                f"an order shuffled with seed {session.seed}."
             )
         if session.runs and session.mode == cells.INSTRUCTIONS:
             lines.append(
-                f"{session.name}, whole I/O: null_blk with an integrity profile, pi_verify=device; two runs a round, of which the "
-                "longer one's further I/Os are counted: neither fio's start nor the set-up of a ring. Each begins with the kernel's "
-                "slab caches empty and at the same addresses, and no other thread runs until it ends (SCHED_FIFO); the timer's "
-                "interrupts count. One round to warm up is dropped."
+                f"{session.name}, whole I/O: null_blk with an integrity profile, pi_verify=device. Each round has a short and a long run; "
+                "only the I/Os that the long one does beyond the short one count, so fio's start and ring set-up do not. Each run begins "
+                "with empty slab caches at the same addresses, and no other thread runs until it ends (SCHED_FIFO); timer interrupts "
+                "count. One warm-up round is dropped."
             )
     return lines
 
 
 def headline(sessions):
-    """What a reader takes away: what the layouts cost, from the session that says it most exactly."""
+    """What the layouts cost, from the session that measured it most exactly."""
     session = next((s for s in sessions if s.attr and s.icount), next((s for s in sessions if s.attr), None))
     if not session:
         return []
-    attribute = Attribute(session)
-    batch = attribute.batches[-1]
-    ways = [way for way in attribute.ways(batch) if way[0] != PLAIN[0] and way[1] != "128 zeroed"]
-    ways.sort(key=lambda way: attribute.over(way, batch)["median"])
-    rows = [(title_of(way), signed(attribute.over(way, batch)["median"], 1), attribute.over(way, batch)["median"]) for way in ways]
-    unit = attribute.unit
-    title = f"{session.name}: {unit} that one request takes more than a plain one, batch {batch}"
-    least, most = rows[0][2], rows[-1][2]
+    batch = batches(session)[-1]
+    attribute = Attribute(session, batch)
+    costs = {ring: attribute.over(ring)["median"] for ring in attribute.with_pi if ring[1] != "128 zeroed"}
+    rows = [(plot.ring_title(*ring), signed(value, 1), value) for ring, value in sorted(costs.items(), key=lambda item: item[1])]
+    unit, least, most = attribute.unit, min(costs.values()), max(costs.values())
     found = [
         Paragraph(f"**Passing the attribute of one request takes {least:,.0f} to {most:,.0f} {unit}, depending on the layout.**"),
-        Bars(title, rows[:BARS]),
+        Bars(f"{session.name}: {unit} that one request takes more than a plain one, batch of {batch}", rows[:BARS]),
     ]
     plain, pi = (session.median(MAIN, arm, session.metrics[0]) if session.runs and session.icount else None for arm in (BASE, INDIRECT))
     if plain and pi:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is read off a run.  Which figures mean something depends on what a session can measure."""
+"""The figures of a run, and which of them mean something in a session."""
 
 import dataclasses
 import typing
@@ -18,20 +18,24 @@ class Metric:
 
 
 def per_io(field):
-    """Of the I/Os that are counted."""
     return lambda run: run[field] / run["counted"]
 
 
-def in_rooms(wanted):
-    """Instructions in rooms that are wanted."""
-    return lambda run: sum(taken for room, taken in run["rooms"].items() if wanted(room)) / run["counted"]
+def in_rooms(*wanted):
+    """Instructions per I/O in some rooms."""
+    return lambda run: sum(run["rooms"].get(room, 0) for room in wanted) / run["counted"]
 
 
-# counted by function: what is the system's, what a drive does that is none, and what befalls any run
-HOST = Metric("host", "host instructions per I/O", "instructions", in_rooms(lambda room: room not in profile.APART))
-DRIVE = Metric("drive", profile.DRIVE, "instructions", in_rooms(lambda room: room == profile.DRIVE))
-OTHERS = Metric("others", profile.OTHERS, "instructions", in_rooms(lambda room: room in (profile.OTHERS, profile.UNEXPLAINED)))
-ROOMS = {room: Metric(room, room, "instructions", in_rooms(lambda each, room=room: each == room)) for room in profile.ROOMS}
+# counted by function: the host's instructions, and apart from them the emulated drive's, and interrupts and other threads
+HOST = Metric(
+    "host",
+    "host instructions per I/O",
+    "instructions",
+    lambda run: sum(taken for room, taken in run["rooms"].items() if room not in profile.APART) / run["counted"],
+)
+DRIVE = Metric("drive", profile.DRIVE, "instructions", in_rooms(profile.DRIVE))
+OTHERS = Metric("others", profile.OTHERS, "instructions", in_rooms(profile.OTHERS, profile.UNEXPLAINED))
+ROOMS = {room: Metric(room, room, "instructions", in_rooms(room)) for room in profile.ROOMS}
 TOTAL = Metric("total", "total instructions per I/O", "instructions", per_io("window_ns"))
 CPU_INSTRUCTIONS = Metric("cpu", "CPU per I/O in instructions", "instructions", per_io("cpu_ns"))
 CPU = Metric("cpu", "CPU per I/O", "ns", per_io("cpu_ns"))
@@ -45,15 +49,15 @@ P99 = Metric("p99", "p99 latency", "µs", lambda run: (run["percentiles_ns"].get
 
 
 def counted(runs):
-    """What of them counts, where instructions do: by function where that is known of all."""
+    """The metric of runs that count instructions: the host's alone if all of them were counted by function."""
     return HOST if runs and all("rooms" in run for run in runs) else TOTAL
 
 
 def of(mode, icount, runs=()):
-    """The metrics of a session, its main one first."""
+    """The metrics of a session, the main one first."""
     if mode == cells.INSTRUCTIONS:
         return (counted(runs),)
     if mode == cells.CPU:
         return (CPU_INSTRUCTIONS if icount else CPU,)
-    # what other machines take is not known
+    # other machines' CPU time is not known
     return (IOPS, RATE, LATENCY, P99) + (CPU,) * all("hosts" not in run for run in runs)

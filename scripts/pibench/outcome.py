@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What came out of a session: its records, grouped by cell, and what is read off them."""
+"""The results of a session: its records by cell, and the figures computed from them."""
 
 import dataclasses
 import math
@@ -7,17 +7,17 @@ import statistics
 
 from . import cells, metrics, stats
 
-# one-sided: both limits together 95 %
-CONFIDENCE = 0.025
-# other threads that took more of a run than this are named
+# one-sided: two limits make an interval of 95 %
+ALPHA = 0.025
+# reports name other threads that took more than this share of a run
 NOTABLE = 0.001
-# nearer to each other than this, two are alike
+# ratios that differ from 1 by less than this count as equal
 SAME = 0.01
 
 
 def middle_and_limits(logs):
-    """(middle, low, high, whether these are limits of 95 %, and not of few rounds the lowest and highest)"""
-    found = stats.shift(logs, CONFIDENCE)
+    """(middle, low, high, whether these are 95 % limits: too few rounds have their lowest and highest instead)"""
+    found = stats.shift(logs, ALPHA)
     exact = math.isfinite(found.low)
     return found.estimate, *((found.low, found.high) if exact else (min(logs), max(logs))), exact
 
@@ -39,18 +39,18 @@ class Results:
     timed: dict = dataclasses.field(default_factory=dict)
     references: dict = dataclasses.field(default_factory=dict)
     stopped: str = ""
-    # {device: IOPS of each round} of those that were to be brought to steady state
+    # {device: IOPS of each preconditioning round}
     conditioned: dict = dataclasses.field(default_factory=dict)
-    # of the attribute by itself: rows by (layout, SQE, mix, batch), what attr-cost said of itself, and what it could not measure
+    # attr-cost's rows by (layout, SQE, mix, batch), its own parameters, and {why it did not measure: layouts}
     attr: dict = dataclasses.field(default_factory=dict)
     about: dict = dataclasses.field(default_factory=dict)
     unmeasured: dict = dataclasses.field(default_factory=dict)
 
     def take(self, record):
-        """One record; the warm-up round is dropped here, by rule."""
+        """Add a record; this drops the warm-up round."""
         kind, cell = record["kind"], record["cell"]
         if "step" in record:
-            # gone on with after it was stopped
+            # resumed after a stop
             self.stopped = ""
         if kind == "run":
             self.builds = self.builds or bool(record["build"])
@@ -84,47 +84,55 @@ class Results:
             self.unmeasured.setdefault(row["reason"], []).append(row["layout"])
 
     @property
+    def every_run(self):
+        return [run for runs in self.runs.values() for run in runs]
+
+    @property
     def metrics(self):
-        return metrics.of(self.mode, self.icount, [run for runs in self.runs.values() for run in runs])
+        return metrics.of(self.mode, self.icount, self.every_run)
 
     @property
     def hosts(self):
-        """Other machines that have done it."""
-        return list(next((run.get("hosts", ()) for runs in self.runs.values() for run in runs), ()))
+        """The machines that ran it as fio servers."""
+        return list(next((run.get("hosts", ()) for run in self.every_run), ()))
 
     @property
     def by_function(self):
         return self.metrics[0] == metrics.HOST
 
     def rooms(self, workload, arm):
-        """{room: instructions an I/O}, medians of the rounds."""
+        """{room: instructions per I/O}, medians of the rounds."""
         found = {room: self.median(workload, arm, metric) for room, metric in metrics.ROOMS.items()}
         return {room: value for room, value in found.items() if value}
 
     def disagreement(self):
-        """How far apart what was counted by function and the guest's time are, in the cell where most: a share of it."""
-        def both(runs):
-            times, sums = (statistics.median(value(run) for run in runs) for value in
-                           (metrics.TOTAL.value, lambda run: sum(run["rooms"].values()) / run["counted"]))  # fmt: skip
-            return sums / times - 1
-
-        return max((both(runs) for runs in self.runs.values()), key=abs, default=0)
+        """How far the sum of all functions lies from the guest's time, as a share, in the cell where they differ most."""
+        found = []
+        for runs in self.runs.values():
+            counted = statistics.median(sum(run["rooms"].values()) / run["counted"] for run in runs)
+            found.append(counted / statistics.median(map(metrics.TOTAL.value, runs)) - 1)
+        return max(found, key=abs, default=0)
 
     @property
     def cells(self):
-        """Those that were run, with success or without."""
+        """The cells that ran, whether they succeeded or failed."""
         return sorted((cells.parse(name) for name in {*self.runs, *self.failures}), key=lambda cell: cell.rank)
 
     @property
     def workloads(self):
         return list(dict.fromkeys(cell.workload for cell in self.cells))
 
+    @property
+    def unmixed(self):
+        """The workloads in which every I/O carries PI if its arm does."""
+        return [workload for workload in self.workloads if workload.mix == cells.ALL_PI]
+
     def arms(self, workload):
         return [cell.arm for cell in self.cells if cell.workload == workload]
 
     @property
     def layouts(self):
-        """The arms that carry PI with the engine."""
+        """The engine's arms with PI, one for each layout."""
         arms = {cell.arm for cell in self.cells if cell.arm.has_pi and cell.arm.engine == cells.OURS}
         return sorted(arms, key=lambda arm: arm.rank)
 
@@ -143,47 +151,47 @@ class Results:
         return one / other if one is not None and other else None
 
     def logs(self, one, other, metric):
-        """{round: logarithm of the ratio of two cells, (workload, arm) each}"""
+        """{round: logarithm of the ratio of two cells}, each given as (workload, arm)"""
         ours, theirs = ({run["round"]: metric.value(run) for run in self.measured(*each)} for each in (one, other))
         return {n: math.log(ours[n] / theirs[n]) for n in sorted(ours.keys() & theirs.keys()) if ours[n] > 0 and theirs[n] > 0}
 
     def against(self, one, other, metric):
-        """Ratio of two cells in each round: its middle, and 95 % limits or, of few rounds, the lowest and highest; or None."""
+        """(middle, low, high) of the ratio of two cells over the rounds, or None; limits as of middle_and_limits()."""
         logs = list(self.logs(one, other, metric).values())
         return tuple(map(math.exp, middle_and_limits(logs)[:3])) if logs else None
 
     def overall(self, workloads, arm, reference, metric):
-        """Geometric mean of the ratios in each round: (middle, low, high, whether they tell anything); or None."""
+        """(middle, low, high, whether they are conclusive) of the geometric mean of the ratios in each round; or None."""
         rounds = {}
         for workload in workloads:
             for number, log in self.logs((workload, arm), (workload, reference), metric).items():
                 rounds.setdefault(number, []).append(log)
-        most = max(map(len, rounds.values()), default=0)
-        logs = [statistics.fmean(found) for _, found in sorted(rounds.items()) if len(found) == most]
+        complete = max(map(len, rounds.values()), default=0)
+        logs = [statistics.fmean(found) for _, found in sorted(rounds.items()) if len(found) == complete]
         if not logs:
             return None
         middle, low, high, exact = middle_and_limits(logs)
-        # few rounds can agree by chance: believed is what lies further out by as much again
-        room = 0 if exact else high - low
-        told = low - room > 0 or high + room < 0 or max(high + room, room - low) < SAME
-        return *map(math.exp, (middle, low, high)), told
+        # a few rounds can agree by chance: their interval must stay clear when widened by its own length on each side
+        extra = 0 if exact else high - low
+        conclusive = low - extra > 0 or high + extra < 0 or max(high + extra, extra - low) < SAME
+        return *map(math.exp, (middle, low, high)), conclusive
 
     def drift(self):
-        """Last reference run of a round to its first: the middle over the rounds, or None."""
-        main = self.metrics[0]
+        """Median over the rounds of the change from the first reference run to the last, a share; or None."""
+        value = self.metrics[0].value
         pairs = [ends for ends in self.references.values() if len(ends) == 2]
-        ratios = [main.value(ends[cells.LAST]) / main.value(ends[cells.FIRST]) for ends in pairs]
+        ratios = [value(ends[cells.LAST]) / value(ends[cells.FIRST]) for ends in pairs]
         return statistics.median(ratios) - 1 if ratios else None
 
-    def widest_spread(self):
-        main = self.metrics[0]
-        spreads = [self.summary(c.workload, c.arm, main) for c in self.cells]
-        return max((s.spread[1] - s.spread[0] for s in spreads if s), default=0)
+    def widest_spread(self, metric):
+        """Of all cells, the widest interval from lowest to highest round, as a share of the median."""
+        spreads = [stats.summarise(map(metric.value, runs)).spread for runs in self.runs.values()]
+        return max((high - low for low, high in spreads), default=0)
 
     def others(self):
-        """{thread: (runs in which it took a notable part, the largest)} of what is neither the job's nor a worker for it."""
+        """{thread: (number of runs it took a notable share of, the largest share)}, without fio's threads and kworkers."""
         found = {}
-        for run in (run for runs in self.runs.values() for run in runs):
+        for run in self.every_run:
             for name, took in run.get("threads", {}).items():
                 share = took / max(1, run["wall_ns"])
                 if share > NOTABLE and name != "kworker":
@@ -193,7 +201,7 @@ class Results:
 
     @property
     def ended(self):
-        """What has stopped it, a line or none."""
+        """Why it stopped early: a line or none."""
         return [f"{self.name}: {self.stopped}; {self.rounds()} rounds were begun"] if self.stopped else []
 
     def rounds(self):
@@ -201,7 +209,7 @@ class Results:
 
 
 def group(records):
-    """[Results], one a session."""
+    """[Results], one for each session."""
     sessions = {}
     for record in records:
         if record["session"] not in sessions:

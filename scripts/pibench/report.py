@@ -49,6 +49,12 @@ def figure(value, digits=0, missing=NONE):
     return missing if value is None else f"{value:,.{digits}f}"
 
 
+def absolute(session, cell, metric):
+    """The median of a cell as text, or why there is none."""
+    lost = "failed" if cell.name in session.failures else "not possible" if cell.name in session.skips else NONE
+    return figure(session.median(cell.workload, cell.arm, metric), metric.digits, lost)
+
+
 def described(metric):
     return metric.title if metric.unit in metric.title else f"{metric.title}, {metric.unit}"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Summaries of repeated runs; the run is the unit, never fio's samples within one."""
+"""Statistics over repeated runs; a run is one value, never fio's samples within it."""
 
 import dataclasses
 import functools
@@ -15,8 +15,12 @@ class Summary:
     high: float
 
     @property
+    def interval(self):
+        return self.median, self.low, self.high
+
+    @property
     def spread(self):
-        """Lowest and highest value as fractions off the median."""
+        """How far the lowest and the highest value lie from the median, as shares of it."""
         if not self.median:
             return (0.0, 0.0)
         return (self.low / self.median - 1, self.high / self.median - 1)
@@ -28,13 +32,13 @@ def summarise(values):
 
 
 def walsh(values):
-    """Every mean of two values, and the values themselves, sorted."""
+    """The values and the means of any two of them, sorted."""
     return sorted((a + b) / 2 for i, a in enumerate(values) for b in values[i:])
 
 
 @functools.cache
 def signed_ranks(count):
-    """In how many of the 2 ** count cases Wilcoxon's signed-rank sum is 0, 1, 2, …"""
+    """For Wilcoxon's signed-rank sum 0, 1, 2, …: how many of the 2 ** count cases have that sum."""
     ways = [1]
     for rank in range(1, count + 1):
         longer = ways + [0] * rank
@@ -46,7 +50,7 @@ def signed_ranks(count):
 
 @functools.cache
 def cut(count, alpha):
-    """How many Walsh averages lie outside a one-sided limit of that alpha, or None: too few values for any limit."""
+    """How many Walsh averages lie outside a one-sided limit at that alpha; None: too few values for any limit."""
     below, cases = 0, 2**count
     for total, number in enumerate(signed_ranks(count)):
         below += number
@@ -57,7 +61,7 @@ def cut(count, alpha):
 
 @dataclasses.dataclass(frozen=True)
 class Shift:
-    """How far values lie off 0: Hodges-Lehmann's estimate, and one-sided limits from the exact signed-rank distribution."""
+    """Where values lie: the Hodges-Lehmann estimate, with one-sided limits from the exact signed-rank distribution."""
 
     count: int
     estimate: float
@@ -66,12 +70,12 @@ class Shift:
 
     @property
     def as_ratio(self):
-        """Of log-ratios: estimate, low and high as ratios."""
+        """(estimate, low, high) of log-ratios, as ratios."""
         return tuple(map(math.exp, (self.estimate, self.low, self.high)))
 
 
 def shift(values, alpha):
-    """Shift of the values; its limits are infinite where they are too few for that alpha."""
+    """The Shift of the values; its limits are infinite if there are too few values for that alpha."""
     averages = walsh(values)
     outside = cut(len(values), alpha)
     low, high = (averages[outside - 1], averages[-outside]) if outside else (-math.inf, math.inf)

@@ -1,21 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Curves over a share: what each costs over plain, and over the first one:
+# Curves by the share of requests with PI: on the left what each costs over plain, on the right over the first.
 #
-#   gnuplot -c crossover.gp STYLE OUTPUT WIDTH HEIGHT UNIT COLOURS DATA ROOTS
-#
-# DATA: a block for each curve: its legend, then lines of
-# share value low high value-over-the-first noise.  COLOURS: their numbers, the same
-# for the same thing in every plot.  ROOTS: where each crosses the first, or -.
-load ARG1
-eval open(ARG2, int(ARG3), int(ARG4))
-set output ARG2
-n = words(ARG6)
-data = ARG7
-colours = '#0072B2 #D55E00 #E69F00 #009E73 #56B4E9 #CC79A7'
-points = '7 5 4 9 13 12'
-number(i) = (int(word(ARG6, i)) - 1) % words(colours) + 1
-colour(i) = word(colours, number(i))
-point(i) = int(word(points, number(i)))
+# data: a block for each series, of share value low high, then one for each of share value-over-the-first noise.
+# unit: of the values.  styles, series: number and name of each series.  roots: where it crosses the first, or -.
+n = words(series)
+keyrows = (n + 3) / 4
+top = 1 - (26.0 + 22 * keyrows) / height
 
 set key noenhanced
 set ylabel noenhanced
@@ -27,26 +17,29 @@ set yrange [*:*] noextend
 set offsets 0, 0, graph 0.06, graph 0.04
 
 set multiplot
-set tmargin at screen 0.82
+set tmargin at screen top
 set bmargin at screen 0.13
-set lmargin at screen 0.11
+set lmargin at screen 0.125
 set rmargin at screen 0.48
-set ylabel ARG5.', over plain'
-set key at screen 0.02, screen 0.99 left top maxrows 2 Left reverse samplen 2 width 1 font ',11'
+set ylabel unit.', over plain'
+set key at screen 0.02, screen 0.99 left top maxrows keyrows Left reverse samplen 2 width 1 font ',11'
 plot \
-	for [i = 1:n] data index i - 1 using 1:3:4 with filledcurves fs solid 0.15 noborder lc rgb colour(i) notitle, \
-	for [i = 1:n] data index i - 1 using 1:2 with linespoints lw 1.8 pt point(i) ps 0.8 lc rgb colour(i) title columnheader(1)
+	for [i = 1:n] data index i - 1 using 1:3:4 with filledcurves fs solid 0.15 noborder lc rgb colour(number(i)) notitle, \
+	for [i = 1:n] data index i - 1 using 1:2 with linespoints \
+		lw 1.8 dt dash(number(i)) pt point(number(i)) ps 0.8 lc rgb colour(number(i)) title word(series, i)
 
 set key off
-set lmargin at screen 0.61
+set lmargin at screen 0.625
 set rmargin at screen 0.98
-set ylabel ARG5.', over indirect, SQE 64'
-set arrow 1 from graph 0, first 0 to graph 1, first 0 nohead lw 1.5 lc rgb colour(1) front
+set ylabel unit.', over '.word(series, 1)
+set arrow 1 from graph 0, first 0 to graph 1, first 0 nohead lw 1.5 lc rgb colour(number(1)) front
 do for [i = 2:n] {
-	if (word(ARG8, i) ne '-') {
-		set arrow i from first real(word(ARG8, i)), graph 0 to first real(word(ARG8, i)), graph 1 nohead dt 2 lw 1.2 lc rgb colour(i) back
-		set label i + 1 word(ARG8, i).' %' at first real(word(ARG8, i)), graph 1 offset 0,0.6 center tc rgb colour(i) font ',11'
+	if (word(roots, i) ne '-') {
+		x = real(word(roots, i))
+		set arrow i from first x, graph 0 to first x, graph 1 nohead dt 2 lw 1.2 lc rgb colour(number(i)) back
+		set label i word(roots, i).' %' at first x, graph 1 offset 0,0.6 center tc rgb colour(number(i)) font ',11'
 	}
 }
-plot for [i = 2:n] data index i - 1 using 1:5:6 with yerrorlines lw 1.8 pt point(i) ps 0.8 lc rgb colour(i) notitle
+plot for [i = 2:n] data index n + i - 1 using 1:2:3 with yerrorlines \
+	lw 1.8 dt dash(number(i)) pt point(number(i)) ps 0.8 lc rgb colour(number(i)) notitle
 unset multiplot

@@ -1,26 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Lines with intervals, one a series:
+# A curve for each series.
 #
-#   gnuplot -c lines.gp STYLE OUTPUT WIDTH HEIGHT XLABEL YLABEL DATA KIND SERIES
-#
-# DATA: a block for each series: x y low high, and where x is a name, its label.
-# KIND: sweep (x doubles, y a ratio), mix (x per cent), tail (both logarithmic, y
-# the share of I/Os that took longer), course (x seconds, y from 0) or trend (x named; a last series "step" marks points); then a number for
-# the look of each series.
-# SERIES: their names, each in quotes.
-load ARG1
-eval open(ARG2, int(ARG3), int(ARG4))
-set output ARG2
-n = words(ARG9)
-kind = word(ARG8, 1)
-look(i) = int(word(ARG8, i + 1))
+# data: a block for each series: x y low high, then the label of x where it has one.
+# kind: sweep (x doubles, y is a ratio), tail (both logarithmic, y is the share of I/Os that took longer),
+# course (x in seconds, y from 0) or trend (x labelled; a last series named step marks points).
+# axis, yaxis: labels.  styles, series: number and name of each series.
+n = words(series)
 
-set xlabel ARG5
-set ylabel ARG6
+set xlabel axis
+set ylabel yaxis
 set rmargin 3
 set tmargin 2 + (n + 2) / 3
 set key at screen 0.01, screen 0.99 left top horizontal maxcols 3 samplen 2 Left reverse
-shift(i) = 0
 spread(i) = 1
 if (kind eq 'sweep') {
 	set logscale x 2
@@ -30,11 +21,6 @@ if (kind eq 'sweep') {
 	set xtics ()
 	do for [k = 0:12] { set xtics add (sprintf('%d KiB', 2 ** k) 2 ** k) }
 	set arrow from graph 0, first 1 to graph 1, first 1 nohead lw 1.5 lc rgb '#404040'
-}
-if (kind eq 'mix') {
-	set xrange [-2:102]
-	shift(i) = (i - (n + 1) / 2.0) * 0.15
-	set format y '%.0f'
 }
 if (kind eq 'tail') {
 	set logscale xy
@@ -51,13 +37,13 @@ if (kind eq 'trend') {
 	set bmargin 6
 }
 if (kind eq 'tail') {
-	plot for [i = 1:n] ARG7 index i - 1 using 1:2 with steps lw 2 dt dash(look(i)) lc rgb colour(look(i)) title word(ARG9, i)
+	plot for [i = 1:n] data index i - 1 using 1:2 with steps lw 2 dt dash(number(i)) lc rgb colour(number(i)) title word(series, i)
 } else { if (kind eq 'trend') {
-	m = n - (word(ARG9, n) eq 'step')
-	plot for [i = 1:m] ARG7 index i - 1 using 1:2:3:4:xtic(5) with yerrorlines lw 1.8 \
-		pt point(look(i)) ps 0.8 lc rgb colour(look(i)) title word(ARG9, i), \
-		for [i = m + 1:n] ARG7 index i - 1 using 1:2 with points pt 6 ps 2 lw 2 lc rgb '#a40e26' title 'step'
+	m = n - (word(series, n) eq 'step')
+	plot for [i = 1:m] data index i - 1 using 1:2:3:4:xtic(5) with yerrorlines lw 1.8 \
+		pt point(number(i)) ps 0.8 lc rgb colour(number(i)) title word(series, i), \
+		for [i = m + 1:n] data index i - 1 using 1:2 with points pt 6 ps 2 lw 2 lc rgb '#a40e26' title 'step'
 } else {
-	plot for [i = 1:n] ARG7 index i - 1 using ($1 * spread(i) + shift(i)):2:3:4 with yerrorlines lw 1.8 \
-		dt dash(look(i)) pt point(look(i)) ps 0.8 lc rgb colour(look(i)) title word(ARG9, i)
+	plot for [i = 1:n] data index i - 1 using ($1 * spread(i)):2:3:4 with yerrorlines lw 1.8 \
+		dt dash(number(i)) pt point(number(i)) ps 0.8 lc rgb colour(number(i)) title word(series, i)
 } }

@@ -1,39 +1,33 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What an I/O takes and where, from 0, a row each:
+# Bars from 0, each divided into parts, one row each.
 #
-#   gnuplot -c stack.gp STYLE OUTPUT WIDTH HEIGHT MARGIN XLABEL DATA AXIS PARTS
-#
-# DATA: a block of lines 'row "label" "total" total part part ...', each part where
-# it ends, then one of lines 'row "heading"'.
-# AXIS: where it ends, the colour of each part, then the distance of
-# its ticks and the label of each, from 0 on.
-# PARTS: their names, each in quotes.
-load ARG1
-eval open(ARG2, int(ARG3), int(ARG4))
-set output ARG2
-n = words(ARG9)
+# data: lines 'row "label" "total" total end end ...', the ends of the parts, lines 'row "heading"', and
+# with whiskers = 1 lines 'row low high'.
+# margin: characters left of the axis.  axis: its label; end: where it ends; step, ticks: the distance
+# of its ticks and their labels, from 0.  shades, series: colour and name of each part.
+n = words(series)
 
-stats ARG7 index 0 using 1 nooutput
+stats data index 0 using 1 nooutput
 set yrange [STATS_max + 0.7:0.3]
-set xrange [0:real(word(ARG8, 1))]
-set lmargin int(ARG5)
+set xrange [0:end]
+set lmargin margin
 set rmargin 3
 set tmargin 3
 set border 1
-set xlabel ARG6
-step = real(word(ARG8, n + 2))
+set xlabel axis
 set xtics ()
-do for [k = 0:words(ARG8) - n - 3] { set xtics add (word(ARG8, n + 3 + k) k * step) }
+do for [k = 1:words(ticks)] { set xtics add (word(ticks, k) (k - 1) * step) }
 set grid x noy
 set ytics scale 0
 set key at screen 0.01, screen 1 left top horizontal Left reverse samplen 1 height 0.5
 if (n == 1) { set key off; set tmargin 1 }
-# in columns of four: what does not fit side by side would lie on the bars
+# in columns of four: a longer row would lie on the bars
 if (n > 4) { set key vertical maxrows 4; set tmargin 7 }
-shade(i) = word(ARG8, i + 1)
+shade(i) = word(shades, i)
 from(i) = i == 1 ? 0 : column(3 + i)
-plot ARG7 index 0 using (0):1:ytic(2) with points pt -1 notitle, \
-	ARG7 index 1 using (0):1:2 with labels boxed left offset 1.5 - int(ARG5), 0 tc rgb '#404040' notitle, \
-	for [i = 1:n] ARG7 index 0 using (from(i)):1:(from(i)):(column(4 + i)):($1 - 0.36):($1 + 0.36) with boxxyerror \
-		fs solid border lc rgb shade(i) lc rgb shade(i) title word(ARG9, i), \
-	ARG7 index 0 using 4:1:3 with labels left offset 0.6, 0 tc rgb '#404040' notitle
+plot data index 0 using (0):1:ytic(2) with points pt -1 notitle, \
+	data index 1 using (0):1:2 with labels boxed left offset 1.5 - margin, 0 tc rgb '#404040' notitle, \
+	for [i = 1:n] data index 0 using (from(i)):1:(from(i)):(column(4 + i)):($1 - 0.36):($1 + 0.36) with boxxyerror \
+		fs solid border lc rgb shade(i) lc rgb shade(i) title word(series, i), \
+	for [i = 1:whiskers] data index 2 using 2:1:($3 - $2):(0) with vectors nohead lw 2 lc rgb '#404040' notitle, \
+	data index 0 using 4:1:3 with labels left offset 0.6 + whiskers, 0 tc rgb '#404040' notitle

@@ -92,7 +92,7 @@ class Pages(unittest.TestCase):
     def test_none(self):
         self.remember(*line(10000, 10004, 9998))
         self.assertIn("LEVEL: no cell has left the level that it was at in 3 revisions.", self.show(self.file)[1])
-        self.assertEqual(plot.trend("x", line(1, 1), [READ], {READ: []}).series, (READ,))
+        self.assertEqual(plot.trend("x", line(1, 1), [READ], {READ: []})[0].variables["series"], [READ])
 
     def test_one_revision_is_no_history(self):
         self.remember(*line(10000))

@@ -284,7 +284,7 @@ class Report(test_device.Machine):
 
     def test_noise_is_no_crossover(self):
         def verdict(*points):
-            return labreport.in_words("a", "b", points).partition(" of requests")[0]
+            return plot.in_words("a", "b", points).partition(" of requests")[0]
 
         self.assertEqual(verdict((0, 1, 0.5), (100, -1, 0.5)), "a costs less than b once 50.0 % of the requests carry PI.")
         self.assertEqual(verdict((0, 1, 2), (100, -1, 2)), "a and b cannot be told apart at any share")
@@ -297,13 +297,13 @@ class Report(test_device.Machine):
 
     def test_the_widest_point_says_what_noise_is(self):
         curves = {("indirect", "64"): [(0, 0, 0, 0), (100, 9, 9, 9)], ("mixed", "mixed"): [(0, 1, 1, 1), (100, 7, 5, 8)]}
-        self.assertEqual(labreport.against(curves, ("mixed", "mixed")), [(0, 1, 1.5), (100, -2, 1.5)])
-        self.assertEqual(labreport.crossovers(curves), ["mixed costs no more than indirect, SQE 64 at any share of requests with PI."])
+        self.assertEqual(plot.over_first(curves, ("mixed", "mixed")), [(0, 1, 1.5), (100, -2, 1.5)])
+        self.assertEqual(plot.crossovers(curves), ["mixed costs no more than indirect, SQE 64 at any share of requests with PI."])
 
     def test_whole_ios_without_the_warm_up(self):
         text, _ = self.write(self.everything())
         shown = {r["layout"]: r for r in rows(text, "Random write:")}
-        self.assertEqual((shown["inline"]["depth 1"], shown["inline"]["over indirect"]), ("8,650", "−50"))
+        self.assertEqual((shown["inline"]["depth 1"], shown["inline"]["depth 1, over indirect"]), ("8,650", "−50"))
         self.assertEqual({r["depth 32"] for r in rows(text, "Random read:")} & {"7,000", "8,700"}, {"7,000", "8,700"})
         self.assertIn("median of 3 rounds, widest spread between rounds 0.02 %", text)
         methods = {r["layout"]: r for r in rows(text, "Random read, depth 32, by opcode")}
@@ -315,7 +315,7 @@ class Report(test_device.Machine):
         named = [(f"randwrite-4k-qd32{'-' if name[0] == 'r' else ' '}{name}", cost) for name, cost in costs.items()]
         more = [run(cells.parse(name), number, cost + number) for name, cost in named for number in range(1, 4)]
         text, _ = self.write([*(record("attr", row=row) for row in attr_rows()), *more])
-        shown = {r["layout"]: r for r in rows(text, "Depth 32, registered data")}["inline"]
+        shown = {r["layout"]: r for r in rows(text, "Depth 32, data in registered buffers")}["inline"]
         self.assertEqual([shown[f"write, {kind}"] for kind in ("over plain", "metadata registered", "saved")], ["+1,700", "+500", "−1,200"])
 
     def test_what_is_not_measured_has_its_reason(self):
@@ -359,7 +359,7 @@ class Report(test_device.Machine):
     def test_plots(self):
         text, _ = self.write(self.everything(), Host())
         for stem, words in (
-            ("cost-guest", ("indirect, SQE 64", "inline, SQE 128", "118", "kernel", "batch 32")),
+            ("cost-guest", ("indirect, SQE 64", "inline, SQE 128", "118", "kernel", "Batch of 32")),
             ("crossover-guest", ("inline, SQE 128 zeroed", "11.8 %", "requests with PI")),
             ("crossover-io-guest-total", ("indirect, SQE 64", "20.0 %")),
         ):

@@ -80,7 +80,7 @@ class Again(unittest.TestCase):
             record = json.loads(line)
             if record["kind"] == "run" and record["round"] and not record["reference"]:
                 taken.setdefault(record["cell"], []).append(record["seconds"])
-        table = rows(text, "second to second")
+        table = rows(text, "throughput over time")
         self.assertEqual(len(table), len(taken))
         names = {workload.title: workload.name for workload in synthetic.WORKLOADS}
         for row in table:
@@ -161,9 +161,8 @@ class Again(unittest.TestCase):
         table = rows(text, "Random read:")
         for row in table:
             ours, plain, reference = (taken(single, layout) for layout in (row["layout"], "none", "indirect"))
-            # the columns of the greater depth come last
-            self.assertEqual(row["over plain"], over(ours, plain) if row["layout"] != "none" else "")
-            self.assertEqual(row["over indirect"], "" if row["layout"] in ("none", "indirect") else over(ours, reference))
+            self.assertEqual(row["depth 32, over plain"], over(ours, plain) if row["layout"] != "none" else "")
+            self.assertEqual(row["depth 32, over indirect"], "" if row["layout"] in ("none", "indirect") else over(ours, reference))
         shares = rows(text, "Random read, depth 32, by the share of I/Os with PI:")
         mixes = {"100 %": single}
         mixes |= {head: f"randread-4k-qd32-mix{head[:-2]}-single" for head in shares[0] if head.endswith(" %") and head not in mixes}
@@ -176,7 +175,7 @@ class Again(unittest.TestCase):
                    for title, workload in kinds.items() if row[title] not in ("–", "not possible")]  # fmt: skip
         self.assertGreater(len(checked), 8)
         self.assertEqual(*map(list, zip(*checked)))
-        table = rows(text, "Depth 32, registered data")
+        table = rows(text, "Depth 32, data in registered buffers")
         self.assertGreater(len(table), 2)
         for row in table:
             plain, ours, kept = (taken(f"randwrite-4k-qd32{kind}", layout) for kind, layout in

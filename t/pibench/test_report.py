@@ -132,20 +132,20 @@ class Modes(unittest.TestCase):
 
     def test_throughput_from_second_to_second(self):
         found = records(cells.TIME, icount=False)
-        self.assertNotIn("second to second", markdown(found, {}))
+        self.assertNotIn("throughput over time", markdown(found, {}))
         seconds = iter(([400.0, 400.0, 300.0, 300.0, 300.0, 310.0, 310.0, 290.0], [200.0, 190.0, 180.0, 180.0], [0.0, 0.0, 5.0]))
         ours = [r for r in found if r["cell"].endswith("pi/indirect") and r["round"]]
         for each in ours:
             each["seconds"] = next(seconds)
         shown = markdown(found, {})
-        self.assertIn("<summary>nvme0n1, throughput from second to second, MB/s</summary>", shown)
-        self.assertEqual(rows(shown, "second to second"), [{
+        self.assertIn("<summary>nvme0n1, throughput over time, MB/s</summary>", shown)
+        self.assertEqual(rows(shown, "throughput over time"), [{
             "workload": "4 KiB random read, depth 1", "state": "pi", "engine": "io_uring_pi indirect", "seconds": "15",
             # the first: from 400 to 300, the second from 200 to 180; nothing can be said of the third
             "lowest": "0.0", "median": "290.0", "highest": "400.0", "change": "-17.5%",
         }])  # fmt: skip
         [drawn] = [each for each in plot.figures(outcome.group(found), "") if each.name.startswith("course-")]
-        self.assertEqual((drawn.series, drawn.data.split("\n")[0]), (("PI, indirect",), "1 200.0 0.0 400.0"))
+        self.assertEqual((drawn.variables["series"], drawn.data.split("\n")[0]), (["PI, indirect"], "1 200.0 0.0 400.0"))
 
     def test_time_shows_throughput_latency_and_cpu(self):
         shown = markdown(records(cells.TIME, icount=False, rounds=(1.0, 1.0, 1.1)), {})
@@ -157,9 +157,9 @@ class Modes(unittest.TestCase):
         self.assertEqual(last["CPU per I/O, ns"], "15,600 ±10.0 %")
         ratios = rows(shown[shown.index("| against") - 60 :], "| state")
         found = {(r["engine"], r["against"]): r for r in ratios if r["state"] == "pi"}
-        self.assertEqual(found["io_uring_pi indirect", "plain-nopi"]["× IOPS"], "0.500")
-        self.assertEqual(found["io_uring_pi indirect", "plain-nopi"]["× p99"], "2.000")
-        self.assertEqual(found["io_uring_pi indirect", "pi io_uring"]["× CPU"], "1.300")
+        self.assertEqual(found["io_uring_pi indirect", "plain-nopi"]["× I/O per second"], "0.500")
+        self.assertEqual(found["io_uring_pi indirect", "plain-nopi"]["× p99 latency"], "2.000")
+        self.assertEqual(found["io_uring_pi indirect", "pi io_uring"]["× CPU per I/O"], "1.300")
 
 
 class Gaps(unittest.TestCase):
@@ -460,7 +460,7 @@ class Figures(unittest.TestCase):
     def test_forest_has_ratios_with_their_range(self):
         [drawing] = plot.forest(self.session())
         labels, headings, *series = drawing.data.split("\n\n\n")
-        self.assertEqual(drawing.series, BASELINES)
+        self.assertEqual(drawing.variables["series"], list(BASELINES))
         self.assertEqual((len(labels.splitlines()), len(headings.splitlines())), (2, 1))
         row, ratio, low, high = map(float, series[0].splitlines()[1].split())
         self.assertAlmostEqual(ratio, 20800 / 29000)
@@ -531,7 +531,7 @@ class Figures(unittest.TestCase):
         found = self.session(mode=cells.TIME, arms={name: cost * 50 for name, cost in COSTS.items()})
         [drawing] = plot.stack(found, 4096)
         # 20,800 * 50 ns of time are 780,000 of CPU
-        self.assertEqual(drawing.before[1], "µs per I/O")
+        self.assertEqual(drawing.variables["axis"], "µs per I/O")
         self.assertEqual(shlex.split(drawing.data.partition("\n\n\n")[0].splitlines()[-1])[2:4], ["780.0", "780000.0"])
 
     def test_there_are_no_bars_of_nothing(self):
@@ -539,35 +539,33 @@ class Figures(unittest.TestCase):
 
     def test_a_part_that_is_nowhere_is_not_in_the_legend(self):
         [drawing] = plot.stack(self.session(), 4096)
-        self.assertEqual((drawing.series, drawing.caption), (("not split",), "Median of 3 rounds."))
+        self.assertEqual((drawing.variables["series"], drawing.caption), (["not split"], "Median of 3 rounds."))
 
     def test_a_figure_fits_a_sheet_and_each_shows_what_it_names(self):
         with tempfile.TemporaryDirectory() as directory:
             session = outcome.group(results.load(synthetic.write(directory, synthetic.matrix(("all",)), rounds=1)))[0]
         drawings = plot.forest(session)
         self.assertGreater(len(drawings), 1)
-        self.assertEqual(len({drawing.mark.partition(" ")[2].split()[0] for drawing in drawings}), 1, "one axis for all")
+        self.assertEqual(len({drawing.variables["left"] for drawing in drawings}), 1, "one axis for all")
         for drawing in drawings:
             labels, headings, *series = drawing.data.split("\n\n\n")
             self.assertLessEqual(len(labels.splitlines()) + len(headings.splitlines()), plot.ROWS)
-            looks = [list(cells.BASELINES)[int(number) - 1] for number in drawing.mark.split()[3:]]
-            self.assertEqual((drawing.series, len(series)), (tuple(looks), len(looks)))
+            styled = [list(cells.BASELINES)[number - 1] for number in drawing.variables["styles"]]
+            self.assertEqual((drawing.variables["series"], len(series)), (styled, len(styled)))
             self.assertTrue(all(block.strip() for block in series), "gnuplot does not count an empty block")
-        self.assertIn("ratio to plain-noverify", [drawing.before[1] for drawing in drawings])
-
-    def test_where_curves_cross(self):
-        self.assertEqual(plot.root([0, 50, 100], [-1, 1, 3]), 25)
-        self.assertIsNone(plot.root([0, 50, 100], [1, 1, 3]))
+        self.assertIn("ratio to plain-noverify", [drawing.variables["axis"] for drawing in drawings])
 
     def test_crossover_is_named_or_denied(self):
         chosen = synthetic.matrix(("mix",), ("indirect", "inline"))
         with tempfile.TemporaryDirectory() as directory:
             session = outcome.group(results.load(synthetic.write(directory, chosen, noise=0)))[0]
-            drawing = plot.mix(session, "randread", 4096, 32)
+            [drawing] = plot.mix(session, session.unmixed[0])
             # 1180 * share = 700 * share + 900 nowhere below 100 %
-            self.assertIn("indirect and inline: no crossover in 0 to 100 %", drawing.caption)
+            self.assertIn("inline, SQE 128 costs no less than indirect, SQE 64 at any share", drawing.caption)
         with tempfile.TemporaryDirectory() as directory:
             costs = {**synthetic.ATTRIBUTE, "indirect": 250}
             with unittest.mock.patch.object(synthetic, "ATTRIBUTE", costs):
                 session = outcome.group(results.load(synthetic.write(directory, chosen, noise=0)))[0]
-            self.assertIn("indirect and inline cross at 50 % of I/Os", plot.mix(session, "randread", 4096, 32).caption)
+            [drawing] = plot.mix(session, session.unmixed[0])
+            self.assertIn("inline, SQE 128 costs less than indirect, SQE 64 once 50.0 % of the requests carry PI.", drawing.caption)
+            self.assertEqual(drawing.variables["roots"], ["-", "50.0"])
