@@ -11,7 +11,7 @@ ROUNDS = 3
 
 
 def remote_session(options, **more):
-    """The spec for --client: what its hosts have at those paths."""
+    """The Spec for --client, with what the hosts have at the paths of the drives."""
     clients = client.hosts(options.client)
     paths = [path for path in (options.dut, options.dut_nopi) if path]
     for path in (*paths, *options.allow_write):
@@ -20,7 +20,7 @@ def remote_session(options, **more):
     for path in options.allow_write:
         if path not in paths:
             raise Failure(f"--allow-write names {path}, not {' or '.join(paths)}; both must name the same device")
-    # a plan by itself asks nobody
+    # a dry run asks nobody
     drives = [(paths[0], client.REGIONS[0], client.CHECKS), *((path, client.REGIONS[0], "") for path in paths[1:])]
     if not options.dry_run:
         more["tools"].require()
@@ -41,7 +41,7 @@ def remote_session(options, **more):
 
 
 def device_session(host, options, **more):
-    """The spec for --dut, its devices checked."""
+    """The Spec for --dut, its devices checked."""
     paths = [path for path in (options.dut, options.dut_nopi) if path]
     for path in paths:
         device.describe(host, path)
@@ -70,7 +70,7 @@ SCSI_DISKS = ["scsi_debug:4096+8"]
 
 
 def guest_sessions(more, kvm):
-    """{spec: disks}: instructions from scsi_debug; from NVMe namespaces CPU, or time where KVM makes it mean something."""
+    """{spec: disks}: instructions on scsi_debug; on NVMe namespaces CPU or, if KVM works, time."""
     mode = cells.TIME if kvm else cells.CPU
     return {
         session.Spec(name="scsi_debug", mode=cells.INSTRUCTIONS, icount=True, scsi_debug=True, breakdown=True, **more): SCSI_DISKS,
@@ -79,29 +79,37 @@ def guest_sessions(more, kvm):
 
 
 def boot(options, number, name="", **more):
-    """(spec, disks) of one boot of many alike, in which instructions count."""
+    """(spec, disks) of one of many boots in which instructions are counted."""
     seed = {"seed": options.seed + number}
     return session.Spec(f"boot{number}{name}", cells.INSTRUCTIONS, True, scsi_debug=True, **more | seed), SCSI_DISKS
 
 
 def offered(tools):
-    """The engine's layouts, the usual one where it is not built yet."""
+    """The engine's layouts, or the usual one if it is not built yet."""
     return fio.layouts(tools) if os.path.exists(tools.fio) and os.path.exists(tools.engine) else ("indirect",)
 
 
-def chosen_cells(options, tools):
-    found = cells.select(cells.load(options.cells, options.set or (cells.CORE,), offered(tools)), options.only)
-    if not found:
-        raise Failure(f"--only {' '.join(options.only)}: no such cell; pi-bench list shows them")
-    if any(cell.workload.mix != cells.ALL_PI for cell in found) and not fio.offers(tools, "pi_mix"):
-        found = tuple(cell for cell in found if cell.workload.mix == cells.ALL_PI)
+def names(found, options, path):
+    """The names of those cells that --only leaves."""
+    chosen = cells.select(found, options.only)
+    if not chosen:
+        raise Failure(f"--only {' '.join(options.only)}: no such cell in {path}; pi-bench list shows the names")
+    return tuple(cell.name for cell in chosen)
+
+
+def chosen(options, tools):
+    """The names of the cells of run and list."""
+    found = cells.load(options.cells, options.set or (cells.CORE,), offered(tools))
+    whole = tuple(cell for cell in found if cell.workload.mix == cells.ALL_PI)
+    if len(whole) < len(found) and not fio.offers(tools, "pi_mix"):
         print("pi-bench: the engine has no pi_mix=: cells with a mix are left out", file=sys.stderr)
-    return found
+        found = whole
+    return names(found, options, options.cells)
 
 
 def specs(host, options, tools, more):
-    """({spec: disks}, what the report is to say)"""
-    more |= {"tools": tools, "cells": tuple(cell.name for cell in chosen_cells(options, tools))}
+    """({spec: disks}, what the report needs to know)"""
+    more |= {"tools": tools, "cells": chosen(options, tools)}
     if options.client:
         return {remote_session(options, **more): None}, {}
     if options.dut:

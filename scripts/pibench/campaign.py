@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Sessions from start to end, here or in guests: results kept as they come, whatever stops them, and gone on with later."""
+"""All sessions of a command, here or in guests: plan, announce and run them, keep every result, and resume what was stopped."""
 
-import collections
 import contextlib
 import dataclasses
+import math
 import os
 import pathlib
 import shlex
@@ -12,17 +12,17 @@ import time
 
 from . import cells, command, device, environment, fio, guest, insn, results, session
 from .errors import Failure, Interrupted
-from .progress import Progress, clock, span
+from .progress import Progress, clock
 
-# seconds, measured on two cores under TCG, or those of a middling drive: for estimates only
+# seconds, measured on two cores under TCG or, for time, on a middling drive: for estimates only
 BOOT, START_UP, ATTR_COST = 20, 0.3, 8
-ANNOUNCED = 6
-BEFORE = "{}: before all that, its devices are written twice, then at random until steady state, which is not in the time below"
 PER_IO_AND_KIB = {
     cells.INSTRUCTIONS: ((90e-6, 15e-6), (90e-6, 15e-6)),
     cells.CPU: ((287e-6, 3.2e-6), (104e-6, 3.9e-6)),
     cells.TIME: ((88e-6, 0.48e-6), (3.5e-6, 0.36e-6)),
 }
+ANNOUNCED = 6
+BEFORE = "{}: first its devices are written twice, then at random until steady state, which is not in the time below"
 
 
 def run_seconds(spec, step):
@@ -35,169 +35,168 @@ def run_seconds(spec, step):
     return sum(START_UP + ios * each for ios in spec.runs(step))
 
 
-def likely(spec, disks):
-    """Devices as a guest with these disks will have them."""
-    kinds = {"scsi_debug": "/dev/sda", "tcm_loop": "/dev/sda", "null_blk": "/dev/nullb{0}", "ublk": "/dev/ublkb{0}"}
-    named = {f"PI_DISK{at}": kinds.get(disk.partition(":")[0], "/dev/nvme0n{1}").format(at, at + 1) for at, disk in enumerate(disks)}
-    paths = ["/dev/sda" if spec.scsi_debug else named.get(path, path or "") for path in (spec.pi, spec.nopi)]
-    formats = (device.Pi("T10-DIF-TYPE1-CRC", 4096, 8, True), None)
-    names = [os.path.basename(path) for path in paths]
-    return {w: device.Device(path, name, name, 1 << 30, 4096, pi) for w, path, name, pi in zip(("pi", "nopi"), paths, names, formats)}
+class Plan:
+    """The steps of one session, in a guest with these disks or, if disks is None, on this machine."""
+
+    def __init__(self, host, spec, disks):
+        self.spec, self.disks = spec, disks
+        self.session = session.Session(host, spec) if disks is None else None
+        self.steps = self.session.plan() if self.session else spec.plan(spec.chosen())
+
+    @property
+    def alone(self):
+        """Whether nothing may run beside it: what it measures is time, or it runs here."""
+        return self.disks is None or self.spec.mode == cells.TIME
+
+    def seconds(self):
+        """About how long each step takes; the first one includes the boot."""
+        found = [run_seconds(self.spec, step) for step in self.steps]
+        return [found[0] + BOOT, *found[1:]] if found and self.disks is not None else found
+
+    def devices(self):
+        """{"pi" and "nopi": the Device}, for a guest as it is going to have them."""
+        if self.session:
+            return self.session.targets.devices
+        kinds = {"scsi_debug": "/dev/sda", "tcm_loop": "/dev/sda", "null_blk": "/dev/nullb{0}", "ublk": "/dev/ublkb{0}"}
+        named = {f"PI_DISK{at}": kinds.get(disk.partition(":")[0], "/dev/nvme0n{1}").format(at, at + 1)
+                 for at, disk in enumerate(self.disks)}  # fmt: skip
+        found = {}
+        for which, path, pi in (("pi", self.spec.pi, device.Pi("T10-DIF-TYPE1-CRC", 4096, 8, True)), ("nopi", self.spec.nopi, None)):
+            path = "/dev/sda" if self.spec.scsi_debug else named.get(path, path or "")
+            name = os.path.basename(path)
+            found[which] = device.Device(path, name, name, 1 << 30, 4096, pi)
+        return found
+
+    def commands(self, step):
+        """The shell command of each run of a step."""
+        spec, tools = self.spec, self.spec.built(step.build)
+        if not step.cell:
+            yield shlex.join(spec.attr_cost())
+            return
+        stats = "stats.json" if step.build == session.TIMED else None
+        log = "seconds" if spec.bandwidth and not stats else ""
+        target = self.devices()[step.cell.arm.device]
+        for ios in spec.runs(step):
+            argv, values = spec.invocation(step.cell, target, ios, tools, stats, bandwidth=log)
+            words = [*(f"{name}={value}" for name, value in values.items()), *argv]
+            yield f"{shlex.join(words)}  # {spec.name} round {step.round}: {step.name}"
 
 
-def expected(plans, boots, at_once):
-    """Seconds that all of it takes: what is timed alone, the rest some guests at a time."""
-    each = {spec: sum(run_seconds(spec, step) for step in plan) + BOOT * (spec in boots) for spec, plan in plans.items()}
-    return span(each, [spec for spec in plans if not together(spec, boots)], at_once)
-
-
-def commands(spec, step, devices):
-    """A step as one could type it, a line a run."""
-    tools = spec.built(step.build)
-    if not step.cell:
-        yield shlex.join(spec.attr_cost(tools))
-        return
-    stats = "stats.json" if step.build == session.TIMED else None
-    log = "seconds" if spec.bandwidth and not stats else ""
-    for ios in spec.runs(step):
-        argv, values = spec.invocation(step.cell, devices[step.cell.arm.device], ios, tools, stats, bandwidth=log)
-        words = [*(f"{name}={value}" for name, value in values.items()), *argv]
-        yield f"{shlex.join(words)}  # {spec.name} round {step.round}: {step.name}"
-
-
-def dry_run(plans, devices, boots, out):
-    """Every command as one could type it."""
+def dry_run(plans, seconds, out):
+    """Print every command."""
     print(f"cd {shlex.quote(str(fio.REPO))}")
-    for spec, plan in plans.items():
-        if spec in boots:
-            print("# " + shlex.join(guest.command(spec, boots[spec], out)))
-        if spec.precondition:
-            print("# " + BEFORE.format(spec.name))
-        for step in plan:
-            if not step.cell or (step.build, step.cell.arm.layout) not in spec.lacks:
-                print("\n".join(commands(spec, step, devices[spec])))
-    more = ", longer where the gate cannot tell yet" if any(spec.sequential for spec in plans) else ""
-    print(f"# expected: about {clock(expected(plans, boots, os.cpu_count() or 1))} (minutes:seconds){more}")
+    for plan in plans:
+        if plan.disks is not None:
+            print("# " + shlex.join(guest.command(plan.spec, plan.disks, out)))
+        if plan.spec.precondition:
+            print("# " + BEFORE.format(plan.spec.name))
+        for step in plan.steps:
+            if not step.cell or (step.build, step.cell.arm.layout) not in plan.spec.lacks:
+                print("\n".join(plan.commands(step)))
+    more = ", longer where the gate cannot tell yet" if any(plan.spec.sequential for plan in plans) else ""
+    print(f"# expected: about {clock(seconds)} (minutes:seconds){more}")
 
 
-def announce(plans, boots, out):
-    """What is about to happen, before it takes its time."""
-    # of many boots alike the first ones tell
-    for number, (spec, plan) in enumerate(list(plans.items())[:ANNOUNCED], 1):
-        where = f"in a guest with {', '.join(boots[spec])}" if spec in boots else f"on {', '.join(spec.clients) or 'this machine'}"
+def announce(plans, seconds, out):
+    """Say what is about to run and for how long."""
+    for number, plan in enumerate(plans[:ANNOUNCED], 1):
+        spec = plan.spec
+        where = f"on {', '.join(spec.clients) or 'this machine'}" if plan.session else f"in a guest with {', '.join(plan.disks)}"
         what = {cells.TIME: "time", cells.CPU: "CPU", cells.INSTRUCTIONS: "instructions"}[spec.mode]
         rounds = "as many rounds as it takes" if spec.sequential else f"{spec.rounds} round{'s' * (spec.rounds != 1)}"
-        command.say(f"{number} of {len(plans)}: {spec.name}: {len(plan)} steps in {rounds}, {what}, {where}")
-    if any(spec.mode == cells.INSTRUCTIONS and spec.icount and not spec.tools.plugin for spec in plans):
+        command.say(f"{number} of {len(plans)}: {spec.name}: {len(plan.steps)} steps in {rounds}, {what}, {where}")
+    specs = [plan.spec for plan in plans]
+    if any(spec.mode == cells.INSTRUCTIONS and spec.icount and not spec.tools.plugin for spec in specs):
         command.say(f"{insn.PLUGIN.name} is not built: the emulated drive's instructions are in all figures; make builds it (x86-64 only)")
-    for spec in (spec for spec in plans if spec.precondition):
-        command.say(BEFORE.format(spec.name))
-    took = clock(expected(plans, boots, os.cpu_count() or 1))
-    command.say(f"about {took} (minutes:seconds); results in {out}")
-
-
-def together(spec, boots):
-    """Whether it may run beside others: what it counts is not time."""
-    return spec in boots and spec.mode != cells.TIME
+    for spec in specs:
+        if spec.precondition:
+            command.say(BEFORE.format(spec.name))
+    command.say(f"about {clock(seconds)} (minutes:seconds); results in {out}")
 
 
 def resumable(out, now):
-    """The environment that a stopped run has left, if it was to do the same."""
+    """The environment that a stopped run of the same benchmark left."""
     env = results.load_json(out / "env.json")
     if not env:
         raise Failure(f"{out}: nothing to resume; leave --resume out")
-    begun, again = ([word for word in shlex.split(each.get("command", "?")) if word != "--resume"] for each in (env, now))
-    if env.get("specs") != now["specs"] and begun == again:
-        raise Failure(f"{out}: was begun with another engine, fio or job file; put that back, or leave --resume out to begin anew")
     if env.get("specs") != now["specs"]:
+        begun, again = ([word for word in shlex.split(each.get("command", "?")) if word != "--resume"] for each in (env, now))
+        if begun == again:
+            raise Failure(f"{out}: was begun with another engine, fio or job file; put that back, or leave --resume out to begin anew")
         raise Failure(f"{out}: was begun with other options; repeat it as: {env.get('command', '?')} --resume")
     return env
 
 
-def digest(spec):
-    """What a resumed run must have in common with the one that was stopped: its options and what the programs hold."""
-    files = [*dataclasses.astuple(spec.tools), *(path for _, path in spec.builds + spec.fios), spec.jobs, spec.fill]
-    return [session.encode(spec), *map(environment.sha256, filter(None, files))]
+def digest(plan):
+    """What must not change until a stopped run is resumed: the options and the contents of the programs."""
+    spec = plan.spec
+    programs = [path for tools in (spec.tools, *dict(spec.builds).values()) for path in dataclasses.astuple(tools)]
+    files = dict.fromkeys(filter(None, [*programs, spec.jobs, spec.fill]))
+    return [session.encode(spec), *map(environment.sha256, files), *(plan.disks or ())]
 
 
-class Stop:
-    """Says when the time budget is over."""
-
-    def __init__(self, minutes, now=time.monotonic):
-        self.now = now
-        self.minutes = minutes
-        self.deadline = now() + minutes * 60 if minutes else None
-
-    def __call__(self):
-        return f"the time budget of {self.minutes:g} min is over" if self.deadline and self.now() >= self.deadline else None
+def time_budget(minutes, now=time.monotonic):
+    """A function that gives the reason to stop once the time is over."""
+    deadline = now() + minutes * 60 if minutes else math.inf
+    return lambda: f"the time budget of {minutes:g} min is over" if now() >= deadline else None
 
 
 def run(host, options, wanted, env):
-    """Run sessions {spec: disks of its guest, or None: here}, and keep every result as it comes; the directory, or None.
+    """Run sessions {spec: disks of its guest, or None: on this machine}; the directory of the results, or None for a dry run.
 
-    env: what the report is to say besides, its kind before all.
+    env: what else the report needs to know.
     """
     out = pathlib.Path(options.out).absolute()
-    wanted = {insn.equipped(spec): disks for spec, disks in wanted.items()}
-    boots = {spec: disks for spec, disks in wanted.items() if disks is not None}
     with contextlib.ExitStack() as held:
-        here = {spec: session.Session(host, spec) for spec in wanted if spec not in boots}
-        plans = {spec: here[spec].plan() if spec in here else spec.plan(spec.chosen()) for spec in wanted}
-        if not any(plans.values()):
-            raise Failure(f"nothing to run: {'; '.join(sorted({why for each in here.values() for why in each.skips().values()}))}")
+        plans = [Plan(host, insn.equipped(spec), disks) for spec, disks in wanted.items()]
+        here = [plan.session for plan in plans if plan.session]
+        if not any(plan.steps for plan in plans):
+            raise Failure(f"nothing to run: {'; '.join(sorted({why for each in here for why in each.skips().values()}))}")
+        progress = Progress({plan.spec.name: plan.seconds() for plan in plans},
+                            alone=[plan.spec.name for plan in plans if plan.alone], at_once=os.cpu_count() or 1)  # fmt: skip
         if options.dry_run:
-            devices = {spec: here[spec].targets.devices if spec in here else likely(spec, wanted[spec]) for spec in plans}
-            dry_run(plans, devices, boots, out)
+            dry_run(plans, progress.left(), out)
             return None
-        mine = {path for spec in here if not spec.clients for path in (spec.pi, spec.nopi)}
-        for path in (path for path in mine if path and not path.startswith(device.FILE)):
-            # so that nobody else takes it
-            held.callback(os.close, device.hold(host, path))
-        for spec in wanted:
-            spec.tools.require()
+        for path in {path for each in here if not each.spec.clients for path in (each.spec.pi, each.spec.nopi)}:
+            if path and not path.startswith(device.FILE):
+                held.callback(os.close, device.hold(host, path))
+        for plan in plans:
+            plan.spec.tools.require()
         env |= {
             "schema": results.SCHEMA,
             "command": shlex.join(["scripts/pi-bench", *options.arguments]),
-            "specs": [[*digest(spec), *(wanted[spec] or ())] for spec in plans],
-            # how many there are where the gate decides is not known beforehand
-            "planned": {spec.name: len(plan) for spec, plan in plans.items() if not spec.sequential},
+            "specs": [digest(plan) for plan in plans],
+            # if the gate decides when to stop, the number of steps is not known
+            "planned": {plan.spec.name: len(plan.steps) for plan in plans if not plan.spec.sequential},
         }
         if options.resume:
             old = resumable(out, env)
             env |= {name: old[name] for name in ("command", "host", "sessions") if name in old}
         else:
-            env["host"] = environment.machine(host) | environment.software(host, next(iter(plans)).tools)
+            env["host"] = environment.machine(host) | environment.software(host, plans[0].spec.tools)
         held.enter_context(results.prepare(out, keep=options.resume))
         before = results.recover(out)
+        for record in before:
+            progress.hear(record, before=True)
         results.save_json(out / "env.json", env)
-        announce(plans, boots, options.out)
-        keep(out, options, plans, boots, env, before, lambda emit, stop: go(here, plans, boots, str(out), emit, before, stop))
+        announce(plans, progress.left(), options.out)
+        keep(out, options, plans, progress, env, before)
     return out
 
 
-def go(here, plans, boots, out, emit, before, stop):
-    """One after another what is timed or runs here, then guests side by side."""
-    done = collections.Counter(record["session"] for record in before if "step" in record)
-    known = {record["session"]: record["steps"] for record in before if record["kind"] == "plan"}
-
-    def left(spec):
-        # one that has nothing to do need not be booted
-        return spec.sequential or done[spec.name] < known.get(spec.name, len(plans[spec]))
-
-    for spec, each in here.items():
-        mine = [record for record in before if record["session"] == spec.name]
-        each.run(emit, out, before=mine, stop=stop)
-    alone = [[spec] for spec in boots if not together(spec, boots)]
-    for chosen in (*alone, [spec for spec in boots if together(spec, boots)]):
-        guest.run({spec: boots[spec] for spec in chosen if left(spec)}, out, emit, os.cpu_count() or 1, stop)
+def go(plans, out, progress, emit, before, stop):
+    """Run what is here or timed one after another, then guests side by side."""
+    for plan in plans:
+        if plan.session:
+            plan.session.run(emit, out, [record for record in before if record["session"] == plan.spec.name], stop)
+    # a guest with nothing left to do need not boot
+    guests = [plan for plan in plans if not plan.session and (plan.spec.sequential or progress.unfinished(plan.spec.name))]
+    for group in (*([plan] for plan in guests if plan.alone), [plan for plan in guests if not plan.alone]):
+        guest.run({plan.spec: plan.disks for plan in group}, out, emit, progress.at_once, stop)
 
 
-def keep(out, options, plans, boots, env, before, go):
-    """Let the sessions run, write down what they say, and what to do where they were stopped."""
-    progress = Progress({spec.name: [run_seconds(spec, step) for step in plan] for spec, plan in plans.items()},
-                        alone=[spec.name for spec in plans if not together(spec, boots)], at_once=os.cpu_count() or 1)  # fmt: skip
-    for record in before:
-        progress.hear(record, before=True)
+def keep(out, options, plans, progress, env, before):
+    """Run the sessions and save each record; if something stops them, say how to go on."""
 
     def emit(record):
         results.append(out / results.NAME, record)
@@ -208,16 +207,16 @@ def keep(out, options, plans, boots, env, before, go):
         progress.hear(record)
 
     def finish():
-        found = {spec.name: results.load_json(results.parts(out, spec.name).environment) for spec in plans}
+        found = {plan.spec.name: results.load_json(results.parts(out, plan.spec.name).environment) for plan in plans}
         env["sessions"] = {**(env.get("sessions") or {}), **{name: each for name, each in found.items() if each}}
-        env["fingerprints"] = {spec.name: fingerprint(env, spec) for spec in plans}
+        env["fingerprints"] = {plan.spec.name: fingerprint(env, plan.spec) for plan in plans}
         results.save_json(out / "env.json", env)
 
     try:
-        go(emit, Stop(options.time_budget))
+        go(plans, str(out), progress, emit, before, time_budget(options.time_budget))
     except (Failure, OSError) as error:
         progress.end()
-        # what went wrong must be said even where the disk is full
+        # saving may fail for the same reason, such as a full disk
         with contextlib.suppress(Failure, OSError):
             finish()
         kept = sum(record["kind"] == "run" for record in results.recover(out))
@@ -233,7 +232,7 @@ def keep(out, options, plans, boots, env, before, go):
 
 
 def fingerprint(env, spec):
-    """What two results that count instructions must have in common, each part by its name."""
+    """What must be the same in two results for their instructions to be comparable."""
     host = env.get("host") or {}
     inside = (env.get("sessions") or {}).get(spec.name) or {}
     return {

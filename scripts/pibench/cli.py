@@ -223,7 +223,7 @@ def check(options):
             raise Failure("--client goes with --dut, the drive's path on each host")
         if options.precondition:
             raise Failure("--precondition: not through --client; do it on each host")
-    if not options.guest and not options.dut and not (options.command == COMPARE and len(options.kernel or ()) == 2):
+    if not options.guest and not options.dut:
         raise Failure("one of the arguments --guest --dut is required; see pi-bench --help")
     if not os.path.exists(options.jobs):
         raise Failure(f"{options.jobs}: no such job file; leave --jobs out for configs/bench.fio")
@@ -237,17 +237,17 @@ def common(options):
             "verify": getattr(options, "verify", "both")}  # fmt: skip
 
 
-def tools_of(options, engine=fio.Tools.engine, **more):
-    return fio.Tools(os.path.abspath(options.fio), os.path.abspath(engine), **more)
+def tools_of(options, engine=fio.Tools.engine):
+    return fio.Tools(os.path.abspath(options.fio), os.path.abspath(engine))
 
 
 def measure(host, options):
     """run, lab, perf and explain: cells, and a report."""
     check(options)
     kind = options.command
-    tools = tools_of(options, options.engine, **{"attr_cost": lab.ATTR_COST} if kind == LAB else {})
+    tools = tools_of(options, options.engine)
     if kind != RUN:
-        # their cells are what the engine offers
+        # the engine's layouts choose their cells
         tools.require()
     found, env = MEASURED[kind].specs(host, options, tools, common(options))
     out = campaign.run(host, options, found, {"kind": kind, **env})
@@ -265,8 +265,9 @@ def show_report(host, out, name):
     return report.end(name, made)
 
 
-def compare_measured(host, options, wanted, env, kept_to):
-    """Run both sides, decide, and name the functions that take what has changed."""
+def compare_measured(host, options, sides, kept_to):
+    """Run both sides, decide, and name the functions that changed."""
+    wanted, env = compare.specs(host, options, sides, common(options))
     out = campaign.run(host, options, wanted, {"kind": COMPARE, "limits": kept_to.plain(), **env})
     if out is None:
         return OK
@@ -303,34 +304,30 @@ def compare_any(host, options):
 
 
 def compare_sides(host, options):
-    """Two kernels, two fios, two stored results, or two engines."""
-    if options.boots < 1:
-        raise Failure("--boots: at least 1")
-    if max(len(options.kernel), len(options.fio)) > 2 or len(options.kernel) + len(options.fio) > 3:
+    """Compare two kernels, two fios, two engines or two stored results."""
+    kernels, fios, kept_to = options.kernel, options.fio, limits.load(options.limits)
+    if max(len(kernels), len(fios)) > 2 or len(kernels) + len(fios) > 3:
         raise Failure("--kernel or --fio, and twice: two things are compared")
-    kept_to, programs = limits.load(options.limits), options.fio
-    options.fio = programs[-1] if programs else fio.Tools.fio
+    twice = "kernel" if len(kernels) > 1 else "fio" if len(fios) > 1 else None
+    if twice and options.old:
+        raise Failure(f"--{twice} twice: two {twice}s are compared, with the engine of --engine; leave OLD and NEW out")
+    if len(kernels) > 1 and (options.dut or options.gate == cells.TIME):
+        raise Failure("--kernel twice: two kernels are compared in guests, by instructions; leave --dut and --gate out")
+    if not twice and not options.new:
+        raise Failure("the following arguments are required: OLD, NEW; or --kernel or --fio twice; see pi-bench compare --help")
+    options.kernel = kernels[0] if len(kernels) == 1 else None
+    options.fio = fios[-1] if fios else fio.Tools.fio
+    options.guest = options.guest or len(kernels) > 1
+    found = [] if twice else compare.find_both(options.old, options.new)
+    if found and found[0].kind == compare.RESULTS:
+        return compare_stored(host, options, *found, kept_to)
+    check(options)
     tools = tools_of(options, options.engine)
-    if len(options.kernel) > 1:
-        if options.old or options.dut or options.gate == cells.TIME:
-            raise Failure("--kernel twice: two kernels are compared in guests, by instructions, with one engine; leave the rest out")
-        check(options)
-        return compare_measured(host, options, *compare.kernels(options, tools, common(options)), kept_to)
-    options.kernel = options.kernel[0] if options.kernel else None
-    if len(programs) > 1:
-        if options.old:
-            raise Failure("--fio twice: two fios are compared, each with the engine of --engine; leave OLD and NEW out")
-        check(options)
-        titles, both = [f"fio {program}" for program in programs], compare.fios(programs, options, tools)
+    if found:
+        sides = compare.engines(found, tools)
     else:
-        if not options.new:
-            raise Failure("the following arguments are required: OLD, NEW; or --kernel or --fio twice; see pi-bench compare --help")
-        old, new = compare.sides(options.old, options.new)
-        if old.kind == compare.RESULTS:
-            return compare_stored(host, options, old, new, kept_to)
-        check(options)
-        titles, both = (old.title, new.title), compare.engines(old, new, tools_of(options))
-    return compare_measured(host, options, *compare.specs(host, options, titles, both, common(options)), kept_to)
+        sides = compare.kernels(kernels, tools) if twice == "kernel" else compare.fios(fios, tools)
+    return compare_measured(host, options, sides, kept_to)
 
 
 def conclude(host, found, out, name, strict=False):
@@ -353,31 +350,19 @@ def in_guest(host, options):
     spec = dataclasses.replace(spec, **{field: path for field, path in named.items() if path})
     spec.tools.require()
     part, _, _, stopper = results.parts(options.out, spec.name)
-    whole = pathlib.Path(options.out, results.NAME)
-    before = [record for record in results.read(whole) if record["session"] == spec.name] if whole.exists() else []
+    before = [record for record in results.read_any(options.out) if record["session"] == spec.name]
     if spec.icount and spec.mode == cells.INSTRUCTIONS:
         accounting.settle(host)
     with tempfile.TemporaryDirectory() as memory:
-        # a page of a program that must come from the host lets the processor idle in the middle of a run
-        def local(path, name):
-            place = os.path.join(memory, name)
-            os.mkdir(place)
-            return shutil.copy(path, place)
-
-        programs = dataclasses.asdict(spec.tools)
-        tools = fio.Tools(**{name: path and local(path, name) for name, path in programs.items()})
-        copies = {"builds": tuple((name, local(path, name)) for name, path in spec.builds),
-                  "fios": tuple((name, local(path, f"fio-{name}")) for name, path in spec.fios),
-                  "jobs": local(spec.jobs, "jobs"), "fill": spec.fill and local(spec.fill, "fill")}  # fmt: skip
-        here = session.Session(host, dataclasses.replace(spec, **copies))
-        here.run(lambda record: results.append(part, record), options.out, tools, before,
+        here = session.Session(host, session.in_memory(spec, memory))
+        here.run(lambda record: results.append(part, record), options.out, before,
                  lambda: stopper.read_text() if stopper.exists() else None)  # fmt: skip
     return OK
 
 
 def show_list(options):
-    for cell in bench.chosen_cells(options, tools_of(options, options.engine)):
-        print(cell.name)
+    for name in bench.chosen(options, tools_of(options, options.engine)):
+        print(name)
     return OK
 
 
@@ -412,9 +397,9 @@ def prove(host, options):
     tools.require()
     what = guest.ready(options.kernel, options.dry_run)
     counts = [selftest.INJECTED_COUNT] * insn.PLUGIN.exists() + [*selftest.INJECTED]
-    engines = {count: str(compare.slower(count, tools, options.dry_run)) for count in counts}
-    builds = {cells.OLD: tools.engine, "0": tools.engine} | {str(count): engine for count, engine in engines.items()}
-    more = {**common(options), "tools": tools, "cells": (selftest.LIVE,), "builds": tuple(builds.items())}
+    engines = [(str(count), compare.slower(count, tools, options.dry_run)) for count in counts]
+    builds = [(cells.OLD, tools), ("0", tools), *((name, dataclasses.replace(tools, engine=str(engine))) for name, engine in engines)]
+    more = {**common(options), "tools": tools, "cells": (selftest.LIVE,), "builds": tuple(builds)}
     specs = dict(bench.boot(options, number, **more) for number in range(1, boots + 1))
     found = campaign.run(host, options, specs, {"kind": SELFTEST, "guest": what})
     return OK if found is None else show_report(host, found, options.out)

@@ -78,7 +78,7 @@ def specs(host, options, tools, more):
     spec = session.Spec(
         "explain", cells.INSTRUCTIONS, True, pi=DISK_NAME, ios=IOS, profiles=True,
         cells=tuple(cell.name for cell in chosen.values()), caches=caches.arguments() if caches else "",
-        builds=tuple((build, engine) for _, _, build, engine in sides) if options.old else (),
+        builds=tuple((build, dataclasses.replace(tools, engine=engine)) for _, _, build, engine in sides) if options.old else (),
         tools=dataclasses.replace(tools, plugin=str(insn.PLUGIN), mark=str(insn.MARK)), **more | {"kernel": kernel, "rounds": rounds},
     )  # fmt: skip
     what = guest.ready(kernel, options.dry_run)

@@ -144,7 +144,7 @@ class Lists:
             self.kernel, self.first = self.functions(modules, asked["kept"])
         if not self.user:
             tools = self.spec.tools
-            engines = [path for _, path in self.spec.builds] or [tools.engine]
+            engines = [each.engine for _, each in self.spec.builds] or [tools.engine]
             self.user = symbols.code(programs(tools, engines, (self.place / VDSO).read_bytes()))
         ranges, code = self.user
         request.unlink()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""pi-bench lab: what each attribute layout costs, handed over by itself and in a whole I/O."""
+"""pi-bench lab: what each attribute layout costs, the attribute alone and in a whole I/O."""
 
+import dataclasses
 import os
 import shutil
 
@@ -9,22 +10,22 @@ from .errors import Failure
 
 CELLS = str(fio.REPO / "configs" / "lab.cells")
 BUILT = str(fio.REPO / "build" / "t" / "attr-cost")
-# beside an installed pi-bench
+# an installed pi-bench finds it in PATH
 ATTR_COST = BUILT if os.path.exists(BUILT) else shutil.which("attr-cost") or BUILT
 ROUNDS, IOS = 5, 15872
-# of the I/Os that are usual for time: there are many cells
+# of the usual number of I/Os for time, as there are many cells
 SHARE = 0.25
-# a device without a device's cost, of which the lab kernel has one with PI
+# a device that costs nothing; the lab kernel has one with PI
 DISK, DISK_NAME = "null_blk:4096+8", "PI_DISK0"
-# what takes its attribute from the ring: what the host makes of the tuples is the same for every layout
+# what the host makes of the tuples is the same for every layout
 VERIFY = "device"
 
 
 def specs(host, options, tools, more):
-    """({spec: disks}, what the report is to say): the attribute by itself here, then all of it in the guest; or all of it on a device."""
-    names = tuple(cell.name for cell in cells.select(cells.load(CELLS, ("all",), fio.layouts(tools)), options.only))
-    if not names:
-        raise Failure(f"--only {' '.join(options.only)}: no such cell in {CELLS}")
+    """({spec: disks}, what the report needs to know): all on a device, or the attribute here and whole I/Os in the guest."""
+    tools = dataclasses.replace(tools, attr_cost=ATTR_COST)
+    tools.require()
+    names = bench.names(cells.load(CELLS, ("all",), fio.layouts(tools)), options, CELLS)
     every = {**more, "tools": tools, "verify": VERIFY}
     if options.dut:
         every["scale"] *= SHARE

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The progress line on standard error."""
 
-import functools
 import os
 import sys
 import time
@@ -12,24 +11,21 @@ def clock(seconds):
     return f"{minutes}:{seconds:02d}"
 
 
-def span(seconds, alone=(), at_once=None):
-    """From the first to the last of sessions that take so many seconds each: some alone, the rest so many at once."""
-    beside = [each for name, each in seconds.items() if name not in alone]
-    return sum(seconds[name] for name in alone) + max(sum(beside) / (at_once or len(beside) or 1), *beside, 0)
-
-
 class Progress:
-    """Counts the runs of sessions."""
+    """Counts the runs of sessions; those in `alone` run one after another, the others `at_once` at a time."""
 
+    # seconds between two lines where standard error is no terminal
     QUIET = 15
-    # seconds for which the plan is believed before what was measured is
+    # seconds of the plan that weigh as much as what was measured
     TRUST = 60
 
     def __init__(self, sessions, stream=sys.stderr, now=time.monotonic, alone=(), at_once=None):
-        """sessions: {name: [seconds that each of its runs should take]}; the rest as of span()"""
+        """sessions: {name: [expected seconds of each run]}"""
         self.sessions = sessions
-        self.span = functools.partial(span, alone=alone, at_once=at_once)
+        self.alone = alone
+        self.at_once = at_once
         self.done = dict.fromkeys(sessions, 0)
+        # of these, by an earlier pi-bench that was stopped
         self.before = dict.fromkeys(sessions, 0)
         self.stream = stream
         self.now = now
@@ -37,16 +33,24 @@ class Progress:
         self.printed = None
         self.width = 0
 
+    def span(self, first, last):
+        """Seconds planned for the runs of each session from one number to another."""
+        seconds = {name: sum(runs[first[name] : last[name]]) for name, runs in self.sessions.items()}
+        beside = [each for name, each in seconds.items() if name not in self.alone]
+        return sum(seconds[name] for name in self.alone) + max(sum(beside) / (self.at_once or len(beside) or 1), *beside, 0)
+
     def left(self):
-        done = self.span({name: sum(w[self.before[name] : self.done[name]]) for name, w in self.sessions.items()})
-        left = self.span({name: sum(w[self.done[name] :]) for name, w in self.sessions.items()})
-        return left * (self.now() - self.started + self.TRUST) / (done + self.TRUST)
+        planned = self.span(self.done, {name: len(runs) for name, runs in self.sessions.items()})
+        return planned * (self.now() - self.started + self.TRUST) / (self.span(self.before, self.done) + self.TRUST)
+
+    def unfinished(self, session):
+        return self.done[session] < len(self.sessions[session])
 
     def hear(self, record, before=False):
-        """What a session has done, or had done before."""
+        """Count a record; before: of an earlier pi-bench."""
         session = record["session"]
         if record["kind"] == "plan":
-            # fewer runs than was thought
+            # the session itself knows which cells it has to skip
             self.sessions[session] = self.sessions[session][: record["steps"]]
         elif "step" in record and before:
             self.done[session] += 1
@@ -58,11 +62,11 @@ class Progress:
     def step(self, session, what):
         self.done[session] += 1
         done = sum(self.done.values())
-        # a gate that cannot tell yet goes on beyond the plan
-        total = sum(max(len(weights), self.done[name]) for name, weights in self.sessions.items())
+        # if the gate decides when to stop, there may be more runs than planned
+        total = sum(max(len(runs), self.done[name]) for name, runs in self.sessions.items())
         line = f"[{done}/{total}] {clock(self.now() - self.started)} elapsed, {clock(self.left())} left: {what}"
         if self.stream.isatty():
-            # what wraps cannot be written over
+            # a wrapped line could not be overwritten
             line = line[: (os.get_terminal_size(self.stream.fileno()).columns or 80) - 1]
             self.stream.write(f"\r{line:<{self.width}}")
             self.width = len(line)
@@ -72,14 +76,13 @@ class Progress:
         self.stream.flush()
 
     def say(self, line):
-        """A line of its own, not run into the progress line."""
-        if self.width:
-            self.stream.write("\n")
-            self.width = 0
+        """Print a line of its own."""
+        self.end()
         self.stream.write(line + "\n")
         self.stream.flush()
 
     def end(self):
+        """End the progress line."""
         if self.width:
             self.stream.write("\n")
             self.width = 0

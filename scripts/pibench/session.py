@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One session: every cell, round after round, against the devices at hand."""
+"""One session: every cell, round after round, on the devices of one machine."""
 
 import contextlib
 import dataclasses
+import functools
+import itertools
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -15,7 +18,7 @@ from .errors import Failure, IoFailure
 
 FILL_BLOCK = 128 << 10
 FILL, RANDOM = cells.Workload("write", FILL_BLOCK, 32), cells.Workload("randwrite", 4096, 32)
-# seconds: a large drive takes hours to be written
+# seconds: writing all of a large drive takes hours
 WEEK = 7 * 86400
 TIMED = "timed"
 ATTR_COST = "attr-cost"
@@ -27,82 +30,78 @@ ATTR_COST_OPTIONS = {
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-    """What to run; goes as JSON into the guest."""
+    """What to run; passed to the guest as JSON."""
 
     name: str
-    # what counts: every instruction, those of threads, or time
+    # what is measured: cells.INSTRUCTIONS, CPU or TIME
     mode: str
     icount: bool
     rounds: int
     seed: int
     # names of cells
     cells: tuple = ()
-    # I/Os of a run at most; 0: as many as is usual for what counts
+    # I/Os per run at most; 0: as many as is usual for the mode
     ios: int = 0
-    # (name, fio) where the builds have one each
-    fios: tuple = ()
-    # (name, engine) of two builds to compare; then rounds go on until the gate has decided where it is by time
+    # (name, Tools) of the builds to compare
     builds: tuple = ()
-    # the guest's, where it is not the usual one
+    # guest kernel, if not the usual one
     kernel: str = ""
-    # (name, layout) that a build does not even offer
+    # (build, layout): the build does not offer the layout
     lacks: tuple = ()
-    # a run of each cell at the end with the engine's clocks on, where it is not counted by function
+    # end with one run of each cell with the engine's clocks on, unless instructions are counted by function
     breakdown: bool = False
-    # keep the throughput of each second
+    # record the throughput of each second
     bandwidth: bool = False
-    # keep what each run took by function
+    # keep the profile of each run
     profiles: bool = False
-    # of a model of the memory, as the plugin takes them
+    # the cache model, as the plugin takes it
     caches: str = ""
     # paths of devices that must not be written
     read_only: tuple = ()
-    # hosts that do it, and what there is at a path: (path, bytes, checks)
+    # hosts where fio --server runs, and (path, bytes, checks) of the drives they have
     clients: tuple = ()
     drives: tuple = ()
     # bring the devices to steady state first
     precondition: bool = False
     scale: float = 1.0
     verify: str = "both"
-    # paths of the device with PI and of the one without, or scsi_debug as both; else there is none
+    # paths of the devices with and without PI; or scsi_debug as both
     pi: str | None = None
     nopi: str | None = None
     scsi_debug: bool = False
     jobs: str = fio.JOBS
-    # what writes the device first, where jobs is a file of the user's
+    # the job file that first writes the device, if jobs is the user's own
     fill: str = ""
     tools: fio.Tools = fio.Tools()
 
     def chosen(self):
         return tuple(cells.parse(name) for name in self.cells)
 
-    def built(self, build, tools=None):
-        """The tools, with the engine and the fio of a build."""
-        paths = {"engine": dict(self.builds).get(build), "fio": dict(self.fios).get(build)}
-        return dataclasses.replace(tools or self.tools, **{name: path for name, path in paths.items() if path})
+    def built(self, build):
+        """The tools of a build."""
+        return dict(self.builds).get(build, self.tools)
 
     @property
     def sequential(self):
+        """Whether rounds go on until the gate has decided."""
         return bool(self.builds) and self.mode == cells.TIME
 
     def round(self, number, chosen):
         builds = tuple(name for name, _ in self.builds) or ("",)
-        # nothing drifts in what is counted function by function
+        # counts by function do not drift
         mark = None if self.builds or self.profiles else cells.reference(chosen)
         return cells.one_round(chosen, number, self.seed, builds, self.scsi_debug, mark)
 
     def plan(self, chosen):
-        """The steps, the fewest there can be where the gate decides; one round more, to warm up."""
+        """The steps, after a round of warm-up; if the gate decides when to stop, the fewest there can be."""
         last = gate.LOOKS[0] if self.sequential else self.rounds
         rounds = range(last + 1) if chosen else ()
-        return self.attribute() + [step for number in rounds for step in self.round(number, chosen)] + self.timed(chosen)
+        # attr-cost measures the attribute alone and needs no device
+        first = [cells.Step(cells.WARM_UP, ATTR_COST, None)] if self.tools.attr_cost else []
+        return first + [step for number in rounds for step in self.round(number, chosen)] + self.timed(chosen)
 
-    def attribute(self):
-        """The step that measures the attribute by itself, where there is one: it needs no device."""
-        return [cells.Step(cells.WARM_UP, ATTR_COST, None)] if self.tools.attr_cost else []
-
-    def attr_cost(self, tools):
-        return [tools.attr_cost, "--json", "--seed", str(self.seed), *ATTR_COST_OPTIONS[self.mode]]
+    def attr_cost(self):
+        return [self.tools.attr_cost, "--json", "--seed", str(self.seed), *ATTR_COST_OPTIONS[self.mode]]
 
     def invocation(self, cell, target, ios, tools, stats=None, jobs=None, region=None, bandwidth=""):
         """(arguments, environment) of a run."""
@@ -114,22 +113,23 @@ class Spec:
         return argv, fio.variables(cell, target, tools, ios, region, self.verify, stats)
 
     def timed(self, chosen):
+        """The steps with the engine's clocks on."""
         own = [cell for cell in chosen if cell.arm.engine == cells.OURS] if self.breakdown and not self.tools.plugin else []
         steps = [cells.Step(self.rounds + 1, index, cell, TIMED) for index, cell in enumerate(own)]
         return sorted(steps, key=lambda step: step.cell.arm.device) if self.scsi_debug else steps
 
     def region(self, target):
-        """Bytes of the device that are used, from its start."""
+        """Bytes to use, from the start of the device."""
         return min(cells.REGION[self.mode], target.size // FILL_BLOCK * FILL_BLOCK)
 
     def runs(self, step):
-        """I/Os of each run of a step: the first is taken off the second, where nothing else than cost counts."""
+        """I/Os of each run of a step: a short run, to be subtracted from the one that counts, unless it would not matter."""
         ios = cells.number_ios(self.mode, step.cell.workload, step.round, self.scale, self.ios)
         return (ios,) if step.round == cells.WARM_UP or step.build == TIMED or self.clients else (cells.LEAD, cells.LEAD + ios)
 
     @property
     def timeout(self):
-        """Seconds for a run; under icount time flies while the processor idles."""
+        """Seconds for a run; with icount, guest time races ahead while the processor is idle."""
         return 36000 if self.icount else 600
 
 
@@ -137,18 +137,43 @@ def encode(spec):
     return json.dumps(dataclasses.asdict(spec))
 
 
+def tuples(value):
+    """A value of a Spec as it was before JSON made lists of tuples and dicts of Tools."""
+    if isinstance(value, dict):
+        return fio.Tools(**value)
+    return tuple(map(tuples, value)) if isinstance(value, list) else value
+
+
 def decode(text):
     try:
-        fields = json.loads(text)
-        listed = {name: tuple(fields[name]) for name in ("cells", "read_only", "clients", "drives")}
-        pairs = {name: tuple(tuple(pair) for pair in fields[name]) for name in ("builds", "lacks", "fios")}
-        return Spec(**{**fields, **listed, **pairs, "tools": fio.Tools(**fields["tools"])})
-    except (ValueError, KeyError, TypeError):
+        return Spec(**{name: tuples(value) for name, value in json.loads(text).items()})
+    except (ValueError, AttributeError, TypeError):
         raise Failure("session: not what pi-bench run hands to a guest; use pi-bench run") from None
 
 
+def in_memory(spec, directory):
+    """The Spec with copies of its programs and job files: a page fault that the host serves lets the processor idle during a run."""
+
+    @functools.cache
+    def copy(path):
+        place = os.path.join(directory, f"{len(os.listdir(directory)):02d}")
+        os.mkdir(place)
+        return shutil.copy(path, place)
+
+    def copies(tools):
+        return fio.Tools(**{name: path and copy(path) for name, path in dataclasses.asdict(tools).items()})
+
+    return dataclasses.replace(
+        spec,
+        tools=copies(spec.tools),
+        builds=tuple((name, copies(tools)) for name, tools in spec.builds),
+        jobs=copy(spec.jobs),
+        fill=spec.fill and copy(spec.fill),
+    )
+
+
 class Namespaces:
-    """Devices that are there all the time."""
+    """Devices that stay."""
 
     def __init__(self, host, spec):
         self.filled = set()
@@ -167,15 +192,12 @@ class Namespaces:
         present = ", ".join(found.path for found in self.devices.values())
         return f"{present}: the format has no PI" if which == "pi" else f"{present} has PI, and --dut-nopi names no other"
 
-    def path(self, which):
-        return self.devices[which].path
-
     def acquire(self, which):
         return self.devices[which]
 
 
 class ScsiDebug:
-    """scsi_debug in the guest, loaded with or without DIF and DIX as the cell asks for."""
+    """scsi_debug in the guest, loaded with or without DIF and DIX, as each cell needs it."""
 
     PSEUDO = "/sys/bus/pseudo/drivers/scsi_debug"
     COMMON = ("delay=0", "sector_size=4096", "dev_size_mb=96")
@@ -186,17 +208,14 @@ class ScsiDebug:
         self.which = None
         self.device = None
         self.filled = set()
-        # part of the kernel it stays as it was booted: with PI
+        # if built in, it stays as booted: with PI
         self.built_in = host.exists("/sys/module/scsi_debug") and not host.exists("/sys/module/scsi_debug/initstate")
 
     def missing(self, which):
         return "scsi_debug is built into this kernel, and has PI" if self.built_in and which == "nopi" else None
 
-    def path(self, which):
-        return None
-
     def modprobe(self, *arguments):
-        """Busybox's exit status tells nothing: look whether it did what it was to do."""
+        """Load or unload; busybox's exit status means nothing, so look for the module."""
         done = self.host.run(["modprobe", *arguments])
         if self.host.exists("/sys/module/scsi_debug") == ("-r" in arguments):
             raise Failure(f"modprobe {' '.join(arguments)}: {last_line(done.stderr, done.returncode) if done else 'no such program'}")
@@ -236,8 +255,9 @@ class Session:
         self.settings = {}
         self.where = None
         self.failed = set()
-        # arm: {build: why it, the kernel or the device has no such layout}
+        # {arm: {build: why the build, the kernel or the device does not have its layout}}
         self.lacking = {cells.Arm(cells.PI, cells.OURS, layout): {build: "no such layout"} for build, layout in spec.lacks}
+        # {name of a cell: its runs}
         self.seen = {}
         self.trace = self.counter = None
 
@@ -245,9 +265,11 @@ class Session:
         """{cell: reason} of those that cannot run here."""
         skips = {}
         for cell in self.spec.chosen():
-            reason = self.targets.missing(cell.arm.device) or self.spec.clients and client.without(cell)
-            if not reason and cell.workload.direction == "write" and self.targets.path(cell.arm.device) in self.spec.read_only:
-                reason = f"writes need --allow-write {self.targets.path(cell.arm.device)}"
+            which = cell.arm.device
+            reason = self.targets.missing(which) or self.spec.clients and client.without(cell)
+            if not reason and cell.workload.direction == "write" and self.spec.read_only:
+                path = self.targets.acquire(which).path
+                reason = path in self.spec.read_only and f"writes need --allow-write {path}"
             if not reason and cell.arm.has_pi and cell.arm.engine == cells.OURS:
                 fixedbufs, _, nonvectored = cells.BUFFERS[cell.workload.buffers][1]
                 reason = catalog.without(cell.arm.layout, not nonvectored, fixedbufs, cell.workload.buffers == cells.REGISTERED)
@@ -259,7 +281,7 @@ class Session:
         if self.spec.clients:
             return {"clients": list(self.spec.clients), "drives": [list(each) for each in self.spec.drives]}
         devices = {
-            # at once: the next may take this one's place
+            # one at a time: scsi_debug replaces one by the other
             which: environment.device(self.host, self.targets.acquire(which))
             for which in ("nopi", "pi")
             if not self.targets.missing(which)
@@ -274,25 +296,22 @@ class Session:
         return self.spec.plan(self.runnable())
 
     def steps(self):
-        """Round after round: as many as the spec says, or until the gate has decided on every cell."""
-        yield from self.spec.attribute()
-        runnable = self.runnable()
-        number = cells.WARM_UP
-        while number <= self.spec.rounds or self.spec.sequential:
-            if self.spec.sequential:
-                # while all warms up each build is tried once, whatever the other has said
-                left = [cell for cell in runnable if cell not in self.failed and (number == cells.WARM_UP or cell.arm not in self.lacking)]
-                runnable = [cell for cell in left if verdicts.wanted(self.seen.get(cell.name, ()))]
-            if not runnable:
+        """The planned steps or, if the gate decides when to stop, round after round until it has decided on every cell."""
+        if not self.spec.sequential:
+            yield from self.plan()
+            return
+        left = self.runnable()
+        for number in itertools.count(cells.WARM_UP):
+            # in the warm-up each build is tried once, even if the other refuses
+            left = [cell for cell in left if cell not in self.failed and (number == cells.WARM_UP or cell.arm not in self.lacking)]
+            left = [cell for cell in left if verdicts.wanted(self.seen.get(cell.name, ()))]
+            if not left:
                 return
-            yield from self.spec.round(number, runnable)
-            number += 1
-        yield from self.spec.timed(runnable)
+            yield from self.spec.round(number, left)
 
-    def run(self, emit, out, tools=None, before=(), stop=lambda: None):
-        """Every step that before has not: a record of each goes to emit, fio's own output and the environment below out."""
+    def run(self, emit, out, before=(), stop=lambda: None):
+        """Do every step that `before` has no record of, until stop() gives a reason not to; emit() gets a record of each."""
         self.spec.tools.require()
-        self.tools = tools or self.spec.tools
         self.emit = emit
         self.out = out
         self.raw = os.path.join(out, "raw", self.spec.name)
@@ -301,11 +320,11 @@ class Session:
         results.save_json(place, env)
         if self.spec.mode == cells.INSTRUCTIONS and self.spec.cells:
             self.trace = accounting.Trace(self.host)
-            if self.tools.plugin:
-                self.counter = insn.Counter(self.host, insn.place(out, self.spec), self.tools.mark)
+            if self.spec.tools.plugin:
+                self.counter = insn.Counter(self.host, insn.place(out, self.spec), self.spec.tools.mark)
         done = {record["step"]: record for record in before if "step" in record}
         if not before and (skips := self.skips()):
-            # which there are is known where it runs: who planned the session must hear of it
+            # pi-bench outside the guest could not know how many steps there are
             self.record("plan", None, steps=len(self.plan()))
             for cell, reason in skips.items():
                 self.record("skip", cell, reason=reason)
@@ -314,46 +333,38 @@ class Session:
             if self.spec.precondition:
                 self.precondition(before, stop)
             for step in self.steps():
-                # one by one: what came out later must not change which steps a round has
+                # an old record counts only when its turn comes: what came later must not change the steps of a round
                 if step.key in done:
-                    self.recall(step, done[step.key])
+                    self.learn(step, done[step.key])
                 elif why := stop():
                     self.record("stop", step.cell, reason=why)
                     return
                 elif step.cell:
-                    self.take(step)
+                    self.learn(step, self.take(step))
                 else:
                     self.attr_cost(step)
 
     def look_back(self, place, env):
-        """What the drives say of themselves when all is over."""
+        """Record the drives' own health figures at the end."""
         drives = {} if self.spec.scsi_debug or self.spec.clients else self.targets.devices
         after = {which: health.of(self.host, each.disk, each.path) for which, each in drives.items()}
-        # what has ended the session is to be said, not this
+        # must not hide the error that ended the session
         with contextlib.suppress(Failure):
             results.save_json(place, env | {"after": after})
 
     def attr_cost(self, step):
-        """Hand the attribute over and nothing else; where this kernel cannot, whole I/Os are measured all the same."""
-        argv = self.spec.attr_cost(self.tools)
+        """Measure passing the attribute alone; if this kernel cannot do that, whole I/Os are measured all the same."""
+        argv = self.spec.attr_cost()
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-        for line in done.stdout.splitlines() if not done.returncode else ():
+        if done.returncode:
+            self.record("skip", None, step=step.key, argv=argv, reason=last_line(done.stderr, done.returncode))
+            return
+        for line in done.stdout.splitlines():
             self.record("attr", None, row=json.loads(line))
-        why = last_line(done.stderr, done.returncode)
-        about = {"kind": "skip", "reason": why} if done.returncode else {"kind": "attr", "row": {"kind": "end"}}
-        self.record(about.pop("kind"), None, step=step.key, argv=argv, **about)
-
-    def recall(self, step, record):
-        """A step that an earlier run of this session has done."""
-        if record["kind"] == "run":
-            self.seen.setdefault(record["cell"], []).append(record)
-        elif record["kind"] == "failure":
-            self.failed.add(step.cell)
-        elif "refuses" in record:
-            self.lacking.setdefault(step.cell.arm, {})[record["refuses"]] = record["reason"]
+        self.record("attr", None, step=step.key, argv=argv, row={"kind": "end"})
 
     def refuses(self, step):
-        """The build that rules a step out: its own, or the other, once this one has shown that it can; or None."""
+        """The build that makes a step pointless: its own or, once its own has run, the other; or None."""
         lacking = self.lacking.get(step.cell.arm, {})
         if not lacking or step.build in lacking:
             return step.build if lacking else None
@@ -361,26 +372,30 @@ class Session:
         return next(iter(lacking)) if tried else None
 
     def take(self, step):
-        about = {"round": step.round, "step": step.key, "build": step.build, "reference": step.reference}
+        """Do a step, unless it is known to be in vain; its record."""
+        record = functools.partial(
+            self.record, cell=step.cell, round=step.round, step=step.key, build=step.build, reference=step.reference
+        )
         refuses = self.refuses(step)
         if refuses is not None:
-            self.record("skip", step.cell, **about, refuses=refuses, reason=self.lacking[step.cell.arm][refuses])
-            return
+            return record("skip", refuses=refuses, reason=self.lacking[step.cell.arm][refuses])
         if step.cell in self.failed:
-            self.record("skip", step.cell, **about, reason="failed before")
-            return
+            return record("skip", reason="failed before")
         try:
-            found = self.measure(step)
+            return record("timed" if step.build == TIMED else "run", **self.measure(step))
         except IoFailure as error:
             if fio.lacking(step.cell, str(error)):
-                self.lacking.setdefault(step.cell.arm, {})[step.build] = str(error)
-                self.record("skip", step.cell, **about, refuses=step.build, reason=str(error))
-            else:
-                self.failed.add(step.cell)
-                self.record("failure", step.cell, **about, reason=str(error))
-            return
-        record = self.record("timed" if step.build == TIMED else "run", step.cell, **about, **found)
-        self.seen.setdefault(step.cell.name, []).append(record)
+                return record("skip", refuses=step.build, reason=str(error))
+            return record("failure", reason=str(error))
+
+    def learn(self, step, record):
+        """Remember what decides about later steps."""
+        if record["kind"] == "run":
+            self.seen.setdefault(record["cell"], []).append(record)
+        elif record["kind"] == "failure":
+            self.failed.add(step.cell)
+        elif "refuses" in record:
+            self.lacking.setdefault(step.cell.arm, {})[record["refuses"]] = record["reason"]
 
     def record(self, kind, cell, **fields):
         spec = self.spec
@@ -397,30 +412,32 @@ class Session:
         self.emit(record)
         return record
 
-    def filler(self, target, workload):
+    def writer(self, target, workload):
+        """A cell that writes a device with fio's own engine, whatever is measured."""
         return cells.Cell(workload, cells.arm(f"{cells.AUTOPI if target.pi else cells.NOPI}/{cells.FIO}"))
 
     def precondition(self, before, stop):
-        """Write all of each device, then at random until what it does a second stays the same; a stopped one begins again."""
+        """Write all of each device, then at random until the rate is steady; a device that was interrupted begins again."""
         done = {record["device"] for record in before if record["kind"] == "precondition"}
         self.targets.filled |= done
         for target in (each for each in self.targets.devices.values() if each.path not in done):
             if stop():
                 return
             size = target.size // FILL_BLOCK * FILL_BLOCK
+            fill, random = (self.writer(target, workload) for workload in (FILL, RANDOM))
             for _ in range(steady.FILLS):
-                self.program(self.filler(target, FILL), target, size // FILL_BLOCK, self.tools, region=size, timeout=WEEK)
+                self.program(fill, target, size // FILL_BLOCK, self.spec.tools, region=size, timeout=WEEK)
             self.targets.filled.add(target.path)
             ios, figures = cells.number_ios(self.spec.mode, RANDOM, 1, self.spec.scale), []
             while len(figures) < steady.MOST and not steady.reached(figures):
                 if stop():
                     return
-                _, measured = self.program(self.filler(target, RANDOM), target, ios, self.tools, region=size)
+                _, measured = self.program(random, target, ios, self.spec.tools, region=size)
                 figures.append(measured["ios"] * 1e9 / measured["runtime_ns"])
-            self.record("precondition", self.filler(target, RANDOM), device=target.path, iops=figures)
+            self.record("precondition", random, device=target.path, iops=figures)
 
     def fill(self, target):
-        """Write the region once: what was never written carries the escape tag, which nobody checks, or comes from nowhere."""
+        """Write the region once: unwritten blocks carry the escape tag, which nobody checks, or are not read at all."""
         if target.path in self.spec.read_only or target.path in self.targets.filled:
             return
         self.targets.filled.add(target.path)
@@ -428,17 +445,17 @@ class Session:
             with open(target.path, "wb") as file:
                 file.write(bytes(target.size))
             return
-        # Tags and, on SCSI, commands go on being taken from that part of a map where chance began, and from its last part each
-        # takes 5 instructions more; with 4 there is only the first.
+        # Tags and, on SCSI, commands are then taken from the word of a bitmap where chance began; each from its last word takes
+        # 5 instructions more. With 4 requests there is only the first word.
         with device.Settings(self.host, device.fewest_requests(self.host, target) if self.trace else {}):
             if self.spec.fill:
-                first = self.spec.built(self.spec.builds[0][0], self.tools)
+                _, first = self.spec.builds[0]
                 self.program(self.spec.chosen()[0], target, 0, first, jobs=self.spec.fill)
             else:
-                self.program(self.filler(target, FILL), target, self.spec.region(target) // FILL_BLOCK, self.tools)
+                self.program(self.writer(target, FILL), target, self.spec.region(target) // FILL_BLOCK, self.spec.tools)
 
     def set(self, settings):
-        """Those of the device, until others are wanted."""
+        """Apply these device settings until a step needs others."""
         if settings is not None and settings != self.settings:
             self.holding.pop_all().close()
             self.settings = {}
@@ -447,20 +464,21 @@ class Session:
             self.settings = settings
 
     def program(self, cell, target, ios, tools, stats=None, jobs=None, region=None, timeout=0, bandwidth=""):
-        """Run it once: (fio's own output, what was measured)."""
+        """One run: (fio's own output, what was measured)."""
         argv, values = self.spec.invocation(cell, target, ios, tools, stats, jobs, region, bandwidth)
+        expected = ios * cell.workload.numjobs
         started = time.time()
         with accounting.Bracket(self.host) as machine:
             done = fio.run(argv, values, timeout or self.spec.timeout)
         marked = self.counter.mark() if self.counter else None
         if self.spec.clients:
-            parsed, measured = client.result(done, self.spec.clients, cell.workload.direction, ios * cell.workload.numjobs)
+            parsed, measured = client.result(done, self.spec.clients, cell.workload.direction, expected)
         elif cell.arm.engine == cells.JOB:
             parsed, measured = fio.whole(done)
         elif cell.arm.engine == cells.FLOOR:
             parsed, measured = fio.floor_result(done, ios)
         else:
-            parsed, measured = fio.result(done, cell.workload.direction, ios * cell.workload.numjobs)
+            parsed, measured = fio.result(done, cell.workload.direction, expected)
         measured |= {"started": started, "argv": argv, "variables": values, "wall_ns": done.wall_ns}
         if not self.spec.clients:
             measured |= {"threads": machine.threads, "resident": done.resident, "cpu_ns": done.cpu_ns + machine.kernel_ns}
@@ -473,11 +491,14 @@ class Session:
             os.unlink(stats)
         return parsed, measured
 
-    def once(self, step, target, ios, raw, stats):
+    def once(self, step, target, ios, stats):
+        """One run of a step, repeated if its instructions cannot be counted."""
+        raw = os.path.join(self.raw, f"{step.round:02d}-{step.index:04d}.json")
+
         def run():
             log = raw.removesuffix(".json") if self.spec.bandwidth and not stats else ""
-            parsed, measured = self.program(step.cell, target, ios, self.spec.built(step.build, self.tools), stats, bandwidth=log)
-            # where instructions count, to write it is work that a later run would be charged with
+            parsed, measured = self.program(step.cell, target, ios, self.spec.built(step.build), stats, bandwidth=log)
+            # under icount, writing it would add instructions to a later run
             if not self.spec.icount:
                 with results.saving(raw) as file:
                     json.dump(parsed, file)
@@ -494,23 +515,22 @@ class Session:
         return run()
 
     def measure(self, step):
-        """What the last run of a step has measured; of what it cost, that of the I/Os which it has beyond the first."""
+        """What the last run of a step measured; its cost without that of the short run before it, if there is one."""
         cell = step.cell
         if cell.arm.device != self.where:
-            # a disk that goes away takes its settings with it
+            # settings are lost when scsi_debug is reloaded
             self.set({})
         self.where = cell.arm.device
         target = self.targets.acquire(self.where)
         self.fill(target)
         if self.counter:
             self.counter.look()
-        raw = os.path.join(self.raw, f"{step.round:02d}-{step.index:04d}.json")
         with contextlib.ExitStack() as stack:
             stats = None
             if step.build == TIMED:
                 stats = os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "stats")
             self.set(cell.arm.settings(target))
-            first, *rest = [self.once(step, target, ios, raw, stats) for ios in self.spec.runs(step)]
+            first, *rest = [self.once(step, target, ios, stats) for ios in self.spec.runs(step)]
         measured = rest[0] if rest else first
         costs = {name: measured[name] - first[name] * bool(rest) for name in ("cpu_ns", "window_ns", "ios") if name in measured}
         costs["counted"] = costs.pop("ios")

@@ -133,7 +133,7 @@ def run_fio(run, root, argv, variables, timeout):
 
 def main(root, *arguments):
     cli.Host = lambda: Host(root)
-    campaign.Stop = functools.partial(campaign.Stop, now=lambda: clock(root))
+    campaign.time_budget = functools.partial(campaign.time_budget, now=lambda: clock(root))
     bench.guest_sessions = one_session
     fio.run = functools.partial(run_fio, fio.run, root)
     guest.GUEST, guest.POLL = pathlib.Path(root, "guest"), 0.02

@@ -139,7 +139,7 @@ class Look(unittest.TestCase):
     def test_dry_run_names_the_disks_of_the_guest(self):
         def paths(disks, **fields):
             spec = session.Spec("s", cells.CPU, True, 1, 1, **fields)
-            return [each.path for each in campaign.likely(spec, disks).values()]
+            return [each.path for each in campaign.Plan(None, spec, disks).devices().values()]
 
         self.assertEqual(paths(["null_blk:4096+8", "4096"], pi="PI_DISK0", nopi="PI_DISK1"), ["/dev/nullb0", "/dev/nvme0n2"])
         self.assertEqual(paths(["scsi_debug:4096+8"], scsi_debug=True), ["/dev/sda", "/dev/sda"])

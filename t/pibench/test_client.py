@@ -186,8 +186,8 @@ class Clients(test_device.Machine):
         spec = self.spec("--dry-run")
         self.assertFalse([argv for argv, _ in self.sent if "--client=alpha" in argv])
         self.assertEqual(spec.drives, ((DISK, 4 << 30, client.CHECKS),))
-        step = spec.plan(session.Session(self.host, spec).runnable())[-1]
-        line = next(campaign.commands(spec, step, session.Session(self.host, spec).targets.devices))
+        plan = campaign.Plan(self.host, spec, None)
+        line = next(plan.commands(plan.steps[-1]))
         self.assertRegex(line, "^IOENGINE=.* --client=alpha --section=.* --client=beta,8801 --section=")
 
     def test_report(self):

@@ -173,10 +173,7 @@ class Outputs(Files):
 
     def test_a_kernel_is_named_by_its_file(self):
         def told(*kernels):
-            options = cli.parser().parse_args(["compare", "--guest", "--dry-run"])
-            options.kernel = kernels
-            found = compare.kernels(options, fio.Tools(), cli.common(options))[1]["compare"]
-            return found["old"], found["new"]
+            return tuple(side.title for side in compare.kernels(kernels, fio.Tools()))
 
         self.assertEqual(told("stock", "/a/long/way/vmlinuz-7.4"), ("kernel stock", "kernel vmlinuz-7.4"))
         self.assertEqual(told("/old/bzImage", "/new/bzImage"), ("kernel /old/bzImage", "kernel /new/bzImage"), "else they are alike")

@@ -190,7 +190,7 @@ class Sessions(unittest.TestCase):
     def announced(self, spec):
         """What is said of the plugin before it starts."""
         with unittest.mock.patch.object(campaign.command, "say") as said:
-            campaign.announce({spec: []}, {}, "/out")
+            campaign.announce([campaign.Plan(None, spec, [])], 0, "/out")
         return "".join(call.args[0] for call in said.call_args_list if "insn-plugin" in call.args[0])
 
     def test_the_guest_has_it(self):

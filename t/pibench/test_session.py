@@ -235,14 +235,14 @@ class Sessions(test_device.Machine):
             self.assertFalse(spec.bandwidth, spec.name)
 
     def test_two_builds_go_on_until_the_gate_has_decided(self):
-        builds = tuple((name, str(self.root / f"{name}.so")) for name in ("old", "new"))
+        builds = tuple((name, fio.Tools(self.tools.fio, str(self.root / f"{name}.so"))) for name in ("old", "new"))
         for slower, most in ((100, 12), (102, 24)):
             (self.root / "slower").write_text(str(slower))
             found = self.run_session(mode=cells.TIME, cells=("randread-4k-qd1 pi/indirect",), builds=builds)
-            self.assertEqual({r["variables"]["IOENGINE"] for r in found}, {f"external:{path}" for _, path in builds})
+            self.assertEqual({r["variables"]["IOENGINE"] for r in found}, {f"external:{tools.engine}" for _, tools in builds})
             self.assertEqual(max(r["round"] for r in found), most, "rounds after the warm-up")
 
-    BUILDS = (("old", "/old.so"), ("new", "/new.so"))
+    BUILDS = (("old", fio.Tools(engine="/old.so")), ("new", fio.Tools(engine="/new.so")))
 
     def pretend(self, step):
         """A run of two builds: reads take twice as many rounds as writes until they are decided on, qd32 fails in round 3."""
