@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * floor - random reads or writes with protection information and no checksum
+ * floor - random I/O with protection information, but without checksums
  *
- * What the kernel takes for such an I/O, and a program that does nothing but
- * ask for it: a write sends data whose guards never change, a read looks at
- * nothing.  make perf compares the engine with it.
+ * This is the least that I/O with PI can cost: writes send blocks whose guard
+ * never changes, and reads are not verified.  make perf compares the engine with
+ * it.
  */
 #include <endian.h>
 #include <errno.h>
@@ -41,7 +41,7 @@ struct floor {
 	unsigned int *idle;
 };
 
-/* one block, and a tuple whose reference tag counts blocks */
+/* accept only 4096+8 type 1, where each block has one 8-byte tuple */
 static void probe(struct floor *f, int fd, const char *name)
 {
 	const struct pi_tuple_options tags = { .app_mask = 0xffff };
@@ -74,7 +74,7 @@ static void open_ring(struct floor *f)
 		fail(1, "%s", reason.text);
 }
 
-/* every block alike, so that one guard fits all of them */
+/* all blocks have the same contents and therefore the same guard */
 static void open_buffers(struct floor *f)
 {
 	struct iovec *iov = calloc(f->depth, sizeof(*iov));

@@ -13,7 +13,7 @@
 
 enum { D1, I1, L2, NR_CACHES };
 
-/* memory.py has the same */
+/* keep in sync with memory.py */
 enum {
 	DATA_LINES,
 	CODE_LINES,
@@ -116,7 +116,7 @@ void cache_next(void)
 	now++;
 }
 
-/* whether the line was there; now it is */
+/* look up a line, and load it if it is not in the cache */
 static bool hit(struct cache *c, uint64_t line)
 {
 	uint64_t *set = c->lines + (line & (c->sets - 1)) * c->ways;
@@ -154,7 +154,7 @@ static void touch_data(uint32_t info, uint64_t address, uint64_t size)
 	uint64_t line = caches[D1].line;
 	uint64_t at;
 
-	/* what a device has is in no cache */
+	/* device memory is not cached */
 	if (!where || qemu_plugin_hwaddr_is_io(where))
 		return;
 	at = qemu_plugin_hwaddr_phys_addr(where);
@@ -204,7 +204,7 @@ static struct code *code_of(uint64_t line)
 
 void cache_instrument(struct qemu_plugin_insn *insn, uint64_t *before)
 {
-	/* as the guest's memory lies on the host, which keeps pages whole */
+	/* host addresses serve as physical ones; both have the same pages */
 	uint64_t at = (uintptr_t)qemu_plugin_insn_haddr(insn);
 	uint64_t end = at + qemu_plugin_insn_size(insn) - 1;
 	uint64_t line = caches[I1].line;

@@ -10,7 +10,7 @@
 	 i << 8 | j << 9 | k << 10 | l << 11 | m << 12 | n << 13 | o << 14 | \
 	 p << 15)
 
-/* by opcode: computes with registers, if no operand is in memory */
+/* opcodes that compute with registers only, unless an operand is in memory */
 static const uint16_t one_byte[16] = {
 	ROW(1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0),	/* add, or */
 	ROW(1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0),	/* adc, sbb */
@@ -25,7 +25,7 @@ static const uint16_t one_byte[16] = {
 	[0xd] = ROW(1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
 };
 
-/* and so after 0f: cmov, set, movzx, movsx, imul */
+/* the same for opcodes after 0f: cmov, set, movzx, movsx, imul */
 static const uint16_t two_bytes[16] = {
 	[0x4] = 0xffff,
 	[0x9] = 0xffff,
@@ -38,14 +38,14 @@ static bool is_in(const uint16_t *rows, uint8_t opcode)
 	return rows[opcode >> 4] >> (opcode & 15) & 1;
 }
 
-/* opcodes that have their operand in themselves */
+/* whether a ModRM byte follows the opcode */
 static bool has_modrm(uint8_t opcode)
 {
 	return opcode < 0x40 ? (opcode & 7) < 4 :
 			       opcode < 0x90 || opcode >= 0xc0;
 }
 
-/* what cannot be told for certain is not */
+/* returns false unless it is certain */
 static bool only_registers(const uint8_t *at, size_t size)
 {
 	const uint8_t *end = at + size;

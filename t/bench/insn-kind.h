@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * insn-kind - what insn-plugin has to know of an instruction
+ * insn-kind - classify instructions for insn-plugin
  */
 #ifndef INSN_KIND_H
 #define INSN_KIND_H
@@ -9,15 +9,16 @@
 
 enum insn_kind {
 	ANY,
-	REGISTERS,	/* only computes with registers: it cannot fault */
+	REGISTERS,	/* accesses registers only, and therefore cannot fault */
 	MARK,
-	RESUME,		/* goes on with what was interrupted, wherever that is */
+	RESUME,		/* returns from an interrupt or system call */
 };
 
 /**
- * insn_kind() - tell what kind an instruction is of
- * @insn: the instruction
- * Return: its kind; ANY where that is not known
+ * insn_kind() - classify an instruction
+ * @insn:	the instruction
+ *
+ * Return: its kind; ANY if it is not known.
  */
 enum insn_kind insn_kind(const struct qemu_plugin_insn *insn);
 

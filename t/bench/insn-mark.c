@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * insn-mark - says "now" to insn-plugin, by an instruction that does nothing
+ * insn-mark - signal insn-plugin by executing a special no-op instruction
  *
- * Static and without a C library, so that it takes the same each time.
+ * Static and without a C library, so that it always takes the same instructions.
  */
 void _start(void)
 {

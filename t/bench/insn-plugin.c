@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * insn-plugin - what each function executed, exactly, and who called it
+ * insn-plugin - count the instructions of each function, by call stack
  *
- * A plugin for QEMU with one processor that counts instructions (-icount).
- * At a mark of the guest (insn-mark) it takes what lies in the directory dir=:
- * the list "functions" with their "code", and begins to count.  Where there is
- * no such list it writes count.1, count.2, ...: the tree of calls, with the
- * instructions of each function in it since the list was taken.
+ * A QEMU plugin for a guest with one CPU and -icount.  When the guest executes
+ * the mark (insn-mark), the plugin reads the files "functions" and "code" from
+ * the directory dir= and starts counting.  If there is no file "functions", it
+ * writes count.1, count.2, and so on: the call tree, with the instructions of
+ * each function since counting started.
  *
- * Each instruction adds one to a counter.  Only where the function changes is
- * anything called: there what was counted goes to the function that was left.
- * Who called is told by the stack pointer: a function is over when its frame
- * lies below.  So calls, returns and jumps to other functions need no decoding.
- * A thunk is counted with the function that jumps to it.  Each kernel stack and
- * each thread has frames of its own.  An instruction that faults is counted
- * once, when it is done.
+ * Each instruction increments a counter.  A callback runs only where the
+ * function changes, and charges the count to the function that was left.  The
+ * caller is derived from the stack pointer: a function has returned when its
+ * frame is below the stack pointer, so calls, returns and jumps to other
+ * functions need not be decoded.  A thunk is charged to the function that jumps
+ * to it.  Each kernel stack and each thread has its own frames.  An instruction
+ * that faults is counted once, when it completes.
  *
- * With d1=, i1= and l2= there is a model of the caches (insn-cache.h), and
- * beside each count.N a cache.N with what the nodes of the tree touched and
- * missed.  What is touched counts once from one I/O to the next.
+ * With d1=, i1= and l2= the plugin models the caches (insn-cache.h), and writes a
+ * file cache.N next to each count.N, with the lines that the nodes of the tree
+ * touched and missed.  A line that is touched repeatedly counts once per I/O.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -39,12 +39,12 @@
 #define MAX_NODES	(1u << 21)
 #define NO_FUNCTION	UINT64_MAX
 
-/* two in a cache line */
+/* 32 bytes, so that two fit in a cache line */
 struct node {
 	uint32_t parent;
 	uint32_t function;
-	uint32_t child;		/* the one of its children that was called last */
-	uint32_t next;		/* of those of its parent, the one called before */
+	uint32_t child;		/* most recently called child */
+	uint32_t next;		/* sibling called before this one */
 	uint64_t instructions;
 	uint64_t calls : 63;
 	uint64_t job : 1;
@@ -77,7 +77,7 @@ static struct {
 	struct counters *counters;
 	uint64_t charged;
 	uint64_t counted;
-	struct region *job;	/* the stack of a job that runs */
+	struct region *job;	/* stack of the running job */
 	bool counting;
 	bool has_begin;
 	bool cache;
@@ -98,8 +98,9 @@ static struct {
 EXPORT int qemu_plugin_version = QEMU_PLUGIN_API;
 
 /*
- * QEMU refuses a version that it does not know and one that it has dropped, and
- * looks before it calls anything: scripts/guest says which QEMU it starts.
+ * QEMU refuses versions that it does not know or no longer supports, and reads
+ * the version before it calls the plugin.  So scripts/guest passes the version
+ * of QEMU.
  */
 __attribute__((constructor)) static void choose_version(void)
 {
@@ -194,7 +195,7 @@ static struct region *find_region(uint64_t key, uint64_t thread)
 	return each;
 }
 
-/* the frames of the stack that is in use */
+/* get the frames of the current stack */
 static struct region *stack_of(bool kernel, uint64_t sp)
 {
 	uint64_t key;
@@ -205,7 +206,7 @@ static struct region *stack_of(bool kernel, uint64_t sp)
 	if (!kernel)
 		return find_region(read_register(p.cr3) >> 12,
 				   read_register(p.fs));
-	/* the first and the last instructions of a system call are on the program's */
+	/* system calls start and end on the stack of the program */
 	if (!(sp >> 63))
 		return &p.entry;
 	key = sp >> KERNEL_STACK | 1ull << 63;
@@ -225,7 +226,7 @@ static void push(struct region *region, uint64_t sp, uint32_t node)
 	};
 }
 
-/* the frame that goes on, or NULL: then all that is over is gone */
+/* drop frames that have returned; returns the frame that continues, or NULL */
 static const struct frame *unwind(struct region *region, uint64_t sp,
 				  const struct range *to, bool start)
 {
@@ -242,7 +243,7 @@ static const struct frame *unwind(struct region *region, uint64_t sp,
 		}
 		if (frames[nr - 1].sp > sp)
 			break;
-		/* a return to what is below leaves what had jumped to it */
+		/* returning to a frame below also leaves functions that jumped here */
 		if (!start)
 			region->nr = nr - 1;
 	}
@@ -252,7 +253,7 @@ static const struct frame *unwind(struct region *region, uint64_t sp,
 	return NULL;
 }
 
-/* whether the last instruction faults and is executed again, as -icount has it */
+/* whether the last instruction faulted: with -icount it is counted again */
 static bool faulted(const struct range *to, uint64_t sp)
 {
 	static const uint32_t fetch = 1 << 4;
@@ -276,7 +277,7 @@ static void charge(uint64_t uncounted)
 	}
 }
 
-/* the frame of a program that a fault or an interrupt had broken off */
+/* get the frame of a program that was interrupted, if it continues now */
 static const struct frame *resumed(const struct region *region, uint64_t sp,
 				   const struct range *to)
 {
@@ -297,7 +298,7 @@ static uint32_t parent_of(const struct region *region, const struct range *to)
 	return region->nr ? region->frames[region->nr - 1].node : region->base;
 }
 
-/* whether what comes now is counted */
+/* start or stop counting */
 static void watch(struct region *region, const struct range *to, bool start)
 {
 	if (start && to->flags & (JOB | BEGIN))
@@ -315,7 +316,7 @@ static void watch(struct region *region, const struct range *to, bool start)
 	p.counting &= !!p.job;
 }
 
-/* another function than before is about to execute its instruction */
+/* called before an instruction of another function than the previous one */
 static void enter(unsigned int vcpu, void *data)
 {
 	const struct range *to = (void *)((uintptr_t)data & ~1ul);
@@ -330,7 +331,7 @@ static void enter(unsigned int vcpu, void *data)
 	if (region != p.region) {
 		bool program = p.region && !(p.region->key >> 63);
 
-		/* a call begins another stack anew, unless it is the one below */
+		/* a call starts with an empty stack, unless it returns to the one below */
 		if (kernel && (start || program) && !(p.flags & SWITCH) &&
 		    (!p.region || p.region->below != region)) {
 			region->nr = 0;
@@ -349,7 +350,7 @@ static void enter(unsigned int vcpu, void *data)
 	} else {
 		uint32_t parent = parent_of(region, to);
 
-		/* it may continue on another stack */
+		/* the function may continue on another stack */
 		p.node = !start && p.nodes[parent].function == to->function ?
 			 parent :
 			 child(parent, to->function, to->flags & JOB);
@@ -378,14 +379,14 @@ static void add(struct qemu_plugin_insn *insn, unsigned int *pending)
 	*pending = 0;
 }
 
-/* have it told when what is executed here is not of the function it was of */
+/* call enter() if this instruction is executed after one of another function */
 static void tell(struct qemu_plugin_insn *insn, const struct range *range,
 		 bool start)
 {
 	const struct qemu_plugin_u64 function = {
 		p.score, offsetof(struct counters, function)
 	};
-	/* it is its caller's, which is unknown only after RESUME */
+	/* thunks are charged to the caller, which is unknown only after RESUME */
 	bool thunk = range->flags & THUNK;
 
 	qemu_plugin_register_vcpu_insn_exec_cond_cb(
@@ -406,8 +407,8 @@ static void forget_function(struct qemu_plugin_insn *insn)
 }
 
 /*
- * Those that cannot fault are counted with the first after them that can: a
- * block is left by nothing else, and where it is all before it was executed.
+ * Count instructions that cannot fault together with the next one that can: a
+ * block is left only there, after everything before it was executed.
  */
 static void count(const struct qemu_plugin_tb *tb)
 {
@@ -466,7 +467,7 @@ static void instrument_all(void *id)
 	qemu_plugin_register_vcpu_tb_trans_cb((uintptr_t)id, cb, id);
 }
 
-/* what an I/O visits lies in few pages, if they are large */
+/* huge pages, because the nodes that an I/O visits are scattered */
 static void make_nodes(void)
 {
 	static const size_t size = MAX_NODES * sizeof(*p.nodes);
@@ -529,7 +530,7 @@ static void write_counts(void)
 static void mark(unsigned int vcpu, void *id)
 {
 	(void)vcpu;
-	/* what was translated before must be translated anew */
+	/* flush translated code, so that it is instrumented again */
 	if (!access(insn_path("functions"), F_OK))
 		qemu_plugin_reset((uintptr_t)id, begin, id);
 	else if (p.nodes)

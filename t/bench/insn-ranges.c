@@ -42,8 +42,8 @@ static int compare_pages(const void *a, const void *b)
 }
 
 /*
- * By what the page holds and not by its address: QEMU translates a page once
- * for all processes that have it.
+ * Identify pages by their contents rather than their address, because QEMU
+ * translates a page once for all processes that map it.
  */
 static uint64_t place_of(const struct qemu_plugin_insn *insn)
 {
@@ -83,7 +83,7 @@ const struct range *ranges_find(const struct qemu_plugin_insn *insn,
 	return &ranges[low];
 }
 
-/* the pages of programs and libraries from which they execute */
+/* read the executable pages of programs and libraries */
 static void read_code(void)
 {
 	FILE *file = insn_open("code", "r");

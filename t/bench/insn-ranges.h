@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * insn-ranges - which function an instruction belongs to
+ * insn-ranges - map instructions to functions
  */
 #ifndef INSN_RANGES_H
 #define INSN_RANGES_H
@@ -10,7 +10,7 @@
 
 #include "qemu-plugin.h"
 
-/* symbols.py has the same */
+/* keep in sync with symbols.py */
 enum {
 	UNKNOWN_KERNEL,
 	UNKNOWN_USER,
@@ -21,22 +21,23 @@ enum {
 };
 
 enum {
-	ENTRY = 1,	/* the range begins with the function's first instruction */
+	ENTRY = 1,	/* the range starts with the function's first instruction */
 	INTERRUPT = 2,	/* entered by an interrupt */
-	SWITCH = 4,	/* goes from the stack of one task to that of another */
-	THUNK = 8,	/* jumps to what its caller wants to call */
-	JOB = 16,	/* counted is from its call to its return */
-	BEGIN = 32,	/* or in it from the first call of this */
-	END = 64,	/* to the first of that */
+	SWITCH = 4,	/* switches from the stack of one task to that of another */
+	THUNK = 8,	/* jumps to the function that its caller wants to call */
+	JOB = 16,	/* count from the call of this function to its return */
+	BEGIN = 32,	/* within a JOB, count only after the first call of this */
+	END = 64,	/* and until the first call of this */
 	FAULT = 128,	/* entered by a page fault */
 };
 
 /**
  * struct range - instructions of one function
- * @start: the first one's address in the kernel, or place in the file "code"
- * @end: where it ends
- * @function: its number
- * @flags: of the above
+ * @start:	address of the first instruction in the kernel, or its offset in
+ *		the file "code"
+ * @end:	end of the range, exclusive
+ * @function:	number of the function
+ * @flags:	ENTRY and so on
  */
 struct range {
 	uint64_t start;
@@ -46,16 +47,18 @@ struct range {
 };
 
 /**
- * ranges_read() - take the files "functions" and "code" of the directory
- * Return: whether a function is marked BEGIN
+ * ranges_read() - read the files "functions" and "code" from the directory
+ *
+ * Return: whether a function is marked BEGIN.
  */
 bool ranges_read(void);
 
 /**
  * ranges_find() - find the range of an instruction
- * @insn: the instruction
- * @start: set to whether it is the first of its function
- * Return: its range, or one of those that stand for what has no name
+ * @insn:	the instruction
+ * @start:	set to whether it is the first instruction of its function
+ *
+ * Return: the range; for an unknown instruction, one of two placeholders.
  */
 const struct range *ranges_find(const struct qemu_plugin_insn *insn,
 				bool *start);

@@ -7,12 +7,12 @@
 #include <stdint.h>
 #include <time.h>
 
-/* for programs that measure: their options, errors, samples and orders */
+/* helpers for programs that measure: options, errors, statistics */
 
 /**
- * struct measure_options - what they have in common
- * @most:	repetitions
- * @seed:	of the orders
+ * struct measure_options - options common to these programs
+ * @most:	maximum number of repetitions
+ * @seed:	seed for shuffling
  */
 struct measure_options {
 	unsigned long repetitions;
@@ -23,22 +23,22 @@ struct measure_options {
 };
 
 /**
- * measure_parse() - argp_parse() of @argp's options and of the common ones
- * @input:	of @argp's parser
- * @common:	has the defaults
+ * measure_parse() - argp_parse() with @argp's options and the common ones
+ * @input:	input of @argp's parser
+ * @common:	common options, set to the defaults
  *
- * Ends the program on --help and, with status 2, on what it does not know.
+ * Exits on --help, and with status 2 if the arguments are invalid.
  */
 void measure_parse(const struct argp *argp, int argc, char **argv, void *input,
 		   struct measure_options *common);
 
 /**
- * measure_end() - see to it that all that was printed has arrived
+ * measure_end() - make sure that all output was written
  */
 void measure_end(void);
 
 /**
- * fail() - say why in one line, and end
+ * fail() - print a message and exit
  */
 void fail(int status, const char *fmt, ...)
 	__attribute__((noreturn, format(printf, 2, 3)));
@@ -49,20 +49,20 @@ void fail(int status, const char *fmt, ...)
 void *allocate(size_t nr, size_t size);
 
 /**
- * number() - the number that @text is, or fail() with status 2
- * @what:	it is given for
+ * number() - parse a number, or fail() with status 2
+ * @what:	name of the option, for the message
  */
 unsigned long number(const char *what, const char *text, unsigned long min,
 		     unsigned long max);
 
 /**
- * stay() - on this CPU: a migration in the middle would cost more than what
- *	    is measured
+ * stay() - bind the process to the current CPU, because a migration would cost
+ *	    more than what is measured
  */
 void stay(void);
 
 /**
- * cpu_name() - what /proc/cpuinfo calls this CPU, in @text of @size bytes
+ * cpu_name() - store the CPU's name from /proc/cpuinfo in @text, of @size bytes
  */
 const char *cpu_name(char *text, size_t size);
 
@@ -84,13 +84,13 @@ static inline uint64_t random_next(uint64_t *state)
 }
 
 /**
- * shuffle() - the numbers from 0 to @nr - 1, in an order that @state says
+ * shuffle() - store the numbers from 0 to @nr - 1 in pseudo-random order
  */
 void shuffle(unsigned int *order, unsigned int nr, uint64_t *state);
 
 /**
- * progress() - show a person who waits how far it is
- * @what:	is counted, such as "repetition"
+ * progress() - show progress, if standard error is a terminal
+ * @what:	what is counted, such as "repetition"
  */
 void progress(const char *what, unsigned long done, unsigned long of, uint64_t start);
 
@@ -99,14 +99,14 @@ struct stats {
 };
 
 /**
- * summarise() - what @n samples are like; puts @sample into order
+ * summarise() - compute statistics of @n samples, and sort @sample
  */
 struct stats summarise(double *sample, unsigned long n);
 
 void json_stats(const char *name, struct stats s, bool max);
 
 /**
- * json_samples() - @nr series of @n samples, after something else of the object
+ * json_samples() - print @nr series of @n samples as members of a JSON object
  */
 void json_samples(const char *const *name, double *const *sample,
 		  unsigned int nr, unsigned long n);

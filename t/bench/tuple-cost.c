@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * tuple-cost - what tuples cost above the guards in them
+ * tuple-cost - measure what tuples cost in addition to their guards
  *
- * Both sides go over the same blocks, warm, one right after the other: the
- * bare calls that compute the guards, and pi_tuple's generate and verify.
- * Where code and buffers lie decides more than what either does, and stays as
- * it is for the life of a process: each figure is of many.
+ * Compares generate and verify of struct pi_tuple with bare calls that compute
+ * the same guards, over the same blocks in warm caches.  Placement of code and
+ * buffers makes more of a difference than the code itself and is fixed for the
+ * life of a process, so each figure is from many processes.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -25,7 +25,7 @@
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 #define PAGE			4096
 #define LINE			64
-/* of a page; the metadata of a repetition lie at another than those of the last */
+/* cache lines of a page; each repetition has its metadata at another one */
 #define PLACES			(PAGE / LINE)
 #define REF			0x123456789ULL
 #define NAME_WIDTH		56
@@ -35,10 +35,11 @@ enum side { BARE, GENERATE, VERIFY, NR_SIDES };
 static const char *const side_name[] = { "bare", "generate", "verify" };
 
 /**
- * struct cell - a format and a size of I/O
+ * struct cell - a format and an I/O size
  * @guards:	computes all guards of an I/O and nothing else
- * @md:		where the metadata of this repetition are, in @md_room
- * @sample:	nanoseconds per I/O: of each repetition, or each process's median
+ * @md:		metadata of this repetition, in @md_room
+ * @sample:	nanoseconds per I/O: of each repetition, or the median of each
+ *		process
  */
 struct cell {
 	struct pi_format format;
@@ -55,11 +56,11 @@ struct cell {
 struct options {
 	struct measure_options common;
 	unsigned long processes;
-	/* which of them this is, from 1; 0: the one that starts them */
+	/* number of this process, starting at 1; 0 for the parent */
 	unsigned long process;
 	unsigned long kib;
 	bool limited;
-	/* instead of the table's */
+	/* replaces the default limits */
 	double limit;
 	const char *only;
 	bool apart;
@@ -67,21 +68,22 @@ struct options {
 	bool varied;
 };
 
-/* no format of NVMe's */
+/* not an NVMe format */
 #define IP	UINT_MAX
 
-/* what is computed and not kept */
+/* keeps the compiler from dropping the computation */
 static volatile uint64_t sink;
 
-/* the specification's is inverted before and after, ISA-L's is not */
+/* the specification inverts the CRC before and after, ISA-L does not */
 static uint32_t crc32(uint32_t seed, const void *buf, size_t len)
 {
 	return ~crc32_iscsi((unsigned char *)buf, len, ~seed);
 }
 
 /*
- * The guard of a block also covers the metadata before its tuple, which in an
- * extended buffer follow the data: one call, else two.
+ * The guard of a block also covers the metadata before its tuple.  That is one
+ * call with an extended format, where the metadata follows the data, otherwise
+ * two.
  */
 #define GUARDS(name, seed, compute)					\
 static uint64_t guards_##name(const struct cell *cell)			\
@@ -108,7 +110,7 @@ static uint64_t guards_##name(const struct cell *cell)			\
 GUARDS(crc16, 0, crc16_t10dif)
 GUARDS(crc32, 0, crc32)
 GUARDS(crc64, 0, crc64_rocksoft_refl)
-/* ISA-L has none */
+/* ISA-L has no IP checksum, so this is our own */
 GUARDS(ip, 0xffff, cell->format.guard->compute)
 
 static const struct row {
@@ -134,7 +136,7 @@ static const struct row {
 };
 
 static const uint32_t io_bytes[] = { 4096, 65536 };
-/* of an I/O, generated or verified, to its guards alone; the latter where the blocks are many and large */
+/* highest acceptable ratio to the guards alone; the second with several blocks of 4 KiB or more */
 static const double usual_limit = 1.25, large_limit = 1.15;
 
 #define MAX_CELLS	(2 * ARRAY_SIZE(rows) * ARRAY_SIZE(io_bytes))
@@ -208,7 +210,7 @@ static unsigned int list_cells(struct cell *cells, const struct options *o)
 	return nr;
 }
 
-/* nothing behind it begins before everything in front of it has ended */
+/* wait for all earlier instructions to complete */
 static inline void barrier(void)
 {
 #ifdef __x86_64__
@@ -218,7 +220,7 @@ static inline void barrier(void)
 #endif
 }
 
-/* what compilers make of copying a structure, built for any x86-64 */
+/* what compilers emit for a structure copy with baseline x86-64 */
 static inline void copy(void)
 {
 	typedef uint64_t pair __attribute__((vector_size(16)));
@@ -302,7 +304,7 @@ static void read_medians(struct cell *cells, unsigned int nr, unsigned long samp
 				fail(1, "process %lu ended before it had measured all", sample + 1);
 }
 
-/* as this one was started, and told which it is */
+/* run this program again with the same arguments and a process number */
 static void start_process(unsigned long process, int argc, char **argv, int out)
 {
 	char **with = allocate(argc + 2, sizeof(*with));
@@ -357,7 +359,7 @@ static struct stats time_of(const struct cell *cell, enum side side,
 	return s;
 }
 
-/* to the bare calls in the same process */
+/* ratio to the bare calls in the same process */
 static struct stats ratio_of(const struct cell *cell, enum side side,
 			     const struct options *o)
 {
@@ -367,13 +369,13 @@ static struct stats ratio_of(const struct cell *cell, enum side side,
 	for (unsigned long p = 0; p < o->processes; p++)
 		ratio[p] = cell->sample[side][p] / cell->sample[BARE][p];
 	s = summarise(ratio, o->processes);
-	/* the least ratio would be one of bad luck for the bare calls */
+	/* the minimum ratio would come from slow bare calls */
 	s.min = time_of(cell, side, o).min / time_of(cell, BARE, o).min;
 	free(ratio);
 	return s;
 }
 
-/* 0: none; ISA-L has no IP checksum to compare with */
+/* returns 0 for no limit: ISA-L has no IP checksum to compare with */
 static double limit_of(const struct cell *cell, const struct options *o)
 {
 	if (!o->limited || cell->format.guard->csum == PI_LBMD_CSUM_IP)
@@ -383,7 +385,7 @@ static double limit_of(const struct cell *cell, const struct options *o)
 	return cell->blocks > 1 && cell->format.interval >= PAGE ? large_limit : usual_limit;
 }
 
-/* three processes of four are above it: not chance, and not one placement */
+/* three of four processes above the limit are neither chance nor bad placement */
 static bool missed(const struct cell *cell, enum side side, const struct options *o)
 {
 	const double limit = limit_of(cell, o);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * pi-info - what protection information a block device has, which attribute
- * layouts the running kernel takes, and what is missing
+ * pi-info - show the protection information of a block device, the attribute
+ * layouts that the running kernel supports, and what is missing
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,7 +45,7 @@ static void probe_layouts(struct info *info)
 					  &info->fixed_md);
 }
 
-/* to go on with the block size that is in use, if that can have PI */
+/* prefer a format with the block size that is in use */
 static const struct pi_lba_format *best_format(const struct info *info)
 {
 	const struct pi_lba_format *best = NULL;
@@ -186,7 +186,7 @@ static bool has_mode(const struct pi_layout *layout, bool vectored, bool fixed)
 	return !layout->mode(&mode, &reason);
 }
 
-/* what the rows of the tables in layout.c and guard.c say: whoever needs a list of them takes it from here */
+/* the tables in layout.c and guard.c; scripts get their lists from here */
 static void print_tables(void)
 {
 	const char *comma = "";
