@@ -14,13 +14,13 @@ int pi_chk_pattern_check(struct thread_data *td)
 	if (!pi_options_chk_pattern(o))
 		return 0;
 	if (o->verify == PI_VERIFY_NONE)
-		return pi_refuse("pi_chk with several parts, and pi_verify=none: nobody checks anything; drop one of them");
+		return pi_refuse("pi_chk with several parts and pi_verify=none: nothing would be checked; drop one of them");
 	if (o->inject)
-		return pi_refuse("pi_inject with several parts in pi_chk: whether a fault is found would depend on which I/O reads it; give the tags alone");
+		return pi_refuse("pi_inject with several parts in pi_chk: whether a fault is found would depend on which I/O reads it; give tags without parts");
 	if (o->mix < 100)
-		return pi_refuse("pi_mix below 100 with several parts in pi_chk: plain I/Os would take the turns of some parts; drop one of them");
+		return pi_refuse("pi_mix below 100 with several parts in pi_chk: plain I/Os would use up the turns of some parts; drop one of them");
 	if (pi_commands_sent(&o->commands) != 1 << PI_COMMAND_RW)
-		return pi_refuse("write_mode and verify_mode with several parts in pi_chk: the parts are of reads and writes; give the tags alone");
+		return pi_refuse("write_mode and verify_mode with several parts in pi_chk: the parts apply to reads and writes only; give tags without parts");
 	return 0;
 }
 

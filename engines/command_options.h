@@ -84,14 +84,14 @@ struct pi_command_options {
 	{								\
 		PI_COMMAND_OPTION("write_mode", "Commands for writes",	\
 			FIO_OPT_STR_STORE, data, at.write_mode,		\
-			"What a write sends: write, uncor, zeroes or verify, or a mix such as write/60:zeroes/40; one without a number gets the rest (pi_layout=passthru only)"), \
+			"Command to send for a write: write, uncor, zeroes or verify, or a mix such as write/60:zeroes/40; a share without a number gets the rest (pi_layout=passthru only)"), \
 		.cb	= pi_write_mode_cb,				\
 		.def	= "write",					\
 	},								\
 	{								\
 		PI_COMMAND_OPTION("verify_mode", "Commands to verify by", \
 			FIO_OPT_STR, data, at.verify_mode,		\
-			"What is sent to verify what fio's verify= wrote (pi_layout=passthru only)"), \
+			"How to verify what fio's verify= wrote (pi_layout=passthru only)"), \
 		.def	= "read",					\
 		.posval	= {						\
 			{ .ival = "read",				\

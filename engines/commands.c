@@ -169,7 +169,7 @@ int pi_commands_check(struct thread_data *td)
 	if (sent == 1 << PI_COMMAND_RW)
 		return 0;
 	if (sent & ~(1 << PI_COMMAND_RW | 1 << PI_COMMAND_COMPARE) && !td_write(td))
-		return pi_refuse("write_mode says what a write sends, and this job has no writes; use rw=write or the like, or drop it");
+		return pi_refuse("write_mode selects the command that a write sends, but this job has no writes; use rw=write or the like, or drop it");
 	return check_meaning(td, sent);
 }
 
@@ -202,14 +202,14 @@ static int check_support(struct fio_file *f, unsigned int sent, bool deac,
 	const unsigned int lacks = sent & ~support->has;
 
 	if (lacks) {
-		log_err("io_uring_pi: %s: the drive has no %s command (ONCS, Commands Supported and Effects); use another %s\n",
+		log_err("io_uring_pi: %s: the drive does not support the %s command (ONCS, Commands Supported and Effects); use another %s\n",
 			f->file_name, pi_command_kinds[__builtin_ctz(lacks)].title,
 			lacks == 1 << PI_COMMAND_COMPARE ? "verify_mode" : "write_mode");
 		return EOPNOTSUPP;
 	}
 	if (deac && !support->deac)
 		return pi_refuse_file(f, EOPNOTSUPP,
-			"deac: the drive takes no Deallocate bit in Write Zeroes (DLFEAT); drop it");
+			"deac: the drive does not support the Deallocate bit in Write Zeroes (DLFEAT); drop it");
 	return 0;
 }
 

@@ -23,7 +23,7 @@ int pi_data_placement_check(const struct thread_data *td)
 	if (!PI_DATA_PLACEMENT(td) || pi_layouts[o->layout].passthru)
 		return 0;
 	if (!streams(td))
-		return pi_refuse("fdp and dataplacement=fdp are for NVMe commands; name the character device /dev/ngXnY, or use dataplacement=streams, of which the kernel makes placement identifiers");
+		return pi_refuse("fdp and dataplacement=fdp are for NVMe commands; name the character device /dev/ngXnY, or use dataplacement=streams, which the kernel maps to placement identifiers");
 	if (o->layout > PI_LAYOUT_SQE128)
 		return pi_refuse("dataplacement=streams: the lab kernel's layouts have no streams; use pi_layout=indirect");
 	return 0;

@@ -35,9 +35,9 @@ bool pi_read_again(struct thread_data *td, struct io_u *io_u)
 static const char *nothing_found(const struct pi_io_ctx *ctx)
 {
 	if (pi_on_media(ctx))
-		return "but not when asked again; was it being written meanwhile?";
+		return "but not when it was read again; was it being written meanwhile?";
 	if (ctx->target->stacked)
-		return "but what the host sent is right, apart from reference tags, in whose place the kernel has put its own";
+		return "but what the host sent is right, apart from reference tags, which the kernel has remapped";
 	return "but what the host sent is right";
 }
 
@@ -60,12 +60,12 @@ static bool explain(struct thread_data *td, struct io_u *io_u,
 	e->errors.device_ios++;
 	if (o->act) {
 		pi_errors_device(&e->errors, &ctx,
-				 "and with pi_act=1 keeps it to itself; read with pi_act=0 to see it");
+				 "and with pi_act=1 does not return it; read with pi_act=0 to see it");
 		return false;
 	}
 	if (pi_on_media(&ctx) && !pi_read_again(td, io_u)) {
 		pi_errors_device(&e->errors, &ctx, status ?
-				 "and does not say of which block" :
+				 "and does not say in which block" :
 				 "and does not say which tag of which block");
 		return false;
 	}

@@ -20,7 +20,7 @@ static const struct {
 } places[] = {
 	[PI_INJECT_OUT]		= { "out", "" },
 	[PI_INJECT_BEFORE]	= { "before", "before the tuples are generated there is only data" },
-	[PI_INJECT_BACK]	= { "back", "this happens to writes, on the way out" },
+	[PI_INJECT_BACK]	= { "back", "this kind of fault only happens to writes" },
 };
 
 /* parse the pi_inject options, once per job */

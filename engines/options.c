@@ -185,7 +185,7 @@ struct fio_option pi_fio_options[] = {
 		.lname	= "Reference tag to begin with",
 		.type	= FIO_OPT_STR_VAL,
 		.cb	= reftag_cb,
-		.help	= "Types 1 and 2: tag of the file's first block as the host counts; the kernel remaps it (passthru: type 2 only, and the media gets it as it is). Type 3: the tag of every block, which the host then checks (Default: the block's number on the disk; type 3: 0, not checked)",
+		.help	= "Types 1 and 2: reference tag that the host gives the file's first block; the kernel remaps it (passthru: type 2 only, not remapped). Type 3: reference tag of every block, which the host then checks (Default: the block's number on the disk; type 3: 0, not checked)",
 		ENGINE_OPTION,
 	},
 	{
@@ -282,7 +282,7 @@ struct fio_option pi_fio_options[] = {
 	},
 	{
 		.name	= "pi_inject_rate",
-		.lname	= "Blocks for one fault",
+		.lname	= "Blocks per fault",
 		.type	= FIO_OPT_ULL,
 		.off1	= offsetof(struct pi_options, inject_one_in),
 		.def	= "1000",
@@ -320,7 +320,7 @@ struct fio_option pi_fio_options[] = {
 		.type	= FIO_OPT_BOOL,
 		.off1	= offsetof(struct pi_options, inject_expect),
 		.def	= "0",
-		.help	= "Carry on after wrong blocks; the job fails unless every fault was found, as what it is, and nothing else was found",
+		.help	= "Continue after wrong blocks; the job fails unless every fault was found as the right tag, and nothing else was found",
 		ENGINE_OPTION,
 	},
 	{
@@ -333,11 +333,11 @@ struct fio_option pi_fio_options[] = {
 	},
 	{
 		.name	= "pi_time",
-		.lname	= "Measure parts",
+		.lname	= "Time measurement",
 		.type	= FIO_OPT_BOOL,
 		.off1	= offsetof(struct pi_options, time),
 		.def	= "0",
-		.help	= "Measure for pi_stats what generation, verification and system calls take; reads the clock twice for each",
+		.help	= "Measure for pi_stats how long generation, verification and system calls take; reads the clock twice for each",
 		ENGINE_OPTION,
 	},
 	{
@@ -346,7 +346,7 @@ struct fio_option pi_fio_options[] = {
 		.type	= FIO_OPT_ULL,
 		.off1	= offsetof(struct pi_options, md_per_io_size),
 		.def	= "0",
-		.help	= "Not needed, the format says it; if given, it is checked against the largest I/O (bytes)",
+		.help	= "Not needed, because the format determines it; if given, it must be enough for the largest I/O (bytes)",
 		ENGINE_OPTION,
 	},
 	PI_COMMAND_OPTIONS(struct pi_options, commands),
@@ -471,7 +471,7 @@ static void fio_init list_faults(void)
 	struct fio_option *o = pi_fio_options;
 	char list[128];
 
-	snprintf(help, sizeof(help), "Damage blocks, to see who finds it: some of %s, or all that the format can show",
+	snprintf(help, sizeof(help), "Damage blocks, to see who finds them: some of %s, or all that the format can show",
 		 pi_fault_list(list, sizeof(list)));
 	while (o->off1 != offsetof(struct pi_options, inject))
 		o++;

@@ -14,7 +14,7 @@ static int check_act(const struct pi_options *o)
 	if (o->verify == PI_VERIFY_HOST)
 		return pi_refuse("pi_verify=host with pi_act=1: the device strips the tuples, the host has none to verify; use pi_act=0 or pi_verify=device");
 	if (o->inject)
-		return pi_refuse("pi_inject with pi_act=1: the device makes the tuples, and makes them right; use pi_act=0");
+		return pi_refuse("pi_inject with pi_act=1: the device generates correct tuples itself, so no fault would show; use pi_act=0");
 	if (o->opaque)
 		return pi_refuse("pi_opaque=pattern with pi_act=1: the host does not verify what it reads; use pi_act=0");
 	if (o->app_mode == PI_APP_LBA || o->app_mode == PI_APP_RANDOM)
@@ -28,7 +28,7 @@ static int check_job(struct thread_data *td)
 	const struct cmdprio_options *prio = &o->cmdprio_options;
 
 	if (o->nowait || o->uncached || td->o.oatomic)
-		return pi_refuse("nowait, uncached and atomic are flags of reads and writes, which a passthrough command is not; drop them or name the block device");
+		return pi_refuse("nowait, uncached and atomic are flags for reads and writes, which passthrough commands do not have; drop them or name the block device");
 	if (td->o.zone_mode == ZONE_MODE_ZBD)
 		return pi_refuse("zonemode=zbd: protection information on zoned namespaces is not supported; drop zonemode or use fio's io_uring_cmd");
 	if (PI_VERIFIES_FSYNCED(td) && o->fua[DDIR_WRITE])
@@ -36,11 +36,11 @@ static int check_job(struct thread_data *td)
 	if (td->o.sync_file_range)
 		return pi_refuse("sync_file_range is for the page cache, which a character device does not have; use fsync, which sends a flush, or name the block device");
 	if (o->mix < 100)
-		return pi_refuse("pi_mix below 100: a character device takes no plain I/O to mix with; drop pi_mix or name the block device");
+		return pi_refuse("pi_mix below 100: a character device does not support plain I/O; drop pi_mix or name the block device");
 	if (td->o.ioprio || td->o.ioprio_class)
-		return pi_refuse("prio and prioclass: the kernel takes no priority for a passthrough command; drop them or name the block device");
+		return pi_refuse("prio and prioclass: passthrough commands have no I/O priority; drop them or name the block device");
 	if (prio->percentage[DDIR_READ] || prio->percentage[DDIR_WRITE] || prio->bssplit_str)
-		return pi_refuse("cmdprio_percentage and cmdprio_bssplit, with cmdprio_class, cmdprio_hint and cmdprio: the kernel takes no priority for a passthrough command; drop them or name the block device");
+		return pi_refuse("cmdprio_percentage and cmdprio_bssplit, with cmdprio_class, cmdprio_hint and cmdprio: passthrough commands have no I/O priority; drop them or name the block device");
 	return o->act ? check_act(o) : 0;
 }
 
@@ -69,7 +69,7 @@ static int check_target(struct thread_data *td, struct fio_file *f,
 			"hipri: the drive has no queues to poll; load the driver with nvme.poll_queues=1 or drop hipri");
 	if (o->reftag_set && dev->format.type != 3 && !dev->any_ref)
 		return pi_refuse_file(f, EINVAL,
-			"pi_reftag: to the device type 1 reference tags are the block's number, and no kernel renumbers them in a passthrough command; drop it or name the block device");
+			"pi_reftag: with type 1 the device expects the block's number as the reference tag, and the kernel does not remap passthrough commands; drop it or name the block device");
 	if (format->extended && td->o.verify != VERIFY_NONE)
 		return pi_refuse_file(f, EINVAL,
 			"verify: fio would write its headers and patterns over the metadata, which lies between the data of an extended LBA; drop verify, the protection information is verified without it");

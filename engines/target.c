@@ -119,7 +119,7 @@ static int check_max_md(struct thread_data *td, struct fio_file *f,
 
 	if (need <= max_md)
 		return 0;
-	log_err("io_uring_pi: %s: bs=%" PRIu64 " takes %" PRIu64 " bytes of metadata, and the kernel takes %" PRIu64 " with one I/O; use a bs of at most %" PRIu64 "\n",
+	log_err("io_uring_pi: %s: bs=%" PRIu64 " needs %" PRIu64 " bytes of metadata, but the kernel accepts only %" PRIu64 " per I/O; use a bs of at most %" PRIu64 "\n",
 		f->file_name, bs, need, max_md,
 		max_md / format->md_size * format->interval);
 	return EINVAL;
@@ -133,7 +133,7 @@ static int check_md_size(struct thread_data *td, struct fio_file *f,
 
 	if (!o->md_per_io_size || (uint64_t)o->md_per_io_size >= need)
 		return 0;
-	log_err("io_uring_pi: %s: md_per_io_size=%lld is too small, %llu bytes of data take %" PRIu64 "; raise it or leave it out\n",
+	log_err("io_uring_pi: %s: md_per_io_size=%lld is too small, %llu bytes of data need %" PRIu64 "; raise it or leave it out\n",
 		f->file_name, o->md_per_io_size, pi_max_rw_bs(td), need);
 	return EINVAL;
 }

@@ -102,7 +102,7 @@ static int read_parts(const char *text, struct parts *parts,
 		at = len ? read_extent(at + len, parts) : NULL;
 		if (!at || (*at && *at != ':'))
 			return pi_reason_set(reason, -EINVAL,
-				"'%.80s' is no pattern; give shares that add up to 100, as in GUARD,REFTAG/30:none/70, or blocks, as in REFTAG@0-999:GUARD",
+				"'%.80s' is not a valid pattern; give shares that add up to 100, as in GUARD,REFTAG/30:none/70, or blocks, as in REFTAG@0-999:GUARD",
 				text);
 		parts->nr++;
 		if (!*at++)
@@ -168,7 +168,7 @@ static int set_ranges(struct pi_checks *checks, const struct parts *parts,
 
 		if (parts->percent[i] != OPEN || (!parts->ranged[i] && others++))
 			return pi_reason_set(reason, -EINVAL,
-				"shares and blocks do not go together, and one part alone can be for all other blocks; give each part but one its blocks");
+				"shares and blocks cannot be mixed, and only one part can cover all other blocks; give each of the others its blocks");
 		if (!parts->ranged[i]) {
 			chk = parts->chk[i];
 			continue;

@@ -103,7 +103,7 @@ int pi_command_probe(int fd, struct pi_command_support *support,
 	      nvme_identify_ns(fd, nsid, &ns);
 	if (ret < 0)
 		return pi_reason_set(reason, -errno,
-			"Identify: %s; run as root (before Linux 6.2 it takes that)",
+			"Identify: %s; run as root (required before Linux 6.2)",
 			strerror(errno));
 	if (ret)
 		return pi_reason_set(reason, -EIO, "Identify: NVMe status 0x%x",

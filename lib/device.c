@@ -243,7 +243,7 @@ int pi_device_probe_at(const char *sysfs, int fd, struct pi_device *dev,
 		return probe_namespace(sysfs, &st, fd, dev, reason);
 	if (!S_ISBLK(st.st_mode))
 		return pi_reason_set(reason, -ENOTBLK,
-			"not a block device, and files carry no protection information of the application's; name a device or use pi_layout=none");
+			"not a block device, and files cannot carry the application's protection information; name a device or use pi_layout=none");
 
 	dir = pi_sysfs_open(sysfs, &st);
 	disk = pi_sysfs_dir(dir, pi_sysfs_text(dir, "partition", text,

@@ -17,7 +17,7 @@ int pi_format_check(struct pi_format *format, struct pi_reason *reason)
 	if (format->storage_bits < format->guard->storage_min ||
 	    format->storage_bits > format->guard->storage_max)
 		return pi_reason_set(reason, -EOPNOTSUPP,
-			"a storage tag of %u bits, which with a guard of kind %s must have %u to %u; format it with another LBA format",
+			"a storage tag of %u bits, but with guard %s it must have %u to %u; format it with another LBA format",
 			format->storage_bits, format->guard->name,
 			format->guard->storage_min, format->guard->storage_max);
 	if (format->pi_offset + pi_size > format->md_size)

@@ -35,7 +35,7 @@ int pi_inject_kinds(const char *text, unsigned int *kinds,
 			i++;
 		if (i == PI_NR_FAULT_KINDS)
 			return pi_reason_set(reason, -EINVAL,
-				"'%.*s' is no kind of fault; give some of %s or all",
+				"'%.*s' is not a kind of fault; give some of %s, or all",
 				shown(text), text,
 				pi_fault_list(list, sizeof(list)));
 		*kinds |= 1U << i;
@@ -83,7 +83,7 @@ int pi_inject_blocks(const char *text, struct pi_inject *inject,
 			free(inject->ranges);
 			inject->ranges = NULL;
 			return pi_reason_set(reason, -EINVAL,
-				"'%.*s' is no block or range of them; write 7,100-120",
+				"'%.*s' is not a block or a range of blocks; write for example 7,100-120",
 				shown(item), item);
 		}
 		grown = realloc(inject->ranges, (inject->nr_ranges + 1) *

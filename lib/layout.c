@@ -198,7 +198,7 @@ static int open_region(struct pi_ring *ring, struct pi_io_set *set,
 				PI_IORING_REGISTER_MEM_REGION, &reg, 1);
 	if (ret)
 		return pi_reason_set(reason, ret,
-			"the kernel does not accept the memory region that layout 'region' needs: %s; it takes Linux 6.13, and counts against ulimit -l",
+			"the kernel does not accept the memory region that layout 'region' needs: %s; it needs Linux 6.13, and counts against ulimit -l",
 			strerror(-ret));
 	return 0;
 }

@@ -98,7 +98,7 @@ int pi_namespace_probe(int fd, struct pi_namespace *ns,
 	ret = identify(fd, nsid, &id, &nvm);
 	if (ret < 0)
 		return pi_reason_set(reason, -errno,
-			"Identify Namespace: %s; run as root (before Linux 6.2 it takes that)",
+			"Identify Namespace: %s; run as root (required before Linux 6.2)",
 			strerror(errno));
 	if (ret)
 		return pi_reason_set(reason, -EIO,

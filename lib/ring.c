@@ -69,7 +69,7 @@ static int init_reason(int err, const struct pi_ring_options *options,
 	switch (err) {
 	case -ENOSYS:
 		return pi_reason_set(reason, err,
-			"this kernel has no io_uring, which takes Linux 5.6");
+			"this kernel has no io_uring, which needs Linux 5.6");
 	case -EPERM:
 		return pi_reason_set(reason, err,
 			"io_uring is not permitted here; see sysctl kernel.io_uring_disabled and the container's seccomp profile");
@@ -81,8 +81,8 @@ static int init_reason(int err, const struct pi_ring_options *options,
 		if (!knows_flags(options->flags))
 			return pi_reason_set(reason, err,
 				options->flags & PI_IORING_SETUP_SQE_MIXED ?
-				"this kernel has no rings of mixed SQE sizes (IORING_SETUP_SQE_MIXED), which take Linux 6.19" :
-				"this kernel has no SQEs of 128 bytes (IORING_SETUP_SQE128), which take Linux 5.19");
+				"this kernel has no rings of mixed SQE sizes (IORING_SETUP_SQE_MIXED), which need Linux 6.19" :
+				"this kernel has no SQEs of 128 bytes (IORING_SETUP_SQE128), which need Linux 5.19");
 		if (options->sqpoll && options->sqpoll_cpu >= 0)
 			return pi_reason_set(reason, err,
 				"io_uring cannot bind its thread to CPU %d; choose one that is online and allowed here",

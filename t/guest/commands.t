@@ -142,7 +142,7 @@ def refusals(disk):
     no('shares of more than all', 'write/60:zeroes/50', mode='write/60:zeroes/50')
     no('shares of less', 'write/60:zeroes/30', mode='write/60:zeroes/30')
     no('a zone append', 'zone', mode='zone_append')
-    no('what the device lacks', 'no Write Uncorrectable command (ONCS', mode='uncor')
+    no('what the device lacks', 'does not support the Write Uncorrectable command (ONCS', mode='uncor')
     no('a share of that', 'Write Uncorrectable', mode='write/90:uncor/10')
     no('DEAC', 'DLFEAT', mode='zeroes', deac=1)
     no('DEAC of nothing', 'deac', 'write_mode=zeroes', deac=1)

@@ -23,7 +23,7 @@ REFUSED = {
     'a tag that is none': ({'pi_chk': 'GUARD,RETAG'}, 'RETAG', 'REFTAG'),
     'a tag in small letters': ({'pi_chk': 'guard'}, 'guard', 'GUARD'),
     'shares of more than all': ({'pi_chk': 'GUARD/60:none/60'}, 'pi_chk', 'add up to 120'),
-    'no pattern': ({'pi_chk': 'GUARD@9-:none'}, 'pi_chk', 'no pattern', 'REFTAG@0-999:GUARD'),
+    'no pattern': ({'pi_chk': 'GUARD@9-:none'}, 'pi_chk', 'not a valid pattern', 'REFTAG@0-999:GUARD'),
     'blocks that the disk has not': ({'pi_chk': 'GUARD@0-9:REFTAG@262144-262145'}, 'pi_chk', '262144 to 262145', 'which has 0 to '),
     'a pattern that nobody looks at': ({'pi_chk': 'GUARD/50:none', 'pi_verify': 'none'}, 'pi_chk', 'pi_verify=none'),
     'a pattern, and plain I/O': ({'pi_chk': 'GUARD/50:none', 'pi_mix': 50}, 'pi_chk', 'pi_mix'),

@@ -95,7 +95,7 @@ static void measure(struct cell *cell, unsigned long repetition,
 		    (2 * places - v->ring.cq_head % places) / cell->batch);
 	total = least(variant_run, cell, v, batches);
 	if (pi_ring_ready(&v->ring))
-		variant_wrong(v, "reads were left that", 0);
+		variant_wrong(v, "an unexpected read was", 0);
 	user = least(variant_run_user, cell, v, batches);
 	pi_ring_unregister(&v->ring);
 	cell->sample[TOTAL][repetition] = total / n;
@@ -271,10 +271,10 @@ enum { BATCH = 1, LAYOUT, MIX, REQUESTS, INSTRUCTIONS };
 static const struct argp_option options[] = {
 	{ "batch", BATCH, "N", 0,
 	  "requests per io_uring_enter(), 1 to " TEXT(RING_DEPTH) " (1, 8 and 32; repeat for more)", 0 },
-	{ "layout", LAYOUT, "NAME", 0, "measure this one, and plain (all; repeat for more)", 0 },
+	{ "layout", LAYOUT, "NAME", 0, "measure this layout, and plain I/O (all; repeat for more)", 0 },
 	{ "mix", MIX, "N", 0,
-	  "per cent of requests with PI (0, 1, 10, 50, and always " TEXT(ALL_PI) "; repeat for more)", 0 },
-	{ "requests", REQUESTS, "N", 0, "of one measurement (800)", 0 },
+	  "percentage of requests with PI (0, 1, 10, 50, and always " TEXT(ALL_PI) "; repeat for more)", 0 },
+	{ "requests", REQUESTS, "N", 0, "requests per measurement (800)", 0 },
 	{ "instructions", INSTRUCTIONS, NULL, 0,
 	  "for a guest in which a nanosecond is an instruction (scripts/guest run --icount): say so", 0 },
 	{ 0 },

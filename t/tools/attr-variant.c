@@ -92,7 +92,7 @@ static inline void fill(struct variant *v, struct pi_io *io, bool pi)
 
 void variant_wrong(const struct variant *v, const char *what, int res)
 {
-	fail(1, "layout %s, SQE %s: %s %s, not 'Bad file descriptor'; this kernel prepares requests otherwise than attr-cost assumes",
+	fail(1, "layout %s, SQE %s: %s %s, not 'Bad file descriptor'; this kernel does not prepare requests as attr-cost assumes",
 	     v->layout->name, variant_sqe(v), what,
 	     res < 0 ? strerror(-res) : "done");
 }
@@ -176,6 +176,6 @@ void pending_add(struct pending *pending)
 		pi_ring_queue(&v->ring, 0, io->slots);
 		if (pi_ring_submit(&v->ring, io->slots) != (int)io->slots ||
 		    pi_ring_ready(&v->ring))
-			fail(1, "a read of an empty pipe did not wait; this kernel treats pipes otherwise than attr-cost assumes");
+			fail(1, "a read of an empty pipe did not wait; this kernel does not treat pipes as attr-cost assumes");
 	}
 }

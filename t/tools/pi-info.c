@@ -242,8 +242,8 @@ static void usage(FILE *out)
 		"usage: pi-info [--json] DEVICE\n"
 		"       pi-info --json\n"
 		"       pi-info --help | --version\n"
-		"What protection information a block device has, which attribute layouts the\n"
-		"running kernel takes, and what is missing.  It changes nothing.\n"
+		"Shows the protection information of a block device, the attribute layouts that\n"
+		"the running kernel supports, and what is missing.  It changes nothing.\n"
 		"Exit status: 0 the device has PI, 1 it has none, 2 usage or no such block device.\n"
 		"In JSON a layout that works has an empty reason; without DEVICE it has the layouts\n"
 		"and the tables of layouts and guards, and exit status 0.\n");

@@ -72,7 +72,7 @@ static void refuse_kinds(const char *text, const char *part)
 
 	assert_int_equal(pi_inject_kinds(text, &found, &reason), -EINVAL);
 	pi_test_says(&reason, part);
-	pi_test_says(&reason, "no kind of fault");
+	pi_test_says(&reason, "not a kind of fault");
 	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++)
 		pi_test_says(&reason, names[i]);
 	pi_test_says(&reason, "or all");
@@ -140,7 +140,7 @@ static void test_fuzz_kinds(void **state)
 		if (bad) {
 			assert_int_equal(pi_inject_kinds(copy, &found, &reason),
 					 -EINVAL);
-			assert_non_null(strstr(reason.text, "no kind of fault"));
+			assert_non_null(strstr(reason.text, "not a kind of fault"));
 		} else {
 			assert_int_equal(pi_test_kinds(copy), want);
 			good++;
@@ -209,7 +209,7 @@ static void refuse_blocks(const char *text, const char *part)
 	assert_int_equal(pi_inject_blocks(text, &inject, &reason), -EINVAL);
 	assert_null(inject.ranges);
 	pi_test_says(&reason, part);
-	pi_test_says(&reason, "write 7,100-120");
+	pi_test_says(&reason, "write for example 7,100-120");
 	assert_int_equal(pi_inject_blocks(text, &inject, NULL), -EINVAL);
 	assert_null(inject.ranges);
 }
@@ -400,7 +400,7 @@ static void test_fuzz_bytes(void **state)
 		if (ret) {
 			assert_int_equal(ret, -EINVAL);
 			assert_null(inject.ranges);
-			assert_non_null(strstr(reason.text, "write 7,100-120"));
+			assert_non_null(strstr(reason.text, "write for example 7,100-120"));
 		} else {
 			assert_int_equal(inject.nr_ranges, items);
 			for (unsigned int n = 0; n < items; n++)
