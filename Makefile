@@ -1,35 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# make          the engine, build/io_uring_pi.so, and a fio that loads it
-# make bench    what PI costs against plain io_uring, in a guest
+# make              the engine, build/io_uring_pi.so, and a fio that loads it
+# make bench        what PI costs compared with plain io_uring, in a guest
 # make bench DEV=/dev/nvme0n1 [ALLOW_WRITE=/dev/nvme0n1]   ... on a drive
-# make demo     a bit flips on the media, and protection information finds it, in a guest
-# make kernel   the lab kernel, which takes every attribute layout (scripts/kernel)
-# make lab      what each layout of the PI attribute costs, in a guest with the lab kernel
+# make demo         flip a bit on the media and see who finds it, in a guest
+# make kernel       build the lab kernel, which supports every attribute layout (scripts/kernel)
+# make lab          what each layout of the PI attribute costs, in a guest with the lab kernel
 # make lab DEV=/dev/nvme0n1 [ALLOW_WRITE=/dev/nvme0n1]   ... on a drive, in time
-# make perf       what the engine costs beside fio's own, in instructions, in guests
-# make perf-host   what generating and verifying PI costs above its checksums, on this CPU
-# make check    unit tests, no guest, under a minute
-# make test     all tests, the guest's too
-# make test-distros   build and run it all in a new Debian 12, 13 and testing, as root
-# make test-long   that, and what takes minutes: every format there is
-# make soak     everything at random, with faults, for SECONDS=600; SEED= repeats it
+# make perf         what the engine costs compared with fio's own, in instructions, in guests
+# make perf-host    what generating and verifying PI costs on top of the checksums, on this CPU
+# make check        unit tests without a guest, under a minute
+# make test         all tests, including those in guests
+# make test-distros   build and test in a fresh Debian 12, 13 and testing, as root
+# make test-long    make test, and tests that take minutes, such as every format
+# make soak         random jobs with faults, for SECONDS=600; SEED= repeats a run
 # make soak-debug   the same with registered metadata, on a lab kernel with KASAN, lockdep and kmemleak
-# make test-fio   fio's own tests, with its own engine and with this one
-# make faults   100 000 injected faults, all found; 10 million clean blocks
-# make fuzz     parsers and whole jobs, guided by coverage, with clang, for SECONDS=3600
-# make clean    remove what was built here; make distclean: and fetched
+# make test-fio     fio's own tests, with fio's engine and with this one
+# make faults       100,000 injected faults, all found; 10 million clean blocks
+# make fuzz         coverage-guided fuzzing of parsers and whole jobs, with clang, for SECONDS=3600
+# make clean        remove what was built; make distclean: also what was fetched
 #
-# make install  engine, tools, job files and man pages, below PREFIX; make uninstall
-# make deb      the same as a Debian package, for the fio that FIO= has the source of
+# make install      install engine, tools, job files and man pages below PREFIX; make uninstall
+# make deb          the same as a Debian package, for the fio whose source is in FIO=
 #
-# FIO=DIR       build for the fio whose configured source is in DIR
-# ISAL=DIR      ... with the ISA-L whose source is in DIR, for systems whose own is old
-# E=DIR         put the engine into DIR, build/ if not given
-# V=1           show the commands
-# EXPECT_SKIP="chromium fio-3.42 pyflakes pycodestyle shellcheck checkpatch"   what may go untested
-#               for want of these; anything else that cannot be tested here is a failure
-# WERROR=1      a warning of the compiler is an error
+# FIO=DIR           build for the fio whose configured source is in DIR
+# ISAL=DIR          build with the ISA-L source in DIR, if the system's is too old
+# E=DIR             put the engine into DIR instead of build/
+# V=1               show the commands
+# WERROR=1          treat compiler warnings as errors
+# EXPECT_SKIP="chromium fio-3.42 pyflakes pycodestyle shellcheck checkpatch"
+#                   tests that may be skipped because these are missing; any other skip is a failure
 
 CC ?= cc
 CFLAGS ?= -O2 -g
@@ -37,17 +37,17 @@ B := build
 E := $(B)
 FIO ?= $(B)/fio
 FIO_DIR := $(if $(filter /%,$(firstword $(FIO))),,$(CURDIR)/)$(FIO)
-# make takes a blank for the end of a name: a link stands for what has one
+# make splits names at blanks: use a link to a path that has one
 ifneq ($(word 2,$(FIO)),)
 $(shell mkdir -p $(E)/obj && ln -sfn "$(FIO_DIR)" $(E)/obj/fio)
 override FIO := $(E)/obj/fio
 endif
 ENGINE := $(E)/io_uring_pi.so
-# what is known to work, best first; else Debian's newest
+# versions known to work, best first; otherwise Debian's newest
 FIO_VERSIONS := 3.41 3.42 3.40
 JOBS := $(shell getconf _NPROCESSORS_ONLN)
 
-# quiet: a line for each file, V=1: the command
+# a line for each file; with V=1 the command
 ifeq ($(V),)
 RUN = @echo '  $(1)  $(patsubst $(B)/%,%,$@)';
 else
@@ -57,17 +57,17 @@ endif
 WARN := -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror)
 LIB_FLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) -MMD -MP -Ilib \
 	$(ISAL_FLAGS)
-# fio passes more to its callbacks than one of them needs
+# fio's callbacks have parameters that not every one needs
 ENGINE_FLAGS = $(LIB_FLAGS) -Wno-unused-parameter -DFIO_INTERNAL \
 	-include $(FIO)/config-host.h -I$(FIO) \
 	-DPI_FIO_VERSION='"$(FIO_VERSION)"'
-# a tree that was configured and not built has but the second
+# a tree that was configured but not built has only FIO-VERSION-GEN
 FIO_VERSION = $(shell sed -n 's/^\(FIO_VERSION *\|DEF_VER\)= *//p' \
 	$(firstword $(wildcard $(FIO)/FIO-VERSION-FILE $(FIO)/FIO-VERSION-GEN)))
 LIBS = $(ISAL_LIB) $(or $(shell pkg-config --libs liburing libnvme 2>/dev/null),-luring -lnvme)
 
-# CRC64 NVMe came with ISA-L 2.31: where the system's is older, Debian's source
-# (or the one in ISAL) is built and linked in
+# CRC64 NVMe needs ISA-L 2.31: if the system's is older, build Debian's source (or
+# the one in ISAL) and link it in
 ifeq ($(ISAL)$(shell pkg-config --atleast-version=2.31 libisal 2>/dev/null || echo old),)
 ISAL_LIB := $(shell pkg-config --libs libisal)
 ISAL_FLAGS := $(shell pkg-config --cflags libisal)
@@ -82,11 +82,11 @@ UNIT_SRC := $(wildcard t/unit/test_*.c)
 
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
 ENGINE_OBJ := $(ENGINE_SRC:%.c=$(E)/obj/%.o)
-# of the newest heading there
+# the newest heading
 VERSION := $(shell sed -n '/^\#\# [0-9]/{s/^\#* \([0-9.]*\).*/\1/p;q}' doc/changes.md)
 # small programs for users
 TOOLS := $(B)/t/pi-info $(B)/t/attr-cost
-# what counts by function in a guest, which is an x86-64
+# what counts instructions by function in a guest, which is always x86-64
 INSN := $(if $(filter x86_64,$(shell uname -m)),$(B)/t/insn-plugin.so $(B)/t/insn-mark)
 UNIT := $(UNIT_SRC:t/unit/%.c=$(B)/unit/%)
 UNIT_SAN := $(UNIT_SRC:t/unit/%.c=$(B)/unit-san/%)
@@ -94,7 +94,7 @@ SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 
 all: $(ENGINE) $(TOOLS) $(INSN)
 
-# runs each time, takes a few milliseconds when nothing is missing
+# runs every time; takes a few milliseconds if nothing is missing
 deps:
 	@mkdir -p $(B)
 	@scripts/deps
@@ -144,13 +144,13 @@ $(FIO)/config-host.h:
 	@echo "FIO=$(FIO): no configured fio source; run ./configure there" >&2; exit 2
 endif
 
-# an engine for another fio is another engine
+# rebuild the engine for another fio
 $(E)/obj/fio-tree: FORCE
 	@mkdir -p $(@D)
 	@echo "$(FIO_DIR)" | cmp -s - $@ || echo "$(FIO_DIR)" >$@
 $(ENGINE_OBJ): $(E)/obj/fio-tree
 
-# what was built with warnings is built again where they are errors
+# rebuild with WERROR=1 what was built without it
 $(B)/obj/warnings: FORCE
 	@mkdir -p $(@D)
 	@echo '$(WARN)' | cmp -s - $@ || echo '$(WARN)' >$@
@@ -161,13 +161,13 @@ $(ENGINE): $(LIB_OBJ) $(ENGINE_OBJ)
 		-Wl,-z,noexecstack -Wl,--exclude-libs,ALL $(LDFLAGS) \
 		-o $@ $^ $(LIBS)
 
-# fuzzed in a fio that knows nothing of sanitizers
+# for fuzzing, in a fio built without sanitizers
 $(B)/san/io_uring_pi.so: $(LIB_SRC) $(ENGINE_SRC) $(wildcard lib/*.h engines/*.h) $(B)/io_uring_pi.so
 	@mkdir -p $(@D)
 	$(call RUN,CC)$(CC) $(filter-out -MMD -MP,$(ENGINE_FLAGS)) $(SAN) -fPIC -fvisibility=hidden \
 		-shared -Wl,-Bsymbolic -Wl,-z,nodelete -o $@ $(LIB_SRC) $(ENGINE_SRC) $(LIBS)
 
-# t/unit/test_x.c may list in "wrap:" the functions it stands in for
+# t/unit/test_x.c may list functions that it replaces after "wrap:"
 WRAP = $(patsubst %,-Wl$(comma)--wrap=%,$(shell sed -n 's/.*wrap: *//p' $<))
 comma := ,
 HEADERS := $(wildcard lib/*.h t/unit/*.h)
@@ -217,7 +217,7 @@ check: $(CHECKS_NEED)
 	@PYTHONDONTWRITEBYTECODE=1 CMOCKA_MESSAGE_OUTPUT=TAP \
 		prove -j$(JOBS) --exec '' $(CHECKS)
 
-# for each of the five that draw at random, and of the five guided by coverage: a minute each
+# 12 s for each of five random and five coverage-guided tests: a minute for each five
 test: export PI_FUZZ_SECONDS ?= 12
 test: $(CHECKS_NEED) $(B)/io_uring_pi.so $(B)/t/pi-poke $(INSN) $(B)/t/insn-known \
 		$(B)/t/layout-refuse $(B)/t/layout-seed $(B)/t/pi-ublk kernel fuzzers
@@ -231,7 +231,7 @@ test-distros:
 	@scripts/deps distros
 	@prove --exec '' t/distros/run.t $(if $(RELEASES),:: $(RELEASES))
 
-# the engine with sanitizers, and allocations that can be made to fail
+# the engine with sanitizers, and with allocations that can be made to fail
 SOAK_ALLOC := malloc calloc realloc aligned_alloc posix_memalign
 $(B)/soak/io_uring_pi.so: $(LIB_SRC) $(ENGINE_SRC) t/long/soak_memory.c $(wildcard lib/*.h engines/*.h) $(ENGINE)
 	@mkdir -p $(@D)
@@ -260,7 +260,7 @@ faults: $(B)/io_uring_pi.so
 	@scripts/guest fetch
 	@PYTHONDONTWRITEBYTECODE=1 prove -v --exec '' t/long/faults.t
 
-# what is looked at is compiled by clang, with a counter on each edge; what looks is not
+# clang instruments the code under test with a counter on each edge, but not the fuzzers themselves
 FUZZ_CC ?= clang
 FUZZ := $(B)/fuzz
 FUZZ_SAN := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -270,7 +270,7 @@ FUZZ_ENGINE := $(ENGINE_SRC:%.c=$(FUZZ)/%.o)
 FUZZ_FLAGS = $(filter-out -MMD -MP,$(LIB_FLAGS)) -It/fuzz $(FUZZ_SAN)
 FUZZ_FIO_FLAGS = -Iengines $(filter-out -MMD -MP,$(ENGINE_FLAGS)) -It/fuzz $(FUZZ_SAN)
 FUZZ_HEADERS := $(wildcard lib/*.h engines/*.h t/fuzz/*.h)
-# what fio itself is linked from, its main() excepted
+# the objects that fio itself is linked from
 FIO_PARTS = $(shell $(MAKE) -s --no-print-directory -C $(FIO) --eval='pi-parts: ; @echo $$($(1))' pi-parts)
 .SECONDARY: $(FUZZ_LIB) $(FUZZ_ENGINE) $(patsubst t/fuzz/%.c,$(FUZZ)/%.o,$(wildcard t/fuzz/*.c))
 
@@ -278,7 +278,7 @@ fuzz-deps:
 	@mkdir -p $(B)
 	@scripts/deps fuzz
 
-# so that a crash is known to be the engine's, or fio's own; clang gives each function a section
+# put the code into a section, which tells whether a crash is in the engine or in fio; clang gives each function its own
 IN_SECTION = objcopy $$(objdump -h $@ | sed -n 's/.* \(\.text[^ ]*\) .*/--rename-section \1=$(1)_text/p') $@
 
 $(FUZZ)/lib/%.o: lib/%.c $(FUZZ_HEADERS) | fuzz-deps deps $(filter $(B)/%,$(ISAL_LIB))
@@ -331,7 +331,7 @@ lab: $(B)/io_uring_pi.so $(TOOLS) $(INSN) $(if $(DEV),,kernel)
 	@scripts/pi-bench lab --fio $(FIO)/fio --engine $(B)/io_uring_pi.so --out $(B)/lab $(if $(DEV),--dut $(DEV) \
 		$(if $(ALLOW_WRITE),--allow-write $(ALLOW_WRITE)))
 
-# fio's own checksums as fast as ours
+# fio with ISA-L, so that its checksums are as fast as this engine's
 $(B)/perf/fio-isal/fio: $(FIO)/fio $(filter $(B)/%,$(ISAL_LIB))
 	@rm -rf $(@D) && mkdir -p $(@D) $(B)/perf/lib && cp -r $(FIO)/. $(@D)
 	@$(if $(filter $(B)/%,$(ISAL_LIB)),ln -sf "$(CURDIR)/$(ISAL_LIB)" $(B)/perf/lib/libisal.a &&) \
@@ -350,12 +350,12 @@ perf-host: $(B)/t/tuple-cost
 	@$< --limit --sse --only "4096+8 type"
 
 PREFIX ?= /usr/local
-# where that fio looks when it has dynamic engines
+# where that fio looks for engines if it has dynamic engines
 ENGDIR ?= $(shell sed -n 's/^\#define FIO_EXT_ENG_DIR[^"]*"\(.*\)"/\1/p' $(FIO)/os/os-linux.h 2>/dev/null)
 SHARE := $(PREFIX)/share/fio-pi
 # the fio that pi-bench runs unless told otherwise
 FIO_PROGRAM ?= $(or $(shell command -v fio),$(PREFIX)/bin/fio)
-# pi-bench finds what it needs from where it lies itself
+# pi-bench finds its files relative to itself
 SHARED := $(wildcard doc/changes.md configs/* scripts/pi-bench scripts/pibench/*.py scripts/plots/*)
 MAN := $(wildcard man/*.[17])
 COMPLETED := $(PREFIX)/share/bash-completion/completions
@@ -393,6 +393,5 @@ distclean:
 	rm -rf $(B)
 
 -include $(LIB_OBJ:.o=.d) $(ENGINE_OBJ:.o=.d)
-
 
 .PHONY: all deps fuzz fuzzers fuzz-deps kernel check test test-distros test-long test-fio faults soak soak-debug bench demo lab perf perf-host install uninstall deb clean distclean FORCE
