@@ -1,77 +1,58 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Time finer than fio's milliseconds, CPU time that its figures leave out, and what must hold still for both."""
+"""Time finer than fio's milliseconds, the CPU time of kernel threads, and what must be held constant for both."""
 
 import contextlib
-import dataclasses
 import os
 import re
 
 from .errors import Failure, IoFailure
 
-KTHREADD = 2
+KTHREADD = "2"
 SLABS = "/sys/kernel/slab"
 ATTEMPTS = 5
 
 
 def kernel_threads(host):
-    """{pid: (nanoseconds run, name)} of the kernel's threads: kworkers verify PI, io-wq retries."""
-    ran = {}
-    for entry in host.list("/proc"):
-        if not entry.isdigit():
-            continue
-        stat = host.read(f"/proc/{entry}/stat")
-        # the command name may hold blanks and parentheses
-        head, _, tail = stat.rpartition(")") if stat else ("", "", "")
-        parent = tail.split()[1] if tail else None
-        if parent != str(KTHREADD) and entry != str(KTHREADD):
-            continue
-        schedstat = host.read(f"/proc/{entry}/schedstat")
-        if schedstat:
-            # a worker's name has its queue's after it, which is another one soon
-            ran[entry] = int(schedstat.split()[0]), re.split("[/-]", head.partition("(")[2])[0]
-    return ran
+    """{pid: (name, nanoseconds run)} of the kernel's threads: kworkers verify PI, io-wq repeats I/O."""
+    found = {}
+    for pid in filter(str.isdigit, host.list("/proc")):
+        # the name may hold blanks and parentheses
+        stat = re.fullmatch(r"\d+ \((.*)\) \S+ (\d+) .*", host.read(f"/proc/{pid}/stat") or "")
+        ran = host.read(f"/proc/{pid}/schedstat")
+        if stat and ran and KTHREADD in (pid, stat[2]):
+            # a worker's name goes on with its queue, which changes
+            found[pid] = re.split("[/-]", stat[1])[0], int(ran.split()[0])
+    return found
 
 
-@dataclasses.dataclass
-class Bracket:
-    """What the kernel's threads did while the block ran."""
-
-    host: object
-    kernel_ns: int = 0
-    # {name: nanoseconds} of those that took part, workers of queues and their like under one name
-    threads: dict = dataclasses.field(default_factory=dict)
-
-    def __enter__(self):
-        self.before = kernel_threads(self.host)
-        return self
-
-    def __exit__(self, *_):
-        # a thread that ended meanwhile takes its last slice with it
-        for pid, (ran, name) in kernel_threads(self.host).items():
-            took = ran - self.before.get(pid, (0,))[0]
-            if took:
-                self.threads[name] = self.threads.get(name, 0) + took
-        self.kernel_ns = sum(self.threads.values())
+def time_of_threads(before, after):
+    """{name: nanoseconds} of the kernel's threads that ran between two readings; one that has ended is not seen."""
+    spent = {}
+    for pid, (name, ran) in after.items():
+        took = ran - before.get(pid, (name, 0))[1]
+        if took:
+            spent[name] = spent.get(name, 0) + took
+    return spent
 
 
 def empty_slabs(host):
-    """Free what the kernel's slab caches have at hand: where in it a run begins moves its instructions by up to 1 %."""
+    """Shrink the kernel's slab caches: how full they are when a run begins moves its instructions by up to 1 %."""
     for cache in host.list(SLABS):
-        # the others are names for the same
+        # links are further names of a cache
         if not os.path.islink(host.at(f"{SLABS}/{cache}")):
             host.write(f"{SLABS}/{cache}/shrink", "1")
 
 
 def settle(host):
-    """Between this process's children and the processor come interrupts alone from now on, and each has the same addresses.
+    """Run this process's children with real-time priority and without address randomisation.
 
-    Whether another thread falls into a run once more or less, and where its memory lies, moves a run by 20,000 instructions.
+    One preemption more or less and a different placement of memory move a run by 20,000 instructions.
     """
     os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     host.write("/proc/sys/kernel/randomize_va_space", "0")
 
 
-# a ring is set up when it has been created and what it is to have registered; it ends with IORING_UNREGISTER_RING_FDS, 21
+# set-up is the creation of a ring and all that it registers; opcode 21, IORING_UNREGISTER_RING_FDS, comes at its end
 SET_UP = re.compile(r"-(\d+)\s+\[\d+\].*?(\d+\.\d+): io_uring_(?:create:|register: ring \S+, opcode (?!21,))")
 EXIT = re.compile(r"(\d+\.\d+): sched_process_exit: .*?\bpid=(\d+)")
 IDLE = re.compile(r"(\d+\.\d+): cpu_idle: state=(\d+)")
@@ -84,14 +65,12 @@ def nanoseconds(stamp):
 
 
 def window(text):
-    """(start, end, idle) in ns of the fio job in a trace: from the last set-up of its ring to its exit."""
-    jobs = [(nanoseconds(stamp), pid) for pid, stamp in SET_UP.findall(text)]
-    if not jobs:
+    """(start, end, idle) in ns of the last fio job in a trace: from the set-up of its ring to its exit."""
+    job, started = (SET_UP.findall(text) or [("", "0")])[-1]
+    ends = [nanoseconds(stamp) for stamp, pid in EXIT.findall(text) if pid == job]
+    if not ends:
         return None
-    start, job = jobs[-1]
-    end = next((nanoseconds(stamp) for stamp, pid in EXIT.findall(text) if pid == job), None)
-    if end is None:
-        return None
+    start, end = nanoseconds(started), ends[0]
     idle, since = 0, None
     for stamp, state in IDLE.findall(text):
         at = nanoseconds(stamp)
@@ -102,7 +81,7 @@ def window(text):
 
 
 class Trace:
-    """Events so rare that they cost nothing an I/O, for guests of one processor."""
+    """Trace events that are too rare to cost anything per I/O; for guests with one processor."""
 
     DIRECTORY = "/sys/kernel/tracing/instances/pi-bench"
     EVENTS = ("io_uring/io_uring_create", "io_uring/io_uring_register", "sched/sched_process_exit", "power/cpu_idle")
@@ -115,7 +94,7 @@ class Trace:
         except OSError as error:
             raise Failure(f"{self.DIRECTORY}: {error.strerror}; the guest's kernel needs CONFIG_FTRACE and tracefs") from None
         host.write(f"{self.DIRECTORY}/buffer_size_kb", "8192")
-        # the default clock keeps the first, coarse calibration
+        # the default clock keeps its first, coarse calibration
         host.write(f"{self.DIRECTORY}/trace_clock", "mono")
         for event in self.EVENTS:
             host.write(f"{self.DIRECTORY}/events/{event}/enable", "1")
@@ -124,17 +103,17 @@ class Trace:
         self.host.write(f"{self.DIRECTORY}/trace", "0")
 
     def read(self, runtime_ns):
-        """(window, idle in it) in ns; it must be what fio also saw, to its rounding."""
+        """(length of the job, idle time in it) in ns; raises IoFailure unless fio's runtime agrees, apart from rounding."""
         found = window(self.host.read(f"{self.DIRECTORY}/trace") or "")
         if not found:
-            raise IoFailure("the trace does not show the fio job from its ring's set-up to its exit")
+            raise IoFailure("the trace does not show the fio job from the set-up of its ring to its exit")
         start, end, idle = found
         if abs(end - start - runtime_ns) > 3_000_000 + 0.05 * runtime_ns:
             raise IoFailure(f"the trace shows a job of {(end - start) / 1e6:.1f} ms, fio one of {runtime_ns / 1e6:.0f} ms")
         return end - start, idle
 
     def count(self, run, discard=lambda measured: None):
-        """What run() measured, with window_ns, the first time that the processor did not idle: icount skips that time."""
+        """Call run() until the processor has not idled, which icount would skip; return what it measured, with window_ns."""
         for _ in range(ATTEMPTS):
             self.clear()
             empty_slabs(self.host)
@@ -143,4 +122,4 @@ class Trace:
             if not measured["idle_ns"]:
                 return measured
             discard(measured)
-        raise IoFailure(f"the processor idled in each of {ATTEMPTS} runs; its time is not instructions")
+        raise IoFailure(f"the processor idled in each of {ATTEMPTS} runs, so its time does not count instructions")

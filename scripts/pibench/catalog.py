@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The tables of lib/, as pi-info lists them: a further layout or guard is a row there and nowhere else."""
+"""The tables of layouts and guards in lib/, as pi-info prints them."""
 
 import functools
 import json
@@ -10,7 +10,7 @@ import subprocess
 from .errors import Failure
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
-# in the tree, or where make install puts it beside what lies in share/fio-pi
+# in the tree, or installed
 PLACES = (TREE / "build/t/pi-info", TREE.parents[1] / "bin/pi-info")
 
 
@@ -23,11 +23,11 @@ def ask():
     try:
         return json.loads(done.stdout)
     except ValueError:
-        raise Failure(f"{program}: is another pi-info, and lists no tables; run make first") from None
+        raise Failure(f"{program}: is another pi-info, which prints no tables; run make first") from None
 
 
 def rows():
-    """{name: row} of the layouts with PI, in their order."""
+    """{name: row} of the layouts with PI, in the order of lib/."""
     return {row["name"]: row for row in ask()["tables"]["layouts"] if row["pi"]}
 
 
@@ -36,38 +36,39 @@ def layouts():
 
 
 def rank(layout):
-    """Its place in the order; those that nobody knows share the last one."""
+    """The place of a layout in that order; an unknown one comes last."""
     names = layouts()
     return names.index(layout) if layout in names else len(names)
 
 
 def commands():
-    """The layouts whose I/Os are commands for a character device."""
+    """The layouts that send commands to a character device."""
     return tuple(name for name, row in rows().items() if row["command"])
 
 
 def of_the_lab():
-    """The layouts that only the lab kernel takes."""
+    """The layouts that need the lab kernel."""
     return tuple(name for name, row in rows().items() if "lab kernel" in row["help"])
 
 
 def without(layout, vectored=False, fixed=False, fixed_md=False):
-    """Why a layout cannot have its data in iovecs or in registered buffers, or its metadata there, where this runs; or nothing."""
+    """Why a layout does not take vectored I/O, registered buffers or registered metadata here, or nothing."""
     row = rows()[layout]
-    if vectored and not row["vectored"] or fixed and not row["fixed"]:
-        return f"layout '{layout}' has no {'vectored' if vectored else 'fixed'} opcodes"
+    for wanted, kind in (vectored, "vectored"), (fixed, "fixed"):
+        if wanted and not row[kind]:
+            return f"layout '{layout}' has no {kind} opcodes"
     if fixed_md and not row["fixed_md"]:
-        return f"layout '{layout}' has no room for a registered buffer with metadata"
+        return f"layout '{layout}' has no field for a registered metadata buffer"
     return ask()["fixed_md"] if fixed_md else ""
 
 
 def sqe(layout):
-    """What SQEs its ring has: 64, 128 or mixed."""
+    """The size of the SQEs in a layout's ring: 64, 128 or mixed."""
     return rows()[layout]["sqe"] if layout in rows() else "64"
 
 
 def rings(chosen):
-    """One of these layouts for each kind of ring: with the first that uses one, or where it lies in the SQE the last."""
+    """One of these layouts for each SQE size: the first with 64 bytes, the last of each other size."""
     found = {}
     for layout in sorted(set(chosen) & set(layouts()) - set(commands()), key=rank):
         if sqe(layout) != "64" or "64" not in found:
@@ -76,16 +77,18 @@ def rings(chosen):
 
 
 def ways():
-    """Every (layout, SQE) that stands for a ring, as attr-cost names SQEs: with tails zeroed too, where there are any."""
+    """(layout, SQE) of each ring to compare, as attr-cost names SQEs; those of 128 bytes also with their second half zeroed."""
     found = []
     for layout in layouts():
         if layout not in commands() and (sqe(layout) != "64" or not found):
-            found += [(layout, sqe(layout)), *([(layout, "128 zeroed")] if sqe(layout) == "128" else [])]
+            found.append((layout, sqe(layout)))
+            if sqe(layout) == "128":
+                found.append((layout, "128 zeroed"))
     return tuple(found)
 
 
 def profiles():
-    """{format in sysfs: (bytes of the tuple, whether its reference tag counts blocks)}"""
+    """{format in sysfs: (size of the tuple, whether the reference tag counts blocks)}"""
     return {
         guard["profile"].replace("?", kind): (guard["pi_size"], kind == "1")
         for guard in ask()["tables"]["guards"] if guard["pi_size"] and guard["profile"] for kind in "13"

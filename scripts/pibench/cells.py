@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The matrix: workloads x arms, how many I/Os each takes, and in which order."""
+"""The matrix: workloads and arms, their names, how many I/Os a run takes, and the order of runs."""
 
 import collections.abc
 import configparser
@@ -9,6 +9,7 @@ import itertools
 import pathlib
 import random
 import re
+import typing
 
 from . import catalog, device
 from .errors import Failure
@@ -23,35 +24,32 @@ AUTOPI, NOVERIFY, NOPI, PI = "plain-autopi", "plain-noverify", "plain-nopi", "pi
 
 @dataclasses.dataclass(frozen=True)
 class Baseline:
-    """Plain I/O to compare with: on which device, and under which of its settings."""
+    """A state to measure in: what it is, which device has it, and which settings of it; None: whatever they are."""
 
-    name: str
     words: str
     device: str = "pi"
     settings: collections.abc.Callable = lambda target: {}
 
 
 BASELINES = {
-    row.name: row
-    for row in (
-        Baseline(AUTOPI, "PI namespace, default settings: the kernel generates and verifies PI itself"),
-        Baseline(NOVERIFY, "PI namespace, integrity/read_verify and write_generate set to 0", settings=device.no_integrity),
-        Baseline(NOPI, "namespace without PI", "nopi"),
-    )
+    AUTOPI: Baseline("PI namespace, default settings: the kernel generates and verifies PI itself"),
+    NOVERIFY: Baseline("PI namespace, integrity/read_verify and write_generate set to 0", settings=device.no_integrity),
+    NOPI: Baseline("namespace without PI", device="nopi"),
 }
-STATES = (*BASELINES, PI)
+# the settings are those of the kernel's own PI, which I/O that brings its PI does not use
+STATES = {**BASELINES, PI: Baseline("PI from the engine", settings=lambda target: None)}
 DIRECTIONS = ("randread", "randwrite", "read", "write")
 ALL_PI = 100
 
 FIO, FIO_CMD, FLOOR = "io_uring", "io_uring_cmd", "floor"
 OURS = "io_uring_pi"
-# a fio that takes its checksums from ISA-L
+# suffix of an engine: run by the fio that is built with ISA-L
 ISAL = "-isal"
 OTHERS = (FIO, FIO + ISAL, FIO_CMD, FIO_CMD + ISAL, FLOOR)
 MD, NONE = "md", "none"
-# what a job file of the user's says
+# a job file of the user's in place of a workload
 JOB = "job"
-# what a ring has registered, and by which opcode it goes: words, and fio's fixedbufs, registerfiles and nonvectored
+# what the ring has registered, and its opcode: title, and fio's fixedbufs, registerfiles, nonvectored
 FIXED, REGISTERED = "fixed", "registered"
 BUFFERS = {
     FIXED: ("", (1, 1, 1)),
@@ -62,8 +60,34 @@ BUFFERS = {
 }
 
 
-# more of what there is one of: as it is called in names, in a Workload, and in words
-SEVERAL = {"jobs": ("numjobs", "{} jobs"), "files": ("files", "{} files"), "x": ("times", "{} times as many")}
+class Key(typing.NamedTuple):
+    """A key of a section in a cells file: the pattern of its values, its default, and how names and titles show a value."""
+
+    name: str
+    pattern: str
+    default: str | None = None
+    in_name: collections.abc.Callable = str
+    in_title: collections.abc.Callable = str
+
+
+COUNT = r"[1-9]\d*"
+# in the order of Workload's fields
+WORKLOAD = (
+    Key("rw", "|".join(DIRECTIONS)),
+    Key("bs", rf"{COUNT}k"),
+    Key("iodepth", COUNT, None, "qd{}".format, "depth {}".format),
+    Key("mix", r"\d\d?|100", str(ALL_PI), "mix{}".format, "PI on {} %".format),
+    Key("buffers", "|".join(BUFFERS), FIXED, str, lambda word: BUFFERS[word][0]),
+    Key("numjobs", COUNT, "1", "jobs{}".format, "{} jobs".format),
+    Key("files", COUNT, "1", "files{}".format, "{} files".format),
+    Key("times", COUNT, "1", "x{}".format, "{} times as many".format),
+)
+ARM = (
+    Key("baseline", "|".join(BASELINES), " ".join(BASELINES)),
+    Key("engine", "|".join((*OTHERS, OURS)), f"{FIO} {OURS}"),
+    Key("layout", r"\*|\w+", "*"),
+)
+RINGS = "rings"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,21 +99,29 @@ class Workload:
     buffers: str = FIXED
     numjobs: int = 1
     files: int = 1
-    # so many times as many I/Os
+    # multiplies the number of I/Os
     times: int = 1
+    # a job file of the user's, which says the rest by itself
+    file: str = ""
+
+    def shown(self):
+        """(key, value) of the depth, and of each field after it that differs from its default."""
+        values = list(vars(self).values())
+        return [(key, value) for key, value in zip(WORKLOAD[2:], values[2:]) if str(value) != key.default]
 
     @property
     def name(self):
-        more = [f"mix{self.mix}"] * (self.mix != ALL_PI) + [self.buffers] * (self.buffers != FIXED)
-        more += [f"{word}{getattr(self, field)}" for word, (field, _) in SEVERAL.items() if getattr(self, field) > 1]
-        return "-".join([self.rw, f"{self.block_size // 1024}k", f"qd{self.iodepth}", *more])
+        if self.file:
+            return f"{JOB}:{self.file}"
+        return "-".join([self.rw, f"{self.block_size // 1024}k", *(key.in_name(value) for key, value in self.shown())])
 
     @property
     def title(self):
+        if self.file:
+            return f"job file {self.file}"
         order = "random" if self.rw.startswith("rand") else "sequential"
-        more = [f"PI on {self.mix} %"] * (self.mix != ALL_PI) + [BUFFERS[self.buffers][0]] * (self.buffers != FIXED)
-        more += [words.format(getattr(self, field)) for field, words in SEVERAL.values() if getattr(self, field) > 1]
-        return ", ".join([f"{self.block_size // 1024} KiB {order} {self.direction}", f"depth {self.iodepth}", *more])
+        what = f"{self.block_size // 1024} KiB {order} {self.direction}"
+        return ", ".join([what, *(key.in_title(value) for key, value in self.shown())])
 
     @property
     def direction(self):
@@ -97,37 +129,13 @@ class Workload:
 
     @property
     def rank(self):
-        more = tuple(BUFFERS).index(self.buffers), *(getattr(self, field) for field, _ in SEVERAL.values())
-        return DIRECTIONS.index(self.rw), self.block_size, self.iodepth, self.mix, *more
-
-
-@dataclasses.dataclass(frozen=True)
-class Job(Workload):
-    """A job file of the user's; its engine says what it can."""
-
-    file: str = ""
-
-    @property
-    def name(self):
-        return f"{JOB}:{self.file}"
-
-    @property
-    def title(self):
-        return f"job file {self.file}"
-
-    @property
-    def rank(self):
-        return (len(DIRECTIONS),)
-
-
-def job(name):
-    """The Cell of a job file."""
-    return Cell(Job(JOB, 4096, 32, file=name), arm(f"{PI}/{JOB}"))
+        more = (self.mix, tuple(BUFFERS).index(self.buffers), self.numjobs, self.files, self.times)
+        return (*DIRECTIONS, JOB).index(self.rw), self.block_size, self.iodepth, *more
 
 
 @dataclasses.dataclass(frozen=True)
 class Arm:
-    """One way to submit: an engine with a layout, against a device in a given state."""
+    """One way to submit I/O: an engine with a layout, on a device in a given state."""
 
     state: str
     engine: str
@@ -135,11 +143,7 @@ class Arm:
 
     @property
     def name(self):
-        return f"{self.state}/{self.way}"
-
-    @property
-    def way(self):
-        return self.layout if self.engine == OURS else self.engine
+        return f"{self.state}/{self.layout if self.engine == OURS else self.engine}"
 
     @property
     def label(self):
@@ -150,30 +154,21 @@ class Arm:
         return self.state == PI
 
     def without_pi(self, state):
-        """The same engine, against the device in that state."""
+        """The same engine without PI, on a device in that state."""
         return Arm(state, self.engine, NONE)
 
     @property
-    def section(self):
-        """Of the job file."""
-        if self.engine == OURS:
-            return "attr" if self.has_pi else "none"
-        if self.engine.startswith(FIO_CMD):
-            return "cmd"
-        return "md" if self.has_pi else "plain"
-
-    @property
     def device(self):
-        return "pi" if self.has_pi else BASELINES[self.state].device
+        return STATES[self.state].device
 
     def settings(self, target):
-        """Of the device, while this is measured on it; None: those of the kernel's own PI say nothing of an I/O that has its own."""
-        return None if self.has_pi else BASELINES[self.state].settings(target)
+        """The settings of the device to measure under; None: any."""
+        return STATES[self.state].settings(target)
 
     @property
     def rank(self):
-        others = OTHERS.index(self.engine) if self.engine in OTHERS else len(OTHERS)
-        return STATES.index(self.state), others, catalog.rank(self.layout), self.layout
+        engine = OTHERS.index(self.engine) if self.engine in OTHERS else len(OTHERS)
+        return tuple(STATES).index(self.state), engine, catalog.rank(self.layout), self.layout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,124 +186,107 @@ class Cell:
 
 
 def arm(name):
-    """The Arm of a name."""
+    """Parse STATE/LAYOUT or STATE/ENGINE."""
     state, _, way = name.partition("/")
     if way in (*OTHERS, JOB):
         return Arm(state, way, MD if state == PI else NONE)
     return Arm(state, OURS, way)
 
 
-MORE = {"mix": "mix", **{word: field for word, (field, _) in SEVERAL.items()}}
+def job(name):
+    """The cell of a job file."""
+    return Cell(Workload(JOB, 4096, 32, file=name), arm(f"{PI}/{JOB}"))
+
+
+def value(word):
+    """Convert a number, or a size in KiB to bytes; any other word stays."""
+    if re.fullmatch(r"\d+k", word):
+        return int(word[:-1]) << 10
+    return int(word) if word.isdecimal() else word
 
 
 @functools.cache
 def parse(name):
-    """The Cell of a name in a result."""
-    mine = re.fullmatch(rf"{JOB}:(\S+) {PI}/{JOB}", name)
-    if mine:
+    """The cell with this name."""
+    if mine := re.fullmatch(rf"{JOB}:(\S+) {PI}/{JOB}", name):
         return job(mine[1])
-    found = re.fullmatch(r"(\w+)-(\d+)k-qd(\d+)((?:-\w+)*) ([\w-]+/[\w-]+)", name)
-    more = {}
-    for word in found[4].split("-")[1:] if found else ():
-        counted = re.fullmatch(rf"({'|'.join(MORE)})(\d+)", word)
-        more |= {MORE[counted[1]]: int(counted[2])} if counted else {"buffers": word}
-    if not found or found[1] not in DIRECTIONS or found[5].partition("/")[0] not in STATES or more.get("buffers", FIXED) not in BUFFERS:
+    parts = [key.in_name(f"({key.pattern})") for key in WORKLOAD]
+    optional = "".join(f"(?:-{part})?" for part in parts[3:])
+    found = re.fullmatch(rf"{'-'.join(parts[:3])}{optional} ((?:{'|'.join(STATES)})/[\w-]+)", name)
+    if not found:
         raise Failure(f"results: '{name}' is not a cell of pi-bench")
-    return Cell(Workload(found[1], int(found[2]) << 10, int(found[3]), **more), arm(found[5]))
+    *words, way = found.groups()
+    return Cell(Workload(*(value(word or key.default) for word, key in zip(words, WORKLOAD))), arm(way))
 
 
-KEYS = {
-    "rw": lambda word: word if word in DIRECTIONS else None,
-    "bs": lambda word: int(word[:-1]) << 10 if re.fullmatch(r"[1-9]\d*k", word) else None,
-    "iodepth": lambda word: int(word) if re.fullmatch(r"[1-9]\d*", word) else None,
-    "mix": lambda word: int(word) if re.fullmatch(r"\d+", word) and int(word) <= ALL_PI else None,
-    "baseline": lambda word: word if word in BASELINES else None,
-    "layout": lambda word: word if re.fullmatch(r"\*|\w+", word) else None,
-    "engine": lambda word: word if word in (*OTHERS, OURS) else None,
-    "buffers": lambda word: word if word in BUFFERS else None,
-    **{field: lambda word: int(word) if re.fullmatch(r"[1-9]\d*", word) else None for field, _ in SEVERAL.values()},
-}
-DEFAULTS = {"mix": [ALL_PI], "baseline": list(BASELINES), "engine": [FIO, OURS], "layout": ["*"], "buffers": [FIXED]}
-DEFAULTS |= {field: [1] for field, _ in SEVERAL.values()}
-RINGS = "rings"
-
-
-def values(path, section, key):
-    """The values of one key of a section, each as KEYS reads it."""
-    if key not in section:
-        if key not in DEFAULTS:
-            raise Failure(f"{path}: [{section.name}] says no {key}")
-        return DEFAULTS[key]
-    found = []
-    for word in section[key].split():
-        value = KEYS[key](word)
-        if value is None:
-            raise Failure(f"{path}: [{section.name}] {key}: '{word}' is not one; the head of configs/bench.cells lists what is")
-        found.append(value)
-    return found
+def values(path, section):
+    """The values of each key of a section, those of the workload first."""
+    where = f"{path}: [{section.name}]"
+    unknown = set(section) - {key.name for key in WORKLOAD + ARM}
+    if unknown:
+        raise Failure(f"{where} {min(unknown)}: no such key; the head of configs/bench.cells lists them")
+    for name, pattern, default, *_ in WORKLOAD + ARM:
+        words = section.get(name, default)
+        if words is None:
+            raise Failure(f"{where}: {name}= is missing")
+        for word in words.split():
+            if not re.fullmatch(pattern, word):
+                raise Failure(f"{where} {name}: '{word}' is not valid; the head of configs/bench.cells lists what is")
+        yield list(map(value, words.split()))
 
 
 def arms(states, engines, layouts):
-    """No layout: no I/O with PI, of nobody."""
-    for state in states:
-        for engine in engines:
-            if engine in (FIO, OURS):
-                yield Arm(state, engine, NONE)
-    for engine in engines if layouts else ():
-        if engine != OURS:
-            yield Arm(PI, engine, MD)
-    if OURS in engines:
-        for layout in layouts:
-            yield Arm(PI, OURS, layout)
+    """The plain arms and, unless there are no layouts, the arms with PI."""
+    for state, engine in itertools.product(states, engines):
+        if engine in (FIO, OURS):
+            yield Arm(state, engine, NONE)
+    for engine in engines:
+        for layout in layouts if engine == OURS else layouts and [MD]:
+            yield Arm(PI, engine, layout)
 
 
-def named(given, layouts):
-    """The layouts that the words of a section stand for."""
-    several = {"*": layouts, RINGS: catalog.rings(layouts) if RINGS in given else ()}
-    return [each for word in given for each in several.get(word, (word,))]
+def combinations(workloads, states, engines, words, layouts):
+    """Every cell of a section; its layouts are words, of which "*" and "rings" stand for several."""
+    several = {"*": layouts, RINGS: catalog.rings(layouts) if RINGS in words else ()}
+    named = [layout for word in words for layout in several.get(word, (word,))]
+    for workload, one in itertools.product(workloads, arms(states, engines, named)):
+        # a mix of requests and registered metadata are options of I/O with PI by our engine only
+        if one.engine == OURS and one.has_pi or workload.mix == ALL_PI and workload.buffers != REGISTERED:
+            yield Cell(workload, one)
 
 
-def sections(path, like, key=str.lower):
-    """A file of sections, in the manner of fio's jobs; like: one that there is, key: how its keys are read."""
+def sections(path, example, key=str.lower):
+    """Read a file of [sections]; `key` converts each key, `example` is a file to name in the refusal."""
     file = configparser.ConfigParser(delimiters="=", comment_prefixes=";", interpolation=None)
     file.optionxform = key
     try:
         with open(path, encoding="utf-8") as opened:
             file.read_file(opened)
     except OSError as error:
-        raise Failure(f"{path}: {error.strerror}; name a file such as {like}") from None
+        raise Failure(f"{path}: {error.strerror}; name a file such as {example}") from None
     except (configparser.Error, UnicodeDecodeError) as error:
         raise Failure(f"{path}: {' '.join(str(error).split())}") from None
     return file
 
 
 def load(path=BENCH, sets=(CORE,), layouts=()):
-    """The cells of a file's sets, every layout for which it says *."""
+    """The cells of these sets in a file; "*" there stands for all of the layouts given."""
     file = sections(path, "configs/bench.cells")
     known = {name.split()[0] for name in file.sections()}
     for wanted in sets:
         if wanted not in known and wanted != "all":
             raise Failure(f"{path}: has no set '{wanted}', only {', '.join(sorted(known))} and all")
-    found = {}
+    found = set()
     for name in file.sections():
-        section = file[name]
-        unknown = set(section) - set(KEYS)
-        if unknown:
-            raise Failure(f"{path}: [{name}] {sorted(unknown)[0]}: no such key; the head of configs/bench.cells lists them")
-        given = {key: values(path, section, key) for key in KEYS}
-        if name.split()[0] not in sets and "all" not in sets:
-            continue
-        for each in itertools.product(*(given[key] for key in ("rw", "bs", "iodepth", "mix", "buffers", "numjobs", "files", "times"))):
-            workload = Workload(*each)
-            for one in arms(given["baseline"], given["engine"], named(given["layout"], layouts)):
-                # neither the share nor where metadata lies says anything of an I/O that has none of ours
-                if one.engine == OURS and one.has_pi or workload.mix == ALL_PI and workload.buffers != REGISTERED:
-                    found[Cell(workload, one)] = None
+        *fields, states, engines, words = values(path, file[name])
+        if name.split()[0] in sets or "all" in sets:
+            workloads = list(itertools.starmap(Workload, itertools.product(*fields)))
+            found.update(combinations(workloads, states, engines, words, layouts))
     return tuple(sorted(found, key=lambda cell: cell.rank))
 
 
 INSTRUCTIONS, CPU, TIME = "instructions", "cpu", "time"
-# I/Os and bytes of a run, the fewer of both: one at a time, and more
+# the limits of a run in I/Os and in bytes, at depth 1 and at greater depths
 AT_MOST = {
     INSTRUCTIONS: ((4096, 64 << 20), (4096, 64 << 20)),
     CPU: ((4096, 128 << 20), (8192, 256 << 20)),
@@ -317,20 +295,20 @@ AT_MOST = {
 REGION = {INSTRUCTIONS: 64 << 20, CPU: 256 << 20, TIME: 4 << 30}
 WARM_UP = 0
 WARM_UP_SHARE = 1 / 8
-# I/Os of a run beside each, which is taken off: neither fio's start nor the set-up of a ring is what an I/O takes
+# I/Os of the short run whose cost is subtracted, so that starting fio and setting up the ring do not count
 LEAD = 512
 OLD, NEW = "old", "new"
 
 
 def number_ios(mode, workload, number, scale=1.0, most=0):
-    """How many I/Os of a run of that round are counted."""
+    """How many I/Os of a run are counted in round `number`."""
     usual, size = AT_MOST[mode][workload.iodepth > 1]
     share = WARM_UP_SHARE if number == WARM_UP else 1
     return max(64, int(min(most or usual, size // workload.block_size) * workload.times * share * scale))
 
 
 def select(cells, only):
-    """The cells whose name has all words of one of the given patterns, each where a part of the name begins."""
+    """The cells that match a pattern: each of its words begins a part of the cell's name."""
 
     def fits(cell, pattern):
         return all(re.search(rf"(?:^|[ /-]){re.escape(word)}", cell.name) for word in pattern.split())
@@ -343,7 +321,7 @@ FIRST, LAST = "first", "last"
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One run: of which cell, with which build where two are compared, and whether it is there to see the machine drift."""
+    """One run of a cell, with one of two builds in a comparison; a reference run shows whether the machine drifts."""
 
     round: int
     index: int | str
@@ -357,33 +335,33 @@ class Step:
 
     @property
     def name(self):
-        return f"{self.cell.name}{f' {self.build}' * bool(self.build)}{f' {self.reference} reference' * bool(self.reference)}"
+        reference = f"{self.reference} reference" if self.reference else ""
+        return " ".join(filter(None, (self.cell.name, self.build, reference)))
 
 
 def reference(cells):
-    """The cell that is run first and last in each round: plain, small, fio's own where there is one."""
+    """The cell to run first and last in each round: plain, small, with fio's own engine if there is one."""
     plain = [cell for cell in cells if not cell.arm.has_pi]
     return min(plain, key=lambda cell: (cell.arm.device == "nopi", cell.arm.engine != FIO, cell.rank), default=None)
 
 
 def one_round(cells, number, seed, builds=("",), group_by_device=False, mark=None):
-    """Steps of a round: every cell once in shuffled order, or old-new-new-old where builds are compared, between two of the reference."""
+    """The steps of a round between two runs of `mark`: each cell once in shuffled order, with two builds as old-new-new-old."""
     rng = random.Random(f"{seed}/{number}")
     chosen = list(cells)
     rng.shuffle(chosen)
     if group_by_device:
-        # changing the device is dear: away from it and back once a round
+        # changing the device takes long: switch away and back once a round
         ends = [cell for cell in chosen if cell.arm.device == "pi"]
         middle = [cell for cell in chosen if cell.arm.device != "pi"]
         half = len(ends) // 2 if mark else len(ends)
         chosen = ends[:half] + middle + ends[half:]
-    steps = [(mark, builds[0], FIRST)] if mark else []
+    steps = []
     for cell in chosen:
-        if len(builds) == 1:
-            order = builds
-        else:
-            order = rng.sample(builds, len(builds))
-            order += order[::-1] * (number != WARM_UP)
+        order = rng.sample(builds, len(builds))
+        if len(builds) > 1 and number != WARM_UP:
+            order += order[::-1]
         steps += [(cell, build, "") for build in order]
-    steps += [(mark, builds[0], LAST)] if mark else []
+    if mark:
+        steps = [(mark, builds[0], FIRST), *steps, (mark, builds[0], LAST)]
     return [Step(number, index, *step) for index, step in enumerate(steps)]

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Several machines at once: fio's client sends each job to all of them, where fio --server does it."""
+"""Several machines at once: fio's client sends each job to every host that runs fio --server."""
 
-import collections
 import os
 import re
 import tempfile
@@ -12,10 +11,10 @@ from .errors import Failure, IoFailure
 PORT = 8765
 HOST = re.compile(r"(?:ip[46]?:)?([\w.:-]+)(?:,(\d+))?")
 ALL = "All clients"
-# of a drive, as much as there is: from the start on
+# bytes of a drive to use, from its start: the first of these that it has
 REGIONS = (cells.REGION[cells.TIME], 1 << 30, 256 << 20, 64 << 20)
 BLOCK = 64 << 10
-# reads one block with every check: what the engine says of that tells what the drive has
+# reads one block with every check: the engine's refusal tells what PI the drive has
 LOOK = """\
 [look]
 filename={path}
@@ -31,7 +30,7 @@ CHECKS = "GUARD,REFTAG,APPTAG"
 
 
 def hosts(given):
-    """As fio spells them, a number after a comma being a port; several in one option, too."""
+    """The hosts of all --client options, each of which may list several; a number after a comma is a port."""
     found = [host for option in given for host in re.split(r",(?!\d+(?:,|$))", option)]
     for host in found:
         if not HOST.fullmatch(host):
@@ -44,106 +43,75 @@ def hosts(given):
 
 
 def key(host):
-    """What fio's JSON calls it."""
+    """(name, port), as fio's JSON has them."""
     name, port = HOST.fullmatch(host).groups()
     return name, int(port or PORT)
 
 
 def command(argv, clients):
-    """That which each of the hosts is to do: options of the job stand behind its host."""
+    """The command line that sends a job to each host: --section= has to follow the host it is for."""
     program, *options, jobs = argv
-    mine = [word for word in options if word.startswith("--section=")]
-    return [program, *(word for word in options if word not in mine), *(
-        word for host in clients for word in (f"--client={host}", *mine, jobs))]  # fmt: skip
+    section = [word for word in options if word.startswith("--section=")]
+    sent = [program, *(word for word in options if word not in section)]
+    for host in clients:
+        sent += [f"--client={host}", *section, jobs]
+    return sent
 
 
-def complaint(done):
-    """The line that says best what went wrong, on whichever host."""
-    text = done.stderr + "\n" + done.stdout.split("\n{", 1)[0]
-    said = [line.strip() for each in text.splitlines() if (line := re.sub(r"^<[^>]*> ?", "", each)).strip()]
-    ours = [line for line in said if line.startswith("io_uring_pi:")] or [line for line in said if line.startswith("fio: ")]
-    return (ours or said or ["no message"])[0]
-
-
-def heard(done, clients, direction, expected):
-    """(fio's JSON, {host: its part}); refuses what any host has not done."""
-    failed = next((line for line in done.stderr.splitlines() if "failed to connect" in line), None)
-    if failed:
-        host = next((host for host in clients if failed.rpartition("to ")[2] in ("%s:%d" % key(host), key(host)[0])), clients[0])
-        why = next(iter(re.findall(r"connect: (.*)", done.stderr)), "no answer")
-        raise Failure(f"{host}: {why}; start fio --server there")
+def parts_of(done, clients, expected):
+    """(fio's JSON, {host: its part}); raises Failure unless every host did as many I/Os as expected."""
+    if failed := re.search(r"failed to connect to (.*)", done.stderr):
+        host = next((host for host in clients if failed[1] in ("%s:%d" % key(host), key(host)[0])), clients[0])
+        why = re.search(r"connect: (.*)", done.stderr)
+        raise Failure(f"{host}: {why[1] if why else 'no answer'}; start fio --server there")
     parsed = fio.parse(done.stdout) or {}
     parts = {(part["hostname"], part["port"]): part for part in parsed.get("client_stats", ()) if part["jobname"] != ALL}
-    bad = [host for host in clients
-           if not (part := parts.get(key(host))) or part["error"] or part[direction]["total_ios"] != expected]  # fmt: skip
+    bad = []
+    for host in clients:
+        part = parts.get(key(host))
+        if not part or part["error"] or fio.figures([part])["ios"] != expected:
+            bad.append(host)
     if bad or done.returncode:
-        raise IoFailure(f"{', '.join(bad) or 'fio'}: {complaint(done)}")
+        raise IoFailure(f"{', '.join(bad) or 'fio'}: {fio.complaint(done)}")
     return parsed, {host: parts[key(host)] for host in clients}
 
 
-def result(done, clients, direction, expected):
-    """What all did together: rates are added up, latencies are those of all I/Os.
+def result(done, clients, expected):
+    """What all hosts did together: rates are added up, latencies are those of all I/Os.
 
-    As fio's "All clients", which is not always there: a host that ends before the next one begins is not in it.
+    fio's own "All clients" leaves out a host that ended before the next one began.
     """
-    parsed, parts = heard(done, clients, direction, expected)
-    each = {host: fio.figures(part, direction) for host, part in parts.items()}
-    ios, size, switches = (sum(one[name] for one in each.values()) for name in ("ios", "bytes", "context_switches"))
-    bins = merged([part[direction]["clat_ns"] for part in parts.values()])
-    return parsed, {
-        "fio": parsed.get("fio version"),
-        "ios": ios,
-        "bytes": size,
-        "runtime_ns": ios / sum(one["ios"] / one["runtime_ns"] for one in each.values()),
-        "latency_ns": sum(one["latency_ns"] * one["ios"] for one in each.values()) / ios,
-        "percentiles_ns": {name: percentile(bins, float(name)) for name in next(iter(each.values()))["percentiles_ns"]},
-        "context_switches": switches,
-        "hosts": each,
-    }
+    parsed, parts = parts_of(done, clients, expected)
+    each = {host: fio.figures([part]) for host, part in parts.items()}
+    together = fio.figures(parts.values())
+    together["runtime_ns"] = together["ios"] / sum(one["ios"] / one["runtime_ns"] for one in each.values())
+    return parsed, {"fio": parsed.get("fio version"), **together, "hosts": each}
 
 
-def merged(latencies):
-    """{ns: I/Os} of several."""
-    found = collections.Counter()
-    for each in latencies:
-        found.update({int(at): number for at, number in each.get("bins", {}).items()})
-    return found
-
-
-def percentile(bins, share):
-    """As fio reads it off its buckets, or None."""
-    done, wanted = 0, sum(bins.values()) * share / 100
-    for at in sorted(bins):
-        done += bins[at]
-        if done >= wanted:
-            return at
-    return None
-
-
-def ask(tools, clients, **values):
-    """The line in which a host refuses, or none."""
+def refusal(tools, clients, **values):
+    """Read one block on each host; return the line in which a host refuses, or nothing."""
     with tempfile.NamedTemporaryFile("w", suffix=".fio") as file:
         file.write(LOOK.format(block=BLOCK, **values))
         file.flush()
         done = fio.run(command([tools.fio, "--output-format=json", "--eta=never", file.name], clients), {}, 60)
     try:
-        heard(done, clients, "read", 1)
+        parts_of(done, clients, 1)
     except IoFailure as failure:
         return str(failure)
     return ""
 
 
 def look(tools, clients, path):
-    """(path, bytes to use, checks or none) of a drive that all of the hosts have alike; what is wrong there is said now."""
+    """(path, bytes to use, checks or none) of a drive that must be the same on all hosts."""
     for size in REGIONS:
-        said = ask(tools, clients, path=path, offset=size - BLOCK, engine="psync")
+        said = refusal(tools, clients, path=path, offset=size - BLOCK, engine="psync")
         if not said:
             break
     else:
         raise Failure(f"{said} ({path}, its first {size >> 20} MiB)")
     found = {}
     for host in clients:
-        said = ask(tools, (host,), path=path, offset=0, engine=f"external:{tools.engine}\npi_chk={CHECKS}")
+        said = refusal(tools, (host,), path=path, offset=0, engine=f"external:{tools.engine}\npi_chk={CHECKS}")
         if "no protection information" in said:
             found[host] = ""
         elif "type 3" in said:
@@ -152,32 +120,32 @@ def look(tools, clients, path):
             found[host] = CHECKS
         else:
             raise Failure(said)
-    first, *others = clients
-    for host in others:
-        if found[host] != found[first]:
-            raise Failure(f"{host}: {path} has {found[host] or 'no protection information'}, on {first} {found[first] or 'none'}; "
+    first = found[clients[0]]
+    for host, checks in found.items():
+        if checks != first:
+            raise Failure(f"{host}: {path} has {checks or 'no protection information'}, on {clients[0]} {first or 'none'}; "
                           "give hosts whose drives are alike")  # fmt: skip
-    return path, size, found[first]
+    return path, size, first
 
 
 def drive(path, size, checks):
-    """The Device at a path of other machines."""
+    """The Device at this path of the hosts."""
     name = os.path.basename(path)
     return device.Device(path, name, name, size, 0, device.Pi("", 0, 0, "REFTAG" in checks) if checks else None)
 
 
 def without(cell):
-    """Why a cell is not for drives of other machines, or None."""
+    """Why a cell cannot run on other machines, or None."""
     if cell.arm.state == cells.NOVERIFY:
         return "--client changes no settings of drives"
     if cell.arm.has_pi and cell.arm.engine != cells.OURS:
-        return "with --client it is not known how much metadata a drive has, which fio's own engine must be told"
-    return "--client: one file of each host" if cell.workload.files > 1 else None
+        return "--client does not tell how much metadata a drive has, which fio's own engine needs"
+    return "--client uses one file of each host" if cell.workload.files > 1 else None
 
 
 def notes(session):
     return [
         f"{session.name}: each job was sent to {', '.join(session.hosts)} at once; fio starts them one after the other. I/O per "
-        "second and throughput are sums, latencies those of all I/Os, as fio's \"All clients\" has them. What CPU the hosts took "
-        "and what else they did is not known here, nor how their drives are set: plain-autopi is as each host has it."
+        "second and throughput are sums over the hosts, latencies those of all I/Os, as in fio's \"All clients\". The CPU time of "
+        "the hosts, their other load and the settings of their drives are not recorded; plain-autopi is measured as each host has it."
     ]

@@ -134,7 +134,7 @@ def fios(programs, tools):
     for program in programs:
         mine = dataclasses.replace(tools, fio=os.path.abspath(program))
         dataclasses.replace(mine, engine="").require()
-        if not os.path.exists(mine.engine) or not fio.say(mine, ""):
+        if not os.path.exists(mine.engine) or not fio.help_text(mine, ""):
             place = BUILD / f"fio-{environment.sha256(mine.fio)[:12]}"
             mine = dataclasses.replace(mine, engine=str(engine_in(place, mine)))
         sides.append(Side(f"fio {program}", mine))

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Block devices: which of them may be touched, what PI they have, and their settings."""
+"""Block devices: which of them may be used, what PI they have, and their settings."""
 
 import contextlib
 import dataclasses
 import errno
 import os
 import re
+import shlex
 import signal
-import socket
+import subprocess
 import tempfile
 
 from . import catalog
@@ -44,7 +45,7 @@ class Device:
         return f"/sys/class/block/{self.disk}/integrity"
 
     def alias(self, number):
-        """Another name of it: for a program that is to open it more than once."""
+        """Another name of the device, for a program that opens it more than once."""
         path = os.path.join(tempfile.gettempdir(), f"{self.name}-{number}")
         with contextlib.suppress(FileExistsError):
             os.symlink(self.path, path)
@@ -53,7 +54,7 @@ class Device:
     @property
     def format(self):
         if not self.block_size:
-            # of another machine
+            # on another machine
             return "PI" if self.pi else "no PI"
         return f"{self.block_size}+{self.pi.metadata} {self.pi.format}" if self.pi else f"{self.block_size}"
 
@@ -62,7 +63,7 @@ FILE, FILE_BYTES = "file:", 16 << 20
 
 
 def file(path):
-    """A regular file as a Device, for what goes no further than the page cache; fill() makes it."""
+    """A regular file as a Device, for I/O that stays in the page cache; filling creates it."""
     path = path.removeprefix(FILE)
     return Device(path, os.path.basename(path), "", FILE_BYTES, 4096, None)
 
@@ -73,29 +74,33 @@ def number(host, path):
 
 
 def find_pi(host, disk):
+    """The PI that a disk is formatted with, or None."""
     base = f"/sys/class/block/{disk}"
     name = host.read(f"{base}/integrity/format")
     known = catalog.profiles()
     if name not in known:
         return None
     tuple_size, counts_blocks = known[name]
-    interval = number(host, f"{base}/integrity/protection_interval_bytes")
-    if not interval:
-        interval = number(host, f"{base}/queue/logical_block_size")
+    interval = number(host, f"{base}/integrity/protection_interval_bytes") or number(host, f"{base}/queue/logical_block_size")
     return Pi(name, interval, number(host, f"{base}/metadata_bytes") or tuple_size, counts_blocks)
 
 
+def names(host, numbers):
+    """(name, name of the disk) of a block device."""
+    directory = os.path.realpath(host.at(f"/sys/dev/block/{numbers}"))
+    is_partition = os.path.exists(os.path.join(directory, "partition"))
+    disk = os.path.dirname(directory) if is_partition else directory
+    return os.path.basename(directory), os.path.basename(disk)
+
+
 def describe(host, path):
-    """The Device at a path in /dev; refuses what is not a block device."""
+    """The Device at a path in /dev."""
     if not host.exists(path):
         raise Failure(f"{path}: no such device")
     numbers = host.block_numbers(path)
     if not numbers:
         raise Failure(f"{path}: not a block device; name one such as /dev/nvme0n1")
-    directory = os.path.realpath(host.at(f"/sys/dev/block/{numbers}"))
-    name = os.path.basename(directory)
-    is_partition = os.path.exists(os.path.join(directory, "partition"))
-    disk = os.path.basename(os.path.dirname(directory)) if is_partition else name
+    name, disk = names(host, numbers)
     return Device(
         path=path,
         name=name,
@@ -108,38 +113,33 @@ def describe(host, path):
 
 def members(host, disk):
     """{kernel name: 'major:minor'} of a disk and its partitions."""
-    names = [disk] + [
-        entry for entry in host.list(f"/sys/class/block/{disk}") if host.exists(f"/sys/class/block/{disk}/{entry}/partition")
-    ]
-    return {name: host.read(f"/sys/class/block/{name}/dev") for name in names}
+    base = f"/sys/class/block/{disk}"
+    partitions = [entry for entry in host.list(base) if host.exists(f"{base}/{entry}/partition")]
+    return {name: host.read(f"/sys/class/block/{name}/dev") for name in (disk, *partitions)}
 
 
 def mounts(host):
-    """(major:minor, mount point, source) of every mount."""
+    """(major:minor, mount point) of every mount."""
     for line in (host.read("/proc/self/mountinfo") or "").splitlines():
         fields, _, rest = line.partition(" - ")
         numbers, mount_point = fields.split()[2], fields.split()[4]
         source = rest.split()[1] if len(rest.split()) > 1 else "none"
         # btrfs and others mount under a number that no device has
-        yield (host.block_numbers(source) if source.startswith("/") else None) or numbers, mount_point, source
+        yield (host.block_numbers(source) if source.startswith("/") else None) or numbers, mount_point
 
 
 def swaps(host):
+    """{major:minor} of the devices in use as swap."""
     lines = (host.read("/proc/swaps") or "").splitlines()[1:]
     return {host.block_numbers(line.split()[0]) for line in lines if line.split()} - {None}
 
 
 def disks_below(host, numbers):
-    """The disks that a block device, through dm, md and partitions, rests on."""
-    directory = os.path.realpath(host.at(f"/sys/dev/block/{numbers}"))
-    if not os.path.isdir(directory):
-        return set()
-    if os.path.exists(os.path.join(directory, "partition")):
-        directory = os.path.dirname(directory)
-    name = os.path.basename(directory)
-    below = {name}
-    for slave in host.list(f"/sys/class/block/{name}/slaves"):
-        below |= disks_below(host, host.read(f"/sys/class/block/{slave}/dev") or "-")
+    """The disks below a block device: its own, and those under dm and md."""
+    _, disk = names(host, numbers)
+    below = {disk}
+    for slave in host.list(f"/sys/class/block/{disk}/slaves"):
+        below |= disks_below(host, host.read(f"/sys/class/block/{slave}/dev"))
     return below
 
 
@@ -147,8 +147,8 @@ def signature(host, path):
     """What libblkid finds on the device: 'ext4', 'gpt partition table', or None."""
     found = host.run(["blkid", "-p", "-o", "export", host.at(path)])
     if found is None:
-        raise Failure(f"{path}: cannot look for a file system without blkid; install util-linux")
-    # 2 is "nothing found" and also "cannot read"; only the latter says something
+        raise Failure(f"{path}: no blkid to look for a file system; install util-linux")
+    # 2 means nothing found, or cannot read: only then there is a message
     if found.returncode == 2 and not found.stderr.strip():
         return None
     if found.returncode not in (0, 8):
@@ -158,12 +158,12 @@ def signature(host, path):
         return tags["TYPE"]
     if "PTTYPE" in tags:
         return f"{tags['PTTYPE']} partition table"
-    # a partition is described by its parent's table, which is not a signature on it
+    # 8: several signatures; the entry in the parent's partition table is not one
     return "ambivalent" if found.returncode == 8 else None
 
 
 def may_write(host, paths, allowed):
-    """Those of the devices that --allow-write names; it may name no other."""
+    """The devices that --allow-write names, none of which may be another one."""
     named = set()
     for name in allowed:
         same = [path for path in paths if host.block_numbers(name) == host.block_numbers(path)]
@@ -174,37 +174,33 @@ def may_write(host, paths, allowed):
 
 
 def check(host, path, write=False):
-    """The Device, if a benchmark may use it; else a Failure saying what keeps it."""
+    """The Device, if a benchmark may use it; raises Failure if something else does."""
     device = describe(host, path)
     if not device.size:
         raise Failure(f"{path}: has no size; name a device with a medium")
     if write and host.read(f"/sys/class/block/{device.name}/ro") == "1":
         raise Failure(f"{path}: is read-only; leave out --allow-write")
 
-    for numbers, mount_point, _ in mounts(host):
+    found = list(mounts(host))
+    for numbers, mount_point in found:
         if mount_point == "/" and device.disk in disks_below(host, numbers):
             raise Failure(f"{path}: the root file system is on {device.disk}; name another device")
-    # partitions count: integrity settings belong to the whole disk
-    parts = members(host, device.disk)
-    used = {numbers: name for name, numbers in parts.items()}
-    for numbers, mount_point, _ in mounts(host):
-        if numbers in used:
-            raise Failure(f"{path}: {used[numbers]} is mounted on {mount_point}; unmount it first")
-    for numbers in swaps(host):
-        if numbers in used:
-            raise Failure(f"{path}: {used[numbers]} is in use as swap; swapoff it first")
-    for name in parts:
-        holders = host.list(f"/sys/class/block/{name}/holders")
-        if holders:
+    mounted = dict(found)
+    # other partitions of the disk count: integrity settings are those of the whole disk
+    for name, numbers in members(host, device.disk).items():
+        if numbers in mounted:
+            raise Failure(f"{path}: {name} is mounted on {mounted[numbers]}; unmount it first")
+        if numbers in swaps(host):
+            raise Failure(f"{path}: {name} is in use as swap; swapoff it first")
+        if holders := host.list(f"/sys/class/block/{name}/holders"):
             raise Failure(f"{path}: {name} is held by {', '.join(holders)}; take that down first")
-    found = signature(host, path)
-    if found:
+    if found := signature(host, path):
         raise Failure(f"{path}: carries a signature ({found}); if nobody needs it: wipefs -a {path}")
     return device
 
 
 def hold(host, path):
-    """Claim the device for as long as the descriptor is open."""
+    """Claim the device until the descriptor is closed."""
     try:
         return host.hold(path)
     except OSError as error:
@@ -214,13 +210,13 @@ def hold(host, path):
 
 
 class Settings:
-    """sysfs attributes to change for a while: each is put back on leaving, come what may."""
+    """Change sysfs attributes for a while, and put them back in any case: after SIGKILL a child process does it."""
 
     def __init__(self, host, values):
         self.host = host
         self.values = values
         self.saved = {}
-        self.heir = None
+        self.watcher = None
 
     def __enter__(self):
         for path in self.values:
@@ -228,10 +224,10 @@ class Settings:
             if old is None:
                 raise Failure(f"{path}: no such setting; this kernel or device lacks it")
             chosen = re.search(r"\[(.*?)\]", old)
-            self.saved[path] = chosen.group(1) if chosen else old
+            self.saved[path] = chosen[1] if chosen else old
         try:
-            with self.undisturbed():
-                self.heir = self.appoint()
+            with self.signals_blocked():
+                self.watcher = self.start_watcher()
             for path, value in self.values.items():
                 self.host.write(path, value)
         except BaseException:
@@ -243,63 +239,43 @@ class Settings:
         self.restore()
 
     @contextlib.contextmanager
-    def undisturbed(self):
+    def signals_blocked(self):
         masked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             yield
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, masked)
 
-    def appoint(self):
-        """(pid, socket) of a process that puts the settings back when that ends without a word: SIGKILL leaves no time."""
-        ours, theirs = socket.socketpair()
-        pid = os.fork()
-        if pid:
-            ours.close()
-            # before it has a session of its own, it would go with this one's
-            if not theirs.recv(1):
-                raise Failure("the process that would put settings back after a kill has ended; nothing was changed")
-            return pid, theirs
-        try:
-            os.setsid()
-            os.closerange(0, ours.fileno())
-            os.closerange(ours.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
-            ours.send(b".")
-            if not ours.recv(1):
-                self.put_back()
-        finally:
-            os._exit(0)
-
-    def put_back(self):
-        """Those that could not be, as one can type them."""
-        failed = []
-        for path, value in self.saved.items():
-            try:
-                self.host.write(path, value)
-            except Failure:
-                failed.append(f"echo {value} >{path}")
-        return failed
+    def start_watcher(self):
+        """Start a shell that waits until this process has ended, then writes the old values."""
+        writes = [f"printf %s {shlex.quote(value)} >{shlex.quote(self.host.at(path))}" for path, value in self.saved.items()]
+        script = "; ".join(["read -r _", *writes])
+        return subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                start_new_session=True)  # fmt: skip
 
     def restore(self):
-        with self.undisturbed():
-            failed = self.put_back()
-            if self.heir:
-                pid, heir = self.heir
-                with heir, contextlib.suppress(BrokenPipeError):
-                    heir.send(b".")
-                os.waitpid(pid, 0)
-                self.heir = None
+        failed = []
+        with self.signals_blocked():
+            for path, value in self.saved.items():
+                try:
+                    self.host.write(path, value)
+                except Failure:
+                    failed.append(f"echo {value} >{path}")
+            if self.watcher:
+                self.watcher.kill()
+                self.watcher.communicate()
+                self.watcher = None
             if failed:
                 raise Failure(f"a setting was not put back; do it by hand: {'; '.join(failed)}")
 
 
 def no_integrity(device):
-    """Settings under which the kernel neither generates nor verifies PI by itself."""
+    """The settings under which the kernel neither generates nor verifies PI by itself."""
     return {f"{device.integrity}/{name}": "0" for name in ("read_verify", "write_generate")}
 
 
 def fewest_requests(host, device):
-    """Settings under which there are as few tags as the kernel allows and, on SCSI, commands at once."""
+    """The settings with as few tags as the kernel allows and, on SCSI, as few commands at once."""
     depth = f"/sys/class/block/{device.disk}/device/queue_depth"
     settings = {f"/sys/class/block/{device.disk}/queue/nr_requests": "4"}  # BLKDEV_MIN_RQ
     return {**settings, depth: "4"} if host.exists(depth) else settings

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a result depends on besides the code: recorded, or said to be not recorded."""
+"""What a result depends on besides the code; what cannot be found out is recorded as "not recorded"."""
 
 import datetime
 import glob
@@ -18,10 +18,25 @@ QUEUE = (
 INTEGRITY = ("format", "tag_size", "protection_interval_bytes", "device_is_integrity_capable", "read_verify", "write_generate")
 
 
+def read(host, path):
+    return host.read(path) or MISSING
+
+
+def settings(host, directory, names):
+    return {name: read(host, f"{directory}/{name}") for name in names}
+
+
 def first_line(host, argv):
+    """The first line that a program prints."""
     done = host.run(argv)
-    lines = done.stdout.splitlines() if done and done.returncode == 0 else []
-    return lines[0].strip() if lines and lines[0].strip() else MISSING
+    text = done.stdout.strip() if done else ""
+    return text.splitlines()[0] if text else MISSING
+
+
+def match(pattern, text):
+    """The group of the first match."""
+    found = re.search(pattern, text or "", re.MULTILINE)
+    return found[1].strip() if found else MISSING
 
 
 def sha256(path):
@@ -33,7 +48,7 @@ def sha256(path):
 
 
 def kernel_config(host, release):
-    # a guest's kernel comes out of a package unpacked under build/
+    # a guest's kernel comes from a package unpacked under build/
     unpacked = glob.glob(str(fio.REPO / "build" / "pkg" / "*" / "boot" / f"config-{release}"))
     for path in ("/proc/config.gz", f"/lib/modules/{release}/config", f"/boot/config-{release}", *unpacked):
         if host.exists(path):
@@ -42,58 +57,47 @@ def kernel_config(host, release):
 
 
 def cpu_field(host, name):
-    found = re.search(rf"^{name}\s*:\s*(.*)$", host.read("/proc/cpuinfo") or "", re.MULTILINE)
-    return found.group(1) if found else MISSING
+    return match(rf"^{name}\s*:\s*(.*)$", host.read("/proc/cpuinfo"))
 
 
 def virtualisation(host):
-    """systemd-detect-virt's word; 'qemu' is QEMU without KVM."""
-    done = host.run(["systemd-detect-virt", "--vm"])
-    if done and done.stdout.strip():
-        return done.stdout.strip()
-    return MISSING
+    """The word of systemd-detect-virt; 'qemu' is QEMU without KVM."""
+    return first_line(host, ["systemd-detect-virt", "--vm"])
 
 
 def emulated(host):
-    """Whether instructions are translated, so that no time means anything."""
+    """Whether QEMU translates instructions, so that time means nothing."""
     return virtualisation(host) == "qemu" or "TCG" in cpu_field(host, "model name")
 
 
 def compiler_of(host, path):
-    """What the object says it was compiled with, else the compiler at hand."""
+    """The compiler that an object file names, else the one installed."""
     done = host.run(["readelf", "-p", ".comment", path])
-    found = re.search(r"\]\s+(.*)$", done.stdout if done else "", re.MULTILINE)
-    return found.group(1).strip() if found else first_line(host, ["cc", "--version"])
+    named = match(r"\]\s+(.*)$", done.stdout if done else "")
+    return first_line(host, ["cc", "--version"]) if named == MISSING else named
 
 
 def fio_configure(host, path):
     """The options fio was configured with: without ISA-L it computes guards from tables."""
     text = host.read(os.path.join(os.path.dirname(path), "config-host.mak"))
-    found = re.search(r"Configured with:\s*(.*)", text or "")
-    return found.group(1).replace("'", "") if found else MISSING
+    return match(r"Configured with:\s*(.*)", text).replace("'", "")
 
 
 def commit(host):
     git = ["git", "-C", str(fio.REPO)]
-    revision = first_line(host, git + ["rev-parse", "HEAD"])
-    if revision == MISSING:
-        return MISSING
-    return revision + ("-dirty" if first_line(host, git + ["status", "--porcelain"]) != MISSING else "")
-
-
-def settings(host, directory, names):
-    return {name: host.read(f"{directory}/{name}") or MISSING for name in names}
+    revision = first_line(host, [*git, "rev-parse", "--verify", "HEAD"])
+    is_dirty = revision != MISSING and first_line(host, [*git, "status", "--porcelain"]) != MISSING
+    return f"{revision}-dirty" if is_dirty else revision
 
 
 def device(host, described):
     base = f"/sys/class/block/{described.disk}"
-    firmware = host.read(f"{base}/device/firmware_rev") or host.read(f"{base}/device/rev")
     return {
         "path": described.path,
         "format": described.format,
         "bytes": described.size,
-        "model": host.read(f"{base}/device/model") or MISSING,
-        "firmware": firmware or MISSING,
+        "model": read(host, f"{base}/device/model"),
+        "firmware": host.read(f"{base}/device/firmware_rev") or read(host, f"{base}/device/rev"),
         "queue": settings(host, f"{base}/queue", QUEUE),
         "integrity": settings(host, f"{base}/integrity", INTEGRITY),
         "health": health.of(host, described.disk, described.path),
@@ -101,29 +105,28 @@ def device(host, described):
 
 
 def machine(host, devices=None):
-    """What runs: kernel, processor, and devices, {role: what device() told}."""
+    """The kernel, the processor, and devices as {role: what device() returned}."""
     system = os.uname()
     vulnerabilities = "/sys/devices/system/cpu/vulnerabilities"
-    mitigations = {name: host.read(f"{vulnerabilities}/{name}") or MISSING for name in host.list(vulnerabilities)}
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "kernel": f"{system.sysname} {system.release} {system.version} {system.machine}",
         "kernel_config_sha256": kernel_config(host, system.release),
-        "command_line": host.read("/proc/cmdline") or MISSING,
-        "mitigations": mitigations or MISSING,
+        "command_line": read(host, "/proc/cmdline"),
+        "mitigations": settings(host, vulnerabilities, host.list(vulnerabilities)) or MISSING,
         "cpu": cpu_field(host, "model name"),
         "cpus": os.cpu_count() or MISSING,
         "microcode": cpu_field(host, "microcode"),
-        "governor": host.read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or MISSING,
-        "clocksource": host.read("/sys/devices/system/clocksource/clocksource0/current_clocksource") or MISSING,
+        "governor": read(host, "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "clocksource": read(host, "/sys/devices/system/clocksource/clocksource0/current_clocksource"),
         "virtualisation": virtualisation(host),
-        "load": host.read("/proc/loadavg") or MISSING,
+        "load": read(host, "/proc/loadavg"),
         "devices": devices or MISSING,
     }
 
 
 def software(host, tools):
-    """What is run: the same in a guest, where it takes long to look."""
+    """The programs under test: a guest runs the same files, and would take long to look at them."""
     return {
         "fio": first_line(host, [tools.fio, "--version"]),
         "fio_sha256": sha256(tools.fio),

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""fio: its command line for a cell, one run of it, and its JSON."""
+"""fio: its command line for a cell, a run, and the figures in its JSON."""
 
+import bisect
+import collections
 import dataclasses
+import functools
 import glob
+import itertools
 import json
 import os
 import re
@@ -17,16 +21,16 @@ from .command import die_with_parent
 from .errors import Failure, IoFailure
 
 JOBS = str(REPO / "configs" / "bench.fio")
-# what the engine chooses by itself is no layout of its own
+# lets the engine choose, so it is not a layout to measure
 AUTO = "auto"
-# fewer seconds of a run are no course
+# a shorter run has no throughput over time
 SECONDS = 3
-PERCENTILES = ("50.000000", "90.000000", "99.000000", "99.900000")
+PERCENTILES = ("50", "90", "99", "99.9")
 
 
 @dataclasses.dataclass(frozen=True)
 class Tools:
-    """Programs that are run; what is not needed is empty."""
+    """The programs to run; empty where one is not needed."""
 
     fio: str = str(REPO / "build" / "fio" / "fio")
     engine: str = str(REPO / "build" / "io_uring_pi.so")
@@ -34,35 +38,32 @@ class Tools:
     isal: str = ""
     floor: str = ""
     attr_cost: str = ""
-    # of QEMU's that counts instructions by function, and what says "now" to it
+    # QEMU's plugin that counts instructions by function, and the program that marks a moment for it
     plugin: str = ""
     mark: str = ""
 
     def require(self):
-        names = {"fio": "fio", "engine": "the engine", "isal": "fio with ISA-L", "floor": "floor", "attr_cost": "attr-cost",
-                 "plugin": "insn-plugin", "mark": "insn-mark"}  # fmt: skip
-        for field, what in names.items():
-            path = getattr(self, field)
+        for name, path in vars(self).items():
             if path and not os.path.exists(path):
-                raise Failure(f"{path}: {what} is not built; run make{' perf' * (field in ('isal', 'floor'))} first")
+                target = "make perf" if name in ("isal", "floor") else "make"
+                raise Failure(f"{path}: {name.replace('_', '-')} is not built; run {target} first")
 
     def program(self, engine):
-        """That runs I/Os of an engine."""
+        """The program that runs this engine."""
         if engine == cells.FLOOR:
             return self.floor
         return self.isal if engine.endswith(cells.ISAL) else self.fio
 
 
-def say(tools, argument):
-    """What fio prints of an engine, or None."""
+def help_text(tools, argument):
+    """What fio prints about the engine, or nothing if it does not load it."""
     done = run([tools.fio, f"--enghelp={tools.engine}{argument}"], {}, 60)
-    return done.stdout if done.returncode == 0 and "pi_layout" in done.stdout else None
+    return done.stdout if done.returncode == 0 and "pi_layout" in done.stdout else ""
 
 
 def layouts(tools):
-    """The layouts with PI that the engine offers; refuses an engine that this fio does not load."""
-    text = say(tools, ",pi_layout")
-    values = (text or "").partition("valid values:")[2]
+    """The layouts with PI that the engine offers."""
+    values = help_text(tools, ",pi_layout").partition("valid values:")[2]
     found = re.findall(r"^\s*:?\s*(\w+)\s", values, re.MULTILINE)
     if not found:
         raise Failure(f"{tools.engine}: {tools.fio} does not load it as the engine io_uring_pi; build it for this fio")
@@ -70,21 +71,28 @@ def layouts(tools):
 
 
 def offers(tools, option):
-    """Whether the engine has an option."""
-    return re.search(rf"^{option}\s*:", say(tools, "") or "", re.MULTILINE) is not None
+    """Whether the engine has this option."""
+    return re.search(rf"^{option}\s*:", help_text(tools, ""), re.MULTILINE) is not None
 
 
 def section(cell, timed):
-    """Of the job file."""
+    """The section of the job file that runs a cell."""
+    arm, workload = cell.arm, cell.workload
     if timed:
         return "time"
-    if cell.workload.buffers == cells.REGISTERED and cell.arm.has_pi:
+    if workload.buffers == cells.REGISTERED and arm.has_pi:
         return cells.REGISTERED
-    return cell.arm.section if cell.workload.mix == cells.ALL_PI else "mix"
+    if workload.mix != cells.ALL_PI:
+        return "mix"
+    if arm.engine == cells.OURS:
+        return "attr" if arm.has_pi else "none"
+    if arm.engine.startswith(cells.FIO_CMD):
+        return "cmd"
+    return "md" if arm.has_pi else "plain"
 
 
 def node(arm, path):
-    """The device's name for an arm: NVMe commands go to the character device of the namespace."""
+    """The path an arm opens: NVMe commands go to the character device of the namespace."""
     commands = arm.engine.startswith(cells.FIO_CMD) or arm.layout in catalog.commands()
     return re.sub(r"/nvme(\d+n\d+)$", r"/ng\1", path) if commands else path
 
@@ -94,44 +102,43 @@ def ioengine(arm, tools):
 
 
 def variables(cell, device, tools, ios, size, verify="both", stats=None):
-    """The ${VAR} of configs/bench.fio for one cell on one device."""
+    """The values of ${VAR} in configs/bench.fio for a cell on a device."""
     workload, arm = cell.workload, cell.arm
     if arm.engine == cells.JOB:
         return {"IOENGINE": ioengine(arm, tools), "DUT": device.path, "NUMBER_IOS": str(ios), "SIZE": str(size)}
     path = node(arm, device.path)
-    _, (fixedbufs, registerfiles, nonvectored) = cells.BUFFERS[workload.buffers]
+    fixedbufs, registerfiles, nonvectored = cells.BUFFERS[workload.buffers][1]
     env = {
         "IOENGINE": ioengine(arm, tools),
         "DUT": ":".join(device.alias(number) for number in range(workload.files)) if workload.files > 1 else path,
-        # neither a character device nor what the page cache is to hold
-        "DIRECT": str(int(path == device.path and bool(device.disk))),
+        # a character device does not take O_DIRECT, and a regular file is meant to stay in the page cache
+        "DIRECT": int(path == device.path and bool(device.disk)),
         "RW": workload.rw,
-        "BS": str(workload.block_size),
-        "IODEPTH": str(workload.iodepth),
-        "SIZE": str(size),
-        "NUMBER_IOS": str(ios),
-        "NUMJOBS": str(workload.numjobs),
-        "RANDSEED": "1",
-        "FIXEDBUFS": str(fixedbufs),
-        "REGISTERFILES": str(registerfiles),
-        "NONVECTORED": str(nonvectored),
+        "BS": workload.block_size,
+        "IODEPTH": workload.iodepth,
+        "SIZE": size,
+        "NUMBER_IOS": ios,
+        "NUMJOBS": workload.numjobs,
+        "RANDSEED": 1,
+        "FIXEDBUFS": fixedbufs,
+        "REGISTERFILES": registerfiles,
+        "NONVECTORED": nonvectored,
     }
+    if arm.has_pi or stats:
+        env["PI_CHK"] = device.pi.checks if arm.has_pi else "GUARD"
     if stats:
-        env |= {"PI_STATS": stats, "PI_LAYOUT": arm.layout, "PI_VERIFY": verify, "PI_CHK": "GUARD"}
-    if cell.workload.mix != cells.ALL_PI:
-        env["PI_MIX"] = str(cell.workload.mix)
-    if arm.has_pi:
-        env["PI_CHK"] = device.pi.checks
-        if arm.engine == cells.OURS:
-            env["PI_LAYOUT"] = arm.layout
-            env["PI_VERIFY"] = verify
-        else:
-            env["MD_PER_IO_SIZE"] = str(device.pi.metadata_per_io(workload.block_size))
-    return env
+        env["PI_STATS"] = stats
+    if workload.mix != cells.ALL_PI:
+        env["PI_MIX"] = workload.mix
+    if arm.engine == cells.OURS and (arm.has_pi or stats):
+        env |= {"PI_LAYOUT": arm.layout, "PI_VERIFY": verify}
+    elif arm.has_pi:
+        env["MD_PER_IO_SIZE"] = device.pi.metadata_per_io(workload.block_size)
+    return {name: str(value) for name, value in env.items()}
 
 
 def command(cell, tools, jobs=JOBS, timed=False, read_only=False, bandwidth=""):
-    # not --output=: it would mix fio's messages into the JSON
+    # no --output=: it would mix fio's messages into the JSON
     if cell.arm.engine == cells.JOB:
         return [tools.fio, *["--readonly"] * read_only, "--output-format=json+", "--eta=never", jobs]
     options = [f"--section={section(cell, timed)}", "--output-format=json+", "--eta=never"]
@@ -146,7 +153,7 @@ def floor(cell, device, tools, ios, size):
 
 
 def end(process):
-    """As its own way of ending allows: a fio that is killed leaves its jobs."""
+    """Ask a program to end, then kill it: a fio that is killed leaves its jobs running."""
     process.terminate()
     try:
         process.communicate(timeout=10)
@@ -157,7 +164,7 @@ def end(process):
 
 @dataclasses.dataclass
 class Done:
-    """A program that has ended, and what the kernel counted of it and its children, threads of io_uring's among them."""
+    """A program that has ended; CPU time and memory include its children and io_uring's threads."""
 
     returncode: int
     stdout: str
@@ -168,20 +175,14 @@ class Done:
 
 
 def run(argv, variables, timeout):
-    """The Done of a program."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    """Run a program to its end."""
+    text = functools.partial(tempfile.TemporaryFile, "w+", encoding="utf-8", errors="replace")
+    with text() as out, text() as err:
         started = time.monotonic_ns()
         try:
-            process = subprocess.Popen(
-                argv,
-                env={**os.environ, **variables},
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                preexec_fn=die_with_parent,
-                # one that dies of SIGPIPE, as it says to nobody that it ends, leaves its jobs too
-                restore_signals=False,
-            )
+            # without SIGPIPE's default: a fio that dies of it while it prints its last words leaves its jobs running
+            process = subprocess.Popen(argv, env={**os.environ, **variables}, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                                       preexec_fn=die_with_parent, restore_signals=False)  # fmt: skip
         except OSError as error:
             raise Failure(f"{argv[0]}: {error.strerror}") from None
         try:
@@ -190,65 +191,66 @@ def run(argv, variables, timeout):
             end(process)
             raise
         took = time.monotonic_ns() - started
-        said = []
-        for file in (out, err):
-            file.seek(0)
-            said.append(file.read().decode(errors="replace"))
-    return Done(process.returncode, *said, round((usage.ru_utime + usage.ru_stime) * 1e9), usage.ru_maxrss << 10, took)
+        out.seek(0)
+        err.seek(0)
+        cpu = round((usage.ru_utime + usage.ru_stime) * 1e9)
+        return Done(process.returncode, out.read(), err.read(), cpu, usage.ru_maxrss << 10, took)
 
 
 def reap(process, timeout):
-    """Its usage, when it has ended."""
+    """Wait for a program to end; return its resource usage."""
     descriptor = os.pidfd_open(process.pid)
     try:
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        if not poll.poll(timeout * 1000):
-            raise IoFailure(f"fio did not end within {timeout:.0f} s")
+        ready, _, _ = select.select([descriptor], [], [], timeout)
     finally:
         os.close(descriptor)
+    if not ready:
+        raise IoFailure(f"fio did not end within {timeout:.0f} s")
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     return usage
 
 
 def parse(text):
-    """fio's JSON, from the first line that opens it: messages may stand around it."""
-    lines = text.splitlines()
+    """fio's JSON, which may stand between messages; None if there is none."""
+    found = re.search(r"^\{.*^\}", text, re.MULTILINE | re.DOTALL)
     try:
-        first = next(i for i, line in enumerate(lines) if line.startswith("{"))
-        last = max(i for i, line in enumerate(lines) if line.startswith("}"))
-        return json.loads("\n".join(lines[first : last + 1]))
-    except (StopIteration, ValueError):
+        return json.loads(found[0]) if found else None
+    except ValueError:
         return None
 
 
 def complaint(done):
-    """The line that says best why fio failed."""
-    said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    said = said or [line.strip() for line in done.stdout.split("\n{", 1)[0].splitlines() if line.strip()]
-    return said[0] if said and not said[0].startswith("{") else "no message"
+    """The line that says best why fio failed: the engine's, else fio's, else the first."""
+    text = f"{done.stderr}\n{done.stdout}".split("\n{", 1)[0]
+    # a client puts the host before each line
+    lines = [line.strip() for line in re.sub(r"^<[^>]*> ?", "", text, flags=re.MULTILINE).splitlines() if line.strip()]
+    for start in ("io_uring_pi:", "fio: ", ""):
+        for line in lines:
+            if line.startswith(start):
+                return line
+    return "no message"
 
 
 def lacking(cell, reason):
-    """Whether a failure says that the kernel or the device has no such layout, which is no error."""
+    """Whether a failure says that the kernel or the device lacks the layout, which is not an error."""
     return cell.arm.has_pi and re.search(rf"\b(?:pi_layout=|layout ')?{re.escape(cell.arm.layout)}'? (?:needs|takes)\b", reason)
 
 
 def sidecar(path):
-    """What the engine left in pi_stats=: one line, as there is one job."""
+    """The line that the engine has written to pi_stats= for the one job."""
     try:
         with open(path, encoding="utf-8") as file:
             lines = [json.loads(line) for line in file]
     except (OSError, ValueError):
         lines = []
     if len(lines) != 1:
-        raise IoFailure(f"the engine left {len(lines)} lines in pi_stats=, not one")
+        raise IoFailure(f"the engine wrote {len(lines)} lines to pi_stats=, not one")
     return lines[0]
 
 
 def seconds(prefix):
-    """MB/s in each second that all of a run's jobs lasted, off the logs that it has left; none of a short one."""
+    """MB/s in each second while all jobs ran, from the run's logs, which are removed; empty for a short run."""
     logs = []
     for path in glob.glob(f"{glob.escape(prefix)}_bw.*.log"):
         with open(path, encoding="utf-8") as file:
@@ -258,64 +260,56 @@ def seconds(prefix):
     return found if len(found) >= SECONDS else []
 
 
-def floor_result(done, ios):
+def result(done, cell, ios):
+    """(fio's JSON, what it measured); raises IoFailure unless fio did what was asked."""
     if done.returncode:
-        raise IoFailure(complaint(done))
-    return {}, {"ios": ios}
-
-
-def ended(done):
-    """fio's JSON of a run that went well."""
-    parsed = parse(done.stdout)
-    if done.returncode != 0:
         raise IoFailure(f"fio exited with {done.returncode}: {complaint(done)}")
+    if cell.arm.engine == cells.FLOOR:
+        return {}, {"ios": ios}
+    parsed = parse(done.stdout)
     if not parsed or not parsed.get("jobs"):
         raise IoFailure(f"fio printed no result: {complaint(done)}")
     for job in parsed["jobs"]:
-        if job.get("error"):
+        if job["error"]:
             raise IoFailure(f"fio reports error {job['error']} ({os.strerror(job['error'])}): {complaint(done)}")
-    return parsed
+    measured = figures(parsed["jobs"])
+    expected = ios * cell.workload.numjobs
+    if not measured["ios"] or measured["ios"] != expected and cell.arm.engine != cells.JOB:
+        raise IoFailure(f"fio did {measured['ios']} I/Os of {expected}: {complaint(done)}")
+    return parsed, {"fio": parsed.get("fio version"), **measured}
 
 
-def whole(done):
-    """What a job file measured in all its jobs: those of a group at once, the groups one after the other."""
-    parsed = ended(done)
-    jobs, groups = parsed["jobs"], {}
+def figures(jobs):
+    """What jobs of fio's JSON measured together: those of a group ran at once, the groups one after the other."""
+    parts, runtimes = [], {}
     for job in jobs:
-        groups.setdefault(job["groupid"], []).append(job)
-    sides = [job[name] for job in jobs for name in ("read", "write", "trim")]
-    ios = sum(side["total_ios"] for side in sides)
-    if not ios:
-        raise IoFailure(f"fio did no I/O: {complaint(done)}")
-    return parsed, {
-        "fio": parsed.get("fio version"),
+        sides = [job[name] for name in ("read", "write", "trim") if name in job]
+        group = job.get("groupid", 0)
+        runtimes[group] = max(runtimes.get(group, 0), *(side["runtime"] for side in sides))
+        parts += sides
+    ios = sum(side["total_ios"] for side in parts)
+    latency = sum(side["lat_ns"]["mean"] * side["total_ios"] for side in parts)
+    bins = merged(side["clat_ns"] for side in parts)
+    return {
         "ios": ios,
-        "bytes": sum(side["io_bytes"] for side in sides),
-        "runtime_ns": sum(max(job["job_runtime"] for job in group) for group in groups.values()) * 1_000_000,
-        "latency_ns": sum(side["lat_ns"]["mean"] * side["total_ios"] for side in sides) / ios,
-        "percentiles_ns": {},
+        "bytes": sum(side["io_bytes"] for side in parts),
+        "runtime_ns": sum(runtimes.values()) * 1_000_000,
+        "latency_ns": latency / ios if ios else 0,
+        "percentiles_ns": {name: percentile(bins, float(name)) for name in PERCENTILES},
         "context_switches": sum(job["ctx"] for job in jobs),
     }
 
 
-def result(done, direction, expected):
-    """What a run measured; raises IoFailure unless it did exactly what was asked."""
-    parsed = ended(done)
-    job = parsed["jobs"][0]
-    side = job[direction]
-    if side["total_ios"] != expected or expected <= 0:
-        raise IoFailure(f"fio did {side['total_ios']} I/Os of {expected}: {complaint(done)}")
-    return parsed, {"fio": parsed.get("fio version"), **figures(job, direction)}
+def merged(latencies):
+    """{ns: I/Os} of several histograms in fio's JSON."""
+    found = collections.Counter()
+    for each in latencies:
+        found.update({int(ns): number for ns, number in each.get("bins", {}).items()})
+    return found
 
 
-def figures(job, direction):
-    """What a job of fio's JSON has measured."""
-    side = job[direction]
-    return {
-        "ios": side["total_ios"],
-        "bytes": side["io_bytes"],
-        "runtime_ns": side["runtime"] * 1_000_000,
-        "latency_ns": side["lat_ns"]["mean"],
-        "percentiles_ns": {p.rstrip("0").rstrip("."): side["clat_ns"].get("percentile", {}).get(p) for p in PERCENTILES},
-        "context_switches": job["ctx"],
-    }
+def percentile(bins, share):
+    """The bin that holds a percentile, as fio has it, or None."""
+    ordered = sorted(bins)
+    counts = list(itertools.accumulate(bins[ns] for ns in ordered))
+    return ordered[bisect.bisect_left(counts, counts[-1] * share / 100)] if bins else None

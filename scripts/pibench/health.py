@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a drive says of itself: how warm it is, and of NVMe the SMART log, before a session and after it."""
+"""The health of a drive before and after a session: its temperature and, for NVMe, the SMART log."""
 
 import struct
 
@@ -7,18 +7,18 @@ import struct
 ADMIN_COMMAND = struct.Struct("<BBHIIIQQIIIIIIIIII")
 GET_LOG_PAGE, SMART, SIZE, EVERY_NAMESPACE = 2, 2, 512, 0xFFFFFFFF
 KELVIN = 273
-# what a session may add to: one that has added to what slows or spoils has not measured the drive as it is
+# a session in which one of these grew has not measured the drive in its normal state
 SPOILS = ("media errors", "throttled")
 
 
 def smart_command(address):
-    """As the ioctl takes it."""
+    """The command that stores the SMART log at an address, for the ioctl."""
     return bytearray(ADMIN_COMMAND.pack(
         GET_LOG_PAGE, 0, 0, EVERY_NAMESPACE, 0, 0, 0, address, 0, SIZE, (SIZE // 4 - 1) << 16 | SMART, *[0] * 7))  # fmt: skip
 
 
 def smart(log):
-    """{what: figure} of the log."""
+    """{name: value} of the SMART log."""
     warning, kelvin, spare, _, used = struct.unpack_from("<BHBBB", log)
     written, hours, errors = (int.from_bytes(log[at : at + 16], "little") for at in (48, 128, 160))
     return {
@@ -29,19 +29,20 @@ def smart(log):
 
 
 def of(host, disk, path):
-    """{what: figure} of a drive; empty where it says nothing."""
+    """{name: value} of a drive: from its SMART log, else the temperature from hwmon if there is one."""
     log = host.nvme_log(path, smart_command, SIZE)
     if log:
         return smart(log)
     base = f"/sys/class/block/{disk}/device"
-    names = [f"{base}/{name}" for name in host.list(base) if name.startswith("hwmon")]
-    names += [f"{base}/hwmon/{name}" for name in host.list(f"{base}/hwmon")]
-    found = next((text for name in names if (text := host.read(f"{name}/temp1_input"))), None)
-    return {"temperature, °C": round(int(found) / 1000)} if found else {}
+    for place in (base, f"{base}/hwmon"):
+        for name in host.list(place):
+            if name.startswith("hwmon") and (found := host.read(f"{place}/{name}/temp1_input")):
+                return {"temperature, °C": round(int(found) / 1000)}
+    return {}
 
 
 def told(before, after):
-    """(whether the drive was as it is, in words) of a session."""
+    """(whether the drive stayed in its normal state, in words) of a session."""
     warm = [each.get("temperature, °C") for each in (before, after)]
     if None in warm:
         return False, "temperature and SMART: not recorded"

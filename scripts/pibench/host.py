@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The machine as /proc, /sys and /dev show it, below a root that tests replace."""
+"""The machine as /proc, /sys and /dev show it, below a root directory that tests replace."""
 
 import ctypes
 import fcntl
 import os
-import stat
+import pathlib
 import subprocess
 
 from .errors import Failure
@@ -45,26 +45,21 @@ class Host:
         return os.path.exists(self.at(path))
 
     def run(self, argv):
-        """The finished process, or None where there is no such program."""
+        """The finished process, or None if there is no such program."""
         try:
-            return subprocess.run(
-                argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
-            )
+            return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False)
         except OSError:
             return None
 
     def block_numbers(self, path):
         """'major:minor' of a block device, else None."""
-        try:
-            status = os.stat(self.at(path))
-        except OSError:
+        if not pathlib.Path(self.at(path)).is_block_device():
             return None
-        if not stat.S_ISBLK(status.st_mode):
-            return None
-        return f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
+        number = os.stat(self.at(path)).st_rdev
+        return f"{os.major(number)}:{os.minor(number)}"
 
     def nvme_log(self, path, command, size):
-        """A log page of an NVMe drive, by command(address of what takes it), or None where there is none."""
+        """A log page of an NVMe drive, or None if it has none; command(address) asks for the page to be stored there."""
         buffer = (ctypes.c_char * size)()
         try:
             with open(self.at(path), "rb") as file:
@@ -75,5 +70,5 @@ class Host:
         return bytes(buffer)
 
     def hold(self, path):
-        """Open so that nobody can mount or claim the device while we use it."""
+        """Open the device so that nobody can mount or claim it."""
         return os.open(self.at(path), os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A job file of the user's, made to run so many I/Os, on a device and with an engine that others choose."""
+"""A user's job file, changed to run a given number of I/Os on a device and with an engine chosen elsewhere."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import re
 from . import cells
 from .errors import Failure
 
-# set aside: how long it runs, on what, and what it leaves
+# left out: pi-bench decides how long a job runs, on what, and what it leaves behind
 OURS = ("filename", "number_ios", "io_size", "io_limit", "time_based", "runtime", "timeout", "ramp_time", "startdelay", "verify_state_save")
 REFUSED = ("include", "directory", "filename_format", "opendir", "nrfiles", "exec_prerun", "exec_postrun", "read_iolog", "replay_redirect")
 HEAD = """\
@@ -19,74 +19,69 @@ verify_state_save=0
 allow_file_create=0
 
 """
-FILL = """
+IOENGINE = "ioengine=${IOENGINE}"
+FILL = f"""
 [fill]
 rw=write
 bs=128k
 iodepth=4
 numjobs=1
 offset=0
-size=${SIZE}
-io_size=${SIZE}
+size=${{SIZE}}
+io_size=${{SIZE}}
 number_ios=0
 verify=0
+{IOENGINE}
 """
 ENGINE = re.compile(r"io_uring_pi|external:.*")
 
 
-def lines_of(path):
-    """(section, option, value or None, line) of each line; the first two are None where there is none."""
+def options_of(path):
+    """(section, option, value, line) of each line; without an option, those of a comment or a section's head are empty."""
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
     except (OSError, UnicodeDecodeError) as error:
         raise Failure(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     section = None
-    for line in text.splitlines():
-        bare = line.strip()
-        if bare.startswith("[") and bare.endswith("]"):
-            section = bare[1:-1]
-            yield section, None, None, line
-        elif not bare or bare[0] in ";#":
-            yield section, None, None, line
-        else:
-            option, equals, value = bare.partition("=")
-            yield section, option.strip(), value.strip() if equals else None, line
+    for line in map(str.strip, text.splitlines()):
+        option, _, value = line.partition("=")
+        if line.startswith("["):
+            section, option = line.strip("[]"), ""
+        elif line.startswith((";", "#")):
+            option = ""
+        yield section, option.strip(), value.strip(), line
 
 
 def take(path, out):
-    """
-    Write what runs of it and what fills the device for it below out: (cell, job file, job file that fills).
+    """Write a job file that runs the user's jobs and one that fills the device for them: (cell, jobs, fill).
 
-    ${IOENGINE}, ${DUT}, ${NUMBER_IOS} and ${SIZE} are left to say.
+    Both take ${IOENGINE}, ${DUT}, ${NUMBER_IOS} and ${SIZE} from the environment.
     """
-    kept, everywhere, names, tag, engines = [], [], {}, None, 0
-    for section, option, value, line in lines_of(path):
-        if option in REFUSED or option and option.startswith("include "):
-            raise Failure(f"{path}: {option.split()[0]}: not in a comparison; the device is one, and given")
+    kept, everywhere, names, tags = [], [], [], []
+    for section, option, value, line in options_of(path):
+        if option in REFUSED or option.startswith("include "):
+            raise Failure(f"{path}: {option.split()[0]}: not allowed in a comparison, which runs on the one device that it is given")
         if option and section is None:
             raise Failure(f"{path}: {option}: before any [section]")
         if option == "filename":
-            names[value] = None
-        if option in OURS:
-            continue
-        if option == "ioengine" and ENGINE.fullmatch(value or ""):
-            line = "ioengine=${IOENGINE}"
-            engines += 1
+            names.append(value)
         if option == "apptag":
-            tag = tag or line
-        kept.append(line)
-        if section == "global":
-            everywhere.append(line)
-    if not engines:
-        raise Failure(f"{path}: no ioengine=io_uring_pi or ioengine=external:FILE; nothing in it runs what is compared")
-    if len(names) > 1 or any(":" in (name or "") for name in names):
-        raise Failure(f"{path}: filename={' and '.join(map(str, names))}: one device only in a comparison")
+            tags.append(line)
+        if option == "ioengine" and ENGINE.fullmatch(value):
+            line = IOENGINE
+        if option not in OURS:
+            kept.append(line)
+            everywhere += [line] if section == "global" else []
+    if IOENGINE not in kept:
+        raise Failure(f"{path}: no ioengine=io_uring_pi or ioengine=external:FILE; nothing in it runs the engines to compare")
+    if len(set(names)) > 1 or ":" in "".join(names):
+        raise Failure(f"{path}: filename={' and '.join(dict.fromkeys(names))}: a comparison runs on one device")
     name = re.sub(r"\W+", "-", os.path.splitext(os.path.basename(path))[0])
     os.makedirs(out, exist_ok=True)
     written = []
-    for what, text in ("job", HEAD + "\n".join(kept)), ("fill", HEAD + "\n".join([*everywhere, FILL, tag or "", "ioengine=${IOENGINE}"])):
+    for what, lines in ("job", kept), ("fill", [*everywhere, FILL, *tags[:1]]):
         written.append(os.path.join(out, f"{name}.{what}.fio"))
         with open(written[-1], "w", encoding="utf-8") as file:
-            file.write(text + "\n")
+            file.write(HEAD + "\n".join(lines) + "\n")
     return cells.job(name), *written

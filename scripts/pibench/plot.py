@@ -8,7 +8,7 @@ import json
 import math
 import os
 
-from . import catalog, cells, client, document, flame, gate, metrics, profile, results, stats
+from . import catalog, cells, client, document, fio, flame, gate, metrics, profile, results, stats
 from .command import last_line
 from .errors import Failure
 
@@ -350,7 +350,7 @@ def merged_bins(session, workload, arm, out):
             whole = json.load(file)
             jobs = whole.get("jobs") or [part for part in whole["client_stats"] if part["jobname"] != client.ALL]
             found += [job[workload.direction]["clat_ns"] for job in jobs[: len(session.hosts) or 1]]
-    return client.merged(found)
+    return fio.merged(found)
 
 
 def tail(session, workload, out):

@@ -259,7 +259,7 @@ def notes(sessions, environment):
     versions = sorted({run["fio"] for session in sessions for run in session.every_run})
     lines = [
         f"{', '.join(versions)}; every arm ran the same job file (configs/bench.fio) with the same options.",
-        *(f"Baseline {row.name}: {row.words}." for row in cells.BASELINES.values()),
+        *(f"Baseline {name}: {row.words}." for name, row in cells.BASELINES.items()),
         "A ratio to a baseline compares with the same engine there; × io_uring compares with fio's own engine in the same state.",
         "Every I/O with PI asks for GUARD, APPTAG and, where the format has a reference tag that counts blocks, REFTAG.",
     ]

@@ -466,22 +466,18 @@ class Session:
     def program(self, cell, target, ios, tools, stats=None, jobs=None, region=None, timeout=0, bandwidth=""):
         """One run: (fio's own output, what was measured)."""
         argv, values = self.spec.invocation(cell, target, ios, tools, stats, jobs, region, bandwidth)
-        expected = ios * cell.workload.numjobs
         started = time.time()
-        with accounting.Bracket(self.host) as machine:
-            done = fio.run(argv, values, timeout or self.spec.timeout)
+        before = accounting.kernel_threads(self.host)
+        done = fio.run(argv, values, timeout or self.spec.timeout)
+        threads = accounting.time_of_threads(before, accounting.kernel_threads(self.host))
         marked = self.counter.mark() if self.counter else None
         if self.spec.clients:
-            parsed, measured = client.result(done, self.spec.clients, cell.workload.direction, expected)
-        elif cell.arm.engine == cells.JOB:
-            parsed, measured = fio.whole(done)
-        elif cell.arm.engine == cells.FLOOR:
-            parsed, measured = fio.floor_result(done, ios)
+            parsed, measured = client.result(done, self.spec.clients, ios * cell.workload.numjobs)
         else:
-            parsed, measured = fio.result(done, cell.workload.direction, expected)
+            parsed, measured = fio.result(done, cell, ios)
         measured |= {"started": started, "argv": argv, "variables": values, "wall_ns": done.wall_ns}
         if not self.spec.clients:
-            measured |= {"threads": machine.threads, "resident": done.resident, "cpu_ns": done.cpu_ns + machine.kernel_ns}
+            measured |= {"threads": threads, "resident": done.resident, "cpu_ns": done.cpu_ns + sum(threads.values())}
         if bandwidth and (seconds := fio.seconds(bandwidth)):
             measured["seconds"] = seconds
         if marked:

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Steady state as SNIA's Performance Test Specification has it: of the last five rounds of random writes."""
+"""Steady state as SNIA's Performance Test Specification defines it, over the last five rounds of random writes."""
 
 import statistics
 
-# times that all of the drive is written before, rounds that are looked at, and rounds at most
+# times the whole drive is written first, rounds that must be steady, and rounds at most
 FILLS, WINDOW, MOST = 2, 5, 25
-# of their mean: the highest less the lowest, and what the line through them rises or falls
+# limits, as shares of the mean: highest minus lowest, and the rise or fall of the regression line
 RANGE, SLOPE = 0.20, 0.10
 
 
 def shares(figures):
-    """(range, slope) of the last rounds, or None: there are too few."""
+    """(range, slope) of the last rounds as shares of their mean, or None if there are too few."""
     last = figures[-WINDOW:]
     if len(last) < WINDOW:
         return None
@@ -25,7 +25,7 @@ def reached(figures):
 
 
 def told(figures):
-    """In words, of the IOPS of each round."""
+    """The line for the report; figures are the IOPS of each round."""
     spread, slope = shares(figures)
     rounds = ", ".join(f"{value:,.0f}" for value in figures)
     return (

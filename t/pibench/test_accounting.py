@@ -154,16 +154,15 @@ class Count(Fake):
         self.assertEqual(len(self.discarded), accounting.ATTEMPTS)
 
 
-class Bracket(Fake):
+class Threads(Fake):
     def test_counts_kernel_threads_only(self):
         self.thread(2, "kthreadd", 0, 10)
         self.thread(30, "kworker/0:1-kintegrityd (x)", 2, 1000)
         self.thread(31, "kworker/gone", 2, 700)
         self.thread(40, "fio", 1, 5000)
-        with accounting.Bracket(self.host) as machine:
-            self.thread(30, "kworker/0:1-events", 2, 4000)
-            self.thread(40, "fio", 1, 99000)
-            self.thread(50, "kworker/new", 2, 200)
-            (self.root / "proc/31/stat").unlink()
-        self.assertEqual(machine.kernel_ns, 3200)
-        self.assertEqual(machine.threads, {"kworker": 3200})
+        before = accounting.kernel_threads(self.host)
+        self.thread(30, "kworker/0:1-events", 2, 4000)
+        self.thread(40, "fio", 1, 99000)
+        self.thread(50, "kworker/new", 2, 200)
+        (self.root / "proc/31/stat").unlink()
+        self.assertEqual(accounting.time_of_threads(before, accounting.kernel_threads(self.host)), {"kworker": 3200})

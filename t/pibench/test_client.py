@@ -59,7 +59,8 @@ class Clients(test_device.Machine):
     def part(self, name, host, port, ios, ms, error=0):
         side = {"total_ios": ios, "io_bytes": 4096 * ios, "runtime": ms, "lat_ns": {"mean": 1000 * ms},
                 "clat_ns": {"percentile": {"99.000000": 3000 * ms}, "bins": {str(2000 * ms): ios - ios // 20, str(3000 * ms): ios // 20}}}
-        return {"jobname": name, "hostname": host, "port": port, "error": error, "ctx": 1, "read": side, "write": side}
+        nothing = {"total_ios": 0, "io_bytes": 0, "runtime": 0, "lat_ns": {"mean": 0}, "clat_ns": {}}
+        return {"jobname": name, "hostname": host, "port": port, "error": error, "ctx": 1, "read": side, "write": nothing}
 
     def options(self, *more, hosts=HOSTS):
         words = ["run", *(f"--client={host}" for host in hosts), "--dut", DISK, "--fio", self.tools.fio, "--engine", self.tools.engine,

@@ -22,7 +22,7 @@ def job(direction="read", **changes):
         "runtime": 250,
         "total_ios": 1000,
         "lat_ns": {"mean": 7500.0},
-        "clat_ns": {"percentile": {"50.000000": 7000, "99.000000": 9000}},
+        "clat_ns": {"bins": {"7000": 600, "9000": 395, "20000": 5}},
     }
     side.update({k: changes.pop(k) for k in list(changes) if k in side})
     return {"error": 0, "usr_cpu": 20.0, "sys_cpu": 30.0, "job_runtime": 251, "ctx": 5, direction: side, **changes}
@@ -42,11 +42,20 @@ def cell(name):
 
 class Result(unittest.TestCase):
     def test_figures(self):
-        _, run = fio.result(done(output(job())), "read", 1000)
+        _, run = fio.result(done(output(job())), cell("randread-4k-qd1 pi/indirect"), 1000)
         self.assertEqual((run["ios"], run["bytes"], run["runtime_ns"]), (1000, 4096000, 250_000_000))
         self.assertEqual(run["latency_ns"], 7500.0)
-        self.assertEqual((run["percentiles_ns"]["50"], run["percentiles_ns"]["99"]), (7000, 9000))
-        self.assertIsNone(run["percentiles_ns"]["99.9"])
+        self.assertEqual(run["percentiles_ns"], {"50": 7000, "90": 9000, "99": 9000, "99.9": 20000})
+        _, run = fio.result(done(output(job(clat_ns={}))), cell("randread-4k-qd1 pi/indirect"), 1000)
+        self.assertIsNone(run["percentiles_ns"]["50"])
+
+    def test_a_job_file_in_all_its_jobs(self):
+        jobs = job(groupid=0), job("write", groupid=0, runtime=200, lat_ns={"mean": 1500.0}), job(groupid=1, total_ios=7)
+        _, run = fio.result(done(output(*jobs)), cells.job("mine"), 0)
+        self.assertEqual((run["ios"], run["runtime_ns"], run["bytes"], run["context_switches"]), (2007, 500_000_000, 3 * 4096000, 15))
+        self.assertAlmostEqual(run["latency_ns"], (1007 * 7500 + 1000 * 1500) / 2007)
+        with self.assertRaisesRegex(IoFailure, "fio did 0 I/Os"):
+            fio.result(done(output(job(total_ios=0))), cells.job("mine"), 0)
 
     def test_messages_around_the_json(self):
         noisy = "note: both iodepth >= 1 and synchronous\nfio: hm {braces}\n" + output(job()) + "\nbye }\n"
@@ -56,7 +65,7 @@ class Result(unittest.TestCase):
 
     def refused(self, finished, expected, text):
         with self.assertRaises(IoFailure) as caught:
-            fio.result(finished, "read", expected)
+            fio.result(finished, cell("randread-4k-qd1 pi/indirect"), expected)
         self.assertIn(text, str(caught.exception))
         self.assertNotIn("\n", str(caught.exception))
         self.assertEqual(caught.exception.status, 4)
@@ -114,8 +123,9 @@ class Command(unittest.TestCase):
                 for name, body in zip(sections[1::2], sections[2::2])}  # fmt: skip
         for arm in synthetic.ARMS:
             argv = fio.command(cells.Cell(synthetic.WORKLOADS[0], arm), self.TOOLS)
-            self.assertIn(f"--section={arm.section}", argv)
-            asked = set(re.findall(r"\$\{(\w+)\}", text["global"] + text[arm.section]))
+            section = fio.section(cells.Cell(synthetic.WORKLOADS[0], arm), timed=False)
+            self.assertIn(f"--section={section}", argv)
+            asked = set(re.findall(r"\$\{(\w+)\}", text["global"] + text[section]))
             given = fio.variables(cells.Cell(synthetic.WORKLOADS[0], arm), DEVICE, self.TOOLS, 1, 1)
             self.assertEqual(asked, set(given), arm.name)
         mixed = cells.parse("randread-4k-qd1-mix10 pi/indirect")
@@ -175,7 +185,7 @@ class Engines(unittest.TestCase):
     def test_sidecar(self):
         with tempfile.TemporaryDirectory() as directory:
             path = pathlib.Path(directory, "stats")
-            for text, says in ((None, "left 0 lines"), ("{}\n{}\n", "left 2 lines"), ("{cut", "left 0 lines")):
+            for text, says in ((None, "wrote 0 lines"), ("{}\n{}\n", "wrote 2 lines"), ("{cut", "wrote 0 lines")):
                 if text:
                     path.write_text(text)
                 with self.assertRaisesRegex(IoFailure, says):

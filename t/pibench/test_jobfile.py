@@ -63,10 +63,10 @@ class Take(unittest.TestCase):
 
     def test_refused(self):
         self.refused("[a]\nioengine=io_uring\n", "no ioengine=io_uring_pi or ioengine=external:FILE")
-        self.refused(MINE + "filename=/dev/sdb\n", "/dev/nvme7n1 and /dev/sdb: one device only")
-        self.refused(MINE.replace("7n1", "7n1:/dev/sdb"), "one device only")
-        self.refused(MINE + "directory=/tmp\n", "directory: not in a comparison")
-        self.refused(MINE + "include other.fio\n", "include: not in a comparison")
+        self.refused(MINE + "filename=/dev/sdb\n", "/dev/nvme7n1 and /dev/sdb: a comparison runs on one device")
+        self.refused(MINE.replace("7n1", "7n1:/dev/sdb"), "a comparison runs on one device")
+        self.refused(MINE + "directory=/tmp\n", "directory: not allowed in a comparison")
+        self.refused(MINE + "include other.fio\n", "include: not allowed in a comparison")
         self.refused("rw=read\n", "rw: before any .section.")
         with self.assertRaisesRegex(Failure, "No such file"):
             jobfile.take("/nowhere.fio", self.out)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import configparser
+import json
 import pathlib
 import unittest
 import unittest.mock
@@ -7,7 +8,7 @@ import unittest.mock
 import test_device
 from test_report import Bare, rows
 from pibench import cells, cli, document, fio, perf, perfreport, results, session
-from pibench.errors import Failure
+from pibench.errors import Failure, IoFailure
 
 # what each takes an I/O where all limits are kept
 COSTS = {
@@ -171,13 +172,18 @@ class Run(test_device.Machine):
         self.assertEqual({pathlib.Path(name).readlink() for name in names}, {pathlib.Path("/dev/nvme0n1")})
 
     def test_jobs_do_as_many_each(self):
-        done = fio.Done(0, '{\n "jobs": []\n}\n', "", 0, 0, 0)
+        side = {"io_bytes": 0, "runtime": 1, "lat_ns": {"mean": 1}, "clat_ns": {}}
         spec = session.Spec("jobs", cells.CPU, True, 1, 1, nopi="/dev/nvme0n2", tools=fio.Tools(*2 * ["/bin/true"]))
         here = session.Session(self.host, spec)
-        with unittest.mock.patch.object(fio, "run", lambda *_: done), \
-             unittest.mock.patch.object(fio, "result", unittest.mock.Mock(return_value=({}, {}))) as result:  # fmt: skip
-            here.program(cells.parse("randread-4k-qd32-jobs4 plain-nopi/none"), here.targets.acquire("nopi"), 100, spec.tools)
-        self.assertEqual(result.call_args.args[1:], ("read", 400))
+
+        def run(ios):
+            text = json.dumps({"jobs": [{"error": 0, "ctx": 1, "read": side | {"total_ios": ios}}]}, indent=1)
+            with unittest.mock.patch.object(fio, "run", lambda *_: fio.Done(0, text, "", 0, 0, 0)):
+                here.program(cells.parse("randread-4k-qd32-jobs4 plain-nopi/none"), here.targets.acquire("nopi"), 100, spec.tools)
+
+        run(400)
+        with self.assertRaisesRegex(IoFailure, "100 I/Os of 400"):
+            run(100)
 
 
 class CommandLine(unittest.TestCase):
