@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Whatever sysfs, FS_IOC_GETLBMD_CAP and Identify Namespace say of a device.
- * After the binary part come lines of sysfs: "queue/max_sectors_kb 128".
+ * Any answers of sysfs, FS_IOC_GETLBMD_CAP and Identify Namespace.  The binary
+ * part of the input is followed by lines for sysfs: "queue/max_sectors_kb 128".
  *
  * wrap: fstat ioctl open openat read close fdopendir readdir closedir readlinkat nvme_get_nsid nvme_identify
  */
@@ -25,7 +25,7 @@
 #define SYSFS	"/fuzz"
 #define FD	1000
 
-/* descriptors of sysfs */
+/* file descriptors that stand for sysfs */
 enum {
 	ROOT_DIR = 2000,
 	TOP_DIR,
@@ -112,7 +112,7 @@ int __wrap_open(const char *path, int flags, ...)
 	return fake.in.lower & 0x80 ? -1 : __real_open("/dev/null", O_RDONLY);
 }
 
-/* what a line has after the name of an attribute */
+/* find the value of an attribute in the lines for sysfs */
 static const char *value_of(const char *name)
 {
 	const size_t len = strlen(name);
@@ -260,7 +260,7 @@ int __wrap_nvme_identify(struct nvme_identify_args *args)
 		return 0;
 	}
 	memset(nvm, 0, sizeof(*nvm));
-	/* numbers that are there already, so that the corpus stays what it is */
+	/* fixed values, so that the corpus keeps its meaning */
 	nvm->pic = fake.in.nlbaf;
 	nvm->lbstm = fake.in.nsze;
 	for (int i = 0; i < 64; i++)
@@ -268,7 +268,7 @@ int __wrap_nvme_identify(struct nvme_identify_args *args)
 	return fake.in.bits & HAS_NVM ? 0 : 2;
 }
 
-/* everything that the others rely on */
+/* invariants that the rest of the code relies on */
 static void check_device(const struct pi_device *dev)
 {
 	const struct pi_format *f = &dev->format;

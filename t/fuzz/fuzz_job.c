@@ -3,14 +3,14 @@
  * A job file with the engine's options, and an iolog: fio parses it, checks it
  * and runs it on the disk of t/fuzz/kernel.c.
  *
- * The first line is for fuzz_kernel_boot().  Then comes the job file; of its
- * options only the engine's and those below are kept.  After a line "---"
- * comes the iolog, for read_iolog=log.
+ * The first line is for fuzz_kernel_boot().  The job file follows; only the
+ * engine's options and those listed below are kept.  A line "---" separates it
+ * from the iolog, for read_iolog=log.
  *
- * Each input runs in a child, which starts from the same state, may leave it in
- * any, and hands its counters back.  A crash in fio itself is counted, and kept
- * in PI_FUZZ_FIO_CRASHES, but does not end the fuzzing.  PI_FUZZ_SHOW lets see
- * what fio says, and where it has crashed.
+ * Each input runs in a child process, which always starts from the same state
+ * and returns its coverage counters.  A crash in fio itself is counted and saved
+ * in PI_FUZZ_FIO_CRASHES, but does not stop the fuzzer.  PI_FUZZ_SHOW shows
+ * fio's output, and where it crashed.
  */
 #include <errno.h>
 #include <execinfo.h>
@@ -34,8 +34,7 @@
 #include "kernel.h"
 #include "reach.h"
 
-/* of fio's own options those that have to do with the engine, and do nothing
- * to the machine */
+/* fio's own options that matter to the engine and do not affect the machine */
 static const char * const fio_names[] = {
 	"rw", "readwrite", "bs", "blocksize", "bsrange", "bssplit",
 	"blockalign", "ba", "bs_unaligned", "bs_is_seq_rand", "offset",
@@ -87,13 +86,13 @@ enum {
 #define CPU_SECONDS	8
 
 extern struct ioengine_ops ioengine;
-/* objcopy has put the engine and lib/ into one section, fio into another */
+/* objcopy puts the engine and lib/ into one section, and fio into another */
 extern const char __start_pi_text[], __stop_pi_text[];
 extern const char __start_fio_text[], __stop_fio_text[];
 
 /*
- * In the place of fio's helper_thread.c: a thread for lines of progress, which
- * takes 250 ms to end.
+ * Replaces fio's helper_thread.c, whose thread prints progress and takes 250 ms
+ * to exit.
  */
 int helper_thread_create(struct fio_sem *sem, struct sk_out *sk_out)
 {
@@ -122,7 +121,7 @@ bool helper_should_exit(void)
 	return false;
 }
 
-/* what the child hands back */
+/* results of the child */
 static uint8_t *handed;
 static size_t nr_counters;
 static bool child_process;
@@ -161,7 +160,7 @@ static bool in_engine(void)
 		if (is_fio(frames[i]))
 			return false;
 	}
-	/* the fake kernel or this file: what the engine has asked of them */
+	/* called from the fake kernel or this file, on behalf of the engine */
 	return true;
 }
 
@@ -178,8 +177,8 @@ static void crashed(int sig)
 	raise(sig);
 }
 
-/* a loop of fio's calls the engine again or leaves it alone; one of the
- * engine's does not return */
+/* a loop in fio keeps calling the engine or never does; a loop in the engine
+ * does not return */
 static int inside;
 static unsigned long returns;
 
@@ -227,7 +226,7 @@ static void count_calls(void)
 	COUNT(get_file_size);
 }
 
-/* fio may loop; the engine may not */
+/* fio may loop forever, but the engine may not */
 static void too_long(int sig)
 {
 	static unsigned long returns_before;
@@ -275,7 +274,7 @@ static bool known(const char *line, size_t len)
 	return false;
 }
 
-/* lines that may stay, from @line on; sections at any rate */
+/* keep section headers and allowed options, starting at @line */
 static void keep_lines(char *line, char *to)
 {
 	for (char *end; line; line = end) {
@@ -288,7 +287,7 @@ static void keep_lines(char *line, char *to)
 	}
 }
 
-/* text that fits: the kernel's line, the job file, the iolog */
+/* copy what fits: the line for the kernel, the job file, the iolog */
 static void split(char *text, char **line, char **job, char **log)
 {
 	*line = text;
@@ -306,7 +305,7 @@ static void split(char *text, char **line, char **job, char **log)
 	}
 }
 
-/* what would take long or much memory is only checked */
+/* only parse jobs that would take too long or too much memory */
 static bool runs(struct thread_data *td)
 {
 	struct thread_options *o = &td->o;
@@ -349,7 +348,7 @@ static void run(char *text)
 	split(text, &line, &job, &log);
 	file = malloc(sizeof(global) + 2 * strlen(job) + 64);
 	strcpy(file, global);
-	/* a job's files would add to those of the global section */
+	/* otherwise a job's files would be added to those of the global section */
 	if (!strstr(job, "filename"))
 		strcat(file, "filename=" FUZZ_DISK "\n");
 	if (job[0] != '[')
@@ -387,7 +386,7 @@ static void write_option(FILE *file, const struct fio_option *o)
 		fprintf(file, "\"%s=%s\"\n", o->name, o->posval[i].ival);
 }
 
-/* what libFuzzer puts together: names of options, and values that have a name */
+/* dictionary for libFuzzer: names of options, and values with a name */
 static void write_dictionary(void)
 {
 	const char *name = getenv("PI_FUZZ_DICTIONARY");
@@ -469,7 +468,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (waitpid(pid, &status, 0) < 0)
 		CHECK(errno == EINTR);
 	free(text);
-	/* what ends in fio itself is no place to go on from */
+	/* do not keep inputs that crash fio itself in the corpus */
 	if (WIFEXITED(status) && WEXITSTATUS(status) < ENDED_IN_FIO)
 		memcpy(__start___sancov_cntrs, handed, nr_counters);
 	fuzz_reached();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* the names of files and jobs in records: any text, a buffer of any size */
+/* file and job names in records: any text, and a buffer of any size */
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Any format that a kernel may tell of, any options, any data and metadata:
- * nothing is read beyond them, what was generated verifies, and a fault that
- * is said to be visible is found.
+ * Any format that a kernel may report, with any options, data and metadata:
+ * nothing is accessed out of bounds, generated tuples verify, and faults that
+ * are reported as visible are found.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -27,7 +27,7 @@
 #define PAGE		4096UL
 #define LAST_OP		64
 
-/* what a kernel may lack, and how the disk may be */
+/* features that the kernel may lack, and properties of the disk */
 enum {
 	NO_CAP		= 1 << 0,	/* FS_IOC_GETLBMD_CAP, before 6.17 */
 	NO_ATTR		= 1 << 1,	/* IORING_FEAT_RW_ATTR, before 6.14 */
@@ -62,7 +62,7 @@ static const struct format {
 	{ 4096, 64, PI_LBMD_CSUM_CRC16_T10DIF, 8, 56, 1, true, "none", 0 },
 	{ 4096, 16, PI_LBMD_CSUM_CRC64_NVME, 16, 0, 1, true, "none", 0 },
 	{ 4096, 8, PI_LBMD_CSUM_NONE, 0, 0, 3, true, "none", 0 },
-	/* with storage tags, which the kernel's block device has not */
+	/* with storage tags, which the kernel's block device does not support */
 	{ 4096, 16, PI_LBMD_CSUM_NONE, 16, 0, 1, false, "none", 1 << 7 | 40 },
 	{ 512, 64, PI_LBMD_CSUM_NONE, 16, 48, 3, false, "none", 3 << 7 | 2 << 9 | 48 },
 	{ 4096, 8, PI_LBMD_CSUM_NONE, 8, 0, 1, false, "none", 12 },
@@ -147,7 +147,7 @@ static bool lacks(unsigned int what)
 	return kernel.lacks & what;
 }
 
-/* whether something else than what should happens now; at the end nothing does */
+/* whether to misbehave at this point; never after the end of the line */
 static bool happens(char what)
 {
 	if (*kernel.next != what)
@@ -287,7 +287,7 @@ static int attribute(const char *name, char *text, size_t size)
 	return 0;
 }
 
-/* each directory of the disk stands for all: a name is in one of them only */
+/* all sysfs directories of the disk are one, because no name is in two of them */
 static int sysfs_openat(const char *path, int flags)
 {
 	char text[64];
@@ -475,7 +475,7 @@ REFUSED(setgid, (gid_t id), (id))
 REFUSED(kill, (pid_t pid, int sig), (pid, sig))
 REFUSED(access, (const char *path, int mode), (path, mode))
 
-/* fio makes sure of /dev */
+/* fio checks that /dev exists */
 int __wrap_mkdir(const char *path, mode_t mode)
 {
 	return kernel.up ? refuse(EEXIST) : __real_mkdir(path, mode);
@@ -486,13 +486,13 @@ FILE *__wrap_popen(const char *command, const char *mode)
 	return kernel.up ? NULL : __real_popen(command, mode);
 }
 
-/* fio looks every 10 ms whether its jobs have ended */
+/* fio polls every 10 ms whether its jobs have ended */
 int __wrap_usleep(useconds_t usec)
 {
 	return __real_usleep(kernel.up && usec > 500 ? 500 : usec);
 }
 
-/* metadata ends where the process may not go on */
+/* place the metadata right before an inaccessible page */
 void *__wrap_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
 {
 	const size_t whole = (len + PAGE - 1) & ~(PAGE - 1);
@@ -718,7 +718,7 @@ void __wrap_io_uring_free_probe(struct io_uring_probe *probe)
 	free(probe);
 }
 
-/* one read or write, from whatever SQE */
+/* one read or write, whatever kind of SQE it came from */
 struct rw {
 	bool write;
 	bool pi;
@@ -739,7 +739,7 @@ static uint32_t stride(void)
 	return f->interval + (f->extended ? f->md_size : 0);
 }
 
-/* moves bytes between the caller's buffers, from @at on, and @mem */
+/* copy between @mem and the caller's buffers, starting at offset @at */
 static void move(const struct rw *rw, uint64_t at, uint8_t *mem, size_t len)
 {
 	for (unsigned int i = 0; i < rw->nr_iovs && len; i++) {
@@ -781,7 +781,7 @@ static void transfer(const struct rw *rw, uint64_t blocks)
 	}
 }
 
-/* a bit of what the caller gets, or of what is written */
+/* flip a bit of the data read or written */
 static void damage(const struct rw *rw, char how)
 {
 	const struct format *f = kernel.format;
@@ -795,7 +795,7 @@ static void damage(const struct rw *rw, char how)
 			how == 'm' ? whatever() : 0x10;
 }
 
-/* what becomes of an I/O: what a read or write returns, and a command does */
+/* result of an I/O, converted for commands */
 static int fate(const struct rw *rw, bool command)
 {
 	static const int statuses[] = { 0x282, 0x283, 0x284, 0x281, 0x280, 0x4281 };
@@ -851,7 +851,7 @@ static int bounds(struct rw *rw, uint64_t offset)
 	return 1;
 }
 
-/* struct pi_uapi_attr by whichever way it comes; NULL: EINVAL */
+/* get the attribute in whatever layout; NULL means EINVAL */
 static const struct pi_uapi_attr *find_attr(const struct ring *ring,
 					    const struct io_uring_sqe *sqe,
 					    const struct pi_uapi_sqe_attr *at,
@@ -912,7 +912,7 @@ static int find_metadata(const struct ring *ring, const struct io_uring_sqe *sqe
 	return 0;
 }
 
-/* the kernel would bounce what crosses a page without having to */
+/* the real kernel would bounce metadata that needlessly crosses a page */
 static void check_metadata(const struct rw *rw)
 {
 	const uintptr_t md = (uintptr_t)rw->md;
@@ -1125,7 +1125,7 @@ int __wrap_io_uring_enter(unsigned int fd, unsigned int nr, unsigned int min,
 		if (nr)
 			ret = submit(ring, nr);
 		complete(ring);
-		/* it would wait for ever */
+		/* the real kernel would wait forever */
 		CHECK(ring->cq_tail - ring->cq_head >= min || nr);
 	}
 	pthread_mutex_unlock(&kernel.lock);

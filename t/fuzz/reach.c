@@ -5,7 +5,7 @@
 
 #include "reach.h"
 
-/* an entry for each counter: where it is and whether a function begins there */
+/* for each counter: its address, and whether it is at the start of a function */
 struct pc {
 	uintptr_t pc;
 	uintptr_t flags;
@@ -18,7 +18,7 @@ static uint8_t *reached;
 
 void fuzz_wrong(const char *file, int line, const char *what)
 {
-	/* stderr may be what fio writes into */
+	/* stderr may have been redirected for fio's output */
 	dprintf(STDERR_FILENO, "%s:%d: not so: %s\n", file, line, what);
 	abort();
 }

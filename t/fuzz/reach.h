@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* what every input ends with */
+/* called at the end of each input */
 #define CHECK(condition)						\
 	do {								\
 		if (!(condition))					\
@@ -13,20 +13,21 @@
 	} while (0)
 
 /**
- * fuzz_wrong() - say what does not hold, and die of it
+ * fuzz_wrong() - report a violated invariant, and abort
  */
 void fuzz_wrong(const char *file, int line, const char *what)
 	__attribute__((noreturn));
 
 /**
- * fuzz_reached() - remember which functions the input has reached
+ * fuzz_reached() - record which functions the input has reached
  *
- * Call at the end of each input: libFuzzer clears its counters before the next.
- * With PI_FUZZ_REACHED=FILE their addresses are there when the program ends.
+ * Call this at the end of each input, because libFuzzer clears its counters
+ * before the next one. With PI_FUZZ_REACHED=FILE the addresses of these
+ * functions are written to FILE on exit.
  */
 void fuzz_reached(void);
 
-/* one counter for each edge of the code that is looked at */
+/* one counter for each edge of the instrumented code */
 extern uint8_t __start___sancov_cntrs[], __stop___sancov_cntrs[];
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

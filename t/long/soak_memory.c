@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Linked into the engine of t/long/soak.t (-Wl,--wrap): its allocation number
- * PI_SOAK_FAIL fails.
+ * Linked into the engine for t/long/soak.t (-Wl,--wrap): makes allocation number
+ * PI_SOAK_FAIL fail.
  */
 #include <errno.h>
 #include <stdbool.h>

@@ -22,7 +22,7 @@
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 
-/* cmocka 2 deprecates assert_in_range(), 1 has nothing else */
+/* cmocka 2 deprecates assert_in_range(), cmocka 1 has no replacement */
 #define pi_test_in_range(value, min, max)				\
 	do {								\
 		const uintmax_t v_ = (value), min_ = (min), max_ = (max); \
@@ -32,7 +32,7 @@
 				 #value, v_, min_, max_);		\
 	} while (0)
 
-/* what no test expects to find: it shows what was written and what was not */
+/* fill pattern that shows which bytes were written */
 #define PI_TEST_CANARY		0xa5
 
 static struct {
@@ -54,7 +54,7 @@ static inline int pi_test_seed(void **state)
 	return 0;
 }
 
-/* test setup: what a test draws does not depend on the tests before it */
+/* test setup: make random numbers independent of earlier tests */
 static inline int pi_test_rewind(void **state)
 {
 	(void)state;
@@ -62,7 +62,7 @@ static inline int pi_test_rewind(void **state)
 	return 0;
 }
 
-/* what cannot be tested here: a failure, unless EXPECT_SKIP names it */
+/* skip a test; this is a failure unless EXPECT_SKIP names it */
 static inline void pi_test_skip(const char *name, const char *why)
 {
 	const char *list = getenv("PI_EXPECT_SKIP");
@@ -102,8 +102,8 @@ static inline void pi_test_fill(void *buf, size_t size)
 }
 
 /*
- * for fuzzing: a condition of a loop that runs for PI_FUZZ_SECONDS, or without
- * them @rounds times and no longer than two seconds
+ * Loop condition for fuzzing: true for PI_FUZZ_SECONDS, or if that is not set for
+ * @rounds iterations and at most two seconds.
  */
 struct pi_test_fuzz {
 	struct timespec start;
@@ -131,7 +131,7 @@ static inline bool pi_test_fuzz_more(struct pi_test_fuzz *fuzz)
 	return fuzz->rounds-- && now.tv_sec - fuzz->start.tv_sec < fuzz->seconds;
 }
 
-/* memory between two pages that fault, to also catch what ASan cannot see */
+/* memory between two inaccessible pages, to catch what ASan cannot see */
 struct pi_test_fence {
 	uint8_t *begin;
 	uint8_t *end;
@@ -159,11 +159,11 @@ static inline void pi_test_fence_free(struct pi_test_fence *fence)
 	munmap(fence->begin - page, fence->end - fence->begin + 2 * page);
 }
 
-/* puts a number where the kernel's headers say that it is, by its offset */
+/* store a number at an offset taken from the kernel's headers */
 #define pi_test_put(bytes, offset, type, value) \
 	memcpy((uint8_t *)(bytes) + (offset), &(type) { (value) }, sizeof(type))
 
-/* the next descriptor to be had: it moves when one is left open */
+/* next free file descriptor, to detect leaks */
 static inline int pi_test_next_fd(void)
 {
 	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -172,7 +172,7 @@ static inline int pi_test_next_fd(void)
 	return fd;
 }
 
-/* a refusal is one line that names what was wrong and what to do */
+/* check that a reason is a single line that contains @part */
 static inline void pi_test_says(const struct pi_reason *reason, const char *part)
 {
 	pi_test_in_range(strnlen(reason->text, sizeof(reason->text)),

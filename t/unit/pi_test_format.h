@@ -35,8 +35,8 @@ static struct {
 	     f < pi_test_formats.format + pi_test_formats.nr; f++)
 
 /*
- * Group setup, with pi_test_seed(): the tuple alone, first, last and, which the
- * ioctl can express, in between
+ * Group setup, with pi_test_seed(): the tuple alone, first, last, and in the
+ * middle, which the ioctl can express
  */
 static inline int pi_test_formats_init(void **state)
 {

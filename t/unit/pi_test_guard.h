@@ -72,7 +72,7 @@ static inline uint64_t pi_test_crc64(uint64_t crc, const void *buf, size_t len)
 	return ~crc;
 }
 
-/* RFC 1071 by its own words, an end-around carry at a time */
+/* IP checksum as described in RFC 1071, with one end-around carry at a time */
 static inline uint64_t pi_test_ip_add(uint64_t sum, uint64_t word)
 {
 	sum += word;
@@ -94,7 +94,7 @@ static inline uint64_t pi_test_none(uint64_t seed, const void *buf, size_t len)
 	return seed;
 }
 
-/* what lib/guard.c must say; @step: bytes that lengths are a multiple of */
+/* guard from lib/guard.c and its reference; lengths are a multiple of @step */
 struct pi_test_guard {
 	const char *name;
 	uint8_t csum, pi_size, guard_size, ref_size, alone, step;

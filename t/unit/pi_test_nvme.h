@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* where struct nvme_uring_cmd lies in an SQE, field by field */
+/* offsets of the fields of struct nvme_uring_cmd in an SQE */
 #ifndef PI_TEST_NVME_H
 #define PI_TEST_NVME_H
 

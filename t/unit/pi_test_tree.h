@@ -8,7 +8,7 @@
 #include <ftw.h>
 #include <sys/stat.h>
 
-/* directory that stands for the root of one, of files that a test puts there */
+/* temporary directory in place of /sys or /proc, filled by the test */
 static char pi_test_root[64];
 
 static inline int pi_test_tree(void)
@@ -20,7 +20,7 @@ static inline int pi_test_tree(void)
 static inline void pi_test_file(const char *path, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* a file below the root, directories included */
+/* create a file and its parent directories */
 static inline void pi_test_file(const char *path, const char *fmt, ...)
 {
 	char whole[PATH_MAX];

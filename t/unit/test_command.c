@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Commands against bytes written out by hand, as the NVM Command Set
- * specification 1.0 has them, and what a device says of them
+ * Compare commands with bytes written out by hand according to the NVM Command
+ * Set specification 1.0, and test how the device's support is detected
  *
  * wrap: nvme_get_nsid nvme_identify nvme_get_log
  */
@@ -249,7 +249,7 @@ static void test_support(void **state)
 	assert_false(support.deac);
 }
 
-/* QEMU has Verify in the log alone; an ordinary user may not read that */
+/* QEMU reports Verify only in the log, which requires root */
 static void test_effects_log(void **state)
 {
 	struct pi_command_support support;

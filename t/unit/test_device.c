@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A sysfs tree of files stands for the kernel, and the calls that ask it
- * something are answered here:
+ * The kernel is replaced by a tree of files in place of sysfs, and by wrappers
+ * for these calls:
  *
  * wrap: fstat ioctl open nvme_get_nsid nvme_identify
  */
@@ -18,7 +18,7 @@
 #include "namespace.h"
 #include "sibling.h"
 
-/* of the device asked about; those below a stack have the ones after it */
+/* numbers of the device under test; devices below it have those that follow */
 #define FD		1234
 #define NSID		31
 #define DISK_MINOR	0
@@ -270,7 +270,7 @@ static void test_cap(void **state)
 	assert_int_equal(fake.identified, 0);
 }
 
-/* what the ioctl says counts, not what an older interface would have said */
+/* the ioctl takes precedence over the older interface */
 static void test_cap_comes_first(void **state)
 {
 	(void)state;
@@ -330,7 +330,7 @@ static void test_extended_lba(void **state)
 	refuse(-ENODATA, "LBA format 4096+64, extended", "pi_layout=none");
 }
 
-/* an unknown guard's tuple may lie anywhere: nothing to ask root for */
+/* the tuple of an unknown guard is not located, which would require root */
 static void test_no_profile_no_root(void **state)
 {
 	(void)state;
@@ -522,7 +522,7 @@ static void test_stack(void **state)
 	assert_int_equal(pi_device_probe_at(pi_test_root, FD, &dev, NULL), 0);
 	assert_true(dev.stacked);
 
-	/* what one below splits is split */
+	/* the limit of an underlying device applies */
 	pi_test_file(DISK "/queue/max_sectors_kb", "64\n");
 	assert_int_equal(pi_device_probe_at(pi_test_root, FD, &dev, NULL), 0);
 	assert_int_equal(dev.max_bytes, 64 << 10);
@@ -573,7 +573,7 @@ static void test_stack_below_closed(void **state)
 	refuse(-EACCES, "Permission denied", "pi_layout=none");
 }
 
-/* what the target or the array does not pass on */
+/* a target or array that does not pass on protection information */
 static void test_stack_without(void **state)
 {
 	(void)state;
@@ -628,8 +628,8 @@ static void test_bad_descriptor(void **state)
 }
 
 /*
- * Any block device there is, its metadata denied: the block size gives away
- * that the real /sys was read.
+ * Use any block device of this machine, with the ioctl failing: its block size
+ * shows that the real /sys was read.
  */
 static void test_real_sysfs(void **state)
 {
@@ -830,7 +830,7 @@ static void expect_max(uint64_t bytes, uint64_t kb, uint64_t segments)
 	assert_int_equal(probe_char().max_bytes, bytes);
 }
 
-/* what the kernel would refuse with EINVAL, as it splits no command */
+/* larger commands fail with EINVAL, because the kernel does not split them */
 static void test_max_command(void **state)
 {
 	const uint64_t page = sysconf(_SC_PAGESIZE);
@@ -852,7 +852,7 @@ static void test_max_command(void **state)
 	assert_true(probe_char().polls);
 }
 
-/* what bio_integrity_map_user() would refuse with E2BIG */
+/* larger I/O fails with E2BIG in bio_integrity_map_user() */
 static void test_max_metadata(void **state)
 {
 	const uint64_t pages = 256 * sysconf(_SC_PAGESIZE);

@@ -162,7 +162,7 @@ static void test_possible(void **state)
 			 pi_test_kinds("data,guard,apptag,reftag,opaque,stortag"));
 }
 
-/* what takes the old block, and what leaves a tag that is not the kernel's */
+/* kinds that need the old block, and kinds that change the reference tag */
 static void test_flags(void **state)
 {
 	const unsigned int old = pi_test_kinds("drop,tear");
@@ -217,7 +217,7 @@ static void test_shows_as(void **state)
 	}
 }
 
-/* one block, as it should be, as it is, and what was there before */
+/* one block: as it should be, as it is, and its previous contents */
 struct sample {
 	struct pi_format format;
 	struct pi_tuple tuple;
@@ -429,8 +429,8 @@ static uint64_t random_ref(void)
 }
 
 /*
- * What protection information can show it does show, as what it is, and what it
- * cannot it does not.
+ * Faults that are reported as visible are found, as the expected tag; all others
+ * are not found.
  */
 static void every_kind(const struct pi_format *f,
 		       const struct pi_tuple_options *o, unsigned int times)
@@ -474,7 +474,7 @@ static void test_apply(void **state)
 			every_kind(f, o, f->interval == 512 ? 640 : 40);
 }
 
-/* every bit that could be hit is, some time */
+/* every bit that may be flipped is flipped eventually */
 static void every_bit(const struct pi_format *f, enum pi_fault_id kind,
 		      const struct pi_tuple_options *o, unsigned int bits)
 {
@@ -558,8 +558,8 @@ static void test_apply_again(void **state)
 }
 
 /*
- * A tag that is one bit from the escape: that bit is not hit, another that is
- * checked is, and when there is none nothing is.
+ * A tag that is one bit away from the escape: that bit is not flipped; another
+ * one that is checked is, and if there is none, nothing changes.
  */
 static void near_escape(const struct pi_format *f, unsigned int bit,
 			uint16_t mask)
@@ -605,7 +605,7 @@ static void test_apply_escape(void **state)
 	}
 }
 
-/* a bit of the tag that is meant, and nothing that the kernel takes for its own */
+/* flips a bit of the correct tag, but never makes one that the kernel accepts */
 static void test_apply_own_flip(void **state)
 {
 	(void)state;
@@ -675,7 +675,7 @@ static void test_apply_misplace(void **state)
 		}
 }
 
-/* not to where the tag is right, in as many bits as a tag has */
+/* never to a block where the tag would be correct, given its width */
 static void test_apply_own_misplace(void **state)
 {
 	(void)state;
@@ -691,7 +691,7 @@ static void test_apply_own_misplace(void **state)
 
 			assert_true(apply(&s, PI_FAULT_MISPLACE, random));
 
-			/* just where it would have gone */
+			/* the very block that would have been chosen */
 			s.called.number = ref_tag(&s) |
 					  (pi_test_rand() & ~ref_bits(f));
 			sample_restore(&s);
@@ -779,7 +779,7 @@ static void test_apply_tear(void **state)
 		assert_true(apply(&s, PI_FAULT_TEAR, pi_test_rand()));
 		expect_change(&s, PI_FAULT_TEAR);
 
-		/* that only the first half and the metadata differ is no tear */
+		/* if only the first half and the metadata differ, there is no tear */
 		memcpy(s.data + half, s.old_data + half, half);
 		memcpy(s.data, s.good_data, half);
 		assert_false(apply(&s, PI_FAULT_TEAR, pi_test_rand()));

@@ -8,7 +8,7 @@
 
 #define NR_CSUMS	5
 
-/* what Linux reports for a namespace of @size bytes of metadata */
+/* what Linux reports for a namespace with @size bytes of metadata */
 static struct pi_uapi_cap cap(uint32_t flags, uint16_t interval, uint8_t size,
 			      uint8_t guard, uint8_t pi_size, uint8_t pi_offset)
 {
@@ -146,7 +146,7 @@ static void test_cap_guards(void **state)
 		{ 3, 16, 2, 16, 0, { "4096+16", "'2'" } },
 		{ 3, 16, 1, 16, 0, { "4096+16", "'1'" } },
 		{ 3, 16, 0, 8, 0, { "4096+16", "'0'" } },
-		/* what Linux covers with it is not what one would think */
+		/* Linux does not cover the metadata before the tuple as expected */
 		{ 3, 16, 1, 8, 8, { "IP checksum over 8 bytes", "not defined" } },
 		{ 1, 64, 1, 8, 1, { "IP checksum over 1 bytes", "not defined" } },
 		{ 3, 8, 4, 16, 0, { "a 16-byte tuple", "in 8 bytes" } },
@@ -234,7 +234,7 @@ static void test_cap_place(void **state)
 }
 
 /*
- * A tuple of another size than this guard's would be filled and checked in
+ * A tuple with another size than the guard's would be generated and verified in
  * the wrong place.
  */
 static void test_cap_pi_size(void **state)
@@ -387,7 +387,7 @@ static void test_profile_unknown_type(void **state)
 		refuse_profile(unknown[i], 4096, 8, -EOPNOTSUPP, unknown[i]);
 }
 
-/* what a parser let through must be safe to work with, within these bytes */
+/* a format that was accepted must be safe to use, within these bounds */
 static void use(const struct pi_format *f)
 {
 	char name[64];
@@ -437,7 +437,7 @@ static void check_parsed(int ret, const struct pi_format *f,
 	assert_true(reason->text[0]);
 }
 
-/* a fuzzer that gets in nowhere has tested nothing */
+/* make sure that some inputs are accepted */
 static void expect_all_guards(const unsigned int accepted[NR_CSUMS])
 {
 	for (unsigned int csum = 0; csum < NR_CSUMS; csum++)
@@ -449,7 +449,7 @@ static struct pi_uapi_cap random_cap(void)
 	struct pi_uapi_cap c;
 
 	pi_test_fill(&c, sizeof(c));
-	/* all random is all refused: mend a field or more, most of the time */
+	/* purely random input is always refused, so fix some fields most of the time */
 	if (pi_test_below(8))
 		c.interval = 256 << pi_test_below(8);
 	if (pi_test_below(8))
@@ -484,7 +484,7 @@ static void fuzz(int (*parse)(struct pi_format *f, struct pi_reason *reason))
 
 static int parse_random_cap(struct pi_format *f, struct pi_reason *reason)
 {
-	/* alone on the heap, where ASan sees what lies beyond */
+	/* on the heap, so that ASan detects accesses past the end */
 	struct pi_uapi_cap *c = malloc(sizeof(*c));
 	int ret;
 
@@ -501,7 +501,7 @@ static void test_fuzz_cap(void **state)
 	fuzz(parse_random_cap);
 }
 
-/* words of the language in any order, and bytes that are not of it */
+/* valid words in any order, and random bytes */
 static char *random_profile(void)
 {
 	static const char * const word[] = {

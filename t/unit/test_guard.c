@@ -88,7 +88,7 @@ static void test_rfc1071_samples(void **state)
 	assert_int_equal(whole(csum, rfc, sizeof(rfc)), 0x220d);
 	assert_int_equal(pi_test_ip(0xffff, rfc, sizeof(rfc)), 0x220d);
 
-	/* as Linux has it: nothing but zeros is 0xffff, all else 0 to 0xfffe */
+	/* as in Linux: all zeros give 0xffff, anything else 0 to 0xfffe */
 	assert_int_equal(whole(csum, block, BLOCK), 0xffff);
 	block[BLOCK - 1] = 1;
 	assert_int_equal(whole(csum, block, BLOCK), 0xfffe);
@@ -115,7 +115,7 @@ static void test_no_guard(void **state)
 	assert_int_equal(whole(PI_LBMD_CSUM_NONE, NULL, 4096), 0);
 }
 
-/* every length at every alignment, from a faulting page and up to one */
+/* all lengths and alignments, next to an inaccessible page on either side */
 static void test_reference(void **state)
 {
 	struct pi_test_fence fence = pi_test_fence(MAX_LEN + ALIGNMENTS);
@@ -178,7 +178,7 @@ static void test_chain(void **state)
 	}
 }
 
-/* any state to go on from, the extremes as well */
+/* any initial value, including the extremes */
 static void test_chain_from_any(void **state)
 {
 	uint8_t buf[64];
@@ -202,7 +202,7 @@ static void test_chain_from_any(void **state)
 }
 
 #ifdef __x86_64__
-/* upper halves of ymm and zmm registers that are in use: 0 after vzeroupper */
+/* XSAVE state of the upper halves of ymm and zmm: 0 after vzeroupper */
 static unsigned int upper_in_use(void)
 {
 	unsigned int low, high;
@@ -211,7 +211,7 @@ static unsigned int upper_in_use(void)
 	return low & 0x44;
 }
 
-/* SSE instructions of the whole program would wait for them */
+/* otherwise all later SSE instructions would be slow */
 static void test_upper_halves(void **state)
 {
 	static uint8_t buf[4096];
@@ -249,7 +249,7 @@ static void test_table(void **state)
 	}
 }
 
-/* the rest of the numbers is refused, not mistaken for another guard */
+/* all other numbers are refused */
 static void test_by_csum(void **state)
 {
 	(void)state;
@@ -309,7 +309,7 @@ static void test_unknown_profiles(void **state)
 		unknown_profile(unknown[i]);
 }
 
-/* the ? of the table is no type */
+/* the ? in the table does not match itself */
 static void test_profile_wildcard(void **state)
 {
 	(void)state;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory that is not to be had:
+ * Failing allocations:
  *
  * wrap: realloc
  */
@@ -16,7 +16,7 @@ static const char * const names[] = {
 	"stortag",
 };
 
-/* reallocations until one fails; -1: none does */
+/* number of reallocations before one fails; -1 for none */
 static int memory_left = -1;
 
 void *__real_realloc(void *p, size_t size);
@@ -105,7 +105,7 @@ static void test_kinds_refused(void **state)
 	free(huge);
 }
 
-/* words, some of them no kinds, and what becomes of them as it is put together */
+/* valid and invalid words, and the expected result of a list of them */
 static void test_fuzz_kinds(void **state)
 {
 	static const char * const no_kind[] = {
@@ -134,7 +134,7 @@ static void test_fuzz_kinds(void **state)
 			}
 			sprintf(text + strlen(text), n ? ",%s" : "%s", word);
 		}
-		/* alone on the heap, where ASan sees what lies beyond */
+		/* on the heap, so that ASan detects accesses past the end */
 		copy = strdup(text);
 		assert_non_null(copy);
 		if (bad) {
@@ -469,7 +469,7 @@ static void test_choose_literal(void **state)
 	}
 }
 
-/* in any order, whatever is asked between */
+/* the result does not depend on the order of the calls */
 static void test_choose_order(void **state)
 {
 	enum { NR = 4096 };
@@ -500,7 +500,7 @@ static void test_choose_order(void **state)
 
 static const uint64_t seeds[] = { 0, 1, 2, 0x123456789abcdef, UINT64_MAX };
 
-/* how far a count of @nr throws at 1 in @one_in may be off: 6 sigma */
+/* tolerance of a count of @nr samples with probability 1 / @one_in: 6 sigma */
 static unsigned int bound(double nr, double one_in)
 {
 	unsigned int i = 0;
@@ -548,7 +548,7 @@ static void test_choose_rate(void **state)
 			}
 }
 
-/* a quarter of the blocks each, a sixteenth in common, however near the seeds */
+/* similar seeds: each hits a quarter of the blocks, both a sixteenth */
 static void test_choose_seed(void **state)
 {
 	enum { NR = 8192 };
@@ -624,7 +624,7 @@ static void test_choose_no_kind(void **state)
 	}
 }
 
-/* which bit is hit has nothing to do with which block or kind was chosen */
+/* the flipped bit is independent of the block and the kind */
 static void test_choose_random(void **state)
 {
 	enum { NR = 1 << 18, MODULO = 8 };
@@ -695,7 +695,7 @@ static void test_choose_ranges(void **state)
 		}
 }
 
-/* the same block is damaged in the same way, named or drawn */
+/* a block is damaged in the same way whether it was listed or chosen at random */
 static void test_choose_ranges_same(void **state)
 {
 	struct pi_block_range everything = { 0, UINT64_MAX };

@@ -89,7 +89,7 @@ static void test_slots(void **state)
 		}
 }
 
-/* an array from the heap comes with what was in it before */
+/* memory from the heap is not zeroed */
 static void test_ios_begin_clear(void **state)
 {
 	const struct pi_io clear = { 0 };
@@ -129,7 +129,7 @@ static const struct pi_io_mode mode = {
 	.iov_bytes	= UINT32_MAX,
 };
 
-/* an I/O whose SQE holds what an earlier one has left there */
+/* an I/O whose SQE still has the contents of an earlier one */
 static void io_init(struct pi_io *io)
 {
 	memset(io, PI_TEST_CANARY, sizeof(*io));
@@ -257,7 +257,7 @@ static void test_sqe_attr_place(void **state)
 	assert_int_equal(sizeof(struct pi_uapi_sqe_attr), 16);
 }
 
-/* what is not named must be 0: the kernel refuses an SQE with other bytes set */
+/* all other bytes must be 0, because the kernel refuses SQEs otherwise */
 struct other {
 	uint8_t opcode;
 	uint64_t off;
@@ -321,7 +321,7 @@ static void test_discard(void **state)
 	io_init(&io);
 	pi_io_discard(&io, OTHER_FLAGS, OTHER_FD, 0x123456789000, 0x200000000,
 		      OTHER_USER_DATA);
-	/* cmd_op is the first half of where others have their offset */
+	/* cmd_op is at the offset of off */
 	assert_int_equal(io.sqe->cmd_op, 0x1200);
 	io.sqe->cmd_op = 0;
 	expect_other(&io, &(struct other) {

@@ -21,7 +21,7 @@ static void test_strings(void **state)
 	}
 }
 
-/* what does not fit is cut before a character, never inside its escape */
+/* text is truncated between characters, and never inside an escape */
 static void test_cut(void **state)
 {
 	static const char text[] = "ab\"\n\\cd";
@@ -60,7 +60,7 @@ static void test_cut_utf8(void **state)
 		pi_json_string(buf, room + 3, text);
 		assert_string_equal(buf, expect);
 	}
-	/* what is no character is kept: the escape before it stays whole */
+	/* invalid UTF-8 is kept, and the escape before it remains complete */
 	pi_json_string(buf, 10, "\n\x97\x97\x97");
 	assert_string_equal(buf, "\"\\u000a\"");
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What each layout writes, against bytes written out by hand, and what the
- * running kernel makes of it.  Kernels that take more or less are stood in for
- * by
+ * Compare what each layout writes with bytes written out by hand, and probe the
+ * running kernel.  Kernels that support more or less are simulated:
  *
  * wrap: io_uring_register pi_ring_has_op pi_ring_run
  */
@@ -26,7 +25,7 @@
 #define REGION		(1ULL << 60)
 #define FIXED_MD	0x8000
 
-/* what a ring was asked to register, instead of asking the kernel */
+/* arguments of io_uring_register(), in place of the kernel */
 static struct {
 	bool wrapped;
 	int error;
@@ -54,7 +53,7 @@ int __wrap_io_uring_register(unsigned int fd, unsigned int opcode,
 	return registered.error;
 }
 
-/* a kernel that takes what is to be told */
+/* a kernel that supports what the test says */
 static struct {
 	bool wrapped;
 	unsigned int last_op;
@@ -92,8 +91,8 @@ int __wrap_pi_ring_run(struct pi_ring *ring, unsigned int index,
 static const struct pi_io_set *fixed_md;
 
 /*
- * I/Os of a ring that the kernel knows nothing of; SQEs, attributes and I/Os
- * hold what earlier ones have left there.
+ * I/Os of a ring without a kernel.  SQEs, attributes and I/Os still have the
+ * contents of earlier ones.
  */
 struct sample {
 	const struct pi_layout *layout;
@@ -169,7 +168,7 @@ static void expect_sqe(const struct sample *s, unsigned int i,
 	assert_memory_equal(s->set.io[i].sqe, sqe, s->size);
 }
 
-/* @check: what is in the SQE and at @mem for an I/O filled like that */
+/* @check is called to compare the SQE and @mem */
 typedef void check_fn(const struct sample *s, unsigned int i, uint16_t chk,
 		      uint16_t app, uint32_t len, uint64_t seed);
 
@@ -187,7 +186,7 @@ static void run(enum pi_layout_id id, check_fn *check)
 		layout->fill(&s.set.io[i], 0, 0x1234, 8, UINT64_MAX);
 		check(&s, i, 0, 0x1234, 8, UINT64_MAX);
 	}
-	/* and none of them has written where another one is */
+	/* and none of them has overwritten another one */
 	for (unsigned int i = 0; i < DEPTH; i++)
 		check(&s, i, 0, 0x1234, 8, UINT64_MAX);
 	sample_exit(&s);
@@ -617,7 +616,7 @@ static void test_probe_lab(void **state)
 
 	(void)state;
 	for (int i = PI_LAYOUT_INLINE; i < PI_NR_LAYOUTS; i++) {
-		/* it takes the attribute, and there is no such descriptor */
+		/* the attribute is accepted, but the descriptor is invalid */
 		assert_int_equal(probe(i, RW_ATTR, LAB_LAST_OP, -EBADF, &reason), 0);
 		assert_int_equal(kernel.runs, 1);
 		assert_int_equal(kernel.sqe.fd, -1);
@@ -625,15 +624,15 @@ static void test_probe_lab(void **state)
 				 i == PI_LAYOUT_OPCODE ? 71 : 22);
 		assert_int_equal(kernel.slots, i == PI_LAYOUT_MIXED ? 2 : 1);
 
-		/* a selector that it does not know */
+		/* the selector bit is unknown */
 		expect_needs_lab(i, probe(i, RW_ATTR, LAB_LAST_OP, -EINVAL,
 					  &reason), &reason);
-		/* none is looked at before 6.14 */
+		/* attributes are ignored before 6.14 */
 		expect_needs_lab(i, probe(i, ~RW_ATTR, LAB_LAST_OP, -EBADF,
 					  &reason), &reason);
 		assert_int_equal(kernel.runs, 0);
 
-		/* an answer that says neither */
+		/* any other error */
 		assert_int_equal(probe(i, RW_ATTR, LAB_LAST_OP, -ENOMEM, &reason),
 				 -ENOMEM);
 		pi_test_says(&reason, "could not be tried: Cannot allocate memory");
@@ -642,7 +641,7 @@ static void test_probe_lab(void **state)
 	}
 }
 
-/* Linux 7.3 has fewer; one with more may mean anything by these */
+/* Linux 7.3 has fewer opcodes; a kernel with more may use these for others */
 static void test_probe_opcodes(void **state)
 {
 	struct pi_reason reason;
@@ -713,7 +712,7 @@ static void test_probe_fixed_md(void **state)
 	assert_int_equal(probe_fixed_md(-EFAULT, &reason), -EFAULT);
 	pi_test_says(&reason, "fixedmd with layout 'indirect' could not be tried: Bad address");
 
-	/* here it says EINVAL because of the index, not of the descriptor */
+	/* EINVAL because of the index, rather than EBADF because of the descriptor */
 	ret = pi_layout_probe_fixed_md(&pi_layouts[PI_LAYOUT_INDIRECT], &reason);
 	if (ret) {
 		assert_int_equal(ret, -EOPNOTSUPP);
@@ -755,7 +754,7 @@ static void test_running_kernel(void **state)
 		assert_int_equal(pi_io_set_init(&set, 1, 8), 0);
 		assert_int_equal(pi_layout_open(layout, &ring, &set, NULL), 0);
 		assert_int_equal(submit(layout, &ring, set.io), -EBADF);
-		/* so that EBADF means that it has looked at the attribute */
+		/* so EBADF means that the kernel has parsed the attribute */
 		if (set.io->attr) {
 			set.io->attr->rsvd = 1;
 			assert_int_equal(submit(layout, &ring, set.io), -EINVAL);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory that is not to be had, an entry's or the tree's:
+ * Failing allocations, for entries and tree nodes:
  *
  * wrap: calloc tsearch
  */
@@ -41,7 +41,7 @@ static const char disk[2];
 
 static struct pi_tuple tuple;
 
-/* what settled() was told, by fault */
+/* outcomes reported to settled(), by fault */
 static struct {
 	unsigned int calls;
 	unsigned int times[MAX_FAULTS];
@@ -92,7 +92,7 @@ static void expect_counts(const uint64_t want[PI_NR_OUTCOMES])
 #define expect(...) \
 	expect_counts((const uint64_t [PI_NR_OUTCOMES]) { __VA_ARGS__ })
 
-/* after that each fault has one outcome, which was told once */
+/* afterwards, each fault has one outcome that was reported once */
 static void end(unsigned int faults)
 {
 	uint64_t sum = 0;
@@ -195,7 +195,7 @@ static void test_found_by_host(void **state)
 	assert_int_equal(ledger.unexpected, 0);
 }
 
-/* as the write is under way, or later in a read */
+/* found during the write, or later in a read */
 static void test_found_by_device(void **state)
 {
 	(void)state;
@@ -213,7 +213,7 @@ static void test_found_by_device(void **state)
 	assert_int_equal(ledger.unexpected, 0);
 }
 
-/* every kind as every tag, whoever finds it */
+/* each kind, found as each tag, by host and device */
 static void test_mistaken(void **state)
 {
 	uint64_t right = 0, wrong = 0, block = 0;
@@ -255,7 +255,7 @@ static void test_missed(void **state)
 	assert_int_equal(told.outcome[id], PI_FAULT_MISSED);
 	assert_int_equal(ledger.nr[PI_FAULT_REFTAG][PI_FAULT_MISSED], 1);
 
-	/* missed is missed, but nobody wonders */
+	/* a missed fault stays missed, but a later error is not unexpected */
 	assert_true(found(A, BLOCK, PI_TAG_REF, false));
 	read_back(A, BLOCK, 1);
 	written(A, BLOCK, 1);
@@ -278,7 +278,7 @@ static void test_overwritten(void **state)
 	expect(0, 0, 0, 0, 1);
 	assert_int_equal(told.outcome[id], PI_FAULT_OVERWRITTEN);
 
-	/* and gone: what is wrong there now is none of ours */
+	/* the entry is gone, so an error in the block is unexpected */
 	assert_null(ledger.entries);
 	assert_false(found(A, BLOCK, PI_TAG_GUARD, false));
 	assert_int_equal(ledger.unexpected, 1);
@@ -305,7 +305,7 @@ static void test_second_find(void **state)
 	assert_int_equal(ledger.unexpected, 0);
 }
 
-/* a read that overtakes the write does not see it */
+/* a read that completes before the write does not see the fault */
 static void test_in_flight(void **state)
 {
 	(void)state;
@@ -319,7 +319,7 @@ static void test_in_flight(void **state)
 	end(1);
 }
 
-/* the write of a fault over a fault: that one ends when this begins */
+/* a second fault in the same block settles the first one */
 static void test_fault_over_fault(void **state)
 {
 	uint64_t first, second;
@@ -337,7 +337,7 @@ static void test_fault_over_fault(void **state)
 	expect(1, 0, 0, 0, 1);
 	assert_int_equal(told.outcome[second], PI_FAULT_BY_HOST);
 
-	/* over one that was found: only the new one is left to come */
+	/* the first one was found already: only the new one is outstanding */
 	add(A, BLOCK, PI_FAULT_DATA);
 	written(A, BLOCK, 1);
 	expect(1, 0, 0, 0, 1);
@@ -345,7 +345,7 @@ static void test_fault_over_fault(void **state)
 	expect(1, 0, 0, 0, 1, 1);
 }
 
-/* two writes of a block at a time: the media has a fault when both are done */
+/* two concurrent writes to a block: assume the fault is on the media */
 static void test_overlapping(void **state)
 {
 	(void)state;
@@ -361,7 +361,7 @@ static void test_overlapping(void **state)
 	assert_null(ledger.entries);
 	assert_int_equal(ledger.unexpected, 0);
 
-	/* one of them refused: who knows */
+	/* if one of them fails, the contents are unknown */
 	add(A, BLOCK, PI_FAULT_DATA);
 	add(A, BLOCK, PI_FAULT_DATA);
 	refused(A, BLOCK, 1);
@@ -391,7 +391,7 @@ static void test_unread(void **state)
 	assert_int_equal(ledger.nr[PI_FAULT_TEAR][PI_FAULT_UNREAD], 1);
 }
 
-/* what a refused write left is not known: nobody wonders, nothing counts */
+/* after a failed write the contents are unknown: errors are not counted */
 static void test_refused(void **state)
 {
 	(void)state;
@@ -409,7 +409,7 @@ static void test_refused(void **state)
 	assert_false(found(B, BLOCK, PI_TAG_REF, false));
 	assert_int_equal(ledger.unexpected, 3);
 
-	/* a good write makes them known again */
+	/* a successful write makes them known again */
 	written(A, BLOCK, 3);
 	for (uint64_t block = BLOCK; block < BLOCK + 3; block++)
 		assert_false(found(A, block, PI_TAG_GUARD, false));
@@ -420,7 +420,7 @@ static void test_refused(void **state)
 	expect(0, 0, 0, 0, 1);
 }
 
-/* what is refused because it was merged with a damaged write */
+/* writes that failed because they were merged with a damaged one */
 static void test_near(void **state)
 {
 	(void)state;
@@ -432,7 +432,7 @@ static void test_near(void **state)
 	assert_false(pi_ledger_near(&ledger, A, BLOCK - 12, 4, 8));
 	assert_true(pi_ledger_near(&ledger, A, BLOCK - 1, 4, 0));
 	assert_false(pi_ledger_near(&ledger, B, BLOCK, 4, 8));
-	/* also once it is refused and what it holds not known */
+	/* also after it has failed, when the contents are unknown */
 	refused(A, BLOCK, 1);
 	assert_true(pi_ledger_near(&ledger, A, BLOCK + 8, 4, 8));
 	written(A, BLOCK, 1);
@@ -441,7 +441,7 @@ static void test_near(void **state)
 	end(1);
 }
 
-/* which is to say: not what an earlier write has left on the media */
+/* that is, not a fault that an earlier write left on the media */
 static void test_kinds_in_flight(void **state)
 {
 	const struct pi_fault_kind *guard = &pi_fault_kinds[PI_FAULT_GUARD];
@@ -452,7 +452,7 @@ static void test_kinds_in_flight(void **state)
 	assert_ptr_equal(pi_ledger_in_flight(&ledger, A, BLOCK), guard);
 	assert_null(pi_ledger_in_flight(&ledger, A, BLOCK + 1));
 	assert_null(pi_ledger_in_flight(&ledger, B, BLOCK));
-	/* found, and still what is in the I/O */
+	/* found, and still in the I/O */
 	assert_true(found(A, BLOCK, PI_TAG_GUARD, true));
 	assert_ptr_equal(pi_ledger_in_flight(&ledger, A, BLOCK), guard);
 	written(A, BLOCK, 1);
@@ -460,7 +460,7 @@ static void test_kinds_in_flight(void **state)
 	end(1);
 }
 
-/* found by the device in the write that it refuses, or on the media before */
+/* found by the device in the write that it fails, or earlier on the media */
 static void test_refused_faults(void **state)
 {
 	uint64_t on_media;
@@ -483,7 +483,7 @@ static void test_refused_faults(void **state)
 	assert_int_equal(ledger.unexpected, 0);
 }
 
-/* a block that is not known gets a fault */
+/* a fault in a block with unknown contents */
 static void test_fault_over_unknown(void **state)
 {
 	uint64_t id;
@@ -501,7 +501,7 @@ static void test_fault_over_unknown(void **state)
 	end(1);
 }
 
-/* on the way back: gone once it was looked at */
+/* a fault in a read: gone once it was verified */
 static void test_transient(void **state)
 {
 	uint64_t missed;
@@ -515,7 +515,7 @@ static void test_transient(void **state)
 	expect(1, 0, 0, 1);
 	assert_int_equal(told.outcome[missed], PI_FAULT_MISSED);
 
-	/* whatever is wrong at the next read is new */
+	/* an error in the next read is unexpected */
 	assert_false(found(A, BLOCK, PI_TAG_GUARD, false));
 	assert_false(found(A, BLOCK + 1, PI_TAG_APP, false));
 	assert_int_equal(ledger.unexpected, 2);
@@ -526,7 +526,7 @@ static void test_transient(void **state)
 	end(3);
 }
 
-/* what a refused write left stays unknown, whatever is read */
+/* reads do not change that the contents are unknown after a failed write */
 static void test_transient_unknown(void **state)
 {
 	(void)state;
@@ -583,7 +583,7 @@ static void test_no_callback(void **state)
 	expect(1, 0, 0, 0, 0, 1);
 }
 
-/* a fault that cannot be noted is none, and what is known stays */
+/* if a fault cannot be recorded, the state does not change */
 static void test_no_memory(void **state)
 {
 	bool * const none[] = { &no_calloc, &no_tsearch };
@@ -601,7 +601,7 @@ static void test_no_memory(void **state)
 	}
 	for (int i = 0; i < 2; i++)
 		*none[i] = true;
-	/* an entry that is there needs none */
+	/* existing entries need no memory */
 	add(A, BLOCK, PI_FAULT_REFTAG);
 	refused(A, BLOCK, 1);
 	assert_true(found(A, BLOCK, PI_TAG_GUARD, false));
@@ -613,9 +613,9 @@ static void test_no_memory(void **state)
 }
 
 /*
- * A simple disk: for each block the fault that it has and whether it was
- * settled, for each write its blocks.  No two writes of a block at a time:
- * test_overlapping() has that.
+ * A model of a disk: for each block its fault and whether that is settled, and
+ * for each write its blocks.  There are no concurrent writes to a block, which
+ * test_overlapping() tests.
  */
 enum { NR_BLOCKS = 24, MAX_IO = 6, NR_IOS = 4, STEPS = 30000 };
 

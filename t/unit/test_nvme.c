@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Commands against bytes written out by hand: struct nvme_uring_cmd of Linux'
- * include/uapi/linux/nvme_ioctl.h from byte 48 of the SQE on, its dwords as the
- * NVM Command Set specification 1.0 numbers them
+ * Compare commands with bytes written out by hand: struct nvme_uring_cmd from
+ * Linux's include/uapi/linux/nvme_ioctl.h is at byte 48 of the SQE, and its dwords
+ * are numbered as in the NVM Command Set specification 1.0
  */
 #include <errno.h>
 #include <libnvme.h>
@@ -54,7 +54,7 @@ static void sample_init(struct sample *s, const struct pi_nvme_ns *ns)
 	pi_nvme_arm(&s->io);
 }
 
-/* what the engine does for a read or write */
+/* fill in a read or write like the engine does */
 static void rw(struct sample *s, unsigned int dir, bool vectored, bool fixed,
 	       uint16_t chk, uint32_t md_len, uint64_t ref)
 {
@@ -191,7 +191,7 @@ static void test_wide_reference_tag(void **state)
 	expect(&s);
 }
 
-/* a reference tag of the application's, and one that begins elsewhere */
+/* a reference tag chosen by the application, and one with another start */
 static void test_own_reference_tag(void **state)
 {
 	struct pi_nvme_ns ns = ns32;
@@ -285,7 +285,7 @@ static void test_deallocate(void **state)
 	assert_memory_equal(range, "\0\0\0\0\x08\0\0\0\x9a\x78\x56\x34\x12\0\0\0",
 			    16);
 
-	/* and nothing of it stays for the next read */
+	/* nothing of it remains for the next read */
 	rw(&s, 0, false, false, 0, 64, 1);
 	memset(s.want, 0, sizeof(s.want));
 	want_rw(&s, 2, IO, 64);
@@ -294,7 +294,7 @@ static void test_deallocate(void **state)
 	expect(&s);
 }
 
-/* their number in dword 10 is one less */
+/* the number of ranges in dword 10 is zero-based */
 static void test_ranges(void **state)
 {
 	struct pi_nvme_range ranges[256];
@@ -320,7 +320,7 @@ static void test_ranges(void **state)
 	}
 }
 
-/* the layout's row does the same */
+/* the layout's functions do the same */
 static void test_layout(void **state)
 {
 	const struct pi_layout *layout = &pi_layouts[PI_LAYOUT_PASSTHRU];

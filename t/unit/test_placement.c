@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Placement in commands and SQEs, and the handles of a drive, against bytes
- * written out by hand
+ * Compare placement in commands and SQEs, and the handles reported by a drive,
+ * with bytes written out by hand
  *
  * wrap: nvme_get_nsid nvme_directive_recv ioctl
  */
@@ -119,7 +119,7 @@ static void test_command(void **state)
 	pi_test_put(want, 48 + 52, uint32_t, 0x80030000);
 	assert_memory_equal(sqe, want, sizeof(want));
 
-	/* and the next one does not go there */
+	/* the next write has no placement */
 	pi_io_rw(&io, &mode, 0, 5, 0, sqe, 4096, 0, 0, 42, false);
 	pi_nvme_rw(&io, 0, 0x1234, 64, 0x77);
 	pi_placement_command(&io, 0, 0);

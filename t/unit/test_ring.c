@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Real rings of the running kernel, and older kernels by refusing what they
- * would refuse:
+ * Tests with real rings of the running kernel; older kernels are simulated by
+ * failing the calls that they would fail:
  *
  * wrap: io_uring_setup io_uring_queue_mmap io_uring_queue_init_params
  * wrap: io_uring_register io_uring_enter
@@ -36,7 +36,7 @@ static struct {
 	int next_fd;
 } setup;
 
-/* a file of BLOCKS blocks, each of which says where it is */
+/* a file of BLOCKS blocks that contain their own number */
 static int file = -1;
 static bool kernel_registers;
 
@@ -92,7 +92,7 @@ int __wrap_io_uring_setup(unsigned int entries, struct io_uring_params *p)
 	return __real_io_uring_setup(entries, p);
 }
 
-/* that of liburing 2.9 does no more than its name says */
+/* in liburing 2.9 it only maps the ring */
 int __wrap_io_uring_queue_mmap(int fd, struct io_uring_params *p,
 			       struct io_uring *ring)
 {
@@ -104,7 +104,7 @@ int __wrap_io_uring_queue_mmap(int fd, struct io_uring_params *p,
 	return ret;
 }
 
-/* as liburing does from 2.6 on: there is no index array */
+/* like liburing from 2.6 on: without an SQ array */
 int __wrap_io_uring_queue_init_params(unsigned int entries,
 				      struct io_uring *ring,
 				      struct io_uring_params *p)
@@ -123,7 +123,7 @@ static void fill_block(uint8_t *buf, uint64_t block)
 		memcpy(buf + i, &block, 8);
 }
 
-/* asked before there is a ring: those of a task are few */
+/* check before setting up rings, because a task can register only a few */
 static bool can_register(void)
 {
 	struct io_uring_params params = { 0 };
@@ -163,7 +163,7 @@ static int group_teardown(void **state)
 	return close(file);
 }
 
-/* each test begins with a kernel that refuses nothing but what it must */
+/* each test starts with the real kernel */
 static int test_setup(void **state)
 {
 	memset(&setup, 0, sizeof(setup));
@@ -191,7 +191,7 @@ static void ring_init(struct pi_ring *ring, const struct pi_ring_options *option
 		fail_msg("%d: %s", ret, reason.text);
 }
 
-/* a ring whose I/Os each read random blocks into a buffer of their own */
+/* a ring with I/Os that read random blocks, each into its own buffer */
 struct reader {
 	struct pi_ring ring;
 	struct pi_io_mode mode;
@@ -253,7 +253,7 @@ static void reader_prep(struct reader *r, unsigned int i)
 	*pi_io_sqe_attr(&r->io[i]) = (struct pi_uapi_sqe_attr) { 0 };
 }
 
-/* an idle I/O, whichever, so that SQEs go to the kernel in any order */
+/* pick a random idle I/O, so that SQEs are submitted in any order */
 static unsigned int reader_pick(struct reader *r)
 {
 	unsigned int n = pi_test_below(r->nr_idle), i = r->idle[n];
@@ -291,7 +291,7 @@ static void reader_reap(struct reader *r, unsigned int nr, int expected)
 	unsigned int ready = pi_ring_ready(&r->ring);
 	unsigned int first = pi_ring_take(&r->ring, nr);
 
-	/* what an SQPOLL thread completes meanwhile adds to it */
+	/* more may be ready by now with SQPOLL */
 	pi_test_in_range(pi_ring_ready(&r->ring), ready - nr, r->depth);
 	for (unsigned int n = 0; n < nr; n++) {
 		const struct io_uring_cqe *cqe = pi_ring_cqe(&r->ring, first + n);
@@ -310,7 +310,7 @@ static void reader_reap(struct reader *r, unsigned int nr, int expected)
 	}
 }
 
-/* enough for the ring's arrays to be gone round several times */
+/* enough for the ring to wrap around several times */
 static void reader_run(struct reader *r, int expected)
 {
 	unsigned int left = 3 * r->depth + 50;
@@ -405,7 +405,7 @@ static unsigned int mapped(void)
 	return nr;
 }
 
-/* with either kind of ring, two at once, and whatever a library leaves to us */
+/* both kinds of rings, two at a time, with any version of liburing */
 static void test_libraries(void **state)
 {
 	struct pi_ring_options options = plain;
@@ -443,7 +443,7 @@ static void count_entered(struct reader *r, bool registered)
 	assert_int_equal(setup.entered[!registered], 0);
 }
 
-/* each of many in turn; of many at once, as many as a task may have */
+/* many rings in turn, and as many at a time as a task can register */
 static void test_registered_ring(void **state)
 {
 	struct reader r[TASK_RINGS + 2];
@@ -486,14 +486,14 @@ static void *init_elsewhere(void *r)
 	return NULL;
 }
 
-/* a number that another task registered may be a ring of this one, too */
+/* an index registered by another task may be a ring of this task, too */
 static void test_exit_elsewhere(void **state)
 {
 	struct reader other, own;
 	pthread_t thread;
 
 	(void)state;
-	/* before Linux 6.0 the kernel does not look who asks */
+	/* before Linux 6.0 the kernel does not check the task */
 	setup.refused = IORING_SETUP_SINGLE_ISSUER;
 	assert_int_equal(pthread_create(&thread, NULL, init_elsewhere, &other), 0);
 	assert_int_equal(pthread_join(thread, NULL), 0);
@@ -531,9 +531,8 @@ static void test_mixed(void **state)
 }
 
 /*
- * A kernel with 128-byte opcodes in a ring of mixed sizes: it takes the second
- * half from behind the first, and the entry of the index array after that of
- * the first for used.
+ * A kernel with 128-byte opcodes in a ring of mixed sizes: it reads the second
+ * half of an SQE from the following slot, and skips one entry of the SQ array.
  */
 struct model {
 	struct pi_ring ring;
@@ -603,7 +602,7 @@ static void model_exit(struct model *m)
 	free(m->seen);
 }
 
-/* some I/Os in any order, in pieces; as the engine does it */
+/* some I/Os in any order, submitted in pieces like the engine does */
 static void model_round(struct model *m, unsigned int depth,
 			struct pi_io *io, unsigned int *order)
 {
@@ -660,7 +659,7 @@ static void test_slots(void **state)
 	}
 }
 
-/* one I/O with nothing else in flight, as a probe or a tool does it */
+/* one I/O with no other in flight, like in a probe or a tool */
 static void test_run_one(void **state)
 {
 	struct pi_ring_options options = { .depth = 4, .sqpoll_cpu = -1 };
@@ -733,7 +732,7 @@ static void test_registered(void **state)
 	reader_exit(&r);
 }
 
-/* what attr-cost measures with: preparation runs, then the request fails */
+/* attr-cost depends on this: the request is prepared, and then fails */
 static void test_invalid_descriptor(void **state)
 {
 	static const unsigned int depth[] = { 1, 7, 128 };
@@ -765,7 +764,7 @@ static void expect_results(struct reader *r, unsigned int nr, const int *res)
 	}
 }
 
-/* the kernel ends a batch after a request that it cannot even prepare */
+/* the kernel stops submitting after a request that it cannot prepare */
 static void test_short_submit(void **state)
 {
 	static const int expected[] = { BLOCK, -EINVAL, BLOCK, BLOCK };
@@ -811,7 +810,7 @@ static void on_alarm(int signal)
 	(void)signal;
 }
 
-/* a read that nothing completes, and a signal meanwhile */
+/* a read that never completes, interrupted by a signal */
 static void test_wait_is_interrupted(void **state)
 {
 	const struct sigaction action = { .sa_handler = on_alarm };
@@ -888,7 +887,7 @@ static void until_asleep(const struct pi_ring *ring)
 		nanosleep(&ms, NULL);
 }
 
-/* the thread falls asleep after a while, and whoever submits wakes it */
+/* the thread goes to sleep after a while, and is woken by a submission */
 static void test_sqpoll_wakes(void **state)
 {
 	const struct pi_ring_options options = {
@@ -913,7 +912,7 @@ static void test_sqpoll_wakes(void **state)
 #define TASKRUN		(IORING_SETUP_COOP_TASKRUN | IORING_SETUP_DEFER_TASKRUN)
 #define FASTER		(TASKRUN | IORING_SETUP_SINGLE_ISSUER)
 
-/* the ring that a kernel gets which refuses @refused, and what was tried */
+/* set up a ring on a kernel that refuses @refused, and check what was tried */
 static void ladder(const struct pi_ring_options *options, unsigned int refused,
 		   unsigned int tries, unsigned int flags)
 {
@@ -938,7 +937,7 @@ static void test_ladder(void **state)
 
 	(void)state;
 	ladder(&options, 0, 1, FASTER);
-	/* Linux 6.0, 5.19, none there is, before 5.19 */
+	/* Linux 6.0, 5.19, a hypothetical one, before 5.19 */
 	ladder(&options, IORING_SETUP_DEFER_TASKRUN, 2, IORING_SETUP_COOP_TASKRUN);
 	ladder(&options, IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER,
 	       2, IORING_SETUP_COOP_TASKRUN);
@@ -953,7 +952,7 @@ static void test_ladder_sqpoll(void **state)
 	};
 
 	(void)state;
-	/* a real kernel refuses either task run flag here */
+	/* the kernel refuses both task run flags with SQPOLL */
 	ladder(&options, TASKRUN, 1, IORING_SETUP_SINGLE_ISSUER);
 	ladder(&options, 0, 1, IORING_SETUP_SINGLE_ISSUER);
 	ladder(&options, FASTER, 2, 0);
@@ -990,7 +989,7 @@ static void refuse(const struct pi_ring_options *options, int err,
 	assert_int_equal(pi_ring_init(&ring, options, NULL), err);
 }
 
-/* only -EINVAL says that the kernel may be older; the rest is final */
+/* only after -EINVAL may older flags work; other errors are final */
 static void test_refusals(void **state)
 {
 	const struct pi_ring_options options = { .depth = 77 };
@@ -1010,7 +1009,7 @@ static void test_refusals(void **state)
 	refuse(&options, -EINVAL, 4, "set-up of 77 entries");
 }
 
-/* skips the test where the kernel would say something else */
+/* skip the test if the kernel would fail for another reason */
 static void need_io_uring(void)
 {
 	struct pi_ring ring;
@@ -1029,7 +1028,7 @@ static void test_mmap_refused(void **state)
 	refuse(&options, -ENOMEM, 1, "ring of 77");
 }
 
-/* a kernel without a flag that cannot be done without */
+/* a kernel without a required flag */
 static void test_flags_refused(void **state)
 {
 	struct pi_ring_options options = {
@@ -1058,14 +1057,14 @@ static void test_too_deep(void **state)
 	need_io_uring();
 	refuse(&options, -EINVAL, 4, "the kernel takes at most 32768");
 
-	/* each I/O has two slots, and it is not the size that is unknown */
+	/* an I/O takes two slots, and the message is not about the size */
 	setup.ignored = PI_IORING_SETUP_SQE_MIXED;
 	options.depth = 16385;
 	options.flags = PI_IORING_SETUP_SQE_MIXED;
 	refuse(&options, -EINVAL, 5, "32770 entries");
 }
 
-/* it is the CPU that is to blame, not the number of entries */
+/* the message is about the CPU, not about the number of entries */
 static void test_sqpoll_cpu_refused(void **state)
 {
 	const struct pi_ring_options options = {
@@ -1103,7 +1102,7 @@ static void test_many_rings(void **state)
 	}
 }
 
-/* the kernel must accept what the builders in io.c write */
+/* the kernel must accept the SQEs of io.c */
 static void test_other_operations(void **state)
 {
 	static const int expected[3] = { 0 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Storage tags and the 32-bit guard, which no emulated drive has: tuples and
- * commands against bytes written out by hand, and against a drive made of the
- * NVM Command Set specification 1.0, 5.2, in 128-bit numbers
+ * Storage tags and the 32-bit guard, which no emulated drive has: compare tuples
+ * and commands with bytes written out by hand, and with a model of a drive that
+ * implements NVM Command Set specification 1.0, 5.2, in 128-bit arithmetic
  *
  * wrap: nvme_get_nsid nvme_identify
  */
@@ -25,7 +25,7 @@
 #define APP		0x1234
 #define REF		0x1122334455667788ULL
 
-/* what Identify says; figures 118 and 119 */
+/* answer of Identify; figures 118 and 119 */
 static struct {
 	uint16_t md_size;
 	uint8_t dps;
@@ -114,7 +114,7 @@ static void sample_init(struct sample *s, const struct pi_tuple_options *o,
 	pi_test_fill(s->data, sizeof(s->data));
 	memset(s->md, PI_TEST_CANARY, sizeof(s->md));
 	s->tuple.generate(&s->tuple, s->data, s->md, BLOCKS, number, number);
-	/* as the engine has it */
+	/* as in the engine */
 	s->ns = (struct pi_nvme_ns) {
 		.nsid		= 1,
 		.stride		= INTERVAL,
@@ -277,7 +277,7 @@ static void test_sizes(void **state)
 		}
 }
 
-/* PIF 3 says: see QPIF, where PIC has it; the tag's mask is the drive's */
+/* PIF 3 refers to QPIF if PIC says so; the mask comes from the drive */
 static void test_identify(void **state)
 {
 	static const char * const name[] = { "CRC16", "CRC32", "CRC64" };
@@ -346,8 +346,8 @@ static unsigned __int128 low(unsigned __int128 value, unsigned int bits)
 }
 
 /*
- * What a drive of that format does with the command: the tag it finds wrong
- * first, or -1.  5.2.2 and figures 12 and 121 to 124.
+ * How a drive with that format executes the command.  Returns the first tag that
+ * is wrong, or -1.  5.2.2 and figures 12 and 121 to 124.
  */
 static int checked_by_drive(const struct sample *s)
 {
@@ -383,7 +383,7 @@ static int checked_by_drive(const struct sample *s)
 	return -1;
 }
 
-/* to both of them, the same; the other blocks stay right */
+/* damage both in the same way; the other blocks remain correct */
 static void fault(struct sample *s, enum pi_fault_id kind, uint64_t number,
 		  uint64_t random, int tag)
 {
@@ -443,10 +443,10 @@ static void round_trip(unsigned int pif, unsigned int sts, uint8_t dps,
 	fault(&s, PI_FAULT_APPTAG, number, pi_test_rand(), PI_TAG_APP);
 	if (sts)
 		fault(&s, PI_FAULT_STORTAG, number, pi_test_rand(), PI_TAG_STORAGE);
-	/* with few bits there may be no other tag than that of a neighbour */
+	/* with few bits, the only other tag may be that of a neighbour */
 	if (ref_bits && (dps & 7) != 3)
 		fault(&s, PI_FAULT_REFTAG, number, pi_test_rand(), PI_TAG_REF);
-	/* a bit that the drive does not compare nobody finds */
+	/* a bit that the drive does not compare is not found */
 	for (unsigned int bit = 0; bit < sts; bit++) {
 		const unsigned int at = ref_bits + bit;
 		uint8_t *end = s.md + s.format.pi_offset + s.format.guard->pi_size;
@@ -490,7 +490,7 @@ static void test_ref(void **state)
 	assert_int_equal(pi_test_get_be(s.md + 8, 8), 0x1aULL << 59 | -1ULL >> 5);
 }
 
-/* nothing is compared that the job or the drive leaves out */
+/* what the job or the drive excludes is not compared */
 static void test_unchecked(void **state)
 {
 	struct pi_tuple_options o = { .unchecked = 1 << PI_TAG_STORAGE };

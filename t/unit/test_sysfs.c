@@ -69,7 +69,7 @@ static void test_names(void **state)
 			 -ENODEV);
 }
 
-/* ".." of a partition is its disk, not where the link is */
+/* ".." of a partition is its disk, not the directory of the link */
 static void test_directories(void **state)
 {
 	int dir = pi_sysfs_open(pi_test_root, &part), up;
@@ -125,7 +125,7 @@ static void test_each(void **state)
 	close(dir);
 }
 
-/* a device that has no directory has nothing in it, whatever the directory here */
+/* reading from a missing directory must not use the current directory */
 static void test_no_directory(void **state)
 {
 	char text[8];

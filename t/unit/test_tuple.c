@@ -12,7 +12,7 @@
 
 #define APP		0x5aa5
 #define REF		0x1234567890ULL
-/* where both matter, numbers are so much further on than reference tags */
+/* difference between block number and reference tag, to tell them apart */
 #define AHEAD		0x7edcba9876543210ULL
 #define TYPE3_REF	0xfedc5a5a12345678ULL
 
@@ -67,7 +67,7 @@ static uint64_t ref_bits(const struct pi_format *f)
 	return (1ULL << 8 * guard(f)->ref_size) - 1;
 }
 
-/* one interval's tags and opaque bytes, as the specification and tuple.h say */
+/* tags and opaque bytes of one interval, following the specification and tuple.h */
 static uint64_t want_guard(const struct pi_format *f, const void *data,
 			   const void *md)
 {
@@ -172,7 +172,7 @@ static struct pi_mismatch reference_check(const struct pi_format *f,
 	return (struct pi_mismatch) { 0 };
 }
 
-/* @blocks intervals of random data in memory of exactly their size */
+/* @blocks intervals of random data, in memory of exactly that size */
 struct sample {
 	struct pi_format format;
 	struct pi_tuple_options options;
@@ -297,7 +297,7 @@ static void expect_bad(const struct sample *s, enum pi_tag tag, uint32_t block,
 	expect_bad_at(s, tag, block, 0, expected, actual);
 }
 
-/* what the reference says of the sample, whatever that is */
+/* compare with the reference */
 static void expect_reference(const struct sample *s)
 {
 	for (uint32_t b = 0; b < s->blocks; b++) {
@@ -436,8 +436,8 @@ static void test_every_format(void **state)
 }
 
 /*
- * From a page that faults and up to one, the data not writable: nothing outside
- * is read, nothing but the metadata is written, wherever the two begin.
+ * With inaccessible pages on either side and read-only data: nothing outside the
+ * buffers is read and only the metadata is written, at any alignment.
  */
 static void fenced(const struct pi_format *f, const uint8_t *data, uint8_t *md,
 		   const struct pi_test_fence *fence)
@@ -558,7 +558,7 @@ static void test_reference_tag_wraps(void **state)
 		reference_tag_wraps(&crc64, bits48[i].seed, bits48[i].first);
 }
 
-/* constant, cut to the bits there are, and looked at on request only */
+/* constant, truncated to its width, and compared only on request */
 static void test_type3_reference_tag(void **state)
 {
 	(void)state;
@@ -594,7 +594,7 @@ static void test_type3_reference_tag(void **state)
 	}
 }
 
-/* on type 1 a reference tag is nothing that the application sets */
+/* with type 1 the application does not set the reference tag */
 static void test_type1_reference_tag(void **state)
 {
 	(void)state;
@@ -618,7 +618,7 @@ static void test_type1_reference_tag(void **state)
 	}
 }
 
-/* the mask is for comparing: the whole tag is written, and told when wrong */
+/* the mask affects comparing only: the whole tag is written and reported */
 static void app_mask(const struct pi_format *f, uint16_t mask)
 {
 	const struct pi_tuple_options o = { .app = 0x1234, .app_mask = mask };
@@ -640,7 +640,7 @@ static void app_mask(const struct pi_format *f, uint16_t mask)
 	sample_exit(&s);
 }
 
-/* wrong tags that are not to be compared hide none that are */
+/* wrong tags that are not compared do not hide others */
 static void unchecked(const struct pi_format *f, unsigned int tags)
 {
 	const struct pi_tuple_options o = {
@@ -693,7 +693,7 @@ static void test_app_mask(void **state)
 			app_mask(f, mask[i]);
 }
 
-/* a tag for each of so many intervals, from the same small data */
+/* get the tags of many intervals, from the same small buffer */
 static uint16_t *app_tags(const struct pi_tuple_options *o, uint64_t number,
 			  uint32_t blocks)
 {
@@ -741,8 +741,8 @@ static void test_app_lba(void **state)
 }
 
 /*
- * 2^18 intervals in 2^8 bins make 1024 in each; a coin of so many throws stays
- * within 160 of that (5 sigma), a low-discrepancy sequence much nearer.
+ * 2^18 intervals in 2^8 bins are 1024 per bin; random numbers stay within 160 of
+ * that (5 sigma), and a low-discrepancy sequence is much closer.
  */
 static void spread(const uint16_t *tag, unsigned int shift)
 {
@@ -786,7 +786,7 @@ static void test_app_random(void **state)
 	}
 }
 
-/* the seed is part of it */
+/* the tags depend on the seed */
 static void test_app_random_seed(void **state)
 {
 	const struct pi_tuple_options a = { .app = 1, .app_mode = PI_APP_RANDOM };
@@ -803,7 +803,7 @@ static void test_app_random_seed(void **state)
 	free(tag_b);
 }
 
-/* each interval has its own: another's is found out by the tag alone */
+/* each interval has its own tag, which is enough to detect another's */
 static void test_app_expected(void **state)
 {
 	(void)state;
@@ -829,7 +829,7 @@ static void test_app_expected(void **state)
 		}
 }
 
-/* the tuple as one number: flips of its bits, and what they must be called */
+/* the tuple as a number: flipped bits, and the tags that must be reported */
 static void flip_tuple(struct sample *s, uint32_t block)
 {
 	for (enum pi_tag tag = PI_TAG_GUARD; tag <= PI_TAG_REF; tag++) {
@@ -851,9 +851,9 @@ static void flip_tuple(struct sample *s, uint32_t block)
 }
 
 /*
- * What one flipped bit makes of the guard, not by computing all of it again.
- * A CRC is linear: it changes by what that bit alone would give, from the last
- * bit back to the first.  An IP checksum changes as RFC 1624 says.
+ * Update the guard for one flipped bit without recomputing it.  A CRC is linear,
+ * so the change only depends on the position of the bit; go from the last bit to
+ * the first.  The IP checksum changes according to RFC 1624.
  */
 struct delta {
 	uint8_t csum;
@@ -869,7 +869,7 @@ static struct delta delta_init(const struct pi_format *f)
 	};
 }
 
-/* flips the bit that comes @back bits before the end of @p, @bytes long */
+/* flip the bit that is @back bits before the end of @p, which is @bytes long */
 static unsigned int delta_bit(const struct delta *d, size_t bytes,
 			      unsigned int back)
 {
@@ -878,7 +878,7 @@ static unsigned int delta_bit(const struct delta *d, size_t bytes,
 	return d->csum == CRC64 ? bit ^ 7 : bit;
 }
 
-/* the guard with @bit of @p flipped, which it now is */
+/* flip @bit of @p, and update the guard */
 static uint64_t delta_guard(struct delta *d, const uint8_t *p,
 			    unsigned int bit, uint64_t value)
 {
@@ -894,7 +894,7 @@ static uint64_t delta_guard(struct delta *d, const uint8_t *p,
 	return value ^ crc;
 }
 
-/* @bytes of what the guard covers, the last first */
+/* flip bits in @bytes bytes that the guard covers, last byte first */
 static void flip_guarded(struct sample *s, uint32_t block, uint8_t *p,
 			 size_t bytes, struct delta *delta)
 {
@@ -1017,7 +1017,7 @@ static void test_which_is_named(void **state)
 			which_is_named(f);
 }
 
-/* the first wrong block is named, whatever is wrong with those after it */
+/* the first wrong block is reported, regardless of those after it */
 static void test_block_before_tag(void **state)
 {
 	(void)state;
@@ -1037,7 +1037,7 @@ static void test_block_before_tag(void **state)
 	}
 }
 
-/* neither another block's pattern nor another write's place will do */
+/* the pattern of another block, or at another offset, does not pass */
 static void test_opaque_moves(void **state)
 {
 	(void)state;
@@ -1064,7 +1064,7 @@ static void test_opaque_moves(void **state)
 	}
 }
 
-/* no two of 2^16 neighbours are alike, and a byte in 256 is by chance */
+/* 2^16 consecutive patterns all differ, and single bytes match 1 time in 256 */
 static void test_opaque_spread(void **state)
 {
 	const struct pi_format f = pi_test_format(NONE, 512, 8, 0, 3);
@@ -1087,7 +1087,7 @@ static void test_opaque_spread(void **state)
 		pi_test_in_range(same[i], 0, 1024);
 }
 
-/* interval @b as a writer that wants no checks leaves it */
+/* escape checking in interval @b */
 static void escape(struct sample *s, uint32_t b)
 {
 	pi_test_fill(sample_data(s, b), s->format.interval);
@@ -1105,7 +1105,7 @@ static void spoil_app(struct sample *s, uint32_t b, uint16_t bits)
 	expect_bad(s, PI_TAG_APP, b, app, app ^ bits);
 }
 
-/* nothing of it is checked, the opaque bytes neither; all else as ever */
+/* nothing in it is checked, not even opaque bytes; other intervals are */
 static void escapes(const struct pi_format *f, const struct pi_tuple_options *o)
 {
 	struct sample s;
@@ -1131,7 +1131,7 @@ static void test_escape(void **state)
 				escapes(f, o);
 }
 
-/* the application tag alone escapes, but not on type 3 */
+/* the application tag alone escapes, but not with type 3 */
 static void escape_needs(const struct pi_format *f,
 			 const struct pi_tuple_options *o)
 {
@@ -1157,7 +1157,7 @@ static void escape_needs(const struct pi_format *f,
 		flip(ref, bit);
 	}
 
-	/* a reference tag of all ones escapes nothing by itself */
+	/* a reference tag of all ones alone does not escape */
 	for (unsigned int bit = 0; bit < 16; bit++) {
 		sample_put(&s, 1, PI_TAG_APP, 0xffff ^ 1 << bit);
 		expect_bad(&s, PI_TAG_APP, 1, APP, 0xffff ^ 1 << bit);
@@ -1207,7 +1207,7 @@ static void test_escape_own_tag(void **state)
 		}
 }
 
-/* bytes that would be tags in a tuple are none here, escapes neither */
+/* without a tuple, bytes that look like an escape have no meaning */
 static void test_no_guard(void **state)
 {
 	(void)state;
@@ -1268,7 +1268,7 @@ static struct pi_tuple_options random_options(void)
 	};
 }
 
-/* some of everything: data, opaque bytes, tags, escapes */
+/* random changes: data, opaque bytes, tags, escapes */
 static void corrupt(struct sample *s)
 {
 	const unsigned int bytes = pi_size(&s->format);
@@ -1316,7 +1316,7 @@ static void test_random_round_trips(void **state)
 	}
 }
 
-/* the two buffers of @s as an extended LBA has them, in memory of that size */
+/* combine the two buffers of @s into one extended buffer of exactly that size */
 static uint8_t *interleave(const struct sample *s)
 {
 	const uint32_t interval = s->format.interval, md = s->format.md_size;
@@ -1344,7 +1344,7 @@ static void expect_same(const struct sample *s, const struct pi_tuple *extended)
 	free(buf);
 }
 
-/* metadata between the data is what it is in a buffer of its own */
+/* metadata of an extended LBA equals that in a separate buffer */
 static void test_extended(void **state)
 {
 	(void)state;
@@ -1392,7 +1392,7 @@ static void test_extended(void **state)
 	}
 }
 
-/* its low bits, and nothing beside them */
+/* only the low bits are set, and nothing else changes */
 static void test_set_reference_tag(void **state)
 {
 	(void)state;
@@ -1424,7 +1424,7 @@ static bool alone(const struct sample *s, uint32_t block)
 				  block);
 }
 
-/* as the kernel leaves them: counting on, from one number or from two */
+/* remapped by the kernel: consecutive, in one or two sequences */
 static void test_reference_tag_alone(void **state)
 {
 	(void)state;
@@ -1455,7 +1455,7 @@ static void test_reference_tag_alone(void **state)
 		}
 }
 
-/* of the 64-bit guard's size, and laid out apart */
+/* same size as the 64-bit guard, but another layout */
 static void test_guard_without_loops(void **state)
 {
 	const struct pi_guard guard48 = {
@@ -1479,7 +1479,7 @@ static void test_guard_without_loops(void **state)
 			f.extended = true;
 			assert_int_equal(pi_tuple_init(&t, &f, &plain),
 					 -EOPNOTSUPP);
-			/* another checksum in the same place is no matter */
+			/* another checksum with the same layout is supported */
 			other.compute = pi_test_none;
 			f.guard = &other;
 			assert_int_equal(pi_tuple_init(&t, &f, &plain), 0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A ring without a kernel: what would enter it looks at the SQE and completes
- * it here.
+ * A ring without a kernel: a wrapper for io_uring_enter() checks the SQE and
+ * posts the completion.
  *
  * wrap: io_uring_setup io_uring_queue_mmap io_uring_queue_exit io_uring_enter
  */
@@ -65,7 +65,7 @@ int __wrap_io_uring_queue_mmap(int fd, struct io_uring_params *p,
 {
 	(void)p;
 	assert_int_equal(fd, RING_FD);
-	/* a used ring does not begin at 0, and an SQE not as zeros */
+	/* a used ring does not start at 0, and its SQEs are not zeroed */
 	kernel.cq_head = kernel.cq_tail = 7;
 	kernel.sq_tail = 5;
 	memset(kernel.sqes, PI_TEST_CANARY, sizeof(kernel.sqes));
@@ -170,7 +170,7 @@ static void check_sqe(unsigned int opcode, uint64_t ref)
 	assert_int_equal(kernel.sqe.len, LEN);
 	assert_int_equal(kernel.sqe.rw_flags, 0);
 	assert_int_equal(kernel.sqe.personality, 0);
-	/* the checks are off and yet the metadata moves */
+	/* no checks are requested, but metadata is transferred */
 	assert_int_equal(kernel.attr.flags, 0);
 	assert_int_equal(kernel.attr.addr, (uintptr_t)md);
 	assert_int_equal(kernel.attr.len, MD_LEN);
@@ -202,7 +202,7 @@ static void test_waits(void **state)
 	assert_int_equal(kernel.submitted, 1);
 }
 
-/* the kernel may still be writing to the buffers: they are not given back */
+/* wait, because the kernel may still be writing to the buffers */
 static void test_wait_fails(void **state)
 {
 	static const int ret[] = { -EBADR, -ENOMEM, -EBUSY };
@@ -218,7 +218,7 @@ static void test_wait_fails(void **state)
 	}
 }
 
-/* what explains 4096 errors sets up one */
+/* 4096 calls set up a single ring */
 static void test_one_ring(void **state)
 {
 	(void)state;
@@ -266,7 +266,7 @@ static void test_not_submitted(void **state)
 		kernel.submit_ret = ret[i];
 		assert_int_equal(transfer(1, 0), -EIO);
 		assert_int_equal(kernel.waited, 0);
-		/* and is not left for the next one to find */
+		/* and the completion is consumed */
 		kernel.submit_ret = 1;
 		assert_int_equal(transfer(0, 7), 0);
 		check_sqe(IORING_OP_READ, 7);
@@ -281,7 +281,7 @@ static void test_no_ring(void **state)
 	assert_int_equal(kernel.submitted, 0);
 }
 
-/* it would write, and leave the metadata to the kernel, without a word */
+/* before 6.14 it would write with the kernel's metadata */
 static void test_before_6_14(void **state)
 {
 	(void)state;
