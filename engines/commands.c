@@ -287,7 +287,7 @@ static void tell_fio(struct thread_data *td, struct io_u *io_u,
 		io_u_set(td, io_u, PI_IO_U_F_ERRORED);
 }
 
-static void turn_write(struct thread_data *td, struct io_u *io_u)
+static void convert_write(struct thread_data *td, struct io_u *io_u)
 {
 	struct pi_engine *e = td->io_ops_data;
 	const struct pi_options *o = td->eo;
@@ -304,11 +304,11 @@ static void turn_write(struct thread_data *td, struct io_u *io_u)
 			  (o->commands.deac ? NVME_IO_DEAC : 0);
 	if (command == PI_COMMAND_VERIFY)
 		control = t->ns.control[DDIR_READ] & NVME_IO_STC;
-	pi_command_turn(&e->ios.io[io_u->index], command, control);
+	pi_command_convert(&e->ios.io[io_u->index], command, control);
 }
 
 /* regenerate what was written, for the device to compare with */
-static void turn_read(struct thread_data *td, struct io_u *io_u)
+static void convert_read(struct thread_data *td, struct io_u *io_u)
 {
 	struct pi_engine *e = td->io_ops_data;
 	const struct pi_target *t = FILE_ENG_DATA(io_u->file);
@@ -319,8 +319,8 @@ static void turn_read(struct thread_data *td, struct io_u *io_u)
 		populate_verify_io_u(td, io_u);
 	io_u_set(td, io_u, PI_IO_U_F_VER_IN_DEV);
 	e->generate_next(td, io_u);
-	pi_command_turn(&e->ios.io[io_u->index], PI_COMMAND_COMPARE,
-			t->ns.control[DDIR_READ] & NVME_IO_STC);
+	pi_command_convert(&e->ios.io[io_u->index], PI_COMMAND_COMPARE,
+			   t->ns.control[DDIR_READ] & NVME_IO_STC);
 }
 
 static PI_ALWAYS_INLINE int prep(struct thread_data *td, struct io_u *io_u,
@@ -332,13 +332,13 @@ static PI_ALWAYS_INLINE int prep(struct thread_data *td, struct io_u *io_u,
 	if (ret || io_u->ddir > DDIR_WRITE)
 		return ret;
 	if (io_u->ddir == DDIR_WRITE) {
-		turn_write(td, io_u);
+		convert_write(td, io_u);
 		return 0;
 	}
 	io_u_clear(td, io_u, PI_IO_U_F_VER_IN_DEV);
 	if (io_u->flags & IO_U_F_VER_LIST &&
 	    o->commands.verify_mode == PI_VERIFY_MODE_COMPARE)
-		turn_read(td, io_u);
+		convert_read(td, io_u);
 	return 0;
 }
 
@@ -385,7 +385,7 @@ static void find_difference(struct thread_data *td, struct io_u *io_u)
 		memcpy(sent, io_u->xfer_buf, io_u->xfer_buflen);
 		memcpy(sent + io_u->xfer_buflen, io->md, md_len);
 	}
-	if (sent && pi_read_again(td, io_u))
+	if (sent && pi_reread(td, io_u))
 		pi_errors_differ(&e->errors, &ctx, sent);
 	else
 		pi_errors_command(&e->errors, &ctx);

@@ -240,33 +240,34 @@ void pi_choose_functions(struct thread_data *td, bool vectored);
 /* explain.c: report failed I/Os */
 
 /**
- * pi_wrong() - report wrong PI that the host found in a read, and fail the read
+ * pi_read_mismatch() - fail a read in which the host found wrong PI, and report
+ *			it
  * @td:		thread of the job
  * @io_u:	the I/O
  * @blocks:	number of intervals that were read
  */
-void pi_wrong(struct thread_data *td, struct io_u *io_u, uint32_t blocks);
+void pi_read_mismatch(struct thread_data *td, struct io_u *io_u,
+		      uint32_t blocks);
 
 /**
- * pi_failed() - handle a read or write that ended in an error
+ * pi_io_failed() - handle a read or write that ended in an error
  * @td:		thread of the job
  * @io_u:	the I/O
  * @err:	positive errno
  * @status:	NVMe status if the device reported one, otherwise 0
  */
-void pi_failed(struct thread_data *td, struct io_u *io_u, int err,
-	       unsigned int status);
+void pi_io_failed(struct thread_data *td, struct io_u *io_u, int err,
+		  unsigned int status);
 
 /**
- * pi_read_again() - read the blocks of an I/O again, without the device's
- *		     checks
+ * pi_reread() - read the blocks of an I/O again, without the device's checks
  * @td:		thread of the job
  * @io_u:	the I/O, whose buffers are filled with the data and metadata on
  *		the media
  *
  * Return: false if the read fails.
  */
-bool pi_read_again(struct thread_data *td, struct io_u *io_u);
+bool pi_reread(struct thread_data *td, struct io_u *io_u);
 
 /* setup.c: set-up and tear-down of a job */
 

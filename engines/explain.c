@@ -6,7 +6,7 @@
 #include "engine.h"
 
 /* transfers the metadata as on the media, even if the I/O did not (pi_act=1) */
-bool pi_read_again(struct thread_data *td, struct io_u *io_u)
+bool pi_reread(struct thread_data *td, struct io_u *io_u)
 {
 	struct pi_engine *e = td->io_ops_data;
 	struct pi_target *t = FILE_ENG_DATA(io_u->file);
@@ -63,7 +63,7 @@ static bool explain(struct thread_data *td, struct io_u *io_u,
 				 "and with pi_act=1 does not return it; read with pi_act=0 to see it");
 		return false;
 	}
-	if (pi_on_media(&ctx) && !pi_read_again(td, io_u)) {
+	if (pi_on_media(&ctx) && !pi_reread(td, io_u)) {
 		pi_errors_device(&e->errors, &ctx, status ?
 				 "and does not say in which block" :
 				 "and does not say which tag of which block");
@@ -74,7 +74,8 @@ static bool explain(struct thread_data *td, struct io_u *io_u,
 	return true;
 }
 
-void pi_wrong(struct thread_data *td, struct io_u *io_u, uint32_t blocks)
+void pi_read_mismatch(struct thread_data *td, struct io_u *io_u,
+		      uint32_t blocks)
 {
 	struct pi_engine *e = td->io_ops_data;
 	const struct pi_io_ctx ctx = pi_io_ctx(td, io_u, PI_BY_HOST, blocks);
@@ -84,8 +85,8 @@ void pi_wrong(struct thread_data *td, struct io_u *io_u, uint32_t blocks)
 	io_u->error = EILSEQ;
 }
 
-void pi_failed(struct thread_data *td, struct io_u *io_u, int err,
-	       unsigned int status)
+void pi_io_failed(struct thread_data *td, struct io_u *io_u, int err,
+		  unsigned int status)
 {
 	struct pi_engine *e = td->io_ops_data;
 	const struct pi_io_ctx ctx =

@@ -341,7 +341,7 @@ static PI_ALWAYS_INLINE int compare(struct thread_data *td, struct io_u *io_u,
 static void verify(struct thread_data *td, struct io_u *io_u, uint32_t blocks)
 {
 	if (compare(td, io_u, blocks))
-		pi_wrong(td, io_u, blocks);
+		pi_read_mismatch(td, io_u, blocks);
 }
 
 static void verify_timed(struct thread_data *td, struct io_u *io_u,
@@ -355,7 +355,7 @@ static void verify_timed(struct thread_data *td, struct io_u *io_u,
 	if (t->on_read.verify != pi_tuple_none.verify)
 		pi_stats_add(&e->stats, PI_STATS_VERIFY, start);
 	if (ret)
-		pi_wrong(td, io_u, blocks);
+		pi_read_mismatch(td, io_u, blocks);
 }
 
 static void verify_faults(struct thread_data *td, struct io_u *io_u,
@@ -405,7 +405,7 @@ static void complete_short(struct thread_data *td, struct io_u *io_u, int bytes)
 	io_u->resid = io_u->xfer_buflen - bytes;
 	if (!bytes && io_u->file->filetype == FIO_TYPE_BLOCK) {
 		pi_errors_gone(&e->errors, io_u);
-		pi_failed(td, io_u, EIO, 0);
+		pi_io_failed(td, io_u, EIO, 0);
 	} else if (e->ios.io[io_u->index].blocks) {
 		pi_done_with_pi(td, io_u, bytes);
 	} else {
@@ -419,7 +419,7 @@ static PI_NOINLINE struct io_u *event_other(struct thread_data *td,
 	if (io_u->ddir == DDIR_TRIM)
 		complete_trim(td, io_u, res);
 	else if (res < 0 && ddir_rw(io_u->ddir))
-		pi_failed(td, io_u, -res, 0);
+		pi_io_failed(td, io_u, -res, 0);
 	else if (res < 0)
 		io_u->error = -res;
 	else if (ddir_rw(io_u->ddir))

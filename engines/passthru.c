@@ -222,14 +222,14 @@ static void failed(struct thread_data *td, struct io_u *io_u, int res)
 	int err;
 
 	if (res < 0) {
-		pi_failed(td, io_u, -res, 0);
+		pi_io_failed(td, io_u, -res, 0);
 		return;
 	}
 	ctx.status = pi_nvme_status(res);
 	err = pi_nvme_status_errno(ctx.status);
 	if (err != EILSEQ)
 		pi_errors_command(&e->errors, &ctx);
-	pi_failed(td, io_u, err, ctx.status);
+	pi_io_failed(td, io_u, err, ctx.status);
 }
 
 /* commands complete as a whole, with a status as the result */

@@ -124,8 +124,8 @@ int pi_command_probe(int fd, struct pi_command_support *support,
 	return 0;
 }
 
-void pi_command_turn(struct pi_io *io, enum pi_command command,
-		     uint32_t control)
+void pi_command_convert(struct pi_io *io, enum pi_command command,
+			uint32_t control)
 {
 	const struct pi_command_kind *kind = &pi_command_kinds[command];
 	struct nvme_uring_cmd *cmd = (void *)pi_io_sqe_attr(io);

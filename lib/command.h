@@ -78,7 +78,7 @@ int pi_command_probe(int fd, struct pi_command_support *support,
 		     struct pi_reason *reason);
 
 /**
- * pi_command_turn() - turn a read or write into another command
+ * pi_command_convert() - turn a read or write into another command
  * @io:		I/O filled in by pi_nvme_rw()
  * @command:	any command but PI_COMMAND_RW
  * @control:	flags to add to dword 12: libnvme's NVME_IO_PRINFO_PRACT,
@@ -89,13 +89,13 @@ int pi_command_probe(int fd, struct pi_command_support *support,
  * commands that check protection information, which Write Zeroes and Write
  * Uncorrectable do not.
  */
-void pi_command_turn(struct pi_io *io, enum pi_command command,
-		     uint32_t control);
+void pi_command_convert(struct pi_io *io, enum pi_command command,
+			uint32_t control);
 
 /**
  * pi_command_of() - tell which command an I/O carries
  * @io:		I/O filled in by pi_nvme_rw(), and possibly changed by
- *		pi_command_turn()
+ *		pi_command_convert()
  *
  * Return: the command.
  */

@@ -136,7 +136,7 @@ static void test_verify(void **state)
 	(void)state;
 	for (int how = 0; how < 3; how++) {
 		sample_init(&s, 1, how == 1, how == 2);
-		pi_command_turn(&s.io, PI_COMMAND_VERIFY, 0);
+		pi_command_convert(&s.io, PI_COMMAND_VERIFY, 0);
 		no_data(&s);
 		pi_test_put(s.want, OPCODE, uint8_t, 0x0c);
 		pi_test_put(s.want, CDW(12), uint32_t, 0x5c000007);
@@ -155,14 +155,14 @@ static void test_zeroes(void **state)
 
 	(void)state;
 	sample_init(&s, 1, false, true);
-	pi_command_turn(&s.io, PI_COMMAND_ZEROES,
+	pi_command_convert(&s.io, PI_COMMAND_ZEROES,
 			NVME_IO_PRINFO_PRACT | NVME_IO_DEAC);
 	no_data(&s);
 	pi_test_put(s.want, OPCODE, uint8_t, 0x08);
 	pi_test_put(s.want, CDW(12), uint32_t, 0x62000007);
 	expect(&s);
 	sample_init(&s, 1, false, false);
-	pi_command_turn(&s.io, PI_COMMAND_ZEROES, 0);
+	pi_command_convert(&s.io, PI_COMMAND_ZEROES, 0);
 	no_data(&s);
 	pi_test_put(s.want, OPCODE, uint8_t, 0x08);
 	pi_test_put(s.want, CDW(12), uint32_t, 0x40000007);
@@ -177,7 +177,7 @@ static void test_uncor(void **state)
 
 	(void)state;
 	sample_init(&s, 1, true, false);
-	pi_command_turn(&s.io, PI_COMMAND_UNCOR, 0);
+	pi_command_convert(&s.io, PI_COMMAND_UNCOR, 0);
 	no_data(&s);
 	pi_test_put(s.want, OPCODE, uint8_t, 0x04);
 	pi_test_put(s.want, CDW3, uint32_t, 0);
@@ -196,7 +196,7 @@ static void test_compare(void **state)
 	(void)state;
 	for (unsigned int dir = 0; dir < 2; dir++) {
 		sample_init(&s, dir, false, true);
-		pi_command_turn(&s.io, PI_COMMAND_COMPARE, 0);
+		pi_command_convert(&s.io, PI_COMMAND_COMPARE, 0);
 		pi_test_put(s.want, OPCODE, uint8_t, 0x05);
 		pi_test_put(s.want, CDW(12), uint32_t,
 			    dir ? 0x5c000007 : 0x1c000007);
@@ -214,7 +214,7 @@ static void test_back(void **state)
 	(void)state;
 	for (int i = PI_COMMAND_RW + 1; i < PI_NR_COMMANDS; i++) {
 		sample_init(&s, 1, false, true);
-		pi_command_turn(&s.io, i, NVME_IO_DEAC);
+		pi_command_convert(&s.io, i, NVME_IO_DEAC);
 		pi_io_mode_init(&mode, false, true);
 		pi_io_rw(&s.io, &mode, 1, 5, 0, s.md, LEN, 0, 3, 42, false);
 		pi_nvme_rw(&s.io, 7, 0x1234, 64, 0x123456789a);
