@@ -26,15 +26,11 @@ def signed(value, digits=0):
     return f"{round(value, digits) + 0:+,.{digits}f}".replace("-", "−")
 
 
-def batches(session):
-    return list(dict.fromkeys(batch for *_, batch in session.attr))
-
-
 class Attribute:
     """What attr-cost measured with one batch size, by ring: (layout, SQE)."""
 
     def __init__(self, session, batch):
-        self.unit = session.about.get("unit", "")
+        self.batch, self.unit = batch, session.about.get("unit", "")
         self.rows = {(layout, sqe, mix): row for (layout, sqe, mix, at), row in session.attr.items() if at == batch}
         self.rings = list(dict.fromkeys((layout, sqe) for layout, sqe, _ in self.rows))
         self.with_pi = [ring for ring in self.rings if ring[0] != cells.NONE]
@@ -77,6 +73,10 @@ class Attribute:
             ring: [(mix, *(self.over(ring, mix)[name] for name in ("median", "q1", "q3"))) for mix in self.shares(ring)]
             for ring in catalog.ways() if ring in self.rings and ring[0] in chosen
         }  # fmt: skip
+
+
+def by_batch(session):
+    return [Attribute(session, batch) for batch in dict.fromkeys(batch for *_, batch in session.attr)]
 
 
 def absolute(session, metric, workload):
@@ -137,30 +137,27 @@ def inside(env, session):
     return (env.get("sessions") or {}).get(session.name) or {}
 
 
-def kernel_of(env, session):
-    return " ".join(inside(env, session).get("kernel", "").split()[:2])
+def where(env, session):
+    """For headings and captions: where the session measured, and what."""
+    kernel = " ".join(inside(env, session).get("kernel", "").split()[:2])
+    return f"{env.get('guest') or kernel}; counting instructions" if session.icount else f"{kernel}; time"
 
 
-def subtitle(env, session):
-    return f"{kernel_of(env, session)}{', icount guest' if session.icount else ''}"
-
-
-def cost(session, env, attribute, batch):
+def cost(session, env, attribute):
     """Drawings of what each layout costs over plain, in user space and in the kernel."""
     rings = [ring for ring in attribute.rings if ring != PLAIN and attribute.over(ring)["median"] > 0.5]
     rows = []
     for ring in sorted(rings, key=lambda ring: -attribute.over(ring)["median"]):
         total, user = attribute.over(ring), max(0, attribute.over(ring, part="user")["median"])
         name = plot.ring_title("plain" if ring[0] == cells.NONE else ring[0], ring[1])
-        rows.append((name, ({"user": user, "kernel": total["median"] - user}, total["q1"], total["q3"])))
+        rows.append((f"Batch of {attribute.batch}", name, {"user": user, "kernel": total["median"] - user}, total["q1"], total["q3"]))
     timed, unit = not session.icount, attribute.unit
     caption = (
-        f"Over a plain read of {attribute.row(PLAIN)['total']['median']:,.0f} {unit}; {subtitle(env, session)}; median of "
+        f"Over a plain read of {attribute.row(PLAIN)['total']['median']:,.0f} {unit}; {where(env, session)}; median of "
         f"{session.about['repetitions']} repetitions{', quartiles marked' if timed else ''}."
     )
-    groups = [(f"Batch of {batch}", rows)]
     title = "What it costs to pass the PI attribute"
-    return plot.stacked(f"cost-{session.name}", title, caption, groups, PARTS, unit, "per request, over plain", timed)
+    return plot.stacked(f"cost-{session.name}", title, caption, rows, PARTS, unit, "per request, over plain", timed)
 
 
 def crossover(name, title, caption, unit, curves, draw):
@@ -172,21 +169,17 @@ def crossover(name, title, caption, unit, curves, draw):
 def attribute_alone(session, env, draw):
     if not session.attr:
         return []
-    found = []
-    for batch in reversed(batches(session)):
-        found += [Paragraph(f"Batch of {batch}:"), Attribute(session, batch).table()]
-    last = batches(session)[-1]
-    attribute = Attribute(session, last)
-    unit = f"{attribute.unit} per request"
+    *_, last = found = by_batch(session)
+    unit = f"{last.unit} per request"
     how = "reads of an invalid descriptor: the kernel accepts the request and its attribute, then fails it"
-    caption = f"Passing the attribute, batch of {last}; {subtitle(env, session)}."
+    caption = f"Passing the attribute, batch of {last.batch}; {where(env, session)}."
     return [
         Heading(f"Passing the attribute ({unit}; {how})", 3),
-        *found,
-        *draw(cost(session, env, attribute, last)),
-        Paragraph(f"Cost over plain requests, by the share of requests with PI, batch of {last}:"),
-        attribute.by_share(),
-        *crossover(f"crossover-{session.name}", RINGS, caption, unit, attribute.curves(), draw),
+        *(block for each in reversed(found) for block in (Paragraph(f"Batch of {each.batch}:"), each.table())),
+        *draw(cost(session, env, last)),
+        Paragraph(f"Cost over plain requests, by the share of requests with PI, batch of {last.batch}:"),
+        last.by_share(),
+        *crossover(f"crossover-{session.name}", RINGS, caption, unit, last.curves(), draw),
     ]
 
 
@@ -200,7 +193,7 @@ def whole_io(session, env, draw, metric):
     shares = share_table(session, metric)
     if shares.rows:
         curves = plot.over_plain(session, MAIN, catalog.rings(arm.layout for arm in session.layouts), metric)
-        caption = f"4 KiB random read, depth 32; {subtitle(env, session)}."
+        caption = f"4 KiB random read, depth 32; {where(env, session)}."
         name = f"crossover-io-{session.name}-{metric.name}"
         found += [Paragraph("Random read, depth 32, by the share of I/Os with PI:"), shares]
         found += crossover(name, f"{RINGS}, whole I/Os", caption, f"{metric.unit} per I/O", curves, draw)
@@ -212,9 +205,7 @@ def whole_io(session, env, draw, metric):
 
 
 def section(session, env, draw):
-    where = session.icount and env.get("guest") or kernel_of(env, session)
-    kind = "counting instructions" if session.icount else "time"
-    found = [Heading(f"{session.name}: {where}; {kind}"), *attribute_alone(session, env, draw)]
+    found = [Heading(f"{session.name}: {where(env, session)}"), *attribute_alone(session, env, draw)]
     for metric in METRICS.get(session.mode, session.metrics) if session.runs else ():
         found += whole_io(session, env, draw, metric)
     lines = [f"{', '.join(dict.fromkeys(names))}: {reason}" for reason, names in session.unmeasured.items()]
@@ -266,14 +257,13 @@ def headline(sessions):
     session = next((s for s in sessions if s.attr and s.icount), next((s for s in sessions if s.attr), None))
     if not session:
         return []
-    batch = batches(session)[-1]
-    attribute = Attribute(session, batch)
+    attribute = by_batch(session)[-1]
     costs = {ring: attribute.over(ring)["median"] for ring in attribute.with_pi if ring[1] != "128 zeroed"}
     rows = [(plot.ring_title(*ring), signed(value, 1), value) for ring, value in sorted(costs.items(), key=lambda item: item[1])]
     unit, least, most = attribute.unit, min(costs.values()), max(costs.values())
     found = [
         Paragraph(f"**Passing the attribute of one request takes {least:,.0f} to {most:,.0f} {unit}, depending on the layout.**"),
-        Bars(f"{session.name}: {unit} that one request takes more than a plain one, batch of {batch}", rows[:BARS]),
+        Bars(f"{session.name}: {unit} that one request takes more than a plain one, batch of {attribute.batch}", rows[:BARS]),
     ]
     plain, pi = (session.median(MAIN, arm, session.metrics[0]) if session.runs and session.icount else None for arm in (BASE, INDIRECT))
     if plain and pi:

@@ -150,31 +150,33 @@ class Results:
         one, other = (self.median(workload, each, metric) for each in (arm, reference))
         return one / other if one is not None and other else None
 
-    def logs(self, one, other, metric):
-        """{round: logarithm of the ratio of two cells}, each given as (workload, arm)"""
-        ours, theirs = ({run["round"]: metric.value(run) for run in self.measured(*each)} for each in (one, other))
-        return {n: math.log(ours[n] / theirs[n]) for n in sorted(ours.keys() & theirs.keys()) if ours[n] > 0 and theirs[n] > 0}
+    def logs(self, pairs, metric):
+        """The logarithm of the ratio of two cells in each round, the mean of several pairs; a cell is (workload, arm)."""
+        rounds = {}
+        for pair in pairs:
+            ours, theirs = ({run["round"]: metric.value(run) for run in self.measured(*cell)} for cell in pair)
+            for number in ours.keys() & theirs.keys():
+                if ours[number] > 0 and theirs[number] > 0:
+                    rounds.setdefault(number, []).append(math.log(ours[number] / theirs[number]))
+        # a round that was stopped lacks some
+        complete = max(map(len, rounds.values()), default=0)
+        return [statistics.fmean(found) for _, found in sorted(rounds.items()) if len(found) == complete]
 
     def against(self, one, other, metric):
         """(middle, low, high) of the ratio of two cells over the rounds, or None; limits as of middle_and_limits()."""
-        logs = list(self.logs(one, other, metric).values())
+        logs = self.logs([(one, other)], metric)
         return tuple(map(math.exp, middle_and_limits(logs)[:3])) if logs else None
 
     def overall(self, workloads, arm, reference, metric):
-        """(middle, low, high, whether they are conclusive) of the geometric mean of the ratios in each round; or None."""
-        rounds = {}
-        for workload in workloads:
-            for number, log in self.logs((workload, arm), (workload, reference), metric).items():
-                rounds.setdefault(number, []).append(log)
-        complete = max(map(len, rounds.values()), default=0)
-        logs = [statistics.fmean(found) for _, found in sorted(rounds.items()) if len(found) == complete]
+        """(low, high, whether they are conclusive) of the geometric mean of the ratios in each round; or None."""
+        logs = self.logs([((workload, arm), (workload, reference)) for workload in workloads], metric)
         if not logs:
             return None
-        middle, low, high, exact = middle_and_limits(logs)
+        _, low, high, exact = middle_and_limits(logs)
         # a few rounds can agree by chance: their interval must stay clear when widened by its own length on each side
         extra = 0 if exact else high - low
         conclusive = low - extra > 0 or high + extra < 0 or max(high + extra, extra - low) < SAME
-        return *map(math.exp, (middle, low, high)), conclusive
+        return math.exp(low), math.exp(high), conclusive
 
     def drift(self):
         """Median over the rounds of the change from the first reference run to the last, a share; or None."""

@@ -5,7 +5,6 @@ import contextlib
 import dataclasses
 import itertools
 import json
-import math
 import os
 
 from . import catalog, cells, client, document, fio, flame, gate, metrics, profile, results, stats
@@ -76,76 +75,67 @@ def runs_of(session):
     return f"{session.name}, {rounds_of(session)}; bars: {limits}."
 
 
-def sheets(groups):
-    """Spread the groups over as many figures as they need, each group whole."""
-    found, room = [], 0
-    for heading, entries in groups:
-        room -= 1 + len(entries)
-        if room < 0 or not found:
-            found.append([])
-            room = ROWS - 1 - len(entries)
-        found[-1].append((heading, entries))
+def sheets(entries):
+    """[(rows, headings)] of [(heading, label, fields)], for a figure each that has all entries of its headings."""
+    found, row = [], ROWS
+    for heading, group in itertools.groupby(entries, key=lambda entry: entry[0]):
+        group = list(group)
+        if row + 1 + len(group) > ROWS:
+            found.append(([], []))
+            row = 0
+        rows, headings = found[-1]
+        row += 1
+        headings.append((row, label(heading, bold=True)))
+        for row, (_, text, fields) in enumerate(group, row + 1):
+            rows.append((row, label(text), *fields))
     return found
 
 
-def by_row(name, title, caption, script, groups, draw, extra=0):
-    """Drawings of [(heading, [(label, values)])], a row for each heading and each label.
-
-    draw([(row, label, values)]) returns the script's variables, the lines of the rows, and the tables of its series.
-    """
-    margin = round(max((len(text) for _, entries in groups for text, _ in entries), default=0) * CHARACTER) + 3
+def by_row(name, title, caption, script, entries, variables, extra=0):
+    """Drawings of [(heading, label, fields)], a row for each heading and each label."""
+    margin = round(max((len(text) for _, text, _ in entries), default=0) * CHARACTER) + 3
     drawings = []
-    for number, sheet in enumerate(sheets(groups), 1):
-        rows, headings, row = [], [], 0
-        for heading, entries in sheet:
-            row += 1
-            headings.append((row, label(heading, bold=True)))
-            for row, (text, values) in enumerate(entries, row + 1):
-                rows.append((row, label(text), values))
-        variables, lines, series = draw(rows)
+    for number, (rows, headings) in enumerate(sheets(entries), 1):
         stem = f"{name}-{number}" if number > 1 else name
-        data = blocks([lines, headings, *series])
-        drawings.append(Drawing(stem, title, caption, script, FRAME + ROW * row + extra, data, {"margin": margin, **variables}))
+        height = FRAME + ROW * rows[-1][0] + extra
+        drawings.append(Drawing(stem, title, caption, script, height, blocks([rows, headings]), {"margin": margin, **variables}))
     return drawings
 
 
-def ratios(name, title, caption, groups, names, reference, limit=0):
-    """Drawings of [(heading, [(label, {name: (ratio, low, high)})])], a mark for each name; limit: a ratio to mark, or 0."""
-    intervals = [interval for _, entries in groups for _, found in entries for interval in found.values()]
-    left = min([1, *(low for _, low, _ in intervals)])
-    right = max([1, limit, *(high for *_, high in intervals)])
+def ratios(name, title, caption, entries, names, reference, limit=0):
+    """Drawings of [(heading, label, {name: (ratio, low, high)})], a mark for each name; limit: a ratio to mark, or 0."""
+    every = [found for *_, found in entries]
+    shown = [name for name in names if any(name in found for found in every)]
+    left = min([1, *(low for found in every for _, low, _ in found.values())])
+    right = max([1, limit, *(high for found in every for *_, high in found.values())])
     space = max(right / left, 1.01) ** 0.05
-
-    def draw(rows):
-        series = {name: [(row, *found[name]) for row, _, found in rows if name in found] for name in names}
-        shown = [name for name in names if series[name]]
-        variables = {
-            "axis": f"ratio to {shown[0] if len(shown) == 1 else reference}",
-            "left": left / space,
-            "right": right * space,
-            "limit": limit,
-            "styles": [names.index(name) + 1 for name in shown],
-            "series": shown,
-        }
-        return variables, [(row, text) for row, text, _ in rows], [series[name] for name in shown]
-
-    return by_row(name, title, caption, "forest.gp", groups, draw)
+    variables = {
+        "axis": f"ratio to {shown[0] if len(shown) == 1 else reference}",
+        "left": left / space,
+        "right": right * space,
+        "limit": limit,
+        "styles": [names.index(name) + 1 for name in shown],
+        "series": shown,
+    }
+    missing = ("NaN",) * 3
+    rows = [(heading, text, [value for name in shown for value in found.get(name, missing)]) for heading, text, found in entries]
+    return by_row(name, title, caption, "forest.gp", rows, variables)
 
 
 def forest(session):
     """Drawings of the ratios to plain io_uring: a row for each arm with PI, a mark for each baseline."""
-    metric, groups = session.metrics[0], {}
+    metric, entries = session.metrics[0], []
     for workload in session.unmixed:
         for arm in (arm for arm in session.arms(workload) if arm.has_pi):
             every = {state: session.against((workload, arm), (workload, arm.without_pi(state)), metric) for state in cells.BASELINES}
             if found := {state: interval for state, interval in every.items() if interval}:
-                groups.setdefault(workload.title, []).append((title_of(arm), found))
+                entries.append((workload.title, title_of(arm), found))
     side = "further right costs more" if metric.verb == "takes" else "further right is faster"
     return ratios(
         f"forest-{session.name}",
         f"{session.name}: {metric.title}, ratio to plain io_uring",
         f"1 is plain io_uring with the same engine; {side}. {runs_of(session)}",
-        list(groups.items()),
+        entries,
         list(cells.BASELINES),
         "plain io_uring",
     )
@@ -153,18 +143,18 @@ def forest(session):
 
 def comparison(comparison):
     """Drawings of the change of each cell, with its limits."""
-    groups = {}
-    for line in comparison.lines:
+    entries = []
+    for line in sorted(comparison.lines, key=lambda line: line.metric.title):
         found = line.verdict
         if found.ratio is not None and 0 < found.low <= found.high < float("inf"):
-            interval = {cells.OLD: (found.ratio, found.low, found.high)}
-            groups.setdefault(line.metric.title, []).append((f"{line.cell}: {found.verdict}", interval))
+            interval = found.ratio, found.low, found.high
+            entries.append((line.metric.title, f"{line.cell}: {found.verdict}", {cells.OLD: interval}))
     # by function the limit is a number of instructions: a different ratio for each cell
     by_function = any(line.metric == metrics.HOST for line in comparison.lines)
     limit = 0 if by_function else 1 + gate.LIMIT if comparison.mode == cells.INSTRUCTIONS else 1.02
     dotted = f"; dotted: {limit - 1:+.1%}" if limit else ""
     caption = f"1: no change{dotted}. The rule below the table says what the bars are."
-    return ratios("comparison", "New to old", caption, list(groups.items()), [cells.OLD], cells.OLD, limit)
+    return ratios("comparison", "New to old", caption, entries, [cells.OLD], cells.OLD, limit)
 
 
 # {part of an I/O: (colour, meaning)}
@@ -198,69 +188,44 @@ def split(record, total, metric):
     return {"kernel": kernel, "generate and verify": pi, "rest": left - kernel}
 
 
-# units by the thousand; a unit that has no larger ones gets a letter on the axis instead
-UNITS = {"ns": ("ns", "µs", "ms")}
-LETTERS = ("", "k", "M")
-# figures below this are not scaled
-UNSCALED = 1e4
-# length of the axis over the longest bar, which leaves room for the figure beside it, and the most ticks after 0
-ROOM, TICKS = 1.16, 6
+# longer times are shown in the next unit
+LONGEST = 1e4
+# length of the axis over the longest bar, which leaves room for the figure beside it
+ROOM = 1.16
 # a part smaller than this share of the longest bar in every bar is left out of the key
 NARROWEST = 0.001
 
 
-@dataclasses.dataclass(frozen=True)
-class Ticks:
-    """Ticks of an axis from 0, every step; labels are in the unit, which is divisor times that of the figures."""
-
-    unit: str
-    divisor: int
-    step: float
-    labels: tuple
+def scale(largest, unit):
+    """(divisor, unit) that keep times up to the largest short; other figures stay as they are."""
+    if unit != "ns" or largest < LONGEST:
+        return 1, unit
+    return (1000, "µs") if largest < LONGEST * 1000 else (1_000_000, "ms")
 
 
-def ticks(largest, unit):
-    """Ticks that do not run into each other, for figures up to the largest."""
-    power = 0 if largest < UNSCALED else 1 if largest < UNSCALED * 1e3 else 2
-    end = largest * ROOM
-    least = end / TICKS
-    ten = 10 ** math.floor(math.log10(least))
-    step = next(many * ten for many in (1, 2, 5, 10) if many * ten >= least)
-    divisor, letter = 1000**power, "" if unit in UNITS else LETTERS[power]
-    labels = tuple(f"{number * step / divisor:,g}{letter * bool(number)}" for number in range(int(end / step) + 1))
-    return Ticks(UNITS[unit][power] if unit in UNITS else unit, divisor, step, labels)
-
-
-def stacked(name, title, caption, groups, parts, unit, per, whiskers=False):
-    """Drawings of [(heading, [(label, ({part: value}, low, high))])]: a bar each, divided into its parts; parts: as PARTS."""
-    bars = [values for _, entries in groups for _, (values, *_) in entries]
+def stacked(name, title, caption, entries, parts, unit, per, whiskers=False):
+    """Drawings of [(heading, label, {part: value}, low, high)], a bar each; parts: as PARTS; whiskers: from low to high."""
+    bars = [values for _, _, values, *_ in entries]
     largest = max((sum(values.values()) for values in bars), default=0)
     if not largest:
         return []
     used = [part for part in parts if any(values.get(part, 0) >= largest * NARROWEST for values in bars)]
     colours, meanings = zip(*(parts[part] for part in used))
-    scale = ticks(largest, unit)
-
-    def draw(rows):
-        lines = []
-        for row, text, (values, *_) in rows:
-            total = sum(values.values())
-            shown = f"{total:,.0f}" if scale.unit == unit else f"{total / scale.divisor:,.1f}"
-            ends = itertools.accumulate(values.get(part, 0) for part in used)
-            lines.append((row, text, quoted(shown), total, *ends))
-        variables = {
-            "axis": f"{scale.unit} {per}",
-            "end": largest * ROOM,
-            "shades": colours,
-            "step": scale.step,
-            "ticks": scale.labels,
-            "series": used,
-            "whiskers": int(whiskers),
-        }
-        return variables, lines, [[(row, *ends) for row, _, (_, *ends) in rows]] * whiskers
-
+    divisor, unit = scale(largest, unit)
+    rows = []
+    for heading, text, values, low, high in entries:
+        ends = list(itertools.accumulate(values.get(part, 0) / divisor for part in used))
+        shown = quoted(f"{ends[-1]:,.{int(divisor > 1)}f}")
+        rows.append((heading, text, (shown, low / divisor, high / divisor, *ends)))
     words = [*dict.fromkeys(meanings if len(used) > 1 else ()), caption]
-    return by_row(name, title, " ".join(filter(None, words)), "stack.gp", groups, draw, KEY * (len(used) > 4))
+    variables = {
+        "axis": f"{unit} {per}",
+        "end": largest / divisor * ROOM,
+        "shades": colours,
+        "series": used,
+        "whiskers": int(whiskers),
+    }
+    return by_row(name, title, " ".join(filter(None, words)), "stack.gp", rows, variables, KEY * (len(used) > 4))
 
 
 def stack(session, size):
@@ -268,19 +233,19 @@ def stack(session, size):
     metric = metrics.CPU if session.mode == cells.TIME else session.metrics[0]
     if metric not in session.metrics:
         return []
-    groups = {}
+    entries = []
     for workload in (workload for workload in session.unmixed if workload.block_size == size):
         for arm in session.arms(workload):
             total = session.summary(workload, arm, metric)
             timed = session.timed.get(cells.Cell(workload, arm).name)
             if total:
                 parts = session.rooms(workload, arm) if session.by_function else split(timed, total.median, metric)
-                groups.setdefault(workload.title, []).append((title_of(arm), (parts, total.low, total.high)))
+                entries.append((workload.title, title_of(arm), parts, total.low, total.high))
     return stacked(
         f"stack-{session.name}-{size // 1024}k",
         f"{session.name}: {metric.title}, {size // 1024} KiB",
         f"{middle_of(session)}.",
-        list(groups.items()),
+        entries,
         ROOMS if session.by_function else PARTS,
         metric.unit,
         "per I/O",

@@ -20,17 +20,16 @@ def peer(arm):
     return cells.Arm(arm.state, cells.FIO, "md" if arm.has_pi else "none")
 
 
-def references(name):
-    """{name: function from an arm to the one it is compared with}: its engine in each baseline, then fio's own, under that name."""
-    return {**{state: lambda arm, state=state: arm.without_pi(state) for state in cells.BASELINES}, name: peer}
+# {name: function from an arm to the one it is compared with}
+REFERENCES = {state: lambda arm, state=state: arm.without_pi(state) for state in cells.BASELINES} | {"fio's engine": peer}
 
 
-def figures(session, name):
-    """Columns: a cell's main metric, and its ratio to each of references(name)."""
+def figures(session):
+    """Columns: a cell's main metric, and its ratio to each reference."""
     metric = session.metrics[0]
     columns = {metric.unit: lambda cell: absolute(session, cell, metric)}
-    for title, other in references(name).items():
-        columns[f"× {title}"] = lambda cell, other=other: figure(session.ratio(cell.workload, cell.arm, other(cell.arm), metric), 3)
+    for name, other in REFERENCES.items():
+        columns[f"× {name}"] = lambda cell, other=other: figure(session.ratio(cell.workload, cell.arm, other(cell.arm), metric), 3)
     return columns
 
 
@@ -51,19 +50,11 @@ def within(summary, digits):
 
 def one_metric(session, chosen):
     """[Table] of the cells: the figure, its spread, the ratios, and what is counted apart from the host."""
-    columns = {**ARM, **figures(session, "io_uring")}
+    columns = {**ARM, **figures(session)}
     columns["spread"] = lambda cell: spread(session.summary(cell.workload, cell.arm, session.metrics[0]))
     for metric in (metrics.DRIVE, metrics.OTHERS) if session.by_function else ():
         columns[metric.title] = lambda cell, metric=metric: absolute(session, cell, metric)
     return [table(chosen, columns, 2)]
-
-
-def comparisons(arm):
-    """(name of what it is compared with, its arm) pairs that answer a question."""
-    if arm.has_pi:
-        yield from ((state, arm.without_pi(state)) for state in cells.BASELINES)
-    if arm.engine != cells.FIO:
-        yield f"{arm.state} {peer(arm).label}", peer(arm)
 
 
 def several_metrics(session, chosen):
@@ -76,9 +67,10 @@ def several_metrics(session, chosen):
             parts = [run["hosts"][host] if host in session.hosts else run for run in runs]
             found = [within(stats.summarise(map(metric.value, parts)), metric.digits) for metric in session.metrics]
             absolute.append([*way, *[host] * bool(session.hosts), *found])
-        for name, other in comparisons(cell.arm):
-            ratios = [session.ratio(cell.workload, cell.arm, other, metric) for metric in session.metrics]
-            relative.append([*way, name, *(figure(ratio, 3) for ratio in ratios)])
+        for name, other in REFERENCES.items():
+            if other(cell.arm) != cell.arm and (cell.arm.has_pi or other == peer):
+                ratios = [session.ratio(cell.workload, cell.arm, other(cell.arm), metric) for metric in session.metrics]
+                relative.append([*way, name, *(figure(ratio, 3) for ratio in ratios)])
     text = [*ARM, *["host"] * bool(session.hosts)]
     names = [metric.unit if metric.unit in ("IOPS", "MB/s") else f"{metric.title}, {metric.unit}" for metric in session.metrics]
     ratios = [f"× {metric.title}" for metric in session.metrics]
@@ -136,11 +128,11 @@ def span(ratios):
 def claims(session, arm):
     """{name of a reference: (ratio of all workloads as text, whether it is conclusive)}"""
     metric, found = session.metrics[0], {}
-    for name, reference in references("fio's own PI").items():
+    for name, reference in REFERENCES.items():
         other = reference(arm)
         overall = session.overall(session.unmixed, arm, other, metric)
         if overall:
-            _, low, high, conclusive = overall
+            low, high, conclusive = overall
             ratios = span(session.ratio(workload, arm, other, metric) for workload in session.unmixed)
             found[name] = ratios if conclusive else f"{low:.2f} to {high:.2f} in {plot.rounds_of(session)}", conclusive
     return found
@@ -163,7 +155,7 @@ def headline(session):
     compared = [arm for arm in arms if found[arm]]
     if len(compared) > 2:
         columns = {"layout": lambda arm: arm.layout}
-        for name in references("fio's own PI"):
+        for name in REFERENCES:
             columns[f"× {name}"] = lambda arm, name=name: found[arm].get(name, (NONE,))[0]
         return [Paragraph(f"**{about}, against plain io_uring**: {bounds}"), table(compared, columns)]
     lines = []
@@ -180,7 +172,7 @@ def headline(session):
 def overview(session):
     """What PI costs against each baseline, a line for each workload and layout."""
     chosen = [cell for cell in session.cells if cell.arm in session.layouts and cell.name in session.runs]
-    columns = {**WORKLOAD, "layout": lambda cell: cell.arm.layout, **figures(session, "fio's PI")}
+    columns = {**WORKLOAD, "layout": lambda cell: cell.arm.layout, **figures(session)}
     text = f"{session.name}, {session.metrics[0].title}, PI with io_uring_pi:"
     return [Paragraph(text), table(chosen, columns, 2)] if chosen else []
 
@@ -228,8 +220,8 @@ METHODS = {
     "varies with the host's load: a difference within the spread is no difference.",
 }
 BY_FUNCTION = (
-    "Host instructions are those of fio, engine, kernel and driver, each counted at its address. Left out, and shown beside them in the "
-    "tables: the emulated drive's own work (it computes guards and copies the data), interrupts and other threads."
+    "Host instructions are those of fio, engine, kernel and driver. The tables show beside them what the emulated drive takes (it computes "
+    "guards and copies the data), and interrupts and other threads."
 )
 WITH_DRIVE = (
     "On scsi_debug every figure includes the emulated drive's own work: it computes guards and copies the data, up to two thirds of what "
@@ -260,14 +252,16 @@ def notes(sessions, environment):
     lines = [
         f"{', '.join(versions)}; every arm ran the same job file (configs/bench.fio) with the same options.",
         *(f"Baseline {name}: {row.words}." for name, row in cells.BASELINES.items()),
-        "A ratio to a baseline compares with the same engine there; × io_uring compares with fio's own engine in the same state.",
+        "A ratio to a baseline compares with the same engine there; a ratio to fio's engine compares with fio's own io_uring engine in "
+        "the same state.",
         "Every I/O with PI asks for GUARD, APPTAG and, where the format has a reference tag that counts blocks, REFTAG.",
     ]
     if "fio-3.41" in versions:
         lines.append("fio 3.41's own engine does not verify PI on the host when it reads (fixed in 3.42), so it does less there.")
     if "--disable-isal" in (environment.get("host") or {}).get("fio_configure", ""):
         lines.append("This fio is built without ISA-L: its own PI guards come from tables, byte by byte.")
-    return lines + [line for session in sessions if session.runs for line in session_notes(session)]
+    lines += [line for session in sessions if session.runs for line in session_notes(session)]
+    return list(dict.fromkeys(lines))
 
 
 def make(host, out, records, env, say=print):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Ratios with their intervals, one row each.
 #
-# data: lines 'row "label"', lines 'row "heading"', then a block for each series: row ratio low high.
+# data: lines 'row "label" ratio low high ...', the last three for each series, then lines 'row "heading"'.
 # margin: characters left of the axis.  axis: its label; left, right: its ends.  limit: a ratio to
 # mark, or 0.  styles, series: number and name of each series.
 n = words(series)
@@ -27,5 +27,6 @@ set arrow from 1, graph 0 to 1, graph 1 nohead lw 1.5 lc rgb '#404040'
 if (n == 1) { set key off; set tmargin 1 }
 plot data index 0 using (0):1:ytic(2) with points pt -1 notitle, \
 	data index 1 using (left):1:2 with labels boxed left offset 1.5 - margin, 0 tc rgb '#404040' notitle, \
-	for [i = 1:n] data index i + 1 using 2:($1 + (i - (n + 1) / 2.0) * 0.22):3:4 with xerrorbars \
+	for [i = 1:n] data index 0 \
+		using (column(3 * i)):($1 + (i - (n + 1) / 2.0) * 0.22):(column(3 * i + 1)):(column(3 * i + 2)) with xerrorbars \
 		lw 1.8 pt point(number(i)) ps 0.75 lc rgb colour(number(i)) title word(series, i)
