@@ -87,7 +87,7 @@ VERSION := $(shell sed -n '/^\#\# [0-9]/{s/^\#* \([0-9.]*\).*/\1/p;q}' doc/chang
 # small programs for users
 TOOLS := $(B)/t/pi-info $(B)/t/attr-cost
 # what counts instructions by function in a guest, which is always x86-64
-INSN := $(if $(filter x86_64,$(shell uname -m)),$(B)/t/insn-plugin.so $(B)/t/insn-mark)
+INSN := $(if $(filter x86_64-%,$(shell $(CC) -dumpmachine)),$(B)/t/insn-plugin.so $(B)/t/insn-mark)
 UNIT := $(UNIT_SRC:t/unit/%.c=$(B)/unit/%)
 UNIT_SAN := $(UNIT_SRC:t/unit/%.c=$(B)/unit-san/%)
 SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
