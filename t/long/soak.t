@@ -42,6 +42,16 @@ SANITIZED = {
     'UBSAN_OPTIONS': 'print_stacktrace=1:halt_on_error=1'}
 
 
+def pattern(rng, disk):
+    """A pi_chk= pattern: shares of the I/Os, or a range of blocks and all others."""
+    tags = ['none', 'GUARD', 'GUARD,APPTAG', *([] if disk == TYPE3 else ['REFTAG', 'GUARD,REFTAG'])]
+    first, second = rng.sample(tags, 2)
+    if rng.random() < 0.5:
+        return f'{first}/{rng.choice([1, 10, 50, 99])}:{second}'
+    begin = rng.randrange(256)
+    return f'{first}@{begin}-{begin + rng.randrange(256)}:{second}'
+
+
 def choose(rng, disk):
     """Options that any run may have: they must not change what comes out."""
     block = BLOCK[disk]
@@ -53,7 +63,8 @@ def choose(rng, disk):
              'force_async': [1, 3], 'iodepth_batch': [1, 4, 16], 'iodepth_batch_complete_min': [1],
              'iodepth_batch_complete_max': [8, 32], 'apptag': [0, 7, 0x1234, 0xfffe], 'pi_opaque': ['zero', 'pattern'],
              'pi_apptag': ['lba', 'random', 'file', 'constant'], 'apptag_mask': [0xff, 0xffff], 'pi_reftag': [0, 99, 0xfffff000],
-             'pi_chk': ['GUARD', 'GUARD,APPTAG'], 'md_per_io_size': [4096 * 64], 'numjobs': [1, 3], 'sqthread_poll_cpu': [0],
+             'pi_chk': ['GUARD', 'GUARD,APPTAG', *(pattern(rng, disk) for _ in range(4))], 'md_per_io_size': [4096 * 64],
+             'numjobs': [1, 3], 'sqthread_poll_cpu': [0],
              'cmdprio_percentage': [0, 50], 'thinktime': [10], 'rate_iops': [100000], 'verify_backlog': [1, 16]}
     if KERNEL:
         options['pi_layout'] = rng.choice([name for name, row in catalog.rows().items() if row['fixed_md']])
@@ -63,6 +74,9 @@ def choose(rng, disk):
         if rng.random() < 0.25:
             options[name] = rng.choice(values) if values else True
     if 'APPTAG' in options.get('pi_chk', '') and (options.get('pi_apptag') in ('lba', 'random') or 'apptag_mask' in options):
+        del options['pi_chk']
+    # a pattern is refused where nobody checks
+    if ':' in options.get('pi_chk', '') and options['pi_verify'] == 'none':
         del options['pi_chk']
     if 'sqthread_poll_cpu' in options:
         options['sqthread_poll'] = True
@@ -189,6 +203,8 @@ def memory(rng, disk, devices):
     options = choose(rng, disk)
     if rng.random() < 0.5 and disk != TYPE3:
         options.update(pi_inject='data', pi_inject_rate=10)
+        # no faults together with a pattern
+        options.pop('pi_chk', None)
     run = Run(devices[disk], {**options, 'rw': 'write', 'verify': 'null', 'size': 1 << 20}, fail=rng.randrange(1, 12))
     return run, ('pi_inject' in options or not WRONG.search(run.err)) and (run.status != 0 or run.ios() > 0)
 
