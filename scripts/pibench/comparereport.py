@@ -1,56 +1,56 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What pi-bench compare has decided."""
+"""The report of pi-bench compare: the verdict, and what it rests on."""
 
 import math
 import pathlib
 
 from . import cells, document, flame, formats, gate, insn, limits, metrics, plot, profile, report, results
 from .document import Banner, Bars, Figure, Folded, Heading, Items, Paragraph, Table
-from .report import NONE, described, figure
+from .report import NONE, described, figure, number_of
 
 BARS = 8
-# functions that a verdict names
+# functions that one line names
 NAMED = 5
+# the order of bars
+WORST_FIRST = (gate.REGRESSION, gate.INCONCLUSIVE, gate.IMPROVED, gate.PASS)
 
 
 def rule(mode, kept_to, kernels=False, by_function=False):
-    """When it is a regression."""
-    if mode == cells.INSTRUCTIONS:
-        both = "of each kernel, in pairs" if kernels else "with both builds in each"
-        if by_function:
-            return (
-                f"Host instructions per I/O, counted by function, in {gate.BOOTS} boots {both}; a regression is {kept_to.most} "
-                "instructions or more in the median. The emulated drive's own work, interrupts and other threads are left out. "
-                "Low and high are those of the boots."
-            )
+    """The rule that the gate decides by, in words."""
+    boots = f"in {gate.BOOTS} boots {'of each kernel' if kernels else 'that run both builds'}; low and high are the extremes of the boots."
+    if mode == cells.TIME:
+        looks = ", ".join(map(str, gate.LOOKS))
         return (
-            f"Total instructions per I/O in {gate.BOOTS} boots {both}; a regression is +{kept_to.fail:.1%} or more (to a "
-            f"tenth of a per cent) and {gate.LIMIT_COUNT} instructions or more in the median. Low and high are those of the boots."
+            "Runs of a round: old, new, new, old. REGRESSION: at least 1 % more, with the exact signed-rank limit above 0 (one-sided "
+            f"{gate.ALPHA}, checked after {looks} rounds), and again in fresh rounds. PASS: "
+            f"{gate.less_than(math.expm1(gate.CATCH))} by the upper limit. Low and high are these limits."
+        )
+    if by_function:
+        return (
+            f"REGRESSION: at least {kept_to.most} more host instructions per I/O in the median, {boots} They are counted by function; the "
+            "emulated drive, interrupts and other threads are left out."
         )
     return (
-        f"Old-new-new-old in each round; a regression is +1 % or more with the exact signed-rank limit above 0 (one-sided {gate.ALPHA} "
-        f"at each look after {', '.join(map(str, gate.LOOKS))} rounds), repeated in fresh rounds; PASS is "
-        f"{gate.less_than(math.expm1(gate.CATCH))} by the upper limit. Low and high are these limits."
+        f"REGRESSION: at least {kept_to.fail:.1%} (to a tenth of a percent) and {gate.LIMIT_COUNT} instructions per I/O more in the "
+        f"median of the total, {boots}"
     )
 
 
 def sentence(comparison):
     """The verdict in words."""
     worst = [line for line in comparison.lines if line.verdict.verdict == comparison.verdict]
-    worst = sorted(worst, key=lambda line: -abs(line.change or 0))
+    worst.sort(key=lambda line: -abs(line.change or 0))
     names = ", ".join(f"{line.cell} ({line.change:+.2%})" for line in worst[:3] if line.change is not None)
-    names += f" and {len(worst) - 3} more" if len(worst) > 3 else ""
-    if comparison.verdict == gate.REGRESSION:
-        return f"{comparison.new} takes more than {comparison.old}: {names}."
+    names += f" and {len(worst) - 3} more" * (len(worst) > 3)
     if comparison.verdict == gate.INCONCLUSIVE:
         return f"cannot tell whether {comparison.new} takes more than {comparison.old}: {names or 'nothing was measured'}."
-    if comparison.verdict == gate.IMPROVED:
-        return f"{comparison.new} takes less than {comparison.old}: {names}."
-    below = " or ".join(dict.fromkeys(line.verdict.below for line in worst))
-    return f"{comparison.new} takes {below} than {comparison.old} in {len(worst)} comparison{'s' * (len(worst) != 1)}."
+    if comparison.verdict == gate.PASS:
+        below = " or ".join(dict.fromkeys(line.verdict.below for line in worst))
+        return f"{comparison.new} takes {below} than {comparison.old} in {number_of(len(worst), 'comparison')}."
+    return f"{comparison.new} takes {'more' if comparison.verdict == gate.REGRESSION else 'less'} than {comparison.old}: {names}."
 
 
-def per_cent(ratio):
+def percent(ratio):
     return NONE if ratio is None or math.isinf(ratio) else f"{ratio - 1:+.2%}"
 
 
@@ -58,33 +58,34 @@ def verdict_table(comparison):
     rows = []
     for line in comparison.lines:
         found = line.verdict
-        figures = [figure(line.old), figure(line.new), *map(per_cent, (found.ratio, found.low, found.high))]
+        figures = [figure(line.old), figure(line.new), *map(percent, (found.ratio, found.low, found.high))]
         rows.append([line.cell, described(line.metric), found.verdict, *figures, found.why])
     return Table(["cell", "figure", "verdict", "old", "new", "change", "low", "high", "why"], rows, text=3)
 
 
 def bars(comparison):
-    """What has changed most, at most as many lines as a screen has room for."""
+    """The largest changes, as many as a terminal has room for."""
     lines = [line for line in comparison.lines if line.change is not None]
-    order = (gate.REGRESSION, gate.INCONCLUSIVE, gate.IMPROVED, gate.PASS)
-    lines.sort(key=lambda line: (order.index(line.verdict.verdict), -abs(line.change)))
-    rows = [(f"{line.cell}, {line.metric.title}" if comparison.mode == cells.TIME else line.cell,
-             f"{line.change:+.2%} {line.verdict.verdict}", abs(line.change)) for line in lines[:BARS]]  # fmt: skip
-    what = f"Change of {lines[0].metric.title}" if len({line.metric for line in lines}) == 1 else "Change"
+    lines.sort(key=lambda line: (WORST_FIRST.index(line.verdict.verdict), -abs(line.change)))
+    one_figure = len({line.metric for line in lines}) == 1
+    rows = [
+        (line.cell if one_figure else line.name, f"{line.change:+.2%} {line.verdict.verdict}", abs(line.change)) for line in lines[:BARS]
+    ]
+    what = f"Change of {lines[0].metric.title}" if one_figure else "Change"
     return [Bars(f"{what}, {comparison.old} to {comparison.new}, worst first", rows)] if rows else []
 
 
 def differences(out, where):
-    """The flame graph of each cell that was counted by function."""
+    """The flame graphs of the cells that were counted by function."""
+    caption = "From the top: who calls whom. Orange takes more itself, blue less. Figures include everything that a function calls."
     return [
-        Figure(f"where-{number}", f"What takes more: {cell}", "From the top: who calls whom. Orange takes more by itself, blue less. "
-               "Figures include everything that a function calls.", (pathlib.Path(out) / name).read_text(encoding="utf-8"), name)
-        for number, (cell, (_, name)) in enumerate(where.items(), 1) if (pathlib.Path(out) / name).exists()
+        Figure(f"where-{number}", f"What takes more: {cell}", caption, (out / name).read_text(encoding="utf-8"), name)
+        for number, (cell, (_, name)) in enumerate(where.items(), 1) if (out / name).exists()
     ]  # fmt: skip
 
 
 def name_changes(names, records, out):
-    """What these cells of a comparison take more or less, by function, as their runs were counted: {cell: [words, name of the picture]}."""
+    """{cell: [the functions that take more or less, in words, path of the flame graph]} of cells whose runs were profiled."""
     found = {}
     for number, cell in enumerate(names, 1):
         kept = [record for record in records if record["kind"] == "run" and record["cell"] == cell and "profile" in record]
@@ -104,12 +105,12 @@ def in_words(changes):
     words = [f"{more:+,d} {name}" for name, more in changes[:NAMED]]
     rest = changes[NAMED:]
     if rest:
-        words.append(f"{sum(more for _, more in rest):+,d} in {len(rest)} other{'s' * (len(rest) > 1)}")
-    return ", ".join(words) or "in no function by itself"
+        words.append(f"{sum(more for _, more in rest):+,d} in {number_of(len(rest), 'other')}")
+    return ", ".join(words) or "no single function"
 
 
 def annotations(comparison):
-    """What GitHub shows beside a change, a line for each thing that went wrong."""
+    """Lines that GitHub shows next to a change, one for each thing that went wrong."""
     for cell, why in comparison.failures.items():
         yield f"::error title=pi-bench::{cell}: {why}"
     for line in comparison.lines:
@@ -120,32 +121,26 @@ def annotations(comparison):
 
 
 def make(host, out, comparison, say=print, strict=False):
-    figures = plot.draw(host, plot.comparison(comparison), str(out), say)
-    failed = [f"{cell}: {why}" for cell, why in comparison.failures.items()]
-    skipped = [f"skipped: {cell}: {why}" for cell, why in comparison.skips.items()]
+    env, failures = comparison.environment, comparison.failures
     head = []
-    if failed:
-        number = len(failed)
-        text = f"{number} cell{'s' * (number != 1)}: an I/O or its protection information went wrong, or was refused:"
-        head += [Banner("FAILED", text), Items(failed[: report.LOST])]
-    if comparison.lines or not failed:
+    if failures:
+        text = f"{number_of(len(failures), 'cell')}: an I/O or its protection information was wrong, or was refused."
+        head.append(Banner("FAILED", text))
+    head += report.setbacks(failed=[f"{cell}: {why}" for cell, why in failures.items()])
+    if comparison.lines or not failures:
         head.append(Banner(comparison.verdict, sentence(comparison)))
     head += bars(comparison)
     warned = [f"{line.name}: {line.verdict.warning}" for line in comparison.lines if line.verdict.warning]
-    head += [Items(warned[: report.LOST])] * bool(warned)
-    where = comparison.environment.get("where") or {}
-    if where:
-        head.append(Items([f"{cell}: {words}" for cell, (words, _) in where.items()]))
-        figures += differences(out, where)
-    if skipped:
-        head.append(Paragraph(f"{len(skipped)} cell{'s' * (len(skipped) != 1)} left out; the report says which and why."))
-    lost = [f"failed: {each}" for each in failed] + skipped
-    table = [verdict_table(comparison)] if comparison.lines else []
-    env = comparison.environment
+    where = env.get("where") or {}
+    named = [f"{cell}: {words}" for cell, (words, _) in where.items()]
+    head += [Items(lines) for lines in (warned[: report.SHOWN], named) if lines]
+    head += report.setbacks(skipped=len(comparison.skips))
     told = rule(comparison.mode, limits.stored(env.get("limits")), (env.get("compare") or {}).get("kernels", False),
                 any(line.metric == metrics.HOST for line in comparison.lines))  # fmt: skip
-    rest = [*table, *([Heading("Not measured"), Items(lost)] if lost else []), Paragraph(told)]
-    title, where = f"{comparison.old} → {comparison.new}", report.surroundings(comparison.environment)
+    rest = [verdict_table(comparison)] if comparison.lines else []
+    rest += [*report.not_measured(list(report.unmeasured(failures, comparison.skips))), Paragraph(told)]
+    title = f"{comparison.old} → {comparison.new}"
     summary = [Heading(title, 1), *head, Folded("Every figure", rest)]
     files = {"summary.md": document.markdown(summary), **formats.files(comparison)}
-    return report.Report(title, head, [*figures, *rest, *where], comparison.status(strict), files)
+    figures = plot.draw(host, plot.comparison(comparison), str(out), say) + differences(pathlib.Path(out), where)
+    return report.Report(title, head, [*figures, *rest, *report.surroundings(env)], comparison.status(strict), files)

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A report as a list of blocks, and how each looks on a terminal, in Markdown and in HTML."""
+"""Reports are lists of blocks; each block writes itself for a terminal, in Markdown and in HTML."""
 
-import dataclasses
 import html
 import pathlib
 import re
 import textwrap
+import typing
 
 STYLE = pathlib.Path(__file__).resolve().parents[1] / "plots" / "report.css"
 COLUMNS, BAR = 100, 30
-# rows of a table that a page shows without being asked
+# a table with more rows than this is folded on the page
 ROWS = 12
 
 
@@ -19,11 +19,22 @@ def filled(text, indent=""):
 
 
 def shortened(text):
-    return textwrap.shorten(text, COLUMNS, placeholder=" ...", break_long_words=False)
+    """The text in at most two lines of a terminal."""
+    return textwrap.shorten(text, 2 * COLUMNS - 10, placeholder=" ...", break_long_words=False)
 
 
-@dataclasses.dataclass(frozen=True)
-class Heading:
+def inline(text):
+    text = html.escape(text)
+    text = re.sub(r"`([^`]*)`", r"<code>\1</code>", text)
+    return re.sub(r"\*\*([^*]*)\*\*", r"<strong>\1</strong>", text)
+
+
+def scrolled(content):
+    """Content that scrolls on its own where the page is too narrow for it."""
+    return f'<div class="scroll" tabindex="0">{content}</div>'
+
+
+class Heading(typing.NamedTuple):
     text: str
     level: int = 2
 
@@ -34,8 +45,7 @@ class Heading:
         return f"<h{self.level}>{inline(self.text)}</h{self.level}>"
 
 
-@dataclasses.dataclass(frozen=True)
-class Paragraph:
+class Paragraph(typing.NamedTuple):
     text: str
 
     def markdown(self):
@@ -48,9 +58,8 @@ class Paragraph:
         return filled(self.text)
 
 
-@dataclasses.dataclass(frozen=True)
-class Banner:
-    """What a reader looks for first."""
+class Banner(typing.NamedTuple):
+    """The verdict, in one word, and what it means."""
 
     word: str
     text: str
@@ -65,8 +74,7 @@ class Banner:
         return filled(f"{self.word}: {self.text}")
 
 
-@dataclasses.dataclass(frozen=True)
-class Command:
+class Command(typing.NamedTuple):
     text: str
 
     def markdown(self):
@@ -76,8 +84,7 @@ class Command:
         return f"<pre>{html.escape(self.text)}</pre>"
 
 
-@dataclasses.dataclass(frozen=True)
-class Items:
+class Items(typing.NamedTuple):
     items: list
 
     def markdown(self):
@@ -90,9 +97,8 @@ class Items:
         return "\n".join(filled(f"- {item}", "  ") for item in self.items)
 
 
-@dataclasses.dataclass(frozen=True)
-class Bars:
-    """A few figures with a bar each; rows: (what, figures as text, length)."""
+class Bars(typing.NamedTuple):
+    """A bar chart; rows: (label, the figure as text, length of the bar)."""
 
     title: str
     rows: list
@@ -104,9 +110,9 @@ class Bars:
     def lines(self):
         wide, figures = (max((len(row[at]) for row in self.rows), default=0) for at in (0, 1))
         wide = min(wide, COLUMNS - BAR - figures - 6)
-        for what, text, length in self.rows:
-            what = what if len(what) <= wide else what[: wide - 1] + "…"
-            yield f"  {what:<{wide}}  {text:>{figures}}  {'█' * round(BAR * max(0, length) / self.longest)}".rstrip()
+        for label, text, length in self.rows:
+            label = label if len(label) <= wide else label[: wide - 1] + "…"
+            yield f"  {label:<{wide}}  {text:>{figures}}  {'█' * round(BAR * max(0, length) / self.longest)}".rstrip()
 
     def markdown(self):
         return "\n".join([f"{self.title}:", "", "```text", *self.lines(), "```"])
@@ -116,44 +122,37 @@ class Bars:
 
     def html(self):
         rows = "".join(
-            f"<tr><td>{inline(what)}</td><td class=n>{inline(text)}</td>"
+            f"<tr><td>{inline(label)}</td><td class=n>{inline(text)}</td>"
             f'<td class=bar><div style="width:{100 * max(0, length) / self.longest:.1f}%"></div></td></tr>'
-            for what, text, length in self.rows
+            for label, text, length in self.rows
         )
-        return f'<p>{inline(self.title)}:</p><div class="scroll" tabindex="0"><table class="bars"><tbody>{rows}</tbody></table></div>'
+        table = f'<table class="bars"><tbody>{rows}</tbody></table>'
+        return f"<p>{inline(self.title)}:</p>{scrolled(table)}"
 
 
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """The first columns are text, the others figures."""
+class Table(typing.NamedTuple):
+    """The first `text` columns are aligned left, the others are figures and aligned right."""
 
     headers: list
     rows: list
     text: int = 1
 
     def markdown(self):
-        """Padded, so that it reads as well on a terminal."""
+        """Padded, so that it can be read on a terminal too."""
         rows = [[str(field).replace("|", "\\|") for field in row] for row in [self.headers, *self.rows]]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(self.headers))]
-
-        def line(row):
-            padded = [c.ljust(w) if i < self.text else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))]
-            return f"| {' | '.join(padded)} |"
-
-        rule = "|".join("-" * (w + 2) if i < self.text else "-" * (w + 1) + ":" for i, w in enumerate(widths))
-        return "\n".join([line(rows[0]), f"|{rule}|", *map(line, rows[1:])])
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        aligned = [f"<{width}" if at < self.text else f">{width}" for at, width in enumerate(widths)]
+        rule = ["-" * (width + 1) + ("-" if at < self.text else ":") for at, width in enumerate(widths)]
+        lines = [f"| {' | '.join(map(format, row, aligned))} |" for row in rows]
+        return "\n".join([lines[0], f"|{'|'.join(rule)}|", *lines[1:]])
 
     def html(self):
-        def cells(row, tag):
-            return "".join(
-                f"<{tag}{'' if i < self.text else ' class=n'}>{inline(str(field))}</{tag}>" for i, field in enumerate(row)
-            )
+        def line(row, tag):
+            fields = [f"<{tag}{'' if at < self.text else ' class=n'}>{inline(str(field))}</{tag}>" for at, field in enumerate(row)]
+            return f"<tr>{''.join(fields)}</tr>"
 
-        body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in self.rows)
-        return (
-            f'<div class="scroll" tabindex="0"><table><thead><tr>{cells(self.headers, "th")}</tr></thead>'
-            f"<tbody>{body}</tbody></table></div>"
-        )
+        head, body = line(self.headers, "th"), "".join(line(row, "td") for row in self.rows)
+        return scrolled(f"<table><thead>{head}</thead><tbody>{body}</tbody></table>")
 
 
 def table(items, columns, text=1):
@@ -161,9 +160,8 @@ def table(items, columns, text=1):
     return Table(list(columns), [[field(item) for field in columns.values()] for item in items], text)
 
 
-@dataclasses.dataclass(frozen=True)
-class Figure:
-    """svg: the picture itself; png: its name beside the report."""
+class Figure(typing.NamedTuple):
+    """svg: the picture; png: the path, from the report, of a copy of it."""
 
     name: str
     title: str
@@ -175,15 +173,12 @@ class Figure:
         return f"### {self.title}\n\n![{self.title}]({self.png})\n\n{self.caption}"
 
     def html(self):
-        return (
-            f'<figure><figcaption><strong>{inline(self.title)}</strong></figcaption><div class="scroll" tabindex="0">'
-            f"{embed(self)}</div><figcaption>{inline(self.caption)}</figcaption></figure>"
-        )
+        title, caption = (f"<figcaption>{text}</figcaption>" for text in (f"<strong>{inline(self.title)}</strong>", inline(self.caption)))
+        return f"<figure>{title}{scrolled(embed(self))}{caption}</figure>"
 
 
-@dataclasses.dataclass(frozen=True)
-class Folded:
-    """What few want to read, under a line that all see."""
+class Folded(typing.NamedTuple):
+    """Details under a line that unfolds them."""
 
     title: str
     blocks: list
@@ -197,20 +192,14 @@ class Folded:
 
 
 def folded(block):
-    """For a page: a long table under a line that says what it has."""
+    """The block as a page shows it: a long table folded."""
     if not isinstance(block, Table) or len(block.rows) <= ROWS:
         return block
     names = [name for name in block.headers if name]
     return Folded(f"{len(block.rows)} rows: {', '.join(names[:5])}{' …' * (len(names) > 5)}", [block])
 
 
-def inline(text):
-    text = html.escape(text)
-    text = re.sub(r"`([^`]*)`", r"<code>\1</code>", text)
-    return re.sub(r"\*\*([^*]*)\*\*", r"<strong>\1</strong>", text)
-
-
-# what gnuplot writes -> what follows the page
+# gnuplot's colours, and those of the style sheet that replace them
 SCHEME = {
     "64,64,64": "currentColor",
     "0,0,0": "currentColor",
@@ -222,7 +211,7 @@ SCHEME = {
 
 
 def embed(figure):
-    """The SVG as part of a page: names of its own, colours of the page, no head."""
+    """The SVG for use in a page: unique ids, the page's colours, no XML head."""
     svg = figure.svg[figure.svg.index("<svg") :]
     svg = re.sub(r"<(title|desc)>.*?</\1>\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r"rgb\(\s*(\d+),\s*(\d+),\s*(\d+)\)", lambda m: SCHEME.get(",".join(m.groups()), m[0]), svg)
@@ -235,7 +224,7 @@ def embed(figure):
 
 
 def terminal(blocks):
-    """One screen: what has a place there, and nothing wider than it."""
+    """The blocks that a terminal shows; Markdown and HTML have all of them."""
     return "\n\n".join(block.terminal() for block in blocks if hasattr(block, "terminal")) + "\n"
 
 
@@ -244,7 +233,7 @@ def markdown(blocks):
 
 
 def page(title, blocks):
-    """A file that needs no other: no scripts, and nothing to fetch."""
+    """A self-contained HTML file: no scripts, and nothing to fetch."""
     style = STYLE.read_text(encoding="utf-8")
     body = "\n".join(folded(block).html() for block in blocks)
     return (

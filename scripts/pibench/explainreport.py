@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What pi-bench explain has counted: rooms, functions and flame graphs of one arm, or what another takes more."""
+"""The report of pi-bench explain: where one arm spends its instructions, or how two arms differ."""
 
 from . import cells, flame, insn, memory, outcome, profile, report, results
 from .document import Banner, Bars, Figure, Heading, Items, Paragraph, Table
 from .errors import OK, Failure
 
-# rooms and functions on the terminal, which is one screen, and functions in the report
+# rooms and functions on the terminal; functions in the report
 SHOWN, LISTED = 6, 60
 CALLED = "From the top: who calls whom. "
 
@@ -19,7 +19,7 @@ def signed(value):
 
 
 def sides(out, told, session):
-    """{side: its runs, each with its Profile}"""
+    """{side: its runs, each with its Profile}, as env.json names the sides"""
     found = {}
     for name, cell, build in told["sides"]:
         runs = [run for run in session.runs.get(cell, ()) if run["build"] == build and "profile" in run]
@@ -30,7 +30,7 @@ def sides(out, told, session):
 
 
 def load(out):
-    """{side: its Profiles, by round} of a directory."""
+    """{side: its Profiles, by round}, from a directory of results."""
     records, env = results.load(out), results.load_json(out / "env.json")
     return {name: profiles(runs) for name, runs in sides(out, env["explain"], outcome.group(records)[0]).items()}
 
@@ -39,29 +39,30 @@ def profiles(runs):
     return [run["profile"] for run in runs]
 
 
-def more(values, digits=share):
-    """The last of one or two, or how much it is above the first, in words."""
+def in_words(values, digits=share):
+    """One value in words, or two and their difference."""
     return digits(values[0]) if len(values) == 1 else f"{digits(values[0])} → {digits(values[1])}  {signed(values[1] - values[0])}"
 
 
 def apart(values):
+    """The value of one side, or how much the second exceeds the first."""
     return values[-1] - (values[0] if len(values) > 1 else 0)
 
 
 def rooms_of(shown):
-    """{room: what it takes in each}, and of all."""
+    """{room: its instructions per I/O on each side}, with "all" at the end."""
     rooms = [each.rooms() for each in shown]
     found = {room: [each.get(room, 0) for each in rooms] for room in profile.ROOMS if any(room in each for each in rooms)}
     return {**found, "all": [each.total for each in shown]}
 
 
 def room_bars(shown):
-    """The dearest rooms, and the others together."""
+    """The most expensive rooms, and the sum of the others."""
     *rooms, total = rooms_of(shown).items()
-    dearest = sorted(rooms, key=lambda room: -abs(apart(room[1])))[:SHOWN]
-    rest = [values for room, values in rooms if (room, values) not in dearest]
-    rows = [each for each in rooms if each in dearest] + [(f"{len(rest)} other rooms", list(map(sum, zip(*rest))))] * bool(rest)
-    return Bars("Instructions per I/O, by room", [(room, more(values), abs(apart(values))) for room, values in [*rows, total]])
+    largest = sorted(rooms, key=lambda room: -abs(apart(room[1])))[:SHOWN]
+    rest = [values for room, values in rooms if (room, values) not in largest]
+    rows = [each for each in rooms if each in largest] + [(f"{len(rest)} other rooms", list(map(sum, zip(*rest))))] * bool(rest)
+    return Bars("Instructions per I/O, by room", [(room, in_words(values), abs(apart(values))) for room, values in [*rows, total]])
 
 
 def room_table(names, shown):
@@ -70,7 +71,7 @@ def room_table(names, shown):
 
 
 def by_function(shown, limit):
-    """[(function, room, [instructions per I/O in each, None where it has none])]: the dearest, or what differs most, and calls of one."""
+    """[(function, room, instructions per I/O on each side or None)], the largest or, of two sides, the largest differences."""
     if len(shown) > 1:
         rows = [(name, room, values) for room, name, _, *values in profile.differences(*shown)[:limit]]
         return [row for row in rows if abs((row[2][1] or 0) - (row[2][0] or 0)) >= profile.LEAST]
@@ -80,7 +81,7 @@ def by_function(shown, limit):
 
 def function_bars(shown):
     rows = [(f"{name} ({room})", [value or 0 for value in values]) for name, room, values in by_function(shown, SHOWN)]
-    return Bars("By function", [(what, more(values), abs(apart(values))) for what, values in rows])
+    return Bars("By function", [(what, in_words(values), abs(apart(values))) for what, values in rows])
 
 
 def function_table(names, shown):
@@ -94,17 +95,17 @@ def function_table(names, shown):
 
 
 def memory_rows(shown, room=None):
-    """[(figure, what each has of it)] of all or of a room."""
+    """[(memory figure, its value on each side)] of a room, or of all."""
     return list(zip((f"{figure}, modelled" for figure in memory.FIGURES), zip(*(memory.total(each.memory, room) for each in shown))))
 
 
 def memory_bars(shown):
-    rows = [(figure, more(values, lambda value: f"{value:.1f}"), abs(apart(values))) for figure, values in memory_rows(shown)]
+    rows = [(figure, in_words(values, lambda value: f"{value:.1f}"), abs(apart(values))) for figure, values in memory_rows(shown)]
     return Bars("Memory of an I/O, all rooms", rows)
 
 
 def memory_table(names, shown):
-    """Lines touched and missed, of all and by room."""
+    """Cache lines touched and missed, by room and in all."""
     rows = []
     for room in (*(room for room in profile.ROOMS if any(at == room for each in shown for at, *_ in each.memory)), None):
         for figure, values in memory_rows(shown, room):
@@ -115,7 +116,7 @@ def memory_table(names, shown):
 
 
 def memory_differences(shown):
-    """Functions by what the last has of lines of data, or else of misses, above the first."""
+    """Functions by cache lines of data and misses or, of two sides, by their differences."""
     rows = []
     for key in {key: None for each in shown for key in each.memory}:
         values = [apart(pair) for pair in zip(*(each.memory.get(key, [0] * len(memory.FIGURES)) for each in shown))]
@@ -137,15 +138,15 @@ def memory_blocks(found, shown, caches):
     return [
         Heading("Memory, modelled"),
         Paragraph(
-            f"Lines that an I/O touches, each once from one I/O to the next, and lines that a model misses: {caches}. Not a measurement: "
-            f"nothing is fetched ahead and nothing executed on suspicion. The rounds: {spread}."),
+            f"Cache lines that an I/O touches, each counted once per I/O, and lines that a model of caches misses: {caches}. This is not a "
+            f"measurement: the model has no prefetching and no speculative execution. The rounds: {spread}."),
         memory_table(list(found), shown),
         memory_differences(shown),
     ]  # fmt: skip
 
 
-def said(found):
-    """How far the rounds lie apart, and what the guest's time says."""
+def agreement(found):
+    """How much the rounds differ, and whether the guest's time agrees."""
     for name, runs in found.items():
         each = profiles(runs)
         totals, shown = [one.total for one in each], profile.middle(each)
@@ -154,23 +155,23 @@ def said(found):
         unlike = profile.compare(each[:1], each[1:]) if len(each) > 1 else []
         parts = ", ".join(f"{part} {share(value)}" for part, value in shown.parts().items())
         yield (
-            f"{name}: {parts}. {len(totals)} rounds from {min(totals):,.1f} to {max(totals):,.1f}; the guest's time says {window:,.1f} "
-            f"({(shown.total / window - 1) * 100:+.2f} %). Not the same in the first round as in the others, by half an instruction "
-            f"or more: {', '.join(f'{name} {value:+d}' for name, value in unlike) or 'no function'}."
+            f"{name}: {parts}. {report.number_of(len(totals), 'round')} from {min(totals):,.1f} to {max(totals):,.1f}; the guest's time is "
+            f"{window:,.1f} ({(shown.total / window - 1) * 100:+.2f} %). Functions that differ between the first round and the others by "
+            f"half an instruction or more: {', '.join(f'{name} {value:+d}' for name, value in unlike) or 'none'}."
         )
 
 
 def pictures(names, shown, workload):
-    """[Figure], and what else they are made of: {name of a file: its text}."""
+    """(the flame graphs, {file name: text} of them and of their stacks)"""
     drawn, files = [], {}
     if len(names) > 1:
         over = f"{names[1]} over {names[0]}"
-        drawn.append(("difference", over, "As wide as the larger of both; orange takes more by itself, blue less. Figures: with all "
-                      "that it calls.", flame.two(*shown, f"{workload}: {over}")))  # fmt: skip
+        drawn.append(("difference", over, "A function is as wide as the larger side. Orange takes more itself, blue less. Figures "
+                      "include all that it calls.", flame.two(*shown, f"{workload}: {over}")))  # fmt: skip
     for name, each in zip(names, shown):
         place = f"flame-{name.replace('/', '-')}"
-        drawn.append((place, f"The way of an I/O: {name}", "As wide as what a function takes with all that it calls, in the colour of its "
-                      "room.", flame.one(each, f"{workload}: {name}")))  # fmt: skip
+        drawn.append((place, f"Where the instructions of an I/O go: {name}", "A function is as wide as what it takes with all that it "
+                      "calls; its colour is that of its room.", flame.one(each, f"{workload}: {name}")))  # fmt: skip
         files[f"plots/{place}.folded"] = "".join(f"{line}\n" for line in each.folded())
     files |= {f"plots/{name}.svg": svg for name, *_, svg in drawn}
     return [Figure(name, title, CALLED + caption, svg, f"plots/{name}.svg") for name, title, caption, svg in drawn], files
@@ -198,18 +199,18 @@ def make(host, out, records, env, say=print):
     found = sides(out, told, grouped[0])
     names, workload = list(found), cells.parse(told["sides"][0][1]).workload.title
     title, left = f"{' and '.join(names)}: {workload}", report.left_over(records, env)
-    runs = {"results.csv": report.csv_text(report.every_run(grouped))}
+    runs = {"results.csv": report.every_run(grouped)}
     if grouped[0].failures or not all(found.values()):
-        head = [report.summary(grouped, left), *report.stops(grouped), *report.lost(grouped)]
+        head = report.opening(report.summary(grouped, left), grouped)
         return report.Report(title, head, report.surroundings(env), report.status(grouped), files=runs)
     shown = [profile.middle(profiles(runs)) for runs in found.values()]
     figures, files = pictures(names, shown, workload)
-    head = [report.summary(grouped, left), *report.stops(grouped)] if left else [verdict(names, shown, workload)]
+    head = report.opening(report.summary(grouped, left) if left else verdict(names, shown, workload), grouped)
     head += [room_bars(shown), function_bars(shown), *([memory_bars(shown)] if told["caches"] else [])]
     body = [
-        Paragraph(f"Instructions for each I/O, each counted at its address: {env['guest']}."),
+        Paragraph(f"Instructions per I/O, each counted at its address, in this guest: {env['guest']}."),
         room_table(names, shown),
-        Items(list(said(found))),
+        Items(list(agreement(found))),
         *figures,
         Heading("By difference" if len(names) > 1 else "By function"),
         function_table(names, shown),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""pi-bench history: what an I/O took in one revision after another, and where that has changed."""
+"""pi-bench history: how the cost of an I/O changed from revision to revision, and where it stepped."""
 
 import hashlib
 import json
@@ -10,15 +10,15 @@ from . import cells, environment, gate, metrics, outcome, plot, report, results,
 from .document import Banner, Bars, Heading, Items, Table
 from .errors import OK, Failure
 
-TITLE = "What an I/O took, revision after revision"
-# a change of what is not counted instruction by instruction: this share, and beyond what rounds differ by
+TITLE = "The cost of an I/O over revisions"
+# a step of what is not counted by function: at least this share, and more than rounds differ
 SHARE = {metrics.TOTAL.title: gate.LIMIT}
 OTHERWISE = 0.01
 BARS = 8
 
 
 def entries(records, env):
-    """What whole runs have measured, an entry for each session."""
+    """The history entries of a complete run, one per session."""
     if report.left_over(records, env):
         return
     host = env.get("host") or {}
@@ -38,7 +38,7 @@ def entries(records, env):
 
 
 def remember(path, records, env):
-    """Append what a whole run measured, once."""
+    """Append the entries of a complete run, unless they are there already."""
     there = {(entry["session"], entry["date"]) for entry in read(path)} if os.path.exists(path) else ()
     for entry in entries(records, env):
         if (entry["session"], entry["date"]) not in there:
@@ -46,7 +46,7 @@ def remember(path, records, env):
 
 
 def read(path):
-    """The entries of a file, or of a directory of results."""
+    """The entries in a file or in a directory of results."""
     if os.path.isdir(path):
         return list(entries(*results.load_all(path)))
     try:
@@ -56,102 +56,103 @@ def read(path):
 
 
 def alike(found):
-    """[entries that were measured alike, and more than one], each in its order."""
+    """Groups of two and more entries that were measured alike, each in order."""
     groups = {}
     for entry in found:
         groups.setdefault((entry["session"], entry["metric"], entry["alike"]), []).append(entry)
     return [group for group in groups.values() if len(group) > 1]
 
 
-def steps(group, name):
-    """[(place, what the cell took before, what it takes from there on)]
+def is_step(metric, before, after):
+    """Whether two [median, low, high] differ by a step."""
+    more = after[0] - before[0]
+    if metric == metrics.HOST.title:
+        return abs(more) >= gate.LIMIT_COUNT
+    apart = after[1] > before[2] or after[2] < before[1]
+    return apart and abs(more) >= SHARE.get(metric, OTHERWISE) * before[0]
 
-    Each is compared with where the cell was after the step before, so that what creeps is one, too.
+
+def steps(group, name):
+    """[(index, cost before, cost from there on)] of a cell's steps.
+
+    Each entry is compared with the level since the last step, so that slow growth adds up to a step.
     """
-    metric, found, level = group[0]["metric"], [], None
+    found, level = [], None
     for at, entry in enumerate(group):
         now = entry["cells"].get(name)
-        if now and level:
-            more = now[0] - level[0]
-            if metric == metrics.HOST.title:
-                left = abs(more) >= gate.LIMIT_COUNT
-            else:
-                left = (now[1] > level[2] or now[2] < level[1]) and abs(more) >= SHARE.get(metric, OTHERWISE) * level[0]
-            if left:
-                found.append((at, level[0], now[0]))
-        else:
-            left = bool(now)
-        level = now if left else level
+        if not now:
+            continue
+        if not level:
+            level = now
+        elif is_step(entry["metric"], level, now):
+            found.append((at, level[0], now[0]))
+            level = now
     return found
-
-
-def names_of(group):
-    return sorted({name for entry in group for name in entry["cells"]}, key=lambda name: cells.parse(name).rank)
 
 
 def changed(before, after):
     return f"{after - before:+,.0f} ({after / before - 1:+.2%})"
 
 
-def step_rows(group):
-    for name in names_of(group):
-        for at, before, after in steps(group, name):
-            entry = group[at]
-            yield at, [entry["commit"][:12], entry["date"] or "", name, f"{before:,.0f}", f"{after:,.0f}", changed(before, after)]
+def step_rows(group, stepped):
+    """A row per step, in the order of revisions."""
+    found = sorted((at, name, before, after) for name, each in stepped.items() for at, before, after in each)
+    return [
+        [group[at]["commit"][:12], group[at]["date"] or "", name, f"{before:,.0f}", f"{after:,.0f}", changed(before, after)]
+        for at, name, before, after in found
+    ]
 
 
-def from_first_to_last(group):
-    """{cell: (what it took first, and last)}"""
-    found = {}
-    for name in names_of(group):
+def first_and_last(group, names):
+    """[(cell, its first cost, its last)], the largest change first."""
+    found = []
+    for name in names:
         taken = [entry["cells"][name][0] for entry in group if name in entry["cells"]]
-        found[name] = taken[0], taken[-1]
-    return found
+        found.append((name, taken[0], taken[-1]))
+    return sorted(found, key=lambda each: -abs(each[2] / each[1] - 1))
 
 
-def drawn(group, number):
-    """The cells with the engine that have stepped first, then the others, and where."""
-    kept = [name for name in names_of(group) if all(name in entry["cells"] for entry in group)]
-    kept.sort(key=lambda name: (not steps(group, name), not cells.parse(name).arm.has_pi))
-    marks = {name: [at for at, *_ in steps(group, name)] for name in kept}
-    return plot.trend(f"trend-{group[0]['session']}-{number}", group, kept[: plot.TREND_CELLS], marks)
+def drawings(group, stepped, number):
+    """The trend of cells that are in every entry: those that stepped first, then those with PI."""
+    names = [name for name in stepped if all(name in entry["cells"] for entry in group)]
+    names.sort(key=lambda name: (not stepped[name], not cells.parse(name).arm.has_pi))
+    marks = {name: [at for at, *_ in stepped[name]] for name in names}
+    return plot.trend(f"trend-{group[0]['session']}-{number}", group, names[: plot.TREND_CELLS], marks)
 
 
 def make(host, out, found, say=print):
     groups = alike(found)
     if not groups:
         raise Failure("fewer than two revisions that were measured alike; run --history adds one each time")
-    rows = {number: sorted(step_rows(group), key=lambda row: row[0]) for number, group in enumerate(groups)}
-    total, revisions = sum(map(len, rows.values())), len({entry["commit"] for group in groups for entry in group})
-    if total:
-        last = max((row for each in rows.values() for row in each), key=lambda row: row[1][1])[1]
-        verdict = Banner("STEPS", f"{total} in {revisions} revisions; the last: {last[2]}, {last[5]} with {last[0]}.")
-    else:
-        verdict = Banner("LEVEL", f"no cell has left the level that it was at in {revisions} revisions.")
-    head, body = [verdict], []
+    every, bars, body = [], [], []
     for number, group in enumerate(groups):
-        first, last = (group[at]["commit"][:12] for at in (0, -1))
-        ends = sorted(from_first_to_last(group).items(), key=lambda item: -abs(item[1][1] / item[1][0] - 1))
-        title = f"{group[0]['session']}, {group[0]['metric']}"
-        head.append(Bars(f"{title}, {first} to {last}, what has changed most", [
-            (name, changed(*taken), abs(taken[1] / taken[0] - 1)) for name, taken in ends[: max(2, BARS // len(groups))]]))  # fmt: skip
-        body += [Heading(title), *plot.draw(host, drawn(group, number), str(out), say)]
-        if rows[number]:
-            body.append(Heading("Steps", 3))
-            body.append(Table(["revision", "date", "cell", "before", "from there on", "change"], [row for _, row in rows[number]], 3))
-        body.append(Heading("From first to last", 3))
-        lines = [[name, *(f"{value:,.0f}" for value in taken), changed(*taken)] for name, taken in ends]
-        body.append(Table(["cell", first, last, "change"], lines))
-    body += [Heading("Notes"), Items([
-        f"A step: {gate.LIMIT_COUNT} host instructions or more from where the cell was after the step before; of what is not counted by "
-        f"function {gate.LIMIT:.1%} (CPU and time {OTHERWISE:.0%}) and more than the rounds differ by.",
-        "Only what was measured alike is one line: the same guest, kernel, fio, compiler and jobs.",
-    ])]  # fmt: skip
-    return report.Report(TITLE, head, body, OK)
+        names = sorted({name for entry in group for name in entry["cells"]}, key=lambda name: cells.parse(name).rank)
+        stepped = {name: steps(group, name) for name in names}
+        rows, ends = step_rows(group, stepped), first_and_last(group, names)
+        title, (first, last) = f"{group[0]['session']}, {group[0]['metric']}", (group[at]["commit"][:12] for at in (0, -1))
+        largest = [(name, changed(*taken), abs(taken[1] / taken[0] - 1)) for name, *taken in ends[: max(2, BARS // len(groups))]]
+        bars.append(Bars(f"{title}, {first} to {last}, largest change first", largest))
+        body += [Heading(title), *plot.draw(host, drawings(group, stepped, number), str(out), say)]
+        if rows:
+            body += [Heading("Steps", 3), Table(["revision", "date", "cell", "before", "from there on", "change"], rows, 3)]
+        lines = [[name, *(f"{value:,.0f}" for value in taken), changed(*taken)] for name, *taken in ends]
+        body += [Heading("From first to last", 3), Table(["cell", first, last, "change"], lines)]
+        every += rows
+    revisions = len({entry["commit"] for group in groups for entry in group})
+    verdict = Banner("LEVEL", f"no cell has a step in {revisions} revisions.")
+    if every:
+        last = max(every, key=lambda row: row[1])
+        verdict = Banner("STEPS", f"{len(every)} in {revisions} revisions; the last: {last[2]}, {last[5]} in {last[0]}.")
+    notes = [
+        f"A step is a change of at least {gate.LIMIT_COUNT} host instructions since the step before. Of figures that are not counted by "
+        f"function, it is at least {gate.LIMIT:.1%} ({OTHERWISE:.0%} of CPU and time) and more than the rounds differ.",
+        "Only runs that were measured alike are compared: with the same guest, kernel, fio, compiler and jobs.",
+    ]
+    return report.Report(TITLE, [verdict, *bars], [*body, Heading("Notes"), Items(notes)], OK)
 
 
 def show(host, options, say):
-    """The exit status."""
+    """Write and show the report; return the exit status."""
     found = [entry for path in options.results for entry in read(path)]
     with results.prepare(pathlib.Path(options.out).absolute()) as out:
         results.save_json(out / "env.json", {"kind": "history"})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""From the runs of two builds to verdicts, a cell and a metric at a time."""
+"""Turns the runs of two builds into verdicts, one per cell and metric."""
 
 import dataclasses
 import math
@@ -7,36 +7,13 @@ import statistics
 
 from . import cells, gate, metrics, stats
 
-# of what is gated by time
+# what decides where time is measured
 GATED = (metrics.TIME, metrics.CPU)
-
-
-def rounds(runs, value, each=2):
-    """{round: (old, new)} means of the complete rounds in runs of one cell, so many runs of each, the warm-up left out."""
-    found = {}
-    for run in runs:
-        if run["round"] != cells.WARM_UP and not run["reference"]:
-            found.setdefault(run["round"], {cells.OLD: [], cells.NEW: []})[run["build"]].append(value(run))
-    return {
-        number: (statistics.fmean(sides[cells.OLD]), statistics.fmean(sides[cells.NEW]))
-        for number, sides in sorted(found.items())
-        if len(sides[cells.OLD]) == len(sides[cells.NEW]) == each
-    }
-
-
-def differences(runs, value):
-    """Log-ratios of cost, new to old, a round each."""
-    return [math.log(new / old) for old, new in rounds(runs, value).values() if old > 0 and new > 0]
-
-
-def wanted(runs):
-    """Whether another round of a cell could still change what the gate says."""
-    return any(gate.wants(differences(runs, metric.value)) for metric in GATED)
 
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """One thing the gate decided on."""
+    """A verdict, and what it is about."""
 
     cell: str
     metric: metrics.Metric
@@ -52,25 +29,52 @@ class Line:
     def change(self):
         return None if self.verdict.ratio is None else self.verdict.ratio - 1
 
+    def having(self, **changes):
+        """The line with changes to its verdict."""
+        return dataclasses.replace(self, verdict=dataclasses.replace(self.verdict, **changes))
+
+
+def line(cell, metric, pairs, verdict):
+    """The Line of a cell; pairs: its (old, new) values."""
+    old, new = (statistics.median(side) for side in zip(*pairs)) if pairs else (None, None)
+    return Line(cell, metric, old, new, verdict)
+
+
+def rounds(runs, value, each=2):
+    """[(old, new)] means of a cell's complete rounds, without the warm-up; each: runs of a build per round."""
+    found = {}
+    for run in runs:
+        if run["round"] != cells.WARM_UP and not run["reference"]:
+            found.setdefault(run["round"], {cells.OLD: [], cells.NEW: []})[run["build"]].append(value(run))
+    complete = [found[number] for number in sorted(found) if all(len(side) == each for side in found[number].values())]
+    return [(statistics.fmean(sides[cells.OLD]), statistics.fmean(sides[cells.NEW])) for sides in complete]
+
+
+def differences(pairs):
+    """Log-ratios of cost, new to old, one per round."""
+    return [math.log(new / old) for old, new in pairs if old > 0 and new > 0]
+
+
+def wanted(runs):
+    """Whether another round of a cell could change the verdict."""
+    return any(gate.wants(differences(rounds(runs, metric.value))) for metric in GATED)
+
 
 def by_time(cell, runs):
-    for metric in GATED:
-        means = list(rounds(runs, metric.value).values())
-        old, new = (statistics.median(side) for side in zip(*means)) if means else (None, None)
-        yield Line(cell, metric, old, new, gate.time(differences(runs, metric.value)))
+    every = {metric: rounds(runs, metric.value) for metric in GATED}
+    return [line(cell, metric, pairs, gate.time(differences(pairs))) for metric, pairs in every.items()]
 
 
 def by_instructions(cell, boots, each, kept_to):
-    """The Line of a cell; boots: its runs in each boot, and of each build so many in a round."""
+    """The Line of a cell; boots: its runs, boot by boot; each: runs of a build per round; kept_to: limits.Limits."""
     metric = metrics.counted([run for runs in boots for run in runs if run["round"] != cells.WARM_UP])
-    pairs = [tuple(map(statistics.fmean, zip(*found))) for runs in boots if (found := rounds(runs, metric.value, each).values())]
-    old, new = (statistics.median(side) for side in zip(*pairs)) if pairs else (None, None)
-    return Line(cell, metric, old, new, kept_to.judge(metric, pairs))
+    pairs = [tuple(map(statistics.fmean, zip(*found))) for runs in boots if (found := rounds(runs, metric.value, each))]
+    return line(cell, metric, pairs, kept_to.judge(metric, pairs))
 
 
 def decide(mode, sessions, kept_to, each=2):
-    """Lines of every cell; sessions: {name: {cell: runs}}, the boots or the one session on a drive; each: runs of a build a round."""
-    names = dict.fromkeys(name for runs in sessions.values() for name in runs)
+    """The Lines of every cell; sessions: {name: {cell: runs}}, several boots or the one session on a drive."""
+    names = {name for runs in sessions.values() for name in runs}
     lines = []
     for name in sorted(names, key=lambda name: cells.parse(name).rank):
         found = [runs[name] for runs in sessions.values() if name in runs]
@@ -79,9 +83,9 @@ def decide(mode, sessions, kept_to, each=2):
 
 
 def stored(name, old, new, kept_to):
-    """The Line of a cell in two stored results that count instructions: the middles of what each has."""
+    """The Line of a cell in two stored results that count instructions: the change of the medians, between the extremes."""
     metric = metrics.counted([*old, *new])
     before, after = (stats.summarise(metric.value(run) for run in runs) for runs in (old, new))
-    found = kept_to.judge(metric, [(before.median, after.median)], least=1)
-    widest = dataclasses.replace(found, low=after.low / before.high, high=after.high / before.low)
-    return Line(name, metric, before.median, after.median, widest)
+    pairs = [(before.median, after.median)]
+    found = line(name, metric, pairs, kept_to.judge(metric, pairs, least=1))
+    return found.having(low=after.low / before.high, high=after.high / before.low)

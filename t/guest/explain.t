@@ -76,7 +76,7 @@ def check_report(out, names):
     for name, (summed, figure) in totals(out).items():
         ok(abs(summed - figure) < 1 and figure > 5000, f'{name}: the functions sum to the total', summed, figure)
     report = (out / 'report.md').read_text()
-    against = [float(share) for share in re.findall(r"the guest's time says [\d,.]+ \(([+-][\d.]+) %\)", report)]
+    against = [float(share) for share in re.findall(r"the guest's time is [\d,.]+ \(([+-][\d.]+) %\)", report)]
     ok(len(against) == len(names) and all(abs(each) < 100 * AGREE for each in against), "the guest's time says the same", report)
     ok('| unexplained' not in report, 'no instruction is without a function', report)
 

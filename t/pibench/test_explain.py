@@ -101,7 +101,7 @@ class Differences(unittest.TestCase):
     def test_in_words(self):
         self.assertEqual(comparereport.in_words([("b", 212), ("a", -40)]), "+212 b, -40 a")
         self.assertEqual(comparereport.in_words([(name, 1000) for name in "abcdefg"]).rpartition(", ")[2], "+2,000 in 2 others")
-        self.assertEqual(comparereport.in_words([]), "in no function by itself")
+        self.assertEqual(comparereport.in_words([]), "no single function")
 
     def test_nothing_in_the_same(self):
         self.assertEqual(profile.compare([made()] * 3, [made()] * 3), [])
@@ -224,7 +224,7 @@ class Report(unittest.TestCase):
         text, files = self.written(made())
         self.one_screen(text)
         self.assertLessEqual({"report.md", "index.html", "plots/flame-none.svg", "plots/flame-none.folded", "functions.csv"}, set(files))
-        self.assertIn("no function", files["report.md"])
+        self.assertIn("half an instruction or more: none", files["report.md"])
         self.assertRegex(text, r"crc16_msb_pclmul_sse \(emulated drive\) +2,071 ")
         self.assertRegex(files["report.md"], r"crc16_msb_pclmul_sse +\| emulated drive +\| +2,071 ")
 

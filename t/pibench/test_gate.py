@@ -146,8 +146,8 @@ class Proofs(unittest.TestCase):
             return proof.failed, said[-1]
 
     def test_what_was_counted_in_several_boots_must_agree(self):
-        self.assertEqual(self.proved(1), (0, "ok     x: 1.0 apart at most in 3 boots; of 1 comparisons 1 PASS, and 1 REGRESSION with "
-                                             "25 instructions more"))  # fmt: skip
+        self.assertEqual(self.proved(1), (0, "ok     x: differs by 1.0 at most in 3 boots; PASS in 1 of 1 comparisons, REGRESSION in "
+                                             "1 of 1 with 25 more instructions"))  # fmt: skip
         for more in (21, -8):
             self.assertEqual(self.proved(more)[0], 1, more)
 

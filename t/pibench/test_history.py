@@ -78,7 +78,7 @@ class Pages(unittest.TestCase):
         self.remember(*(entry(str(n), read=10000 + 25 * (n >= 3), write=9000) for n in range(1, 6)))
         for _ in range(2):
             status, text = self.show(self.file)
-            self.assertEqual((status, text.splitlines()[0]), (0, f"STEPS: 1 in 5 revisions; the last: {READ}, +25 (+0.25%) with 3."))
+            self.assertEqual((status, text.splitlines()[0]), (0, f"STEPS: 1 in 5 revisions; the last: {READ}, +25 (+0.25%) in 3."))
             self.assertLessEqual(len(text.splitlines()), 24)
         report = (self.out / "report.md").read_text()
         self.assertRegex(report, rf"\| 3 +\| 2026-11-03 \| {READ} +\| +10,000 \| +10,025 \| \+25 \(\+0.25%\) \|")
@@ -91,7 +91,7 @@ class Pages(unittest.TestCase):
 
     def test_none(self):
         self.remember(*line(10000, 10004, 9998))
-        self.assertIn("LEVEL: no cell has left the level that it was at in 3 revisions.", self.show(self.file)[1])
+        self.assertIn("LEVEL: no cell has a step in 3 revisions.", self.show(self.file)[1])
         self.assertEqual(plot.trend("x", line(1, 1), [READ], {READ: []})[0].variables["series"], [READ])
 
     def test_one_revision_is_no_history(self):

@@ -49,7 +49,7 @@ class Files(unittest.TestCase):
         self.assertEqual((found.verdict, found.status(True)), (gate.PASS, 0))
         made = comparereport.make(Bare(), self.out, found, say=lambda line: None)
         shown = " ".join(document.terminal(made.head).split())
-        self.assertRegex(shown, r"randread.*: \+0.30%, from \+0.20% on it is to be looked at")
+        self.assertRegex(shown, r"randread.*: \+0.30%: look into it \(the limit for a warning is \+0.20%\)")
         self.assertEqual([line.partition(" title")[0] for line in comparereport.annotations(found)], ["::warning"] * 2)
         (self.out / results.NAME).unlink()
         self.assertEqual(list(comparereport.annotations(self.decided("[total instructions per I/O]\nwarn = 0.4\n", 0.003))), [])
@@ -65,8 +65,8 @@ class Files(unittest.TestCase):
             (self.out / results.NAME).unlink()
         found = self.decided("[host instructions per I/O]\nfail = 30\n", more=26)
         self.assertEqual(found.verdict, gate.PASS)
-        self.assertIn("30 instructions or more", comparereport.rule(found.mode, limits.Limits({"host instructions per I/O": {"fail": 30}}),
-                                                                    by_function=True))  # fmt: skip
+        kept_to = limits.Limits({"host instructions per I/O": {"fail": 30}})
+        self.assertIn("at least 30 more host instructions", comparereport.rule(found.mode, kept_to, by_function=True))
 
     def test_what_is_accepted_passes_and_says_why_and_no_more_than_that(self):
         one, other = (cell.name for cell in GATED)
@@ -78,10 +78,10 @@ class Files(unittest.TestCase):
     def test_what_is_wrong_is_said_with_its_place(self):
         for text, why in (
             ("[time per I/O]\nfail = 2\n", "only warn can be chosen"), ("[speed]\nwarn = 1\n", "no such limit"),
-            ("[CPU per I/O]\nwarm = 1\n", "no such limit"), ("[CPU per I/O]\nwarn = x\n", "'x' is not per cent"),
-            ("[CPU per I/O]\nwarn = 0\n", "'0' is not per cent"), ("[accept]\nrandread = 1 x\n", "not a cell"),
+            ("[CPU per I/O]\nwarm = 1\n", "no such limit"), ("[CPU per I/O]\nwarn = x\n", "'x' is not a percentage"),
+            ("[CPU per I/O]\nwarn = 0\n", "'0' is not a percentage"), ("[accept]\nrandread = 1 x\n", "not a cell"),
             ("[host instructions per I/O]\nfail = 0.5\n", "not a number of instructions"),
-            (f"[accept]\n{GATED[0].name} = 1.5\n", "not per cent and a reason"), ("warn = 1", "no section headers"),
+            (f"[accept]\n{GATED[0].name} = 1.5\n", "not a percentage and a reason"), ("warn = 1", "no section headers"),
         ):  # fmt: skip
             with self.assertRaisesRegex(Failure, why):
                 self.load(text)

@@ -52,7 +52,7 @@ class Again(unittest.TestCase):
         self.test_run(by_function=True)
         text, record = self.text(runreport), json.loads((self.out / results.NAME).read_text().splitlines()[-1])
         self.assertIn(f"{synthetic.DRIVE:,} |", text)
-        self.assertIn("the guest's time says the same as all that was counted by function, to 0.1%", text)
+        self.assertIn("the guest's time and the count by function agree to 0.1%", text)
         self.assertEqual(sum(record["rooms"].values()), record["window_ns"])
         with open(self.out / "results.csv", encoding="utf-8") as file:
             self.assertTrue(any(line.split(",")[3:] == ["emulated drive", "instructions", f"{synthetic.DRIVE}\n"] for line in file))
