@@ -20,9 +20,10 @@ cp -r "$(realpath build/fio)" "$fio"
 # without a kernel to ask: left out are device and io (ioctl, mincore), layout and ring (io_uring)
 tests='checks command fault format guard inject json ledger nvme placement storage sysfs tuple unchecked usage'
 export PKG_CONFIG_LIBDIR=/usr/lib/$triplet/pkgconfig:/usr/share/pkgconfig
-make -j"$(nproc)" CC=$triplet-gcc B=build/arm64 FIO="$fio" all $(printf 'build/arm64/unit/test_%s ' $tests)
-for name in $tests; do
-	qemu-aarch64 build/arm64/unit/test_$name
-done
+set -- all
+for name in $tests; do set -- "$@" "build/arm64/unit/test_$name"; done
+make -j"$(nproc)" CC=$triplet-gcc B=build/arm64 FIO="$fio" "$@"
+shift
+for program; do qemu-aarch64 "$program"; done
 qemu-aarch64 "$fio/fio" --enghelp=build/arm64/io_uring_pi.so,pi_layout | grep indirect
 qemu-aarch64 build/arm64/t/pi-info --json | grep '"indirect"'
