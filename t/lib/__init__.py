@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What tests share; with it what scripts/ has can be imported."""
+"""Code that tests share; makes the modules in scripts/ importable."""
 import sys
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The versions of fio that can be had: the one of PI_FIO, the distribution's own, and those that PI_FIO_TREES names."""
+"""The available versions of fio: PI_FIO, the distribution's own, and those in PI_FIO_TREES."""
 import os
 import re
 import subprocess
@@ -19,7 +19,7 @@ def make(*words):
 
 
 class Version:
-    """A fio: the tree an engine is built for, and the program, if there is one."""
+    """A fio: the source tree an engine is built for, and the program, if there is one."""
 
     def __init__(self, name, tree, program=None, libraries=''):
         self.name, self.tree, self.program = name, Path(tree), program
@@ -43,11 +43,11 @@ def debian(*words):
 
 
 def distribution():
-    """The distribution's own fio, or None after saying why."""
+    """Return the distribution's own fio, or None after skipping with the reason."""
     package = debian('package', 'fio')
     version = package and package.name.partition('-')[2]
     if package and any(package.glob('**/libc.so.6')):
-        skip('distribution-fio', "Debian's, which is what can be had here, has a C library of its own")
+        skip('distribution-fio', "only Debian's is available here, and it has its own C library")
         return None
     source = package and debian('source', 'fio', version)
     if not source or source.name != f'fio-{version}':

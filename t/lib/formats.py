@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Formats that the emulated devices offer: every one, and one of each kind."""
+"""The formats of the emulated devices: all of them, and one of each kind."""
 import itertools
 
 NVME = [f'{lbs}+{ms},type={pi},pos={pos},guard={guard}'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What every attribute layout must pass, whichever kernel takes it."""
+"""Tests that every attribute layout must pass, on whichever kernel supports it."""
 import itertools
 import json
 import subprocess
@@ -27,7 +27,7 @@ BLOCKS = 128
 
 
 def modes(layout):
-    """Not every layout has opcodes for vectors and for fixed buffers, or room for registered metadata; not every kernel either."""
+    """Return the modes that the layout and the kernel support: vectors, fixed buffers and registered metadata are optional."""
     row = catalog.rows()[layout]
     lacking = [option for option, has in (('nonvectored=0', row['vectored']), ('fixedbufs', row['fixed']),
                                           ('fixedmd', row['fixed_md'] and not catalog.ask()['fixed_md'])) if not has]
@@ -35,7 +35,7 @@ def modes(layout):
 
 
 def fio(device, jobs):
-    """One run of several jobs, one after the other: name and options of each."""
+    """Run several jobs ({name: options}) one after the other."""
     lines = ['[global]', f'ioengine={ENGINE}', f'filename={device}', 'direct=1',
              'thread', 'stonewall', 'allow_file_create=0']
     for name, options in jobs.items():
@@ -49,7 +49,7 @@ def fio(device, jobs):
 
 
 def round_trips(layout, device, interval):
-    """Written with verify=, read back through another layout and through its own."""
+    """Write with verify=, then read back through another layout and through this one."""
     jobs, ios = {}, {}
     depths, sizes = itertools.cycle(DEPTHS), itertools.cycle((1, 3, 16, 0))
     for mode in modes(layout) * 2:
@@ -75,12 +75,12 @@ def round_trips(layout, device, interval):
                 'write' in name and both[0] < least:
             wrong.append(f'{name}: {both}')
     return ok(done.returncode == 0 and not wrong and 'io_uring_pi' not in done.stderr,
-              f'{layout}, {interval}+8: {len(jobs)} jobs of every mode and size',
+              f'{layout}, {interval}+8: {len(jobs)} jobs in every mode and size succeed',
               *wrong, done.stderr)
 
 
 def corruption(layout, device, interval):
-    """The device compares what it was told to, the host all of it."""
+    """The device checks the tags it was told to check, the host all of them."""
     size = BLOCKS * interval
     passes(pi(device, rw='write', bs=16 * interval, size=size, pi_layout=layout),
            f'{layout}, {interval}+8: write', write=BLOCKS // 16)
@@ -106,12 +106,12 @@ def corruption(layout, device, interval):
 
 
 def with_pi(mix):
-    """The blocks of a sequential read that pi_mix gives PI."""
+    """Return the blocks of a sequential read to which pi_mix gives PI."""
     return [n for n in range(BLOCKS) if (n + 1) * mix // 100 > n * mix // 100]
 
 
 def mixes(layout, device, interval):
-    """I/Os with PI among plain ones: those with it find each tag wrong."""
+    """Mix I/Os with and without PI: exactly those with PI find a wrong tag."""
     size = BLOCKS * interval
     passes(pi(device, rw='write', bs=16 * interval, size=size, apptag=0x1111),
            f'{layout}, {interval}+8: pi_mix: write', write=BLOCKS // 16)
@@ -159,7 +159,7 @@ def mixes(layout, device, interval):
 
 
 def all_of(layout, *devices):
-    """The device's own checks are the same for both formats, so one does for them."""
+    """Run all tests; corruption() on one device only, because the device checks both formats alike."""
     for device, name in zip(devices, FORMATS):
         interval = int(name.split('+', 1)[0])
         round_trips(layout, device, interval)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The engine with a function that is longer by a known number of instructions."""
+"""Build the engine with a function that is longer by a known number of instructions."""
 import re
 import shutil
 import subprocess
@@ -7,12 +7,12 @@ from pathlib import Path
 
 from .tap import BUILD, FIO, ROOT
 
-# so many instructions more in a function that each I/O calls once
+# number of instructions to add to a function that each I/O calls once
 LONGER, MORE = 'event_with_pi', 25
 
 
 def longer(place):
-    """The engine with the function made longer."""
+    """Build the engine with the longer function below `place`; return its path."""
     tree = place / 'tree'
     tree.mkdir()
     for name in ('engines', 'lib', 'scripts', 'Makefile'):

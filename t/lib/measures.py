@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""For tests of the programs that measure: what they print must follow from what they measured. No time is asserted."""
+"""For tests of the measuring programs: their output must follow from their samples. No test asserts on time."""
 import statistics
 import subprocess
 
@@ -21,7 +21,7 @@ class Program:
 
     def usage(self):
         done = self.run('--help')
-        ok(done.returncode == 0 and '--repetitions' in done.stdout and not done.stderr, 'explains itself', done)
+        ok(done.returncode == 0 and '--repetitions' in done.stdout and not done.stderr, '--help explains the program', done)
         done = self.run('--colour')
         ok(done.returncode == 2 and '--colour' in done.stderr and '--help' in done.stderr, 'refuses an unknown option and names --help',
            done)
@@ -33,11 +33,11 @@ class Program:
     def full_disk(self, *words):
         with open('/dev/full', 'w') as full:
             status = subprocess.run([self.path, *words], stdout=full, stderr=subprocess.DEVNULL).returncode
-        ok(status == 1, 'output that cannot be written is a failure', status)
+        ok(status == 1, 'it fails if output cannot be written', status)
 
 
 def close(a, b):
-    # figures have three decimals, and so have the samples they come from
+    # both figures and samples are rounded to three decimals
     return abs(a - b) <= 0.0021
 
 

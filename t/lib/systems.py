@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""This system as another one: in a mount namespace it says so, and apt and dpkg are hidden where the other has none."""
+"""Pretend to be another system: in a mount namespace, replace os-release, and hide apt and dpkg if the other has none."""
 import os
 import subprocess
 
@@ -26,7 +26,7 @@ APT = 'apt apt-get apt-cache apt-config dpkg dpkg-deb dpkg-query'
 
 
 def on(system, *words, hide='', path='', **variables):
-    """The words run on such a system; `path` instead of the PATH."""
+    """Run the words on such a system, with `path` as PATH if given."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(('MAKE', 'ISAL', 'PKG_CONFIG'))}
     namespace = ['unshare', '-m'] if os.getuid() == 0 else ['unshare', '-r', '-m']
     return subprocess.run(
@@ -36,7 +36,7 @@ def on(system, *words, hide='', path='', **variables):
 
 
 def releases():
-    """The files that on() wants."""
+    """Create the files that on() needs."""
     WORK.mkdir(parents=True, exist_ok=True)
     for name, text in RELEASES.items():
         (WORK / name).write_text(text)

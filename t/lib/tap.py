@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the guest tests share: a guest to run in, fio, and TAP for prove."""
+"""Code shared by the guest tests: a guest to run in, fio, and TAP output for prove."""
 import ctypes
 import fcntl
 import json
@@ -27,14 +27,14 @@ def ok(passed, name, *why):
     failures += not passed
     print(f'{"ok" if passed else "not ok"} {checks} - {name}', flush=True)
     if not passed:
-        # prove shows what goes to standard error, and hides the rest
+        # prove shows standard error and hides the rest
         for line in [f'{Path(sys.argv[0]).name} {checks}: {name}', *'\n'.join(map(str, why)).splitlines()]:
             print(f'# {line}', file=sys.stderr, flush=True)
     return passed
 
 
 def skip(name, why):
-    """What cannot be tested here: a failure, unless EXPECT_SKIP names it."""
+    """Report that something cannot be tested here: a failure, unless EXPECT_SKIP lists it."""
     global checks
     if name not in os.environ.get('PI_EXPECT_SKIP', '').split():
         return ok(False, f'{name}: not tested', why, f'if that was to be expected: make test EXPECT_SKIP={name}')
@@ -44,7 +44,7 @@ def skip(name, why):
 
 
 def disks():
-    """The devices of this guest, in the order of the --disk options."""
+    """Return the devices of this guest, in the order of the --disk options."""
     names = []
     while f'PI_DISK{len(names)}' in os.environ:
         names.append(os.environ[f'PI_DISK{len(names)}'])
@@ -52,7 +52,7 @@ def disks():
 
 
 def for_anybody(path):
-    """A copy of a program or library that one who is not root reaches: the tree may lie in /root."""
+    """Copy a program or library to where unprivileged users can reach it, because the tree may be in /root."""
     copy = Path('/tmp', Path(path).name)
     shutil.copyfile(path, copy)
     copy.chmod(0o755)
@@ -60,7 +60,7 @@ def for_anybody(path):
 
 
 def main(test, options, name=sys.argv[0], timeout=1200):
-    """Boot a guest for this script, and in it call test(*disks())."""
+    """Boot a guest for this script, and call test(*disks()) in it."""
     if 'PI_TEST_IN_GUEST' not in os.environ:
         os.chdir(ROOT)
         os.environ['PI_TEST_IN_GUEST'] = '1'
@@ -72,7 +72,7 @@ def main(test, options, name=sys.argv[0], timeout=1200):
 
 
 def run(test, *arguments):
-    """Call the test here, and end."""
+    """Call the test here, print the TAP plan, and exit."""
     try:
         test(*arguments)
     except Exception:
@@ -82,7 +82,7 @@ def run(test, *arguments):
 
 
 class Fio:
-    """A finished run of fio with one job: status, JSON and what it said."""
+    """A finished run of fio with one job: status, JSON and other output."""
 
     def __init__(self, engine, filename, program=FIO, **options):
         words = [program, '--name=job', '--output-format=json',
@@ -101,7 +101,7 @@ class Fio:
         return sum(job[direction]['total_ios'] for job in self.jobs)
 
     def lines(self):
-        """What the engine said."""
+        """Return the lines that the engine printed."""
         return [line for line in (self.stderr + self.out).splitlines()
                 if line.startswith('io_uring_pi:')]
 
@@ -114,14 +114,14 @@ def pi(filename, **options):
 
 
 def passes(run, name, **ios):
-    """The run ended well, did the I/Os it should, and the engine found nothing."""
+    """Check that the run succeeded, did the expected I/Os, and the engine reported nothing."""
     wrong = [f'{direction}: {run.ios(direction)} I/Os, expected {count}'
              for direction, count in ios.items() if run.ios(direction) != count]
     return ok(run.status == 0 and not wrong and not run.lines(), name, *wrong, run)
 
 
 def refuses(run, name, *words):
-    """The run failed with one line of the engine's that has these words."""
+    """Check that the run failed with one line from the engine that contains these words."""
     lines = run.lines()
     return ok(run.status != 0 and len(lines) == 1 and
               all(word in lines[0] for word in words),
@@ -139,7 +139,7 @@ def poke(device, block, *flips):
 
 
 def load_scsi(device, interval, dif, guard):
-    """Another scsi_debug in the place of the one that is there; guard 0 is CRC, 1 IP."""
+    """Replace the scsi_debug device by another one; guard 0 is CRC, 1 is IP."""
     subprocess.run(['rmmod', 'scsi_debug'], check=True)
     subprocess.run(['modprobe', 'scsi_debug', f'dif={dif}', 'dix=1', f'guard={guard}', f'sector_size={interval}',
                     'delay=0', 'dev_size_mb=64'], check=True)
@@ -155,14 +155,14 @@ def wait(until, what, seconds=60):
 
 
 class Disk:
-    """One that can go away."""
+    """A disk that can be removed."""
 
     def __init__(self, device):
         self.device = device
         self.block = Path('/sys/class/block', Path(device).name)
 
     def gone_after(self, seconds):
-        """So long after the next I/O; a program takes its time to start here."""
+        """Remove the disk some seconds after the next I/O, because programs start slowly here."""
         before = (self.block / 'stat').read_text()
         wait(lambda: (self.block / 'stat').read_text() != before, f'I/O on {self.device}')
         time.sleep(seconds)
@@ -170,7 +170,7 @@ class Disk:
 
 
 class Scsi(Disk):
-    """Only another host brings it back."""
+    """A SCSI disk; reloading the driver brings it back."""
 
     def gone(self):
         (self.block / 'device/delete').write_text('1')
@@ -180,7 +180,7 @@ class Scsi(Disk):
 
 
 class Nvme(Disk):
-    """Goes with its controller and all that is on it; they come back under each other's names."""
+    """An NVMe disk, removed with its controller and its other namespaces; afterwards their names may be swapped."""
 
     DRIVER = Path('/sys/bus/pci/drivers/nvme')
 
@@ -197,7 +197,7 @@ class Nvme(Disk):
         (self.DRIVER / 'unbind').write_text(self.controller)
 
     def back(self, devices):
-        """Puts right what the list of devices calls them."""
+        """Bind the controller again, and update the names in the list of devices."""
         if not (self.DRIVER / self.controller).exists():
             (self.DRIVER / 'bind').write_text(self.controller)
         wait(lambda: self.names().keys() == self.before.keys() and all(map(os.path.exists, self.names().values())),
@@ -208,7 +208,7 @@ class Nvme(Disk):
 
 
 def plain_read(device, offset=0, length=1 << 20):
-    """Read as any program does, with the kernel's own verification; errno or 0."""
+    """Read like any program, with the kernel's own verification; return errno or 0."""
     import mmap
     buffer = mmap.mmap(-1, length)
     fd = os.open(device, os.O_RDONLY | os.O_DIRECT)
@@ -221,7 +221,7 @@ def plain_read(device, offset=0, length=1 << 20):
 
 
 def add_partition(device, number, start, length):
-    """A partition of so many bytes that only the kernel knows of, and its name."""
+    """Add a partition (in bytes) that only the kernel knows about; return its name."""
     part = ctypes.create_string_buffer(struct.pack(
         'qqi64s64s4x', start, length, number, b'', b''))
     arg = struct.pack('iii4xP', 1, 0, len(part) - 1, ctypes.addressof(part))
