@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""An engine built for one fio and loaded into another runs, or says in a line why not; no pair crashes.
+"""An engine loaded into a fio it was not built for runs, or says why not in one line; no combination crashes.
 
-Every engine meets every fio: that of PI_FIO, the distribution's own (the binary from its package, the engine from the
-source of the same version), and the built source trees that PI_FIO_TREES names, separated by colons.
+Every engine is tried in every fio: PI_FIO, the distribution's own (its binary package, and an engine built from the
+source of the same version), and the built source trees in PI_FIO_TREES, separated by colons.
 """
 import json
 import re
@@ -20,13 +20,13 @@ JOB = ['--name=j', '--pi_layout=none', f'--filename={WORK}/file', '--size=1m', '
 
 
 def variant(name, of, file, pattern, text):
-    """The headers of a tree with one change."""
+    """Copy the headers of a source tree and make one change."""
     tree = WORK / f'{name}-tree'
     shutil.rmtree(tree, ignore_errors=True)
     shutil.copytree(of.tree, tree, ignore=lambda directory, names: [
         each for each in names if not each.endswith(('.h', 'FIO-VERSION-FILE')) and not Path(directory, each).is_dir()])
     changed, count = re.subn(pattern, text, (tree / file).read_text(), flags=re.M)
-    ok(count == 1, f'{name}: {file} of {of.name} can be changed')
+    ok(count == 1, f'{name}: {file} of {of.name} was changed')
     (tree / file).write_text(changed)
     return Version(name, tree)
 
@@ -41,7 +41,7 @@ def runs(engine, fio):
 
 
 def refuses(engine, fio, on_loading=True):
-    # --parse-only and --showcmd load the engine and call nothing in it
+    # --parse-only and --showcmd load the engine but do not call it
     for extra, may_pass in (('--name=j', False), ('--thread', False), ('--parse-only', True), ('--showcmd', True)):
         got = fio.ran(f'--ioengine=external:{engine.engine}', *JOB, extra)
         said = [line for line in (got.stderr + got.stdout).splitlines() if line.startswith('io_uring_pi:')]
@@ -49,7 +49,7 @@ def refuses(engine, fio, on_loading=True):
            all('built for fio-' in line and 'make FIO=DIR' in line for line in said),
            f'the engine for {engine.name} refuses {fio.name}, {extra}', got)
     got = fio.ran(f'--enghelp={engine.engine}')
-    ok(0 <= got.returncode < 128, f'--enghelp of the engine for {engine.name} in {fio.name}', got)
+    ok(0 <= got.returncode < 128, f'--enghelp does not crash: the engine for {engine.name} in {fio.name}', got)
 
 
 def test():
@@ -63,17 +63,17 @@ def test():
         for fio in versions:
             (runs if fio is engine else refuses)(engine, fio)
 
-    # the option table is the same, what stands behind it is not
+    # the option table is the same, but the option structure is not
     shifted = variant('shifted', own, 'fio.h', r'^(\s*struct ioengine_ops \*io_ops;)', r'\tchar shift[64];\n\1')
     if shifted.build():
         refuses(shifted, own, on_loading=False)
-    # distributions configure with other libraries; what that changes is not looked at
+    # distributions configure with other libraries; differences from that alone are accepted
     other = variant('without-aio', own, 'config-host.h', r'^#define CONFIG_POSIXAIO$', '')
     if other.build():
         runs(other, own)
 
     unconfigured = make(f'FIO={WORK}', f'E={WORK.relative_to(ROOT)}/none')
-    ok(unconfigured.returncode and 'run ./configure there' in unconfigured.stderr, 'FIO= without a configured tree',
+    ok(unconfigured.returncode and 'run ./configure there' in unconfigured.stderr, 'FIO= with an unconfigured tree is refused',
        unconfigured.stderr)
 
 

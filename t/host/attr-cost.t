@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""attr-cost on this machine: what it prints must follow from what it measured. No time is asserted."""
+"""attr-cost on this machine: its output must follow from its samples. No test asserts on time."""
 import json
 import os
 import sys
@@ -28,12 +28,12 @@ def figures(rows):
     cells = [row for row in rows if row['kind'] == 'cell']
     plain = {row['batch']: row for row in cells if (row['layout'], row['sqe']) == ('none', '64')}
     parts = ('total', 'user', 'kernel')
-    ok(set(plain) == {3, 8} and all(row['batch'] in plain for row in cells), 'the batches asked for, each with plain', rows)
-    ok(all(len(row['samples'][part]) == 6 for row in cells for part in parts), 'as many samples as repetitions')
+    ok(set(plain) == {3, 8} and all(row['batch'] in plain for row in cells), 'it measures the requested batches, each also plain', rows)
+    ok(all(len(row['samples'][part]) == 6 for row in cells for part in parts), 'there are as many samples as repetitions')
     wrong = [row for row in cells for part in parts if not same(row[part], five(row['samples'][part]))]
     ok(not wrong, 'minimum, quartiles, median and maximum are those of the samples', *wrong[:1])
     wrong = [row for row in cells if not all(close(t, u + k) for t, u, k in zip(*(row['samples'][part] for part in parts)))]
-    ok(not wrong, 'the user\'s and the kernel\'s part make the whole', *wrong[:1])
+    ok(not wrong, 'user and kernel parts add up to the total', *wrong[:1])
     wrong = []
     for row in cells:
         for part in parts:
@@ -41,23 +41,23 @@ def figures(rows):
             expected = {**five([a - b for a, b in zip(mine, base)]), 'min': min(mine) - min(base)}
             if not same(row['over_plain'][part], expected):
                 wrong.append((row, part, expected))
-    ok(not wrong, 'over plain pairs what belongs to one repetition', *wrong[:1])
+    ok(not wrong, 'differences to plain pair samples of the same repetition', *wrong[:1])
     ok(all(row['samples']['total'] != row['samples']['user'] and min(row['samples']['user']) > 0 for row in cells),
-       'the kernel was entered, and the user\'s part measured')
+       'the kernel was entered, and the user part measured')
 
 
 def layouts(rows):
     known = {'none', *catalog.layouts()}
     taken = {row['layout'] for row in rows if row['kind'] == 'cell'}
     lacking = {row['layout'] for row in rows if row['kind'] == 'skip'}
-    ok(known and known == taken | lacking, 'every layout of the table is measured or said not to be', known, taken, lacking)
-    ok(all(row['reason'] for row in rows if row['kind'] == 'skip'), 'with the reason')
+    ok(known and known == taken | lacking, 'every layout is measured, or reported as not measured', known, taken, lacking)
+    ok(all(row['reason'] for row in rows if row['kind'] == 'skip'), 'with a reason')
     for layout in taken - {'none'}:
         found = {(row['sqe'], row['mix']) for row in rows if row['kind'] == 'cell' and row['layout'] == layout}
-        ok({mix for _, mix in found} == {25, 100} and len(found) % 2 == 0, f'{layout}: the shares asked for, and all', found)
+        ok({mix for _, mix in found} == {25, 100} and len(found) % 2 == 0, f'{layout}: the requested shares, and 100 %', found)
         one = ATTR_COST.run('--json', *FEW, '--layout', layout, '--batch', '8')
         names = {json.loads(line)['layout'] for line in one.stdout.splitlines()[1:]}
-        ok(one.returncode == 0 and names == {'none', layout}, f'--layout {layout} measures that and plain', one)
+        ok(one.returncode == 0 and names == {'none', layout}, f'--layout {layout} measures that layout and plain', one)
     for layout in known - taken:
         reason = next(row['reason'] for row in rows if row['kind'] == 'skip' and row['layout'] == layout)
         ATTR_COST.refused(['--layout', layout], 1, reason)
@@ -66,9 +66,9 @@ def layouts(rows):
 def text(rows):
     done = ATTR_COST.run(*FEW, '--batch', '8', '--instructions')
     ok(done.returncode == 0 and 'batch 8' in done.stdout and 'instructions' in done.stdout.splitlines()[0],
-       'tables for people say the unit', done)
+       'the table names the unit', done)
     skipped = {row['layout'] for row in rows if row['kind'] == 'skip'}
-    ok(all(f'not measured: {layout}' in done.stdout for layout in skipped), 'and what is not measured', done.stdout)
+    ok(all(f'not measured: {layout}' in done.stdout for layout in skipped), 'and the layouts that were not measured', done.stdout)
     ATTR_COST.full_disk(*FEW, '--batch', '8')
 
 
@@ -78,11 +78,11 @@ def test():
     if done.returncode and 'io_uring' in done.stderr:
         skip('io_uring', done.stderr.strip())
         return
-    ok(done.returncode == 0 and not done.stderr, 'measures', done.stderr)
+    ok(done.returncode == 0 and not done.stderr, 'it measures without an error', done.stderr)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     head = rows.pop(0)
     ok(head == {'kind': 'run', 'schema': 1, 'kernel': os.uname().release, 'unit': 'ns', 'repetitions': 6, 'requests': 100,
-                'seed': 7}, 'says first what it does', head)
+                'seed': 7}, 'the first line describes the run', head)
     figures(rows)
     layouts(rows)
     text(rows)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Built where others build: in a directory of any name, and by a compiler that warns of what ours does not."""
+"""Build as others do: in a directory with blanks in its name, and with a compiler that gives other warnings."""
 import os
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib.tap import BUILD, FIO, ROOT, ok, run  # noqa: E402
 
 TREE = BUILD / 'a dír/fio pi'
-# what a make around this one was told is not for that one
+# do not pass on the options of an outer make
 ENVIRONMENT = {name: value for name, value in os.environ.items()
                if not name.startswith('MAKE') and name not in ('WERROR', 'FIO', 'E', 'B', 'V')}
 
@@ -35,12 +35,12 @@ def test():
     linked('build/src/fio-0', Path(FIO).resolve().parent)
     if (BUILD / 'isal').exists():
         linked('build/src/libisal-0', (BUILD / 'isal/include/isa-l').resolve().parent)
-        # scripts/debian needs an archive: here it is at hand already
+        # scripts/debian needs an archive, which is already here
         (TREE / 'scripts/debian').write_text(f'#!/bin/sh\necho "{TREE}/build/src/libisal-0"\n')
 
     made = make(f'FIO={fio}')
     engine = TREE / 'build/io_uring_pi.so'
-    if not ok(made.returncode == 0 and engine.exists(), 'make in a path with blanks, FIO= too', made):
+    if not ok(made.returncode == 0 and engine.exists(), 'make works in a path with blanks, and with FIO= in one', made):
         return
     got = subprocess.run([FIO, '--name=j', f'--ioengine=external:{engine}', '--pi_layout=none', f'--filename={TREE}/file',
                           '--size=64k', '--rw=write'], cwd=TREE, capture_output=True, text=True)
@@ -54,7 +54,7 @@ def test():
     made = make('uninstall', f'FIO={fio}', f'DESTDIR={root}')
     ok(made.returncode == 0 and not [path for path in root.rglob('*') if not path.is_dir()], 'make uninstall DESTDIR=', made)
     got = subprocess.run(['scripts/lab-kernel'], cwd=TREE, capture_output=True, text=True)
-    ok(got.returncode == 1 and got.stderr.count('\n') == 1, 'Linux does not build there, which is said in a line', got)
+    ok(got.returncode == 1 and got.stderr.count('\n') == 1, 'the lab kernel is refused there in one line', got)
     warnings()
     shutil.rmtree(TREE.parent)
 
@@ -63,9 +63,9 @@ def warnings():
     with open(TREE / 'lib/reason.c', 'a') as source:
         source.write('static int unused;\n')
     made = make('build/obj/lib/reason.o')
-    ok(made.returncode == 0 and 'warning' in made.stderr, 'a warning breaks no build', made)
+    ok(made.returncode == 0 and 'warning' in made.stderr, 'a warning does not break the build', made)
     made = make('build/obj/lib/reason.o', 'WERROR=1')
-    ok(made.returncode != 0, 'but one with WERROR=1, of what is built already', made)
+    ok(made.returncode != 0, 'but it does with WERROR=1, even for files already built', made)
 
 
 run(test)

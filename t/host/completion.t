@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What Tab offers in bash is what --help and pi-info --json have, and --version is the newest in doc/changes.md."""
+"""Bash completion offers what --help and pi-info --json list; --version prints the newest version in doc/changes.md."""
 import json
 import re
 import subprocess
@@ -34,22 +34,22 @@ def test():
                         ('pi-bench', ['compare']), ('pi-bench', ['explain'])):
         wanted = set(re.findall(r'--[a-z][a-z-]*', said(TOOLS[name], *words, '--help')))
         found = offered(name, *words, '--')
-        ok(found and found == wanted, f'{name} {" ".join(words)}: its options', found ^ wanted)
+        ok(found and found == wanted, f'{name} {" ".join(words)}: completes its options', found ^ wanted)
     found = offered('pi-bench', '')
     known = {'run', 'compare', 'lab', 'perf', 'explain', 'report', 'history', 'list', 'selftest', 'env'}
-    ok(known == found, 'pi-bench: its commands', found)
-    ok(offered('pi-bench', 'co') == {'compare'}, 'those that begin like that')
-    ok(offered('guest', '') == {'run', 'fetch'}, 'guest: its commands', offered('guest', ''))
-    ok(offered('pi-bench', 'run', '--verify', '') == {'host', 'device', 'both', 'none'}, 'the values of an option')
+    ok(known == found, 'pi-bench: completes its commands', found)
+    ok(offered('pi-bench', 'co') == {'compare'}, 'only commands with the typed prefix')
+    ok(offered('guest', '') == {'run', 'fetch'}, 'guest: completes its commands', offered('guest', ''))
+    ok(offered('pi-bench', 'run', '--verify', '') == {'host', 'device', 'both', 'none'}, 'completes the values of an option')
     layouts = set(json.loads(said(TOOLS['pi-info'], '--json'))['layouts'])
     found = offered('pi-bench', 'explain', '')
-    ok(len(layouts) > 5 and layouts < found, 'explain: the layouts', layouts - found)
-    ok(offered('attr-cost', '--layout', '') == layouts, 'attr-cost --layout: the same', offered('attr-cost', '--layout', ''))
+    ok(len(layouts) > 5 and layouts < found, 'explain: completes the layouts', layouts - found)
+    ok(offered('attr-cost', '--layout', '') == layouts, 'attr-cost --layout: completes the layouts', offered('attr-cost', '--layout', ''))
     for disk in offered('guest', 'run', '--disk', ''):
         kind, _, _ = disk.rpartition(':')
-        ok(kind in ('', 'scsi_debug', 'null_blk') and kind in said(TOOLS['guest'], 'run', '--help'), f'--disk {disk} is one')
+        ok(kind in ('', 'scsi_debug', 'null_blk') and kind in said(TOOLS['guest'], 'run', '--help'), f'--disk {disk} is a disk format')
     for words in (['run', '--', ''], ['run', '--', 'fio', '--']):
-        ok(not offered('guest', *words), 'nothing of its own behind --', offered('guest', *words))
+        ok(not offered('guest', *words), 'completes none of its own options after --', offered('guest', *words))
 
 
 run(test)

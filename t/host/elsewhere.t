@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""On systems other than Debian: what is at hand is used, what is missing is named in one line with what to type.
+"""On systems other than Debian: use what is there; name what is missing, and the command to type, in one line.
 
-A package manager there only writes down that it was called.
+The package managers here are fakes that only record being called.
 """
 import os
 import re
@@ -20,7 +20,7 @@ BIN, CALLED = WORK / 'bin', WORK / 'called'
 
 
 def says(done, name, *words, status=2):
-    """It failed with one line, which has these words; make adds that it failed."""
+    """Check that it failed with one line that contains these words; make adds a line of its own."""
     lines = [line for line in done.stderr.splitlines() if not line.startswith('make')]
     return ok(done.returncode == status and len(lines) == 1 and all(word in lines[0] for word in words), name,
               f'status {done.returncode}, expected {status} and one line with {words}', done.stderr, done.stdout)
@@ -34,7 +34,7 @@ def program(name, text):
 
 
 def bare():
-    """A PATH without what is asked for."""
+    """Build a PATH without the programs under test."""
     shutil.rmtree(WORK, ignore_errors=True)
     BIN.mkdir(parents=True)
     for name in ('sh', 'sed', 'tr', 'find', 'tail', 'grep', 'cat', 'env'):
@@ -56,32 +56,32 @@ def packages():
             ('arch', 'pacman -S --needed', 'gcc make pkgconf liburing libnvme isa-l cmocka zlib python perl xz gnuplot')):
         manager(install.split()[0])
         done = on(system, 'scripts/deps', path=BIN)
-        says(done, f'{system}: the line to type', f'type: sudo {install} ')
-        ok(set(names.split()) <= set(done.stderr.split()), f'{system}: has the packages', names, done.stderr)
-        says(on(system, 'scripts/deps', 'kernel', path=BIN), f'{system}: for the lab kernel', f'type: sudo {install} ',
+        says(done, f'{system}: prints the command to type', f'type: sudo {install} ')
+        ok(set(names.split()) <= set(done.stderr.split()), f'{system}: with all packages', names, done.stderr)
+        says(on(system, 'scripts/deps', 'kernel', path=BIN), f'{system}: the same for the lab kernel', f'type: sudo {install} ',
              ' bison ', ' flex ', 'libelf')
         program('id', 'echo 0')
-        says(on(system, 'scripts/deps', path=BIN), f'{system}: and as root', f'type: {install} ')
+        says(on(system, 'scripts/deps', path=BIN), f'{system}: the same as root', f'type: {install} ')
         program('id', 'echo 1000')
-        says(on('other', 'scripts/deps', path=BIN), f'{system}: which is known by its package manager as well', f' {install} ')
+        says(on('other', 'scripts/deps', path=BIN), f'{system}: an unknown system is recognised by its package manager', f' {install} ')
         ok(not CALLED.exists(), f'{system}: nothing was installed')
         (BIN / install.split()[0]).unlink()
-    says(on('other', 'scripts/deps', path=BIN), 'another system: what is missing', 'missing: cc make pkg-config')
+    says(on('other', 'scripts/deps', path=BIN), 'unknown system: names what is missing', 'missing: cc make pkg-config')
 
     program('dpkg-query', 'exit 1')
     manager('apt-get')
-    manager('dnf')      # a mere program there
-    says(on('ubuntu', 'scripts/deps', path=BIN), 'Ubuntu: the line to type',
+    manager('dnf')      # installed as a program only
+    says(on('ubuntu', 'scripts/deps', path=BIN), 'Ubuntu: prints the command to type',
          'type: sudo apt-get install -y --no-install-recommends build-essential', ' liburing-dev ', ' debian-archive-keyring ')
     program('id', 'echo 0')
     done = on('ubuntu', 'scripts/deps', path=BIN)
     called = CALLED.read_text() if CALLED.exists() else ''
-    ok(done.returncode == 0 and re.fullmatch('apt-get install -y .* liburing-dev .*\n', called), 'Ubuntu: as root it installs',
+    ok(done.returncode == 0 and re.fullmatch('apt-get install -y .* liburing-dev .*\n', called), 'Ubuntu: installs as root',
        done.stderr, called)
 
 
 def isal(version, **variables):
-    """The ISA-L that we built as a system's own of that version; where the system's is new, that is what it is."""
+    """Present our ISA-L as the system's, with that version; use the system's own if it is new enough."""
     own = WORK / f'isal-{version}'
     own.mkdir(exist_ok=True)
     built = (BUILD / 'isal/isa-l.a').exists()
@@ -96,25 +96,25 @@ def build():
     there, old = isal('2.31.0'), isal('2.30.0')
     out = WORK.relative_to(ROOT) / 'built'
     done = on('fedora', 'scripts/deps', **there)
-    ok(done.returncode == 0 and not done.stderr, 'Fedora: nothing to say where all is there', done.stderr)
-    says(on('fedora', 'scripts/deps', hide='gnuplot bison', **there), 'Fedora: only what is missing', 'missing: gnuplot; type:')
+    ok(done.returncode == 0 and not done.stderr, 'Fedora: prints nothing if nothing is missing', done.stderr)
+    says(on('fedora', 'scripts/deps', hide='gnuplot bison', **there), 'Fedora: names only what is missing', 'missing: gnuplot; type:')
 
     done = on('fedora', 'make', f'FIO={tree}', f'B={out}', f'{out}/io_uring_pi.so', **there)
     ok(done.returncode == 0 and not done.stderr, 'Fedora: make FIO=DIR builds the engine', done.stdout, done.stderr)
     job = subprocess.run([FIO, '--name=j', f'--ioengine=external:{ROOT / out}/io_uring_pi.so', '--pi_layout=none', '--size=1m',
                           f'--filename={WORK}/file', '--rw=randwrite', '--bs=4k'], cwd=WORK, capture_output=True, text=True)
-    ok(job.returncode == 0, 'which runs', job)
-    says(on('fedora', 'make', f'B={out}', f'{out}/fio/fio', **there), 'Fedora: make without FIO=', 'type: make FIO=DIR')
-    says(on('fedora', 'make', f'FIO={WORK}', f'B={out}', **there), 'Fedora: FIO= without a configured tree',
+    ok(job.returncode == 0, 'and the engine runs', job)
+    says(on('fedora', 'make', f'B={out}', f'{out}/fio/fio', **there), 'Fedora: make without FIO= is refused', 'type: make FIO=DIR')
+    says(on('fedora', 'make', f'FIO={WORK}', f'B={out}', **there), 'Fedora: FIO= with an unconfigured tree is refused',
          'no configured fio source')
 
     library = f'{out}/isal/isa-l.a'
-    says(on('fedora', 'make', f'B={out}', library, **old), 'Fedora: an old ISA-L', '2.31 or newer', 'here is 2.30.0', 'ISAL=DIR')
-    says(on('fedora', 'make', f'B={out}', f'ISAL={WORK}', library, **old), 'Fedora: ISAL= without its source',
+    says(on('fedora', 'make', f'B={out}', library, **old), 'Fedora: an old ISA-L is refused', '2.31 or newer', 'here is 2.30.0', 'ISAL=DIR')
+    says(on('fedora', 'make', f'B={out}', f'ISAL={WORK}', library, **old), 'Fedora: ISAL= without its source is refused',
          f'ISAL={WORK}: no source of ISA-L')
     source = debian('source', 'libisal', '2.31')
     done = on('fedora', 'make', f'B={out}', f'ISAL={source}', library, **old)
-    ok(done.returncode == 0 and (ROOT / library).exists(), 'Fedora: ISAL=DIR', done.stderr)
+    ok(done.returncode == 0 and (ROOT / library).exists(), 'Fedora: ISAL=DIR builds ISA-L', done.stderr)
 
 
 def newest(pattern):
@@ -123,14 +123,14 @@ def newest(pattern):
 
 def guest():
     hide = 'qemu-system-x86_64 busybox'
-    says(on('fedora', 'scripts/guest', 'run', '--', 'true', hide=hide), 'Fedora: what a guest takes is named',
+    says(on('fedora', 'scripts/guest', 'run', '--', 'true', hide=hide), 'Fedora: names what a guest needs',
          'qemu-system-x86_64 10 or newer', 'busybox', '--kernel FILE', status=125)
-    says(on('fedora', 'scripts/debian', 'package', 'hello'), 'Fedora: there is nothing to fetch from Debian with', 'apt', status=1)
+    says(on('fedora', 'scripts/debian', 'package', 'hello'), 'Fedora: scripts/debian is refused without apt', 'apt', status=1)
     done = on('fedora', 'scripts/lab-kernel')
-    ok(done.returncode and 'no apt here' in done.stderr and 'Traceback' not in done.stderr, 'Fedora: nor the lab kernel', done.stderr)
+    ok(done.returncode and 'no apt here' in done.stderr and 'Traceback' not in done.stderr, 'Fedora: so is the lab kernel', done.stderr)
 
     kernel = newest('linux-image-7*/**/vmlinuz*')
-    # as if installed; where Debian's were not fetched, the system's own are good
+    # as if installed; if Debian's were not fetched, use the system's own
     if qemu := newest('qemu-system-x86-1*/usr/bin/qemu-system-x86_64'):
         tree = qemu.parent.parent
         program(qemu.name, f'LD_LIBRARY_PATH={tree}/lib/x86_64-linux-gnu:{tree}/../lib/x86_64-linux-gnu exec {qemu} '
@@ -138,15 +138,15 @@ def guest():
     if busybox := newest('busybox-static*/**/bin/busybox'):
         (BIN / 'busybox').symlink_to(busybox)
     path = f'{BIN}:{os.environ["PATH"]}'
-    says(on('fedora', 'scripts/guest', 'run', '--', 'true', path=path), 'Fedora: with these, the kernel alone', '--kernel FILE',
+    says(on('fedora', 'scripts/guest', 'run', '--', 'true', path=path), 'Fedora: then only the kernel is missing', '--kernel FILE',
          status=125)
     done = on('fedora', 'scripts/guest', 'run', '--kernel', kernel, '--disk', '4096+8', '--', 'sh', '-c',
               '. /etc/os-release; echo $ID; cat /sys/block/${PI_DISK0#/dev/}/integrity/format', path=path)
-    ok(done.returncode == 0 and done.stdout == 'fedora\nT10-DIF-TYPE1-CRC\n', 'Fedora: a guest with what is at hand', done)
+    ok(done.returncode == 0 and done.stdout == 'fedora\nT10-DIF-TYPE1-CRC\n', 'Fedora: a guest boots with what the system has', done)
 
 
 def archive():
-    """What apt would be told on Ubuntu, in a tree of its own."""
+    """Check what apt is asked to do on Ubuntu, in a separate tree."""
     tree = WORK / 'tree'
     shutil.copytree(ROOT / 'scripts', tree / 'scripts')
     shutil.copytree(ROOT / 'doc', tree / 'doc')
@@ -160,17 +160,17 @@ def archive():
         asked = (WORK / 'asked').read_text() if (WORK / 'asked').exists() else ''
         wanted = f'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg target=Packages] {mirror} trixie main'
         ok(done.returncode == 1 and wanted in asked.splitlines(), f"Ubuntu: {mirror}, with Debian's key", asked, done.stderr)
-        ok('add' not in done.stderr and 'sources' not in done.stderr, 'Ubuntu: no advice to change its sources', done.stderr)
+        ok('add' not in done.stderr and 'sources' not in done.stderr, 'Ubuntu: does not advise changing its package sources', done.stderr)
     conf = (tree / 'build/apt/apt.conf').read_text()
-    ok(re.search(f'^Dir::State::status "{tree}/', conf, re.M), "Ubuntu's own packages do not count", conf)
+    ok(re.search(f'^Dir::State::status "{tree}/', conf, re.M), "Ubuntu: ignores Ubuntu's own packages", conf)
     hidden = on('ubuntu', 'sh', '-c', f'mount -t tmpfs none /usr/share/keyrings && exec {tree}/scripts/debian source fio', path=path)
-    says(hidden, "Ubuntu: without Debian's key", 'install the package debian-archive-keyring', status=1)
+    says(hidden, "Ubuntu: refused without Debian's key", 'install the package debian-archive-keyring', status=1)
 
 
 def test():
     bare()
     namespace = on('fedora', 'cat', '/etc/os-release')
-    if not ok(namespace.stdout == RELEASES['fedora'], 'a mount namespace can be had; run this as root', namespace.stderr):
+    if not ok(namespace.stdout == RELEASES['fedora'], 'mount namespaces work; otherwise run this as root', namespace.stderr):
         return
     packages()
     for name in ('dnf', 'apt-get', 'dpkg-query', 'id'):

@@ -9,14 +9,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib.tap import BUILD, ENGINE, FIO, ROOT, ok, run  # noqa: E402
 
-# of a fio newer than those that can be fetched: its sources of August 2026
+# options of a fio newer than any in the archive: its sources of August 2026
 NEWER = {'cdb_len', 'verify_bytchk', 'read_mode'}
-# what asks for something else than nothing
+# values that change something
 VALUES = {'hipri': True, 'fixedbufs': True, 'registerfiles': True, 'sqthread_poll': True, 'sqthread_poll_cpu': 0, 'force_async': 4,
           'cmdprio_percentage': 50, 'cmdprio_class': 2, 'cmdprio': 4, 'cmdprio_hint': 1, 'cmdprio_bssplit': '4k/50',
           'md_per_io_size': 4096, 'pi_chk': 'GUARD', 'apptag': 7, 'apptag_mask': 0xff, 'cmd_type': 'nvme', 'cmd_type=bsg': 'bsg',
           'nonvectored': 0, 'write_mode': 'zeroes', 'verify_mode': 'compare', 'cdb_len': 16, 'read_mode': 'prefetch'}
-# what an option says nothing without
+# other options that an option needs to have an effect
 WITH = {'deac': {'write_mode': 'zeroes'}, 'sqthread_poll_cpu': {'sqthread_poll': True}, 'uncached': {'direct': 1},
         **{name: {'cmdprio_percentage': 50} for name in ('cmdprio_class', 'cmdprio', 'cmdprio_hint')}}
 WAYS = {'block': 'indirect', 'character': 'passthru'}
@@ -33,7 +33,7 @@ def help_of(fio, engine):
 
 
 def table():
-    """{option: {way: 'yes' or 'no'}}, as the man page has it."""
+    """Return {option: {way: 'yes' or 'no'}} from the man page."""
     text = (ROOT / 'man/io_uring_pi.7').read_text().replace('\\-', '-')
     rows = re.search(r"^\.SH OPTIONS OF FIO'S ENGINES\n(.*?)^\.SH ", text, re.M | re.S)[1]
     return {row[1]: {'block': row[2], 'character': row[3], 'why': row[4].strip()}
@@ -41,7 +41,7 @@ def table():
 
 
 def try_out(name, way):
-    """What is said of a job for a device that is not there: options are looked at before devices."""
+    """Run a job on a device that does not exist; options are checked before devices."""
     option = name.partition('=')[0]
     options = {'rw': 'write', 'bs': '4k', 'size': '64k', 'direct': 1, 'allow_file_create': 0, 'pi_layout': WAYS[way],
                **WITH.get(name, {}), option: VALUES.get(name, 1)}
@@ -56,24 +56,24 @@ def test():
     ours = help_of(FIO, BUILD / 'io_uring_pi.so')
     for fio in sorted(fios):
         theirs = help_of(fio, 'io_uring') | help_of(fio, 'io_uring_cmd')
-        ok(len(theirs) > 15 and theirs <= ours, f'{fio.parent.name}: this engine knows the {len(theirs)} options of its engines',
+        ok(len(theirs) > 15 and theirs <= ours, f'{fio.parent.name}: this engine knows all {len(theirs)} options of its engines',
            theirs - ours)
-        ok(theirs <= set(rows), 'and the man page says of each whether it works', theirs - set(rows))
-    ok(NEWER <= ours and NEWER <= set(rows), 'and of those that a newer fio has', NEWER - ours, NEWER - set(rows))
+        ok(theirs <= set(rows), 'and the man page says for each whether it works', theirs - set(rows))
+    ok(NEWER <= ours and NEWER <= set(rows), 'also for the options of a newer fio', NEWER - ours, NEWER - set(rows))
     strange = {row for row in rows if row.partition('=')[0] not in ours}
-    ok(not strange, 'it speaks of no others', strange)
+    ok(not strange, 'the man page lists no other options', strange)
     for name, row in rows.items():
         refused = [way for way in WAYS if row[way] == 'no']
-        ok(bool(refused) == bool(row['why']), f'{name}: the table gives a reason where it is refused', row)
+        ok(bool(refused) == bool(row['why']), f'{name}: the table gives a reason if it is refused', row)
         for way in WAYS:
             if name not in ours and '=' not in name:
                 continue
             status, lines, text = try_out(name, way)
             option = name.partition('=')[0]
             expected = option if way in refused else MISSING
-            # uncached, for a block device, needs what protection information excludes
+            # on a block device, uncached needs buffered I/O, which protection information excludes
             ok(status != 0 and len(lines) == 1 and expected in lines[0] and (way in refused or option not in lines[0]),
-               f'{name} on a {way} device {"is refused by name" if way in refused else "is taken"}', text)
+               f'{name} on a {way} device {"is refused by name" if way in refused else "is accepted"}', text)
 
 
 run(test)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The fuzzers of t/fuzz replay their corpus, go on from there, and find nothing.
+"""The fuzzers in t/fuzz replay their corpus, continue from there, and find nothing.
 
-A fuzzer that fuzzes nothing finds nothing either: each must have reached the
-functions it is there for. PI_FUZZ_SECONDS is for each, PI_TEST_SEED repeats a
+A fuzzer that does not reach the code finds nothing either, so each must reach the
+functions it is for. PI_FUZZ_SECONDS is the time for each, PI_TEST_SEED repeats a
 run.
 """
 import os
@@ -46,13 +46,13 @@ def main():
             fuzzer()
             kept = [(path.name, path.read_bytes()) for path in fuzzer.crashed]
             tap.ok(not fuzzer.status and not kept and fuzzer.executions > inputs > 0,
-                   f'{target}: {inputs} inputs of the corpus and {fuzzer.executions - inputs} more, none ends badly',
+                   f'{target}: {inputs} inputs of the corpus and {fuzzer.executions - inputs} more, without a failure',
                    f'status {fuzzer.status}', kept, fuzzer.tail)
             missing = set(MUST_REACH[target].split()) - fuzzer.reached()
-            tap.ok(not missing, f'{target}: {fuzzer.edges} edges, and what it is there for is reached',
+            tap.ok(not missing, f'{target}: {fuzzer.edges} edges, and all the functions it is for are reached',
                    f'not reached: {" ".join(sorted(missing))}')
             if target == 'job':
-                tap.ok(fuzzer.in_fio * 10 <= fuzzer.executions, 'job: fio itself stands most of it',
+                tap.ok(fuzzer.in_fio * 10 <= fuzzer.executions, 'job: at most one run in ten fails in fio itself',
                        f'{fuzzer.in_fio} of {fuzzer.executions} inputs')
     print(f'1..{tap.checks}')
     sys.exit(tap.failures != 0)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""make install, make uninstall and make deb: what they leave is all there, works from there, and goes away again."""
+"""make install, make uninstall and make deb: all files are installed, work where they are, and are removed again."""
 import hashlib
 import json
 import re
@@ -24,7 +24,7 @@ def files(directory):
 
 
 def expected(prefix, engine_directory):
-    """What users rely on; the parts of pi-bench are seen to be there when it runs."""
+    """Return the files that users rely on; running pi-bench shows that its parts are there."""
     return {f'{engine_directory}/fio-io_uring_pi.so', *(f'{prefix}/bin/{tool}' for tool in (*TOOLS, 'pi-bench')),
             *(f'{prefix}/share/fio-pi/configs/{path.name}' for path in (ROOT / 'configs').glob('*.fio')),
             *(f'{prefix}/share/bash-completion/completions/{tool}' for tool in (*TOOLS, 'pi-bench')),
@@ -36,7 +36,7 @@ def says(*words):
 
 
 def dynamic_fio(fio, directory):
-    """The same fio as if configured with --dynamic-libengines and FIO_EXT_ENG_DIR here: that is one source file of it."""
+    """Build the same fio as if configured with --dynamic-libengines and FIO_EXT_ENG_DIR; only one source file differs."""
     commands = subprocess.run(['make', '-n', 'V=1', '-W', 'ioengines.c', 'fio'], cwd=fio.tree, capture_output=True,
                               text=True).stdout.replace('\\\n', ' ').splitlines()
     source = (fio.tree / 'ioengines.c').read_text().replace('FIO_EXT_ENG_DIR', f'"{directory}"')
@@ -54,17 +54,17 @@ def test():
     WORK.mkdir(parents=True)
     fio = ours()
 
-    # as it comes
+    # with the defaults
     root = WORK / 'root'
     made = make('install', f'FIO={fio.tree}', f'DESTDIR={root}')
     wanted = expected('usr/local', 'usr/local/lib/fio')
     ok(made.returncode == 0 and wanted <= files(root), 'make install', wanted - files(root), made)
     engine = root / 'usr/local/lib/fio/fio-io_uring_pi.so'
-    ok(says(fio.program, f'--ioengine=external:{engine}', *JOB).returncode == 0, 'the engine runs from there')
+    ok(says(fio.program, f'--ioengine=external:{engine}', *JOB).returncode == 0, 'the installed engine runs')
     got = says(dynamic_fio(fio, engine.parent), '--ioengine=io_uring_pi', *JOB)
-    ok(got.returncode == 0 and got.stdout.count(';') > 100, 'ioengine=io_uring_pi in a fio with dynamic engines', got)
+    ok(got.returncode == 0 and got.stdout.count(';') > 100, 'ioengine=io_uring_pi works in a fio with dynamic engines', got)
     engine.rename(engine.with_name('fio-another.so'))
-    ok(says(WORK / 'fio', '--ioengine=io_uring_pi', *JOB).returncode != 0, 'which finds it by its name')
+    ok(says(WORK / 'fio', '--ioengine=io_uring_pi', *JOB).returncode != 0, 'which finds the engine by its file name')
     engine.with_name('fio-another.so').rename(engine)
 
     for tool in TOOLS:
@@ -72,7 +72,7 @@ def test():
     tab = f'. {root}/usr/local/share/bash-completion/completions/pi-info; complete -p pi-info pi-bench attr-cost'
     got = says('bash', '-c', tab)
     ok(got.returncode == 0 and got.stdout.count('_fio_pi') == 3 and says('bash', '-c', f'{tab} guest').returncode != 0,
-       'completion of what is installed, and of nothing else', got)
+       'bash completion for what is installed, and nothing else', got)
     bench = root / 'usr/local/bin/pi-bench'
     version = re.search(r'^## ([\d.]+)', (ROOT / 'doc/changes.md').read_text(), re.M)[1]
     got = says(bench, '--version')
@@ -82,22 +82,22 @@ def test():
     got = says(bench, 'env', '--fio', fio.program)
     found = json.loads(got.stdout) if got.returncode == 0 else {}
     ok(found.get('engine_sha256') == hashlib.sha256(engine.read_bytes()).hexdigest() and 'fio-' in found['fio'],
-       'pi-bench env, with the engine and the fio', got)
+       'pi-bench env names the engine and the fio', got)
     got = says(bench, 'run', '--guest', '--fio', fio.program, '--out', WORK / 'out')
     ok(got.returncode not in (0, 1) and 'scripts/guest' in got.stderr and 'Traceback' not in got.stderr,
-       'what needs the source tree says so', got)
+       'commands that need the source tree say so', got)
     links = [path for path in root.rglob('*') if path.is_symlink() and path.name != 'fio']
     ok(all(path.resolve().is_relative_to(root) and path.exists() for path in links), 'no link leads outside', links)
     made = make('uninstall', f'FIO={fio.tree}', f'DESTDIR={root}')
     ok(made.returncode == 0 and not files(root), 'make uninstall leaves no file', files(root))
 
-    # elsewhere
+    # with other directories
     places = ('PREFIX=/opt/pi', 'ENGDIR=/opt/engines', f'DESTDIR={root}', f'FIO={fio.tree}')
     made = make('install', *places)
     wanted = expected('opt/pi', 'opt/engines')
     ok(made.returncode == 0 and wanted <= files(root) and not (root / 'usr/local/bin/pi-bench').exists(),
        'make install with PREFIX and ENGDIR', wanted - files(root))
-    ok(make('uninstall', *places).returncode == 0 and not files(root), 'make uninstall with them', files(root))
+    ok(make('uninstall', *places).returncode == 0 and not files(root), 'make uninstall with PREFIX and ENGDIR', files(root))
 
     # a package for the distribution's fio
     own = distribution()
@@ -113,7 +113,7 @@ def deb(own):
     package = (ROOT / found[1]).resolve()
     fields = says('dpkg-deb', '--field', package, 'Version').stdout
     newest = re.search(r'^## ([\d.]+)', (ROOT / 'doc/changes.md').read_text(), re.M)[1]
-    ok(re.match(rf'{re.escape(newest)}[~+]', fields), 'its version is the newest in doc/changes.md, or older while there is no tag', fields)
+    ok(re.match(rf'{re.escape(newest)}[~+]', fields), 'its version is the newest in doc/changes.md, or sorts before it', fields)
     fields = says('dpkg-deb', '--field', package, 'Depends').stdout
     ranges = re.findall(r'fio \((\S+) ([^)]+)\)', fields)
     installed = own.tree.name.partition('-')[2]
@@ -123,13 +123,13 @@ def deb(own):
 
     ok(len(ranges) == 2 and satisfies(f'{installed}-3') and satisfies(f'{installed}-1+b1') and
        not satisfies(f'{installed}.1-1') and not satisfies('3.1-1') and not satisfies('99.0-1'),
-       'it depends on the very fio', fields)
+       'it depends on exactly that version of fio', fields)
     ok(all(re.search(rf'\b{name}\w* \(>= \d', fields) for name in ('liburing', 'libnvme')), 'and on the libraries', fields)
     root = WORK / 'deb'
     says('dpkg-deb', '-x', package, root)
     wanted = {f'{name}.gz' if '/man/' in name else name for name in expected('usr', 'usr/lib/fio')}
-    ok(wanted <= files(root), 'all is in it', wanted - files(root))
-    ok(not [name for name in files(root) if not name.startswith('usr/') or name.startswith('usr/local')], 'and in its place')
+    ok(wanted <= files(root), 'it contains all files', wanted - files(root))
+    ok(not [name for name in files(root) if not name.startswith('usr/') or name.startswith('usr/local')], 'below /usr')
     got = own.ran(f'--ioengine=external:{root}/usr/lib/fio/fio-io_uring_pi.so', *JOB)
     ok(got.returncode == 0 and got.stdout.count(';') > 100, f'its engine runs in {own.name}', got)
     package.unlink()

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Headers say all there is to know: a kernel-doc comment for each function and type, right and complete.
+"""Each function, type and macro in a header has a correct and complete kernel-doc comment.
 
 The kernel's own scripts/kernel-doc is in no package. This knows the C of these headers and no more.
 """
@@ -19,7 +19,7 @@ TYPE = re.compile(r'(struct|union|enum) (\w+) *\{(.*)\}', re.S)
 
 
 def end_of(text, start):
-    """Where the declaration ends that begins there: after a semicolon, or after the body of a function."""
+    """Return where the declaration ends: after a semicolon, or after a function body."""
     depth = 0
     at = start
     while at < len(text):
@@ -36,7 +36,7 @@ def end_of(text, start):
 
 
 def items(text):
-    """Comment and declaration, for each declaration or macro; the comment is what stands right before it, or empty."""
+    """Yield (comment, declaration) for each declaration or macro; the comment directly before it, or an empty string."""
     at, comment = 0, ''
     while True:
         at += len(text[at:]) - len(text[at:].lstrip())
@@ -53,7 +53,7 @@ def items(text):
 
 
 def without(text, start, closing):
-    """Without what stands between brackets after some text, nested ones included."""
+    """Remove bracketed parts, including nested ones, that follow some text."""
     while (found := re.search(start, text)):
         depth, at = 1, found.end()
         while depth:
@@ -64,7 +64,7 @@ def without(text, start, closing):
 
 
 def parts(text, between):
-    """Split, but not within brackets."""
+    """Split at a separator that is not inside brackets."""
     depth, start = 0, 0
     for at, char in enumerate(text):
         depth += (char in '({[') - (char in ')}]')
@@ -75,7 +75,7 @@ def parts(text, between):
 
 
 def declared(declarator):
-    """The name in one: of a variable, an array, a pointer to a function."""
+    """Return the declared name: of a variable, an array, or a function pointer."""
     found = re.search(r'\(\s*\*\s*(\w+)', declarator) or re.search(r'(\w+)\s*(?:\[[^]]*\]\s*)*(?::\s*\w+)?$', declarator)
     return found and found.group(1)
 
@@ -89,7 +89,7 @@ def members(kind, body):
 
 
 def wanted(declaration):
-    """What is declared: its title, the names to be described, and whether something is returned; None where nothing is."""
+    """Return (title, names to describe, whether it returns something, or None if that does not apply)."""
     macro = re.match(r'#\s*define (\w+)\(([^)]*)\)', declaration)
     if macro:
         return f'{macro.group(1)}()', [name.strip() for name in macro.group(2).split(',') if name.strip()], None
@@ -110,7 +110,7 @@ def wanted(declaration):
 
 
 def problems(text):
-    """One line for each thing that is wrong in a header."""
+    """Yield one line for each error in a header."""
     for comment, declaration in items(text):
         is_macro = declaration[0] == '#'
         want = wanted(declaration)
@@ -212,7 +212,7 @@ extern const struct thing things[2];
 _Static_assert(sizeof(struct thing) == 64, "size");
 #endif
 '''
-# what is broken in it, and what is said of that
+# (text to break, replacement, expected error)
 BROKEN = [
     (' * @BLUE:	another\n', '', 'enum color: @BLUE is not described'),
     (' * @left:	one\n', '', 'struct thing: @left is not described'),
@@ -236,13 +236,13 @@ BROKEN = [
 
 
 def main():
-    ok(not list(problems(GOOD)), 'a header with all there can be is in order', *problems(GOOD))
+    ok(not list(problems(GOOD)), 'a header with every kind of declaration passes', *problems(GOOD))
     for what, instead, said in BROKEN:
         told = list(problems(GOOD.replace(what, instead, 1)))
-        ok(what in GOOD and said in told, f'found: {said}', *told)
+        ok(what in GOOD and said in told, f'reports: {said}', *told)
     for path in sorted([*ROOT.glob('lib/*.h'), *ROOT.glob('engines/*.h')]):
         told = list(problems(path.read_text()))
-        ok(not told, f'{path.relative_to(ROOT)} is described', *told)
+        ok(not told, f'{path.relative_to(ROOT)} is documented', *told)
     print(f'1..{tap.checks}')
     sys.exit(tap.failures != 0)
 

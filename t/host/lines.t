@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Files of JSON lines hold whole lines, of several jobs and when there is no more room; registered files are closed."""
+"""Files of JSON lines contain only whole lines, from several jobs and on a full disk; registered files are closed."""
 import json
 import os
 import resource
@@ -16,7 +16,7 @@ JOB = ['--name=job', '--pi_layout=none', '--rw=read', '--bs=4k', '--size=16k', '
 
 
 def fio(*words, room=None, limits=()):
-    """With files of so many bytes at most; python has SIGXFSZ ignored, and this passes it on."""
+    """Run with a limit on file size; Python ignores SIGXFSZ, and its children inherit that."""
     def limit():
         if room:
             resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
@@ -28,7 +28,7 @@ def fio(*words, room=None, limits=()):
 
 
 def records():
-    """None where a line is no JSON, or has no end."""
+    """Return the records, or None if a line is not JSON or is incomplete."""
     text = Path('stats').read_text() if os.path.exists('stats') else ''
     try:
         return None if text and text[-1] != '\n' else [json.loads(line) for line in text.splitlines()]
@@ -41,9 +41,9 @@ def room():
     length = os.path.getsize('stats')
     done, said = fio(*JOB, '--pi_stats=stats', room=length + length // 2)
     ok(done.returncode == 0 and len(said) == 1 and 'no further records' in said[0] and records() is not None and
-       len(records()) == 1, 'half a line is taken back, and said once', done, Path('stats').read_text())
+       len(records()) == 1, 'a partial line is removed, and reported once', done, Path('stats').read_text())
     done, said = fio(*JOB, '--pi_stats=stats')
-    ok(not said and records() and len(records()) == 2, 'the next job finds the file in order', done, Path('stats').read_text())
+    ok(not said and records() and len(records()) == 2, 'the next job appends to an intact file', done, Path('stats').read_text())
     os.unlink('stats')
     for how in (['--thread'], []):
         for lines in (3.5, 9.2):
@@ -57,16 +57,16 @@ def room():
 def length():
     name = '"' * 800
     done, said = fio(*(word for word in JOB if 'name=job' not in word), '--pi_stats=stats', f'--name={name}')
-    ok(done.returncode == 0 and not said and records() and records()[0]['job'] == name, 'a line that is longer than 2048 bytes',
+    ok(done.returncode == 0 and not said and records() and records()[0]['job'] == name, 'a line longer than 2048 bytes is written',
        done, Path('stats').read_text())
     os.unlink('stats')
 
 
 def descriptors():
-    """One job after another in one process."""
+    """Run one job after another in one process."""
     words = [word for number in range(60) for word in (f'--name=job{number}', '--stonewall', *JOB[1:], '--thread', '--registerfiles')]
     done, _ = fio(*words, limits=[(resource.RLIMIT_NOFILE, 48)])
-    ok(done.returncode == 0, 'sixty jobs with registered files and 48 descriptors', done)
+    ok(done.returncode == 0, 'sixty jobs with registered files succeed with 48 descriptors', done)
 
 
 def test():

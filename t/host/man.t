@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The man pages format without a warning, and name every option there is, as --enghelp and --help do."""
+"""The man pages format without warnings, and describe every option that --enghelp and --help list."""
 import re
 import shutil
 import subprocess
@@ -21,7 +21,7 @@ def said(*words):
 
 
 def page(name):
-    """Without the fonts."""
+    """Return the page without font changes."""
     text = re.sub(r'\\f[BIPR]|"', '', (MAN / name).read_text())
     return text.replace('\\-', '-')
 
@@ -35,25 +35,25 @@ def test():
     options = re.findall(r'^(\w+)\s*:(.*)', said(FIO, f'--enghelp={engine}'), re.M)
     described = page('io_uring_pi.7')
     missing = [name for name, _ in options if not re.search(rf'^\.BI? ([\w=]+ )*{name}\b', described, re.M)]
-    ok(len(options) > 20 and not missing, 'every engine option has its place in io_uring_pi(7)', *missing)
+    ok(len(options) > 20 and not missing, 'io_uring_pi(7) describes every engine option', *missing)
     silent = [name for name, text in options if text.strip() in ('', '(null)')]
-    ok(not silent, '--enghelp has a word on every option', *silent)
+    ok(not silent, '--enghelp explains every option', *silent)
     details = {name: said(FIO, f'--enghelp={engine},{name}') for name, _ in options}
     short = [name for name, text in details.items() if 'type:' not in text]
-    ok(not short, '--enghelp=FILE,OPTION tells of each', *short)
-    # a choice has a word on every value
+    ok(not short, '--enghelp=FILE,OPTION works for each', *short)
+    # every value of an option has an explanation
     mute = [name for name, text in details.items()
             for value in re.findall(r'^\s*:? *(\S.*)', text.partition('valid values:')[2], re.M) if len(value.split()) < 2]
-    ok('pi_verify' in details and not mute, 'and of each value', *mute)
+    ok('pi_verify' in details and not mute, 'and explains each value', *mute)
 
     for name, commands in COMMANDS.items():
         if not program(name).exists():
-            ok(False, f'{name}: not built here')
+            ok(False, f'{name}: is built')
             continue
         usage = ''.join(said(program(name), *command, '--help') for command in commands)
         wanted = set(re.findall(r'(?<![\w-])--[a-z][a-z-]+', usage)) - {'--icount'}
         named = set(re.findall(r'--[a-z][a-z-]+', page(f'{name}.1')))
-        ok(wanted and wanted <= named, f'{name}(1) has every option of its --help', wanted - named)
+        ok(wanted and wanted <= named, f'{name}(1) describes every option in --help', wanted - named)
 
     for name in sorted(MAN.iterdir()):
         for words in (['groff', '-man', '-ww', '-z', '-Tutf8', '-K', 'utf8'], ['mandoc', '-T', 'lint', '-W', 'warning']):
@@ -61,10 +61,10 @@ def test():
                 skip(words[0], f'{name.name}: not installed')
                 continue
             warnings = said(*words, str(name))
-            ok(not warnings, f'{name.name}: {words[0]} has nothing to say', warnings)
+            ok(not warnings, f'{name.name}: {words[0]} prints no warning', warnings)
         title, section = name.name.rsplit('.', 1)
         ok(re.search(rf'^\.TH {re.escape(title)} {section} '.upper(), page(name.name).upper(), re.M),
-           f'{name.name}: is what its name says')
+           f'{name.name}: its title and section match its name')
 
 
 run(test)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whatever its options are given, fio takes them or says why not, and does no I/O.
+"""With any options, fio accepts the job or says why not, and does no I/O.
 
 An engine built with ASan and UBSan (PI_FUZZ_ENGINE) runs in the real fio.
-PI_FUZZ_SECONDS says how long, PI_TEST_SEED repeats a run.
+PI_FUZZ_SECONDS is the time; PI_TEST_SEED repeats a run.
 """
 import os
 import random
@@ -30,7 +30,7 @@ WORDS = ['', ' ', ',', '|', ':', '/', '=', '%', '"', '\\', '\t', '\0', 'GUARD', 
 
 
 def options():
-    """The engine's options, each with the values that --enghelp names."""
+    """Return the engine's options, each with the values that --enghelp lists."""
     out = run(f'--enghelp={ENGINE}').stdout
     found = {}
     for name in re.findall(r'^(\w+) *:', out, re.MULTILINE):
@@ -63,7 +63,7 @@ def value(draw, valid):
 
 
 def lines(draw, valid):
-    """What stands in a job file, most of it as it should; fio parses on after a line it refuses."""
+    """Return lines of a job file, most of them valid; fio continues parsing after a line it refuses."""
     for name in draw.choices(sorted(valid), k=draw.choice((1, 1, 1, 3, 60))):
         kind = draw.randrange(12)
         given = value(draw, valid[name]).replace('\0', '').replace('\n', '')
@@ -92,7 +92,7 @@ class Fuzz:
         return [(path, path.read_bytes()) for path in sorted(self.directory.rglob('*')) if path.is_file()]
 
     def once(self, draw):
-        """Parse only, with a file that could be written; or all the way to a device that is not there."""
+        """Run fio with --parse-only and a writable file, or run a job on a device that does not exist."""
         parse = draw.randrange(2)
         given = list(lines(draw, self.valid))
         target = self.target if parse else '/dev/null/disk'
@@ -109,9 +109,9 @@ class Fuzz:
         if done.returncode not in (0, 1):
             self.wrong.append((f'status {done.returncode}', given, done.stderr[-2000:]))
         elif done.returncode and not (done.stderr + done.stdout).strip():
-            self.wrong.append(('a refusal that says nothing', given, ''))
+            self.wrong.append(('refused without a message', given, ''))
         elif not done.returncode and not parse:
-            self.wrong.append(('a device that is not there was taken', given, done.stdout[-500:]))
+            self.wrong.append(('accepted a device that does not exist', given, done.stdout[-500:]))
         self.lines += len(given)
         self.taken += not done.returncode
         self.refused += done.returncode == 1
@@ -127,12 +127,12 @@ def main():
         os.mkdir(f'{directory}/in')
         os.chdir(f'{directory}/in')
         fuzz = Fuzz(f'{directory}/in')
-        tap.ok(len(fuzz.valid) > 20 and 'indirect' in fuzz.valid['pi_layout'], 'the options and their values', fuzz.valid)
+        tap.ok(len(fuzz.valid) > 20 and 'indirect' in fuzz.valid['pi_layout'], '--enghelp lists options and values', fuzz.valid)
         while time.monotonic() - begin < seconds or not (fuzz.taken and fuzz.refused):
             fuzz.once(draw)
         tap.ok(not fuzz.wrong, f'{fuzz.lines} options in {fuzz.taken} jobs taken and {fuzz.refused} refused with a reason',
                *('\n'.join(map(repr, wrong)) for wrong in fuzz.wrong[:5]))
-        tap.ok(fuzz.state() == fuzz.before, 'no I/O, and nothing left behind',
+        tap.ok(fuzz.state() == fuzz.before, 'no I/O, and no files left behind',
                [path for path, _ in fuzz.state()])
     print(f'1..{tap.checks}')
     sys.exit(tap.failures != 0)

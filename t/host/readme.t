@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What README, doc/, CONTRIBUTING and the man pages name is there: options and their defaults, messages, files, commands, links."""
+"""README, doc/, CONTRIBUTING and the man pages name only existing options, defaults, messages, files, commands and links."""
 import re
 import subprocess
 import sys
@@ -15,8 +15,8 @@ MANUALS = {path.relative_to(ROOT): path.read_text().replace('\\-', '-') for path
 README, WORDS, SCREEN = Path('README.md'), 24, 150
 ENGINE = BUILD / 'io_uring_pi.so'
 FOLDERS = 'engines|lib|configs|scripts|t|man|doc'
-ELSEWHERE = {'lib/modules'}      # of a kernel
-# what stands for a place in a string: printf's, an f-string's, make's
+ELSEWHERE = {'lib/modules'}      # a kernel's, not in this tree
+# a placeholder in a string: printf's, an f-string's, make's
 PLACE = re.compile(r'%[-+ #0]*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh|h|ll|l|z|j)?[a-zA-Z]|\{[^{}]*\}|\$\([^()]*\)')
 
 
@@ -26,18 +26,18 @@ def said(*words):
 
 
 def rows(page):
-    """Of the tables of a page, the cells of each row."""
+    """Return the cells of each row of the tables on a page."""
     lines = [line for line in PAGES[Path(page)].splitlines() if line.startswith('| ') and not line.startswith('|--')]
     return [[cell.strip() for cell in line.strip('|').split(' | ')] for line in lines]
 
 
 def plain(text):
-    """A page of the manual without its fonts and line ends."""
+    """Return a man page without font changes and line breaks."""
     return ' '.join(re.sub(r'\\f[BIPR]|^\.[BI]R? |"', '', text, flags=re.M).split())
 
 
 def strings(*paths):
-    """String literals, pieces side by side put together; the macros of inttypes.h between them are a place."""
+    """Yield string literals, with adjacent ones joined; macros of inttypes.h between them become placeholders."""
     piece = r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\''
     for path in paths:
         for literal in re.findall(rf'(?:{piece})(?:\s*(?:PRI\w+\s*)?(?:{piece}))*', path.read_text(errors='replace')):
@@ -46,7 +46,7 @@ def strings(*paths):
 
 
 def says(literal, message):
-    """Whether what a program prints by this literal may contain the message: its ends may be cut, its places filled."""
+    """Return whether output of this literal, with its placeholders filled in, can contain the message."""
     parts = PLACE.split(literal)
     for first in range(len(parts)):
         if message in parts[first]:
@@ -69,7 +69,7 @@ def starts(text):
 
 
 def test_options():
-    """The man page has them all (man.t): their defaults there."""
+    """Check the defaults in the man page; man.t checks that it has all options."""
     text = MANUALS[Path('man/io_uring_pi.7')]
     text = text[text.index('.SH OPTIONS\n'):text.index('.SH OPTIONS OF')]
     found = {}
@@ -81,10 +81,10 @@ def test_options():
     ok(len(found) >= 15, 'the man page gives defaults', found)
     for name, default in found.items():
         there = re.search(r'default: (\S*)', said(FIO, f'--enghelp={ENGINE},{name}'))
-        ok(there and there[1] == default, f'{name}: its default is {default}', there and there[0])
+        ok(there and there[1] == default, f'{name}: the default is {default}', there and there[0])
     options = set(re.findall(r'^(\w+)\s*:', said(FIO, f'--enghelp={ENGINE}'), re.M))
     named = {name for page in PAGES.values() for name in re.findall(r'\b(pi_[a-z]\w*)(?==| with)', page)}
-    ok(len(named) > 6 and named <= options, 'each option that a page names is one of the engine', named - options)
+    ok(len(named) > 6 and named <= options, 'every option that a page names exists', named - options)
 
 
 def test_messages():
@@ -94,7 +94,7 @@ def test_messages():
     for message, _ in rows('doc/messages.md')[1:]:
         text = message.strip('`').replace('…', '')
         ok(any(says(literal, text) for literal in ours) or any(says(literal, text) for literal in fios),
-           f'it can be said: {text}')
+           f'a program can print: {text}')
 
 
 def test_places():
@@ -103,13 +103,13 @@ def test_places():
     for name, text in {**PAGES, **MANUALS}.items():
         places = set(re.findall(rf'(?<![\w/.$-])(?:{FOLDERS})/[\w./-]*\w/?', text))
         missing = [place for place in sorted(places - made - ELSEWHERE) if not (ROOT / place).exists() and not list(ROOT.glob(f'{place}*'))]
-        ok(not missing, f'{name}: the {len(places)} files it names are there', *missing)
+        ok(not missing, f'{name}: the {len(places)} files that it names exist', *missing)
         asked = set(re.findall(r'(?:^    (?:\S* && )?|`|&& )(?:sudo )?make ([a-z][\w-]*)(?![\w=])', text, re.M))
-        ok(asked <= targets, f'{name}: and so are {len(asked)} targets of make', asked - targets)
+        ok(asked <= targets, f'{name}: the {len(asked)} make targets that it names exist', asked - targets)
 
 
 def anchors(text):
-    """As GitHub makes them."""
+    """Return the anchors that GitHub generates."""
     titles = re.findall(r'^#+ (.*)', re.sub(r'^    .*', '', text, flags=re.M), re.M)
     return {re.sub(r'[^\w -]', '', title).strip().lower().replace(' ', '-') for title in titles}
 
@@ -126,21 +126,21 @@ def test_links():
             page = PAGES.get(path.resolve().relative_to(ROOT)) if path.exists() else None
             if not path.exists() or anchor and (page is None or anchor not in anchors(page)):
                 lost.append(link)
-        ok(not lost, f'{name}: its {len(links)} links lead somewhere', *lost)
+        ok(not lost, f'{name}: its {len(links)} links are valid', *lost)
     wanted = {(ROOT / name).resolve() for name in [*PAGES, *MANUALS]} - {ROOT / README}
-    ok(wanted <= reached, 'README leads to every page', *(wanted - reached))
+    ok(wanted <= reached, 'README links to every page', *(wanted - reached))
     manual = MANUALS[Path('man/io_uring_pi.7')]
-    ok(all(name.name in manual for name in PAGES if name.parts[0] == 'doc'), 'and io_uring_pi(7) names them',
+    ok(all(name.name in manual for name in PAGES if name.parts[0] == 'doc'), 'io_uring_pi(7) names every page',
        *(name for name in PAGES if name.parts[0] == 'doc' and name.name not in manual))
 
 
 def test_length():
     lines = PAGES[README].count('\n')
-    ok(lines <= SCREEN, f'README has {SCREEN} lines at most', lines)
+    ok(lines <= SCREEN, f'README has at most {SCREEN} lines', lines)
     first = PAGES[README][:PAGES[README].index('\n## ', PAGES[README].index('!['))].count('\n')
-    ok(first <= 40, 'its picture is on the first screen', first)
+    ok(first <= 40, 'the picture is on the first screen', first)
     lines = PAGES[Path('doc/words.md')].count('\n')
-    ok(lines <= WORDS, f'the vocabulary has {WORDS} lines at most', lines)
+    ok(lines <= WORDS, f'the vocabulary has at most {WORDS} lines', lines)
 
 
 def test_commands():
@@ -149,7 +149,7 @@ def test_commands():
             asked = set(re.findall(r'(?<!\S)--[a-z][a-z-]*', words.partition(' -- ')[0]))
             program, subcommand = command.split()
             known = set(re.findall(r'--[a-z][a-z-]*', said(ROOT / 'scripts' / program, subcommand, '--help')))
-            ok(known and asked <= known, f'{name}: scripts/{command}{words.rstrip()[:40]}: it has these options', asked - known)
+            ok(known and asked <= known, f'{name}: the options of scripts/{command}{words.rstrip()[:40]} exist', asked - known)
 
 
 def test():

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""scripts/kernel/upstream applies to a kernel without the lab's layouts, and does what the lab kernel was measured with."""
+"""scripts/kernel/upstream applies to a kernel without the lab's layouts, and makes the same changes as the lab kernel."""
 import re
 import subprocess
 import sys
@@ -19,17 +19,17 @@ def subject(path):
 
 
 def body(path):
-    """What is added and taken away, file by file, wherever in it."""
+    """Return the added and removed lines of each file, without their positions."""
     return [line for line in path.read_text().splitlines() if re.match(r'\+\+\+ |[-+](?![-+] )', line)]
 
 
 def test():
     lab = {subject(path): path for path in LAB.glob('0*.patch')}
-    ok(len(SERIES) > 5 and all(subject(path) in lab for path in SERIES), 'each patch is one of the lab kernel too',
+    ok(len(SERIES) > 5 and all(subject(path) in lab for path in SERIES), 'each patch is also in the lab kernel',
        [subject(path) for path in SERIES if subject(path) not in lab])
     differ = [path.name for path in SERIES if body(path) != body(lab[subject(path)])]
     ok(differ == [path.name for path in SERIES if 'registered-buffer' in path.name and path.name.startswith('0004')],
-       'and the same, but for the one whose surroundings differ', differ)
+       'and identical, except for the one whose context differs', differ)
     tarballs = list(BUILD.glob('pkg/linux-source-*/usr/src/linux-source-*.tar.xz'))
     if not tarballs:
         skip('upstream', 'no linux-source in build/pkg; make kernel fetches it')
