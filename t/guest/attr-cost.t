@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""attr-cost where a nanosecond is an instruction: its figures repeat, and add up."""
+"""attr-cost in a guest in which one nanosecond is one instruction: its figures repeat and add up."""
 import json
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from lib.tap import BUILD, for_anybody, main, ok  # noqa: E402
 
 
 def measure(seed, **more):
-    # the slab cache's stock is at its end in 8 of 31
+    # in 8 of 31 the slab cache runs empty
     done = subprocess.run([for_anybody(BUILD / 't/attr-cost'), '--json', '--instructions', '--layout', 'indirect',
                            '--mix', '50', '--batch', '1', '--batch', '8', '--batch', '32', '--repetitions', '31',
                            '--requests', '400', '--seed', str(seed)], capture_output=True, text=True, **more)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Commands in place of reads and writes: Verify, Write Zeroes, Compare, and mixes of them, with protection information."""
+"""Commands other than read and write: Verify, Write Zeroes, Compare and mixes of them, with protection information."""
 import json
 import sys
 from pathlib import Path
@@ -40,7 +40,7 @@ def stats():
 
 
 def scrub(disk):
-    """Verify finds each wrong tag, and changes and transfers nothing."""
+    """Verify finds each wrong tag, and neither changes nor transfers anything."""
     name = disk.name
     passes(disk.run(None), f'{name}: write', write=BLOCKS // 8)
     before = poke(disk.poked, BLOCK)
@@ -77,7 +77,7 @@ def scrub(disk):
 
 
 def zeroes(disk):
-    """Write Zeroes: the device makes the tuples."""
+    """Write Zeroes: the device generates the tuples."""
     name = disk.name
     passes(disk.run(None, apptag=7), f'{name}: write what is to go', write=BLOCKS // 8)
     passes(disk.run('zeroes', apptag=0x4321), f'{name}: Write Zeroes', write=BLOCKS // 8)
@@ -97,7 +97,7 @@ def zeroes(disk):
 
 
 def compare(disk):
-    """What verify= has written, compared by the device, tuples and all."""
+    """The device compares what verify= wrote, including the tuples."""
     name = disk.name
     job = {'verify': 'pattern', 'verify_pattern': 0x5a, 'verify_mode': 'compare', 'verify_interval': disk.stride}
     passes(disk.run(None, **job), f'{name}: Compare passes', write=BLOCKS // 8, read=BLOCKS // 8)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""pi-bench compare: two kernels, with one engine; an engine against itself, and against one with a function that is longer."""
+"""pi-bench compare: two kernels with one engine; an engine with itself, and with one that has a longer function."""
 import json
 import shutil
 import subprocess
@@ -17,12 +17,12 @@ from pibench import insn, profile  # noqa: E402
 
 ENGINE = BUILD / 'io_uring_pi.so'
 CELL = 'randread-4k-qd32 pi/indirect'
-# instructions of an I/O that runs of one engine agree to
+# instructions per I/O by which runs of one engine may differ
 ALIKE = 5
 
 
 def named(out):
-    """The functions that differ between the runs of both builds."""
+    """Return the functions that differ between the runs of two builds."""
     runs = [json.loads(line) for line in (out / 'results.jsonl').read_text().splitlines()]
     old, new = ([insn.load(out / run['profile']) for run in runs if run.get('profile') and run['build'] == build]
                 for build in ('old', 'new'))
@@ -30,7 +30,7 @@ def named(out):
 
 
 def compared(out, *words, only=('--fio', FIO, '--only', CELL)):
-    """(exit status, the line of each verdict, what was said)"""
+    """Return (exit status, verdict lines, output)."""
     done = subprocess.run([ROOT / 'scripts/pi-bench', 'compare', *words, '--boots', '1', *only, '--out', out],
                           capture_output=True, text=True)
     path = Path(out) / 'verdicts.jsonl'

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The job files in configs/ do what their comments say, on disks of two formats, each smaller than what it is made for."""
+"""The job files in configs/ do what their comments say, on disks of two formats, with reduced sizes."""
 import json
 import os
 import re
@@ -11,15 +11,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib.tap import BUILD, FIO, ROOT, main, ok, poke  # noqa: E402
 
-# what takes its size from the drive is given less
+# smaller sizes, so that the jobs fit the disks
 LESS = {'size=256m': 'size=8m', 'size=768m': 'size=24m', 'offset=768m': 'offset=24m', 'size=1g': 'size=8m',
         'offset=1g': 'offset=8m', 'offset=2g': 'offset=16m', 'offset=3g': 'offset=24m', 'size=64m': 'size=8m',
         'bs=1m': 'bs=512k',
-        # and what takes its time as many I/Os, however slow they are here
+        # and a number of I/Os instead of a time
         'time_based=1': 'time_based=0', r'runtime=\$\{RUNTIME\}': 'io_size=2m', 'ramp_time=2': 'ramp_time=0'}
 VARIABLES = {'ENGINE': str(BUILD / 'io_uring_pi.so'), 'ERRORS': 'errors', 'LAYOUT': 'indirect', 'IOS': '500'}
 READ_ONLY = ('random-read', 'verify-drive', 'layouts', 'scrub')
-# what sends commands: for fio these are writes, to a character device
+# jobs that send commands: to fio these are writes, to a character device
 COMMANDS = ('scrub',)
 
 
@@ -46,7 +46,7 @@ def writes(device):
 
 
 def runs(name, device, jobs):
-    """Every job did something, none failed, nobody complained."""
+    """Check that every job did I/O, none failed, and the engine reported nothing."""
     before = writes(device)
     done, ran = fio(name, device)
     idle = [job for job, result in ran.items() if not result['read']['total_ios'] + result['write']['total_ios']]
@@ -56,13 +56,13 @@ def runs(name, device, jobs):
 
 
 def test(small, large):
-    # all but what pi-bench runs itself
+    # all except those that pi-bench runs itself
     ours = {path.stem for path in (ROOT / 'configs').glob('*.fio')} - {'bench', 'lab', 'perf'}
     tried = {'quick-check': 1, 'random-read': 4, 'verify-drive': 1, 'scrub': 1, 'layouts': 1, 'mixed-load': 4, 'faults': 6, 'soak': 4}
     ok(set(tried) == ours, 'each is tried here', set(tried) ^ ours)
     for device in (small, large):
         for name, jobs in tried.items():
-            # the faults that the last job leaves are its own business
+            # the last job leaves its faults on the disk
             runs(name, device, jobs)
         poke(device, 77, ('md', 0, 1))
         for name, job in (('verify-drive', 'verify'), ('scrub', 'scrub')):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A wrong guard, application tag and reference tag are each found and named."""
+"""Wrong guards, application tags and reference tags are each detected and named."""
 import json
 import os
 import shutil
@@ -25,7 +25,7 @@ def job(device, **options):
 
 
 def damaged(name, device, tag, flips, at, fields):
-    """One block, as each verifies it."""
+    """Read one block with each verifier."""
     before = poke(device, BLOCK)
     poke(device, BLOCK, *flips)
     after = poke(device, BLOCK)
@@ -105,7 +105,7 @@ def chosen_checks(device):
 
 
 def checks_by_block(device):
-    """A wrong reference tag is found where that is checked, and nowhere else."""
+    """A wrong reference tag is detected exactly where it is checked."""
     poke(device, BLOCK, ('md', 7, 0x01))
     there, elsewhere = 'APPTAG,REFTAG@32-39:GUARD,APPTAG', 'GUARD,APPTAG@32-39:GUARD,APPTAG,REFTAG'
     for name, verify in ((device, 'host'), (device, 'device'), (device.replace('nvme', 'ng'), 'device')):
@@ -116,7 +116,7 @@ def checks_by_block(device):
 
 
 def escape(device):
-    # 0x1234 -> 0xffff: the escape; the guard of that block may then be anything
+    # 0x1234 -> 0xffff is the escape value: the guard of that block is not checked either
     poke(device, BLOCK, ('md', 2, 0xed), ('md', 3, 0xcb), ('md', 0, 0xff))
     passes(job(device), 'a block with the escape is not checked',
            read=SIZE >> 15)
@@ -125,7 +125,7 @@ def escape(device):
 
 
 def told(device, wrong, verify):
-    """In lines, records and dumps."""
+    """Errors appear in messages, records and dumps."""
     os.makedirs('dump', exist_ok=True)
     run = job(device, continue_on_error='verify', pi_verify=verify,
               pi_errors='errors', pi_dump='dump')

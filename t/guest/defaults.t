@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""DEFAULTS of io_uring_pi(7), which differ from fio's own engines: each there, here, and here with the option that gives fio's."""
+"""DEFAULTS in io_uring_pi(7): each with fio's own engine, with this one, and with this one and the option for fio's behaviour."""
 import json
 import os
 import sys
@@ -13,7 +13,7 @@ SIZE, STATS = 64 << 12, 'stats.json'
 JOB = {'bs': '16k', 'size': SIZE}
 IOS = SIZE >> 14
 BLOCK = 5
-# what the tags' bytes are in the 8 of a tuple
+# positions of the tags in the 8 bytes of a tuple
 GUARD, APP, REF = slice(0, 2), slice(2, 4), slice(4, 8)
 
 
@@ -22,7 +22,7 @@ class Disk:
         self.block, self.char = device, device.replace('/dev/nvme', '/dev/ng')
 
     def cmd(self, rw, **options):
-        """fio's io_uring_cmd, with room for metadata where it is given pi_act=0."""
+        """Run fio's io_uring_cmd, with a metadata buffer if pi_act=0."""
         return Fio('io_uring_cmd', self.char, rw=rw, direct=0, cmd_type='nvme',
                    **{'md_per_io_size': 32, 'pi_act': 0, **JOB, **options})
 
@@ -58,7 +58,7 @@ def action(disk):
 
 
 def checks(disk):
-    """None unless pi_chk is given, and then the same by host and device."""
+    """Nothing is checked unless pi_chk is given; then host and device check the same."""
     passes(disk.ours('write', apptag=0x55), 'write with another tag', write=IOS)
     passes(disk.cmd('read'), 'io_uring_cmd checks nothing', read=IOS)
     refuses(disk.ours('read'), 'ours all', 'application tag expected 0x1234, found 0x55')
@@ -100,7 +100,7 @@ def unchecked_in_writes(disk):
 
 
 def attribute(disk):
-    """The block device."""
+    """Test the defaults on the block device."""
     passes(disk.uring('write'), 'io_uring without md_per_io_size: plain I/O', write=IOS)
     ok(disk.tuple()[APP] == b'\0\0', 'the kernel makes the tuples', disk.tuple().hex())
     passes(disk.ours('write', False), 'ours: with protection information', write=IOS)

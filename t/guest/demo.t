@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""make demo: ends well, says who found the damage and where, and prints each command that it runs; without damage it fails."""
+"""make demo succeeds, says who found the damage and where, and prints each command; it fails if nobody finds the damage."""
 import os
 import re
 import subprocess
@@ -39,7 +39,7 @@ def test():
         ok(any(word in command for command in commands), f'one has {word.strip()}', commands)
 
     with tempfile.TemporaryDirectory(dir=BUILD) as directory:
-        # a fio that reads nothing, and so finds nothing
+        # a fio that reads nothing, and so finds no damage
         blind = Path(directory, 'fio')
         blind.write_text(f'#!/bin/sh\ncase "$*" in *rw=read*) echo io_uring_pi: nothing; exit 0; esac\nexec {FIO} "$@"\n')
         blind.chmod(0o755)

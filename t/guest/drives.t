@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Drives without a drive: a checker that is neither NVMe's nor scsi_debug's, errors at I/Os of our choice, any tuple at all."""
+"""Emulated targets for what QEMU's drives cannot do: another checker (LIO), errors on chosen I/Os, any tuple at all."""
 import json
 import sys
 from pathlib import Path
@@ -11,13 +11,13 @@ from lib.tap import main, ok, passes, pi, plain_read, refuses  # noqa: E402
 SIZE = 1 << 20
 BAD = 77
 READ, WRITE = 0x28, 0x2a
-# sense key, additional sense code and its qualifier
+# sense key, additional sense code and qualifier
 GUARD, MEDIUM = (0xb, 0x10, 1), (3, 0x11, 0)
 PARAMETERS = Path('/sys/module/scsi_debug/parameters')
 
 
 def checker(device):
-    """LIO, whose sbc_dif_verify() is code of its own."""
+    """LIO checks with its own code, sbc_dif_verify()."""
     passes(pi(device, rw='write', bs='16k', size=SIZE, iodepth=8), 'tcm_loop: write', write=SIZE >> 14)
     ok(plain_read(device) == 0, 'the kernel verifies it')
     passes(pi(device, rw='randread', bs='4k', size=SIZE, iodepth=8), 'read', read=SIZE >> 12)
@@ -32,7 +32,7 @@ def checker(device):
 
 
 def next_fails(command, sense):
-    """One command of scsi_debug, with status CHECK CONDITION."""
+    """Make one scsi_debug command end with CHECK CONDITION."""
     file = next(Path('/sys/kernel/debug/scsi_debug').glob('*:*/error'))
     file.write_text(f'2 -1 {command:x} 0 0 2 ' + ' '.join(f'{byte:x}' for byte in sense) + '\n')
 
@@ -60,7 +60,7 @@ def errors(device):
 
 
 class Any:
-    """A disk that checks nothing, and returns what its files have."""
+    """A disk that checks nothing and returns the contents of its files."""
 
     FIELDS = {8: {'guard': 2, 'application tag': 2, 'reference tag': 4}, 16: {'guard': 8, 'application tag': 2, 'reference tag': 6}}
 
@@ -73,7 +73,7 @@ class Any:
         self.data, self.md = (Path(f'/run/{Path(device).name.replace("ublkb", "ublk")}.{what}') for what in ('data', 'md'))
 
     def tag_of(self, byte):
-        """Which tag of the tuple that byte belongs to."""
+        """Return the tag that a byte of the tuple belongs to."""
         for tag, size in self.FIELDS[self.tuple].items():
             if byte < size:
                 return tag
@@ -91,7 +91,7 @@ class Any:
             file.write(content)
 
     def exchange(self, one, other):
-        """The data of two blocks."""
+        """Swap the data of two blocks."""
         with open(self.data, 'r+b') as file:
             both = [(file.seek(at * self.block), file.read(self.block))[1] for at in (one, other)]
             for at, content in zip((other, one), both):
@@ -99,7 +99,7 @@ class Any:
                 file.write(content)
 
     def found(self, **options):
-        """{block: tag} of what a read finds, and the run."""
+        """Return {block: tag} of the errors that a read finds, and the run."""
         errors = Path('found')
         errors.unlink(missing_ok=True)
         run = pi(self.device, rw='read', bs='32k', size=SIZE, continue_on_error='verify', pi_errors=errors, **options)
@@ -108,7 +108,7 @@ class Any:
 
 
 def each_bit(disk):
-    """One bit of the tuple in each block, and what a guard that goes on over it covers."""
+    """Flip one bit of the tuple in each block, also in metadata that the guard covers."""
     wrong = {}
     for bit in range(8 * disk.tuple):
         content = bytearray(disk.get(bit))
@@ -127,7 +127,7 @@ def each_bit(disk):
 
 
 def never_from_a_drive(disk):
-    """Tuples that a device with checks of its own lets nobody read."""
+    """Read tuples that a checking device would never return."""
     disk.exchange(3, 4)
     one, other = disk.get(3), disk.get(4)
     disk.put(3, other)
@@ -146,7 +146,7 @@ def never_from_a_drive(disk):
 
 
 def checked_by_turns(disk):
-    """All reference tags are wrong, and a part of the I/Os looks at them."""
+    """All reference tags are wrong, but only some of the I/Os check them."""
     good = disk.md.read_bytes()
     for block in range(SIZE // disk.block):
         content = bytearray(disk.get(block))

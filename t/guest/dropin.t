@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What fio users do with fio's own engine they do with this one, changing ioengine= and nothing else."""
+"""Whatever works with fio's own engine works with this one by changing only ioengine=."""
 import json
 import os
 import re
@@ -28,7 +28,7 @@ def say(done):
 
 
 def own_tests(devices):
-    """The cases of fio's t/io_uring_pi.py, by its own hand; only formatting the device is left out."""
+    """Run the cases of fio's own t/io_uring_pi.py, except for formatting the device."""
     script = Path(FIO).parent / 't/io_uring_pi.py'
     if not script.exists():
         skip('fio-tests', f'{script}: not in this fio')
@@ -54,7 +54,7 @@ def own_tests(devices):
 
 
 def options_everywhere(device):
-    """In a file in any order, on the command line, and in what fio prints of them."""
+    """Options in a job file in any order, on the command line, and in fio's output."""
     Path('any.fio').write_text(f'[global]\napptag=0x77\npi_verify=both\nfilename={device}\nioengine={ENGINE}\ndirect=1\n'
                                f'bs=4k\nsize={SIZE}\n[w]\nrw=write\n[r]\nstonewall\nrw=read\npi_chk=GUARD,APPTAG\n')
     done = fio('--output-format=json', 'any.fio')
@@ -81,7 +81,7 @@ def options_everywhere(device):
 
 
 def features(device):
-    """Those of fio's that engines can break."""
+    """Options of fio that an engine can break."""
     fill = pi(device, rw='write', bs='64k', size=SIZE)
     passes(fill, 'fill', write=SIZE >> 16)
     for options in ({'iodepth_batch': 4, 'iodepth_batch_complete_min': 2, 'iodepth_batch_complete_max': 8},
@@ -99,7 +99,7 @@ def features(device):
             ok(run.jobs and 'steadystate' in run.jobs[0], 'its figures are there', run)
     passes(pi(device, **JOB, write_iolog='log'), 'write_iolog', read=IOS)
     logged = Path('log').read_text().count(' read ')
-    # with the log's pauses fio's own io_uring may never end: it is asked for completions when nothing is in flight
+    # with the pauses in the log, fio's own io_uring may never end: it waits for completions when nothing is in flight
     for pauses in ({'replay_no_stall': 1}, {}):
         done = pi(device, read_iolog='log', bs='4k', iodepth=8, **pauses)
         ok(done.status == 0 and done.ios('read') == logged > IOS // 2 and not done.lines(), f'read_iolog replays it {pauses}', logged,
@@ -108,7 +108,7 @@ def features(device):
 
 
 def changed_in_between(device):
-    """What fio or the engine changes in an I/O after it was prepared."""
+    """I/Os that fio or the engine changes after preparing them."""
     def sectors():
         return int(Path('/sys/class/block', Path(device).name, 'stat').read_text().split()[6])
 
@@ -130,7 +130,7 @@ def changed_in_between(device):
 
 
 def many(device):
-    """Jobs and threads, and one file for their errors."""
+    """Several processes and threads, with one file for their errors."""
     pi(device, rw='write', bs='64k', size=SIZE)
     bad = range(3, 250, 10)
     for block in bad:
@@ -147,10 +147,10 @@ def many(device):
 
 
 def outputs(device):
-    """Programs read standard output."""
+    """Programs parse standard output."""
     pi(device, rw='write', bs='64k', size=SIZE)
     job = ['--name=j', f'--ioengine={ENGINE}', f'--filename={device}', '--direct=1', '--bs=4k', f'--size={SIZE}', '--eta=never']
-    # with a tag of its own, or a lost write would leave what it should have written
+    # with a different tag, or a lost write would go unnoticed
     faults = ['--rw=write', '--verify=null', '--pi_inject=all', '--pi_inject_rate=20', '--pi_inject_expect=1']
     tags = iter(range(1, 9))
     for form in ('json', 'json+'):
@@ -168,7 +168,7 @@ def outputs(device):
     for words, ends in ((['--continue_on_error=verify'], False), ([], True)):
         for form in ('json', 'json+', 'terse'):
             done = fio(*job, '--rw=read', '--pi_verify=host', f'--output-format={form}', *words)
-            # what fio adds when a job fails is fio's
+            # fio adds its own lines when a job fails
             lines = [line for line in done.stdout.splitlines() if not line.startswith('fio: ')]
             try:
                 parsed = form == 'terse' or json.loads('\n'.join(lines))
@@ -181,7 +181,7 @@ def outputs(device):
 
 
 def over_the_net(device):
-    """fio's server has the engine and the device, its client the job file."""
+    """The engine and the device are on fio's server, the job file on its client."""
     Path('net.fio').write_text(f'[j]\nioengine={ENGINE}\nfilename={device}\ndirect=1\nbs=4k\nsize={SIZE}\nrw=randread\n'
                                'iodepth=8\npi_verify=host\n')
     server = subprocess.Popen([FIO, '--server=127.0.0.1,8765'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The lab kernel ends I/Os of our choice with a status of our choice: it stays what it is, and is nobody else's."""
+"""The lab kernel fails chosen I/Os with a chosen status; the status is reported unchanged, and for those I/Os only."""
 import errno
 import os
 import sys
@@ -16,7 +16,7 @@ STATUS = {'TIMEOUT': errno.ETIMEDOUT, 'MEDIUM': errno.ENODATA}
 
 
 class Injected:
-    """While it lasts, such an I/O of block BAD ends like that."""
+    """Within this context, I/O of that kind to block BAD ends with that status."""
 
     def __init__(self, device, op, status):
         self.file = Path('/sys/kernel/debug/block', os.path.basename(device), 'error_injection')
@@ -45,7 +45,7 @@ def stays(device, rw, status):
 
 
 def protection(device):
-    """Where the media is right, and asking again ends alike."""
+    """The media is correct, and reading again fails in the same way."""
     with Injected(device, 'READ', 'PROTECTION'):
         refuses(job(device, 'read'), f'{device}: PROTECTION at a read', f'blocks {BAD} to {BAD}',
                 'the device found wrong protection information', 'does not say which tag of which block')

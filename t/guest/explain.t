@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""pi-bench explain: the functions sum to the total, two boots agree, and what is made longer is found, by as much as it is."""
+"""pi-bench explain: the functions sum to the total, two boots agree, and a longer function is found with the right difference."""
 import csv
 import re
 import statistics
@@ -18,12 +18,12 @@ from pibench import explainreport, memory, profile  # noqa: E402
 
 ENGINE = BUILD / 'io_uring_pi.so'
 AGREE = 0.002
-# an I/O with PI, above one without and the checksum itself
+# limit for an I/O with PI, on top of one without PI and of the checksum
 OWN = 200
-# nobody else than the job calls these
+# functions that only the job calls
 JOBS = re.compile(r'(blk|bio|scsi|sd)_')
-# Reads of 512 and of 1536 blocks, with probes at the entry and the return of each function that ftrace can find. Under -icount the
-# time stamp counter counts instructions.
+# Read 512 and 1536 blocks, with probes at entry and return of each function that ftrace knows. Under -icount the time stamp
+# counter counts instructions.
 TRACE = r'''
 fio=$1 engine=$2 tracing=/sys/kernel/tracing
 shift 2
@@ -63,7 +63,7 @@ def explained(out, *words):
 
 
 def totals(out):
-    """{side: (sum of the functions, what the report gives for all)}"""
+    """Return {side: (sum of the functions, total in the report)}."""
     with open(out / 'functions.csv', newline='') as file:
         rows = list(csv.DictReader(file))
     report = next(line for line in (out / 'report.md').read_text().splitlines() if re.match(r'\| all ', line))
@@ -82,7 +82,7 @@ def check_report(out, names):
 
 
 def check_own(out):
-    """What fio and the engine take for PI, but for the checksum's own loop."""
+    """PI in fio and the engine, without the checksum's loop, stays below the limit."""
     plain, with_pi = map(profile.middle, explainreport.load(out).values())
     more = sum(with_pi.rooms().get(room, 0) - plain.rooms().get(room, 0) for room in (profile.FIO, profile.ENGINE, profile.CHECKSUM))
     bare = sum(own for (room, name, _), (own, _) in with_pi.functions().items()
@@ -91,7 +91,7 @@ def check_own(out):
 
 
 def check_cache(out):
-    """The model of the memory: what is touched is stated, is more with PI, and is the same in each round."""
+    """The cache model reports the lines touched; PI touches more, and each round the same."""
     report = (out / 'report.md').read_text()
     for figure, least in ((memory.DATA_LINES, 10), (memory.CODE_LINES, 50)):
         said = [list(map(float, row)) for row in re.findall(rf'^\| all +\| {figure}, modelled +\| +([\d.]+) \| +([\d.]+) \|', report, re.M)]
@@ -104,7 +104,7 @@ def check_cache(out):
 
 
 def traced(functions):
-    """{function: (calls of 1024 I/Os, commonest time between entry and return)}, as ftrace has it."""
+    """Return {function: (calls in 1024 I/Os, most frequent time between entry and return)} from ftrace."""
     done = subprocess.run([ROOT / 'scripts/guest', 'run', '--quiet', '--icount', '--disk', 'scsi_debug:4096+8', '--',
                            'sh', '-c', TRACE, 'sh', FIO, ENGINE, *functions], cwd=ROOT, capture_output=True, text=True)
     ok(done.returncode == 0, 'a guest with ftrace', done.stderr)
@@ -115,7 +115,7 @@ def traced(functions):
         elif runs and (found := TRACED.search(line)):
             stamp, way, name, offset = found.groups()
             if way == 'in':
-                # an endbr64 stands before where it is probed
+                # the probe is after an endbr64
                 entered[name] = int(stamp) - bool(int(offset, 16))
             elif name in entered:
                 runs[-1].setdefault(name, []).append(int(stamp) - entered.pop(name))
@@ -124,7 +124,7 @@ def traced(functions):
 
 
 def check_traced(shown):
-    """ftrace counts the same calls and, but for what its probes take, which is the same everywhere, the same instructions."""
+    """ftrace counts the same calls and, apart from the constant cost of its probes, the same instructions."""
     inner = {node.key for _, node in shown.root.walk() if any(child.calls for child in node.children.values())}
     own = {name: own for (room, name, module), (own, calls) in shown.functions().items()
            if (name, module) not in inner and calls == 1 and own == round(own) and JOBS.match(name)}

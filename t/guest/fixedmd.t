@@ -23,14 +23,14 @@ WAYS = {
     'pi_mix': ['pi_mix=50', 'apptag=0'],
     'depth 1024': ['iodepth=1024', 'bs=4k'],
 }
-# a job that has found them all has an error, and the status of the run says whether it has
+# a job that finds wrong tags has an error, so the exit status does not matter
 FAULTS = 'pi_inject_expect=1'
-# a wrong tag each, in I/Os of their own
+# one wrong tag each, in separate I/Os
 WRONG = {'guard': 37, 'application tag': 70, 'reference tag': 101}
 
 
 def tags(name):
-    """Of a format: the tag, and a byte of it in the metadata."""
+    """Return {tag: one of its bytes in the metadata} for a format."""
     base, options = name.split(',')[0], name.split(',')[1:]
     size = int(base.split('+')[1])
     wide = 'guard=crc64' in options
@@ -47,7 +47,7 @@ def lines(done):
 
 
 def all_pass(name, device, jobs):
-    """One run of several jobs; {job: (options, writes, reads)}, or None for as many as there are."""
+    """Run jobs {job: (options, writes, reads)}; None accepts any number of I/Os."""
     done, ran = fio(device, {job: options for job, (options, *_) in jobs.items()})
     for job, (_, *expected) in jobs.items():
         ios = [ran[job][way]['total_ios'] for way in ('write', 'read')] if job in ran else [0, 0]
@@ -58,7 +58,7 @@ def all_pass(name, device, jobs):
 
 
 def wrong_tags(name, device):
-    """Each is found, as what it is, by whoever looks."""
+    """Each wrong tag is found and named by whoever checks it."""
     found = tags(name)
     for tag, byte in found.items():
         poke(device, WRONG[tag], ('md', byte, 0x40))
@@ -85,7 +85,7 @@ def round_trip(name, device):
             ['rw=randwrite', 'bssplit=4k/50:12k/30:128k/20', 'verify=md5', 'pi_reftag=0x1234567', *COMMON], None, None),
         'write': (['rw=write', 'bs=64k', *COMMON], SIZE >> 16, 0)})
     ok(plain_read(device, length=SIZE) == 0, f'{name}: the kernel verifies it too')
-    # the first has no tuple, and a bad one cannot be written to the second
+    # the first has no tuple, and the second refuses a wrong one
     if 'type=0' in name or 'scsi' in name:
         return
     wrong_tags(name, device)
@@ -106,7 +106,7 @@ def ways(device):
 
 
 def retries(name, device):
-    """More than the queue takes, and larger than one request."""
+    """More I/Os than the queue takes, and larger than one request."""
     queue = Path('/sys/block', os.path.basename(device), 'queue')
     before = (queue / 'nr_requests').read_text()
     (queue / 'nr_requests').write_text('4')

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A disk that goes away under way ends the job: the kernel then has nothing to read, and no error either."""
+"""Removing a disk during a job ends the job, although the kernel reports reads of nothing as success."""
 import errno
 import sys
 import threading
@@ -12,7 +12,7 @@ from lib.tap import Nvme, main, ok, passes, pi  # noqa: E402
 JOB = {'bs': '16k', 'size': '16m', 'iodepth': 8}
 KINDS = {'with PI': {}, 'submitted by the kernel': {'sqthread_poll': True}, 'plain': {'pi_layout': 'none'},
          'as fixed buffers': {'fixedbufs': True, 'registerfiles': True},
-         # last: a block that was under way may be half of either
+         # last, because a block in flight may be half old and half new
          'writing': {'rw': 'randwrite'}}
 
 
@@ -29,7 +29,7 @@ def removed(devices, options):
 def test(*disks):
     devices = list(disks)
     for name, options in KINDS.items():
-        # a write has an error of the kernel's own, and so has what is just being submitted: of reads, others are wanted
+        # writes, and I/O that is just being submitted, fail in the kernel; this test needs reads in flight
         told = 'rw' not in options
         for _ in range(3):
             run = removed(devices, options)

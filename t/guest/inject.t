@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Injected faults: each is found, by whom and as what it should be, and accounted for."""
+"""Injected faults are each found by the right checker, with the right tag, and recorded."""
 import itertools
 import json
 import os
@@ -13,7 +13,7 @@ from lib.tap import main, ok, pi, plain_read, poke, refuses  # noqa: E402
 SIZE = 8 << 20
 FORMATS = {'4096+8': '', '512+8': '', '4096+64,pos=last': '', '512+64,pos=first': '',
            '4096+16,guard=crc64': '', '4096+8,type=3': 'type 3', '4096+16,type=0': 'no tuple'}
-# what each kind must be reported as
+# the tag that each kind must be reported as
 SHOWS = {'data': ['guard'], 'guard': ['guard'], 'tear': ['guard'], 'apptag': ['application tag'],
          'reftag': ['reference tag'], 'opaque': ['opaque byte'],
          'misplace': ['reference tag', 'application tag', 'opaque byte'], 'drop': ['application tag']}
@@ -25,12 +25,12 @@ def lines(name):
 
 
 def data():
-    """Not what runs before wrote, or a tear changes nothing; but always the same: one tear in 65536 passes."""
+    """Options for data that differs from earlier runs, or tearing changes nothing; but is fixed: one tear in 65536 passes."""
     return {'refill_buffers': 1, 'randseed': next(SEEDS)}
 
 
 def inject(device, **options):
-    """A run with faults that are expected, its log and its records."""
+    """Run with expected faults; return the run, its log and its records."""
     for name in ('log', 'errors'):
         Path(name).unlink(missing_ok=True)
     options = {'rw': 'write', 'bs': '16k', 'size': SIZE, 'iodepth': 8, 'verify': 'null', 'pi_inject': 'all',
@@ -46,7 +46,7 @@ def inject(device, **options):
 
 
 def all_found(name, run, faults, records, by=('host', 'device')):
-    """Every fault has its record with the right block and tag, and nothing else has one."""
+    """Check that every fault has a record with the right block and tag, and nothing else has one."""
     reported = {}
     for record in records:
         reported.setdefault(record['block'], set()).add(record['tag'])
@@ -75,7 +75,7 @@ def every_kind(name, special, device):
     if not options.get('pi_opaque'):
         wanted.discard('opaque')
     ok(kinds == wanted, f'{name}: every kind that shows was injected', kinds ^ wanted)
-    # with the same seed the faults are the same, which is also to say: on the same blocks as before
+    # the same seed gives the same faults, on the same blocks
     run, again, records = inject(device, pi_verify='host', apptag=3, iodepth=1, **options)
     differ = {(f['block'], f['kind']) for f in again} ^ {(f['block'], f['kind']) for f in faults}
     ok(not differ, f'{name}: the same seed, the same faults', sorted(differ), run)
@@ -94,7 +94,7 @@ def every_kind(name, special, device):
 
 
 def outcomes(device):
-    # what protection information cannot find is said to be missed, and the job fails
+    # faults that protection information cannot find are reported as missed, and the job fails
     run, faults, records = inject(device, pi_inject='data', pi_inject_at='before')
     ok(run.status != 0 and len(run.lines()) == 1 and 'missed' in run.lines()[0] and not records and
        {fault['outcome'] for fault in faults} == {'missed'}, 'before the tuples are generated: missed', run)
@@ -116,22 +116,22 @@ def chosen_blocks(device):
                                   verify='crc32c')
     ok(run.status != 0 and faults[0]['outcome'] == 'found by the host' and '511 other failed I/Os' in run.lines()[-1],
        'a failed verify= fails the job, all faults found', faults, run)
-    # a list of blocks; the outcome is on the media
+    # a list of blocks; check the media
     pi(device, rw='write', bs='16k', size=SIZE)
     run, faults, records = inject(device, pi_verify='host', pi_inject='guard,reftag', pi_inject_blocks='7,100-103')
     ok(run.status == 0 and sorted(fault['block'] for fault in faults) == [7, 100, 101, 102, 103] and
        plain_read(device, 7 * 4096, 4096) == 84 and not plain_read(device, 8 * 4096, 4096),
        'pi_inject_blocks damages these and no others', faults, run)
-    # the kernel has its own reference tags by the time it refuses a write that counts from elsewhere
+    # with pi_reftag, the kernel has remapped the reference tags by the time a write is refused
     all_found('pi_reftag', *inject(device, pi_reftag='0x777', apptag=9))
-    # somebody else's fault is not expected
+    # a fault that this job did not inject is not expected
     pi(device, rw='write', bs='16k', size=SIZE)
     poke(device, 50, ('md', 0, 0x10))
     run, faults, records = inject(device, rw='read', verify='0', pi_inject_at='back', pi_inject='guard',
                                   pi_inject_blocks='7')
     ok(run.status != 0 and len(run.lines()) == 2 and 'block 50 ' in run.lines()[0] and
        '1 errors without a fault' in run.lines()[1], 'an error that was not injected fails the job', run)
-    # without expected-fault mode the faults are errors as any other
+    # without pi_inject_expect the faults are ordinary errors
     run, faults, records = inject(device, pi_verify='host', pi_inject='guard', pi_inject_blocks='9', pi_inject_expect=0)
     refuses(run, 'without pi_inject_expect a found fault ends the job', 'block 9 ', 'guard', 'by the host')
     pi(device, rw='write', bs='16k', size=SIZE)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""insn-plugin counts what is known, and names who called: a program of known counts, and callgrind's opinion of it."""
+"""insn-plugin counts correctly and names the caller, for a program with known counts; callgrind agrees."""
 import os
 import re
 import shutil
@@ -19,12 +19,12 @@ from pibench.command import debian  # noqa: E402
 
 KNOWN = BUILD / 't/insn-known'
 MARK = BUILD / 't/insn-mark'
-# own instructions, and calls (recursive calls itself, which changes no function), in one run
+# own instructions and calls per run (recursive calls itself, which is no change of function)
 OWN = {'thread_main': (11, 1), 'leaf': (4 * 204, 4), 'calls_at_once': (2, 1), 'jumps': (2, 1), 'recursive': (41, 1), 'asks': (46, 1),
        'faults': (10, 1), 'sweeps': (1034, 1), 'stays': (398, 1)}
-# small enough that what it should miss can be worked out: of lines walked through again and again all, if they do not fit
+# small enough that its misses can be worked out: walking repeatedly over more lines than fit misses all of them
 CACHES = memory.Caches('4K:2:64', '4K:2:64', '64K:8:64')
-# data lines touched for the first time, and misses: of the stack, too, when the first returns
+# data lines touched for the first time, and misses, including the stack when the first function returns
 TOUCHED = {'sweeps': (128, 2 * 128 + 1), 'stays': (0, 32)}
 GETPID = '__x64_sys_getpid'
 STACKS = {'', ' leaf', ' calls_at_once', ' calls_at_once leaf', ' jumps', ' jumps leaf', ' recursive', ' asks', ' faults', ' sweeps',
@@ -32,7 +32,7 @@ STACKS = {'', ' leaf', ' calls_at_once', ' calls_at_once leaf', ' jumps', ' jump
 
 
 def write_functions(directory):
-    """The list of the program's functions, as it is mapped, and of the kernel's."""
+    """Write the list of the program's functions, as mapped, and of the kernel's."""
     elf = symbols.Elf.read(KNOWN.read_bytes(), KNOWN)
     start = elf.functions[0][0]
     offset, address, _ = next(load for load in elf.loads if load[1] <= start < load[1] + load[2])
@@ -56,7 +56,7 @@ def ended(guest):
 
 
 def boot(directory, command):
-    """Run it in a guest that first says what its kernel's functions are."""
+    """Run it in a guest that first lists its kernel's functions."""
     with start(directory, 'cat /proc/kallsyms >"$3/part" && mv "$3/part" "$3/kallsyms" && '
                           f'until [ -e "$3/functions" ]; do sleep 0.1; done && {command}') as guest:
         while guest.poll() is None and not (directory / 'kallsyms').exists():
@@ -67,7 +67,7 @@ def boot(directory, command):
 
 
 def callgrind(directory):
-    """{function: (own instructions, misses of data)} as valgrind counts them."""
+    """Return {function: (own instructions, data misses)} as valgrind counts them."""
     program, environment = shutil.which('valgrind'), dict(os.environ)
     if not program:
         tree = debian('package', 'valgrind', '--no-deps')
@@ -96,7 +96,7 @@ def callgrind(directory):
 
 
 def code_lines():
-    """Lines of code that the functions lie in."""
+    """Return the lines of code that contain the functions."""
     functions = symbols.Elf.read(KNOWN.read_bytes(), KNOWN).functions
     return len({at // 64 for start, end, name, _ in functions if name in OWN for at in range(start, end)})
 

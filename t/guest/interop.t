@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""fio's own engines, the kernel and we read each other's PI.
+"""This engine, fio's own engines and the kernel read each other's PI.
 
 PI_FIO_NEWER=/path/to/fio runs the engines of that fio too; from 3.42 on its
 io_uring engine verifies what it reads.
@@ -39,7 +39,7 @@ def version(program):
 
 
 def peers(name, md_size, device):
-    """What fio's own engines write and read, of each fio that there is."""
+    """Exchange data with fio's own engines, in every available fio."""
     own = {'size': SIZE, 'bs': '8k', 'iodepth': 8, 'pi_act': 0, 'apptag': 0xbeef,
            'md_per_io_size': md_size,
            'pi_chk': 'GUARD,APPTAG' if 'type=3' in name else TAGS}
@@ -63,7 +63,7 @@ def peers(name, md_size, device):
 
 
 def newer_verifies(device):
-    """A SCSI disk compares no application tag: what finds a wrong one is fio."""
+    """A SCSI disk does not compare application tags, so only fio can find a wrong one."""
     job = {'size': SIZE, 'bs': '8k', 'pi_act': 0, 'md_per_io_size': 16,
            'pi_chk': TAGS}
     passes(pi(device, rw='write', bs='64k', size=SIZE, apptag=0xcafe),

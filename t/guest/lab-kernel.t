@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The lab kernel: each attribute layout carries what it should, and what is malformed is refused."""
+"""The lab kernel: each attribute layout passes all fields, and malformed attributes are refused."""
 import os
 import subprocess
 import sys
@@ -23,14 +23,14 @@ def refuse(name, device):
 
 
 def seed(device):
-    """What is tried again has all bits of its seed: larger than one request, it goes to io-wq."""
+    """A retried I/O keeps all bits of its seed: one larger than a request goes to io-wq."""
     Path(f'/sys/block/{os.path.basename(device)}/queue/max_sectors_kb').write_text('64')
     done = subprocess.run([BUILD / 't/layout-seed', device], capture_output=True, text=True)
     ok(done.returncode == 0, 'a seed of 45 bits outlives a retry', done.stderr)
 
 
 def zeros(device):
-    """Reads of null_blk return tuples, for the kernel to verify or for the engine; the application tag is zero."""
+    """Reads of null_blk return tuples that the kernel or the engine verifies; the application tag is zero."""
     ok(plain_read(device, offset=12288) == 0, 'null_blk: the kernel finds the tuples of zeros good')
     passes(pi(device, rw='randread', bs='12k', size='12m', iodepth=8, apptag=0, fixedmd=True), 'null_blk: so does the engine', read=1024)
     refuses(pi(device, rw='read', bs='4k', size='2m', apptag=1), 'null_blk: they are looked at', 'block 0 ', 'application tag')

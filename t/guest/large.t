@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Beyond block 2^32: reference tags of 48 bits are whole, those of 32 begin anew."""
+"""Beyond block 2^32: 48-bit reference tags are complete, 32-bit ones wrap around."""
 import json
 import os
 import sys
@@ -20,7 +20,7 @@ def lines(name):
 
 
 def retried(name, device, job, **options):
-    """Each I/O once more, by a worker: the queue is full, or it is split."""
+    """Have every I/O retried by a worker, because the queue is full or the I/O is split."""
     for bs in (4096, 1 << 20):
         run = {'bs': bs, **{**job, 'iodepth': 256}, **options}
         passes(pi(device, rw='randwrite', verify='crc32c', **run), f'{name}: write and verify at depth 256, bs={bs}',
@@ -30,7 +30,7 @@ def retried(name, device, job, **options):
 
 
 def found(name, device, job, **options):
-    """A tag that lost its upper half on the media is wrong, to both, in words of the media."""
+    """Host and device detect a tag that lost its upper half on the media, and report the media's value."""
     expected = options.get('pi_reftag', 0) + BEYOND
     for verify in ('host', 'device'):
         Path('errors').unlink(missing_ok=True)
@@ -55,7 +55,7 @@ def injected(name, device, job, kinds, **options):
         ok(run.status == 0 and not run.lines() and len(faults) > 20 and wrong == set(faults) and
            all(first <= block < first + SIZE // 512 for block in faults),
            f'{name}: {len(faults)} faults, all found by the {by}', wrong ^ set(faults), run)
-        # a bit of the tag that the media should have
+        # a bit of the expected tag
         flips = [record for record in lines('errors') if faults[record['block']]['kind'] == 'reftag']
         ok(all((int(r['expected'], 16) ^ int(r['actual'], 16)).bit_count() in (1, 2) for r in flips),
            f'{name}: a reference tag has a bit flipped', flips)
@@ -93,7 +93,7 @@ def test(*devices):
                           ('48 bits, wide pi_reftag', {'pi_reftag': 0x123456789abc})):
         found(name, wide, job, **options)
     poke(wide, BEYOND, ('md', 11, 1))
-    # a guard is found in a write whose reference tags the kernel has rewritten
+    # a wrong guard is found in a write whose reference tags the kernel has remapped
     Path('errors').unlink(missing_ok=True)
     refuses(pi(wide, rw='write', bs='64k', pi_inject='guard', pi_inject_blocks=BEYOND, pi_errors='errors', **job),
             'a refused write names what is wrong with it', f'block {BEYOND} ', 'guard expected')

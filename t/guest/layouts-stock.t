@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A stock kernel: sqe128 works, the lab's layouts are refused before any I/O."""
+"""A stock kernel: sqe128 works; the lab's layouts are refused before any I/O."""
 import json
 import os
 import subprocess
@@ -18,14 +18,14 @@ JOB = {'bs': '4k', 'size': '1m'}
 
 
 def ios(device):
-    """Reads and writes so far."""
+    """Return the number of reads and writes so far."""
     stat = Path('/sys/class/block', os.path.basename(device), 'stat')
     words = stat.read_text().split()
     return words[0], words[4]
 
 
 def stats(device, **options):
-    """The line of the engine's in fio's output for a person."""
+    """Return the engine's line in fio's normal output."""
     words = [f'--{name}={value}' for name, value in options.items()]
     done = subprocess.run([FIO, '--name=job', f'--ioengine={ENGINE}', '--direct=1',
                            f'--filename={device}', *words],

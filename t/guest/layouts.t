@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The lab kernel takes every layout, and each of them does the same."""
+"""The lab kernel supports every layout, and each gives the same results."""
 import os
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ from lib.layouts import FORMATS, all_of  # noqa: E402
 from lib.tap import add_partition, main, ok, passes, pi, plain_read, poke, refuses  # noqa: E402
 from pibench import catalog  # noqa: E402
 
-# all but the one that the others are read back through
+# all except the one used to read back what the others wrote
 LAYOUTS = [layout for layout in catalog.layouts() if layout not in ('indirect', *catalog.commands())]
 START = 16 << 20
 
@@ -22,7 +22,7 @@ def test(*devices):
         refuses(pi(devices[0], rw='read', bs='4k', size='1m', pi_layout='opcode',
                    **mode), f'opcode: {mode}', "layout 'opcode'",
                 'drop fixedbufs and nonvectored=0')
-    # a layout that says the reference tag, and one that leaves it to the kernel
+    # a layout that passes the reference tag, and one that leaves it to the kernel
     partition = add_partition(devices[1], 1, START, 1 << 20)
     for layout in ('inline', 'opcode'):
         job = {'bs': '4k', 'size': '64k', 'pi_layout': layout, 'iodepth': 8}
@@ -38,7 +38,7 @@ def test(*devices):
         refuses(pi(partition, rw='read', pi_verify='host', **job),
                 f'{layout}: a wrong block is named by its place on the disk',
                 f'block {START // 512 + 5} ', f'reference tag expected 0x{START // 512 + 5:x}, found 0x{START // 512 + 4:x} ')
-    # layouts that say a seed, and one whose seed is the kernel's, with retries beyond block 2^32
+    # layouts that pass a seed, and one that uses the kernel's, with retries beyond block 2^32
     Path(f'/sys/block/{os.path.basename(devices[2])}/queue/nr_requests').write_text('4')
     for layout in ('indirect', 'inline', 'opcode'):
         job = {'offset': (512 << 32) - (512 << 10), 'size': 1 << 20, 'iodepth': 256, 'pi_layout': layout}

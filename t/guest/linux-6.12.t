@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A kernel that would ignore the attribute in silence is refused."""
+"""A kernel that would silently ignore the attribute is refused."""
 import sys
 from pathlib import Path
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The character device of a disk that is in use is not written, as its block device is not."""
+"""The character device of a disk in use is not written, just like its block device."""
 import os
 import subprocess
 import sys
@@ -29,7 +29,7 @@ def test(device):
     passes(pi(char, rw='write', **JOB), 'nobody uses it', write=16)
     os.mkdir('there')
     sh('mkfs.ext4 -q "$1" 8m; mount "$1" there', device)
-    # where fio looks, and a new system of debootstrap's has none
+    # fio reads it, and a fresh debootstrap system has none
     if not os.path.exists('/etc/mtab'):
         os.symlink('/proc/self/mounts', '/etc/mtab')
     run = pi(device, rw='write', **JOB)

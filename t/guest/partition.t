@@ -35,7 +35,7 @@ def test(*devices):
                'write on the disk', write=SIZE >> 14)
         passes(pi(partition, rw='read', **job), 'read on the partition',
                read=SIZE >> 14)
-        # what follows the block's number does so whatever the host counts
+        # application tags derived from the block number do not depend on pi_reftag
         for app in ('lba', 'random'):
             follows = {**job, 'pi_apptag': app, 'pi_opaque': 'pattern'}
             for tag in (0x777, 0xfffffffe):

@@ -63,7 +63,7 @@ class Disk:
         self.poked = self.char if self.extended else self.block
 
     def job(self, blocks=1, **options):
-        """Options of a job in I/Os of so many blocks over BLOCKS of them."""
+        """Return the options of a job that covers BLOCKS blocks in I/Os of that many."""
         stride = options.pop('stride', self.stride)
         return {'direct': 0, 'bs': blocks * stride, 'size': BLOCKS * stride,
                 'iodepth': 1 if blocks > 4 else 16, **options}
@@ -89,14 +89,14 @@ def round_trip(disk):
 
 
 def nvme_cli(status):
-    """What nvme(1) calls it."""
+    """Return the name that nvme(1) uses."""
     words = ctypes.CDLL('libnvme.so').nvme_status_to_string
     words.restype = ctypes.c_char_p
     return words(status, False).decode()
 
 
 def both_devices(disk):
-    """The character device's blocks are the block device's."""
+    """The character device and the block device have the same blocks."""
     attr = {'bs': 8 * disk.interval, 'size': BLOCKS * disk.interval, 'iodepth': 8}
     passes(pi(disk.block, rw='read', **attr),
            f'{disk.name}: pi_layout=indirect reads it', read=BLOCKS // 8)
@@ -139,7 +139,7 @@ def corruption(disk):
 
 
 def stride_of_act(disk):
-    """Metadata that is nothing but the tuple is not transferred."""
+    """With pi_act=1, metadata that consists of the tuple alone is not transferred."""
     return disk.interval if disk.md == disk.pi_size else disk.stride
 
 
@@ -219,7 +219,7 @@ def faults(disk):
 
 
 def interop(disk):
-    """fio's own engine and ours read each other's blocks."""
+    """fio's own engine and this one read each other's blocks."""
     own = disk.job(4, cmd_type='nvme', pi_act=0, apptag=0x888,
                    pi_chk='GUARD,APPTAG' if 'type=3' in disk.name else
                    'GUARD,APPTAG,REFTAG')
@@ -236,7 +236,7 @@ def interop(disk):
 
 
 def example(name, disk, **changes):
-    """fio's example, with only ioengine, the device and sizes changed."""
+    """fio's example job, with only ioengine, device and sizes changed."""
     with open(BUILD / f'fio/examples/{name}', encoding='utf-8') as file:
         text = file.read()
     for option, value in {'ioengine': ENGINE, 'filename': disk.char,
@@ -305,7 +305,7 @@ def refusals(disks):
 
 
 def said_by_the_device(disk, free):
-    """Beyond the end, where only a log of I/Os leads; a reference tag that is not the block's number."""
+    """An I/O beyond the end, which only an iolog can request; a reference tag that is not the block number."""
     Path('beyond').write_text(f'fio version 2 iolog\n{disk.char} add\n{disk.char} open\n{disk.char} read {1 << 40} 4096\n'
                               f'{disk.char} close\n', encoding='utf-8')
     refuses(pi(disk.char, rw='read', read_iolog='beyond'), 'a status in the words of nvme(1)', disk.char, 'read at offset 1099511627776',

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""pi-bench on a device: whatever ends it, the device is as it was, and --resume goes on."""
+"""pi-bench on a device: however it ends, it restores the device's settings, and --resume continues."""
 import json
 import os
 import signal
@@ -21,7 +21,7 @@ def settings(disk):
 
 
 def jobs():
-    """Processes of fio that are there."""
+    """Return the running fio processes."""
     return [path.parent.name for path in Path('/proc').glob('[0-9]*/comm') if path.read_text().strip() == 'fio']
 
 
@@ -55,7 +55,7 @@ def test(with_pi, without):
         path = Path(OUT, 'results.jsonl')
         return path.read_text().splitlines() if path.exists() else []
 
-    # the first round, which warms up, is short; none of the next ends in the time that is given here
+    # the warm-up round is short; no later round ends within the time given here
     os.makedirs(OUT)
     for number in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM):
         subprocess.run(['rm', '-r', OUT], check=True)
@@ -86,7 +86,7 @@ def test(with_pi, without):
        len(set(steps)) == len(steps), 'a full disk: --resume does the rest, once', done, before)
     env = next(iter(json.loads(Path(OUT, 'env.json').read_text())['sessions'].values()))
     health = [(env['devices'][which]['health'], env['after'][which]) for which in ('pi', 'nopi')]
-    # QEMU's drive is always as warm as that
+    # QEMU's drive always has this temperature
     ok(all(drive == {**drive, 'temperature, °C': 50, 'media errors': 0, 'throttled': 0} for both in health for drive in both),
        'what both drives say of themselves, before and after', health)
     subprocess.run(['rm', '-r', OUT], check=True)

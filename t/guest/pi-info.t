@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""pi-info says what a device has, or how it would get it, and changes nothing."""
+"""pi-info says what PI a device has, or how to get it, and changes nothing."""
 import json
 import os
 import re

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where data goes (fdp, dataplacement, plids), with protection information beside it: the drive's handles say where it went."""
+"""Data placement (fdp, dataplacement, plids) with protection information, checked by the drive's reclaim unit handles."""
 import ctypes
 import fcntl
 import os
@@ -16,7 +16,7 @@ JOB = {'rw': 'write', 'bs': '4k', 'size': '1m', 'iodepth': 4, 'plid_select': 'ro
 
 
 def left(char):
-    """Blocks that each handle's reclaim unit still takes."""
+    """Return the number of blocks that each handle's reclaim unit can still take."""
     size = 16 + 32 * HANDLES
     data = ctypes.create_string_buffer(size)
     fd = os.open(char, os.O_RDWR)

@@ -47,7 +47,7 @@ REFUSED = {
     'too little metadata': ({'bs': '64k', 'md_per_io_size': 127},
                             'md_per_io_size=127', '128'),
 }
-# fio would cut these, or read a minus sign as one between two numbers
+# fio would truncate these, or take the minus sign for a range
 NUMBERS = {'apptag': (-1, 0x80000000, (1 << 32) + 5), 'apptag_mask': (-1, 1 << 32), 'pi_mix': (-1, 1 << 32),
            'pi_reftag': (-1, 1 << 32), 'pi_inject_rate': (-1, 0), 'pi_errors_max': (0, -1), 'pi_dump_max': (0, -1),
            'pi_inject_seed': (-1,), 'md_per_io_size': (-1,),
@@ -58,13 +58,13 @@ BAD_VALUES = {'pi_layout': 'inlin', 'pi_verify': 'maybe', 'apptag': 0x10000,
 
 
 def writes(device):
-    """Sectors written so far."""
+    """Return the number of sectors written so far."""
     stat = Path('/sys/class/block', os.path.basename(device), 'stat')
     return int(stat.read_text().split()[6])
 
 
 def iolog(device, direction):
-    """Small I/Os, so many that fio has begun with them before it comes to the large one."""
+    """Write an iolog with so many small I/Os that fio starts before it reads the large one."""
     small = [f'{device} {direction} {block << 12} 4096' for block in range(64)]
     Path('iolog').write_text('\n'.join(['fio version 2 iolog', f'{device} add', f'{device} open', *small,
                                         f'{device} {direction} 524288 65536', f'{device} close']) + '\n')
@@ -72,7 +72,7 @@ def iolog(device, direction):
 
 
 def largest(with_pi, without, much):
-    """I/Os larger than the kernel takes, or than the job began with."""
+    """I/Os larger than the kernel accepts, or than those the job started with."""
     for rw in ('read', 'write'):
         refuses(pi(with_pi, **iolog(with_pi, rw), read_iolog_chunked=1), f'a log that is read in pieces, {rw}',
                 'read_iolog_chunked')
@@ -94,7 +94,7 @@ def largest(with_pi, without, much):
 
 
 def trims(much, big):
-    """They move no data."""
+    """Large trims work: they transfer no data."""
     sizes = {'bs': '4k,4k,1m', 'size': '4m', 'md_per_io_size': 512}
     run = pi(much, rw='trimwrite', **sizes)
     passes(run, 'trims larger than md_per_io_size is for', trim=4)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is written with PI verifies when it is read, in every format and mode."""
+"""Data written with PI verifies when it is read, in every format and mode."""
 import sys
 from pathlib import Path
 

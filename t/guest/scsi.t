@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""scsi_debug with DIF and DIX: what SCSI does differently from NVMe."""
+"""scsi_debug with DIF and DIX: how SCSI differs from NVMe."""
 import sys
 from pathlib import Path
 

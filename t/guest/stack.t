@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""On device mapper and md each device below gets reference tags of its own blocks."""
+"""With device mapper and md, each underlying device gets reference tags for its own blocks."""
 import json
 import os
 import subprocess
@@ -21,7 +21,7 @@ TYPE3 = {'guard': 1, 'application tag': 3}
 
 
 class Stack:
-    """A block device, and which block of which device below each of its blocks is."""
+    """A block device, and the mapping of its blocks to underlying devices."""
 
     def __init__(self, name, extents, interval=4096, device=None):
         self.name, self.interval = name, interval
@@ -38,7 +38,7 @@ class Stack:
         raise IndexError(block)
 
     def below(self):
-        """The blocks of each device below that this one uses, as (device, first, number)."""
+        """Return the blocks of underlying devices that this one uses, as (device, first, number)."""
         return {device: (min(s for d, s, _ in self.extents if d == device),
                          sum(n for d, _, n in self.extents if d == device))
                 for device, _, _ in self.extents}.items()
@@ -62,7 +62,7 @@ def linear(name, *extents, interval=4096):
 
 
 def stripes(blocks, *parts):
-    """Extents of a stripe set that begins at (device, block) each."""
+    """Return the extents of a stripe set whose parts start at (device, block)."""
     chunk = CHUNK // 4096
     return [(*at, chunk) for row in range(0, blocks // len(parts), chunk)
             for at in ((device, start + row) for device, start in parts)]
@@ -75,7 +75,7 @@ def striped(name, blocks, *parts):
 
 
 def raid0(name, blocks, *devices):
-    """An md array without a superblock, which takes no mdadm."""
+    """Create an md array without a superblock, which needs no mdadm."""
     Path('/sys/module/md_mod/parameters/new_array').write_text(f'md_{name}')
     md = Path(f'/sys/block/md_{name}/md')
     for file, value in (('metadata_version', 'none'), ('level', 'raid0'),
@@ -137,7 +137,7 @@ def check(stack, tags=CRC16, at=0):
 
 
 def refused(one, other, first, last, wide, wide2, without):
-    """What the kernel does not pass on, and what it should not."""
+    """Targets that do not pass PI on, and stacks on which PI must be refused."""
     half = (8192, f'linear {one} 0')
     job = {'rw': 'read', 'bs': '4k', 'size': '1m'}
     key = '00112233445566778899aabbccddeeff' * 2
@@ -174,7 +174,7 @@ def refused(one, other, first, last, wide, wide2, without):
 
 
 def refused_writes(stack, bs):
-    """The kernel has put the tags of the device below into the metadata of a write that this refuses."""
+    """When an underlying device refuses a write, the kernel has already put that device's tags into its metadata."""
     job = {'rw': 'write', 'bs': bs, 'size': stack.size, 'pi_errors': 'errors'}
     for kind, tag in ('guard', 'guard'), ('reftag', 'reference tag'), ('apptag', 'application tag'):
         Path('errors').unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""pi_stats= leaves one line for each job with what happened in it."""
+"""pi_stats= writes one line for each job, with its statistics."""
 import json
 import os
 import subprocess
@@ -16,7 +16,7 @@ TAGS = dict.fromkeys(('guard', 'application', 'reference', 'opaque', 'storage'),
 
 
 def lines():
-    """What jobs have left since the last call."""
+    """Return the lines that jobs have written since the last call."""
     if not os.path.exists(FILE):
         return []
     with open(FILE) as file:
@@ -39,7 +39,7 @@ def ng(device):
 
 
 def who_did_what(device, char):
-    """Blocks that host and device generated, and that they verified."""
+    """Return the numbers of blocks that host and device generated, and that they verified."""
     wrote, read, nothing = (BLOCKS, 0), (0, BLOCKS), (0, 0)
     for name, rw, options, host, drive in (
             ('both', 'write', {}, wrote, read),

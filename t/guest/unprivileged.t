@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whoever can read the device needs no root: engine and pi-info work, and say in a line what they may not."""
+"""Read access to the device suffices: engine and pi-info work without root, and say in one line what needs it."""
 import json
 import os
 import resource
