@@ -379,8 +379,10 @@ def trend(name, group, names, marks):
 
 
 def over_plain(session, workload, layouts, metric):
-    """{(layout, SQE): [(share of I/Os with PI, cost over plain I/O, low, high)]}; absolute where plain was not measured."""
-    base = session.median(workload, cells.Arm(cells.NOVERIFY, cells.OURS, cells.NONE), metric) or 0
+    """{(layout, SQE): [(share of I/Os with PI, cost over plain I/O, low, high)]}, where there are enough shares for a curve."""
+    base = session.median(workload, cells.Arm(cells.NOVERIFY, cells.OURS, cells.NONE), metric)
+    if base is None:
+        return {}
     alike = [w for w in session.workloads if dataclasses.replace(w, mix=cells.ALL_PI) == workload]
     curves = {}
     for layout in layouts:
@@ -438,18 +440,17 @@ def crossover(name, title, caption, unit, curves):
     if len(curves) < 2:
         return []
     differences = [over_first(curves, ring) for ring in curves]
-    roots = map(root, differences)
     variables = {
         "unit": unit,
         "styles": [-1 if "zeroed" in sqe else 1 + catalog.rank(layout) for layout, sqe in curves],
-        "roots": ["-" if at is None else f"{at:.1f}" for at in roots],
+        "roots": ["-" if at is None else f"{at:.1f}" for at in map(root, differences)],
         "series": [ring_title(*ring) for ring in curves],
     }
     return [Drawing(name, title, caption, "crossover.gp", CROSSOVER_HEIGHT, blocks([*curves.values(), *differences]), variables)]
 
 
 def mix(session, workload):
-    """[Drawing] of what an I/O costs by the share of I/Os with PI, where there are enough shares for a curve."""
+    """[Drawing] of what an I/O costs by the share of I/Os with PI."""
     metric = metrics.TIME if session.mode == cells.TIME else session.metrics[0]
     curves = over_plain(session, workload, [arm.layout for arm in session.layouts], metric)
     return crossover(

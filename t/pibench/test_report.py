@@ -558,3 +558,7 @@ class Figures(unittest.TestCase):
             [drawing] = plot.mix(session, session.unmixed[0])
             self.assertIn("inline, SQE 128 costs less than indirect, SQE 64 once 50.0 % of the requests carry PI.", drawing.caption)
             self.assertEqual(drawing.variables["roots"], ["-", "50.0"])
+        with tempfile.TemporaryDirectory() as directory:
+            without_plain = [cell for cell in chosen if cell.arm.has_pi]
+            session = outcome.group(results.load(synthetic.write(directory, without_plain, noise=0)))[0]
+            self.assertEqual(plot.mix(session, session.unmixed[0]), [], "nothing to be over")
