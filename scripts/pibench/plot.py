@@ -343,7 +343,7 @@ def tail(session, workload, out):
     )
 
 
-def course(session, workload):
+def throughput(session, workload):
     """[Drawing] of throughput over time, up to the end of the shortest round."""
 
     def points(arm):
@@ -351,10 +351,10 @@ def course(session, workload):
         return [(second, *stats.summarise(each).interval) for second, each in enumerate(zip(*rounds), 1)]
 
     return lines(
-        f"course-{session.name}-{workload.name}",
+        f"throughput-{session.name}-{workload.name}",
         f"{session.name}: throughput over time, {workload.title}",
         "Median of the rounds for each second, up to the end of the shortest round; bars: lowest to highest round.",
-        "course",
+        "throughput",
         ("second of a run", "MB/s"),
         by_arm(drawn(session, workload), points),
     )
@@ -472,7 +472,7 @@ def figures(sessions, out):
         for rw, depth in dict.fromkeys((workload.rw, workload.iodepth) for workload in session.unmixed):
             found += sweep(session, rw, depth)
         for workload in session.unmixed[:TAIL_WORKLOADS] if session.mode == cells.TIME else ():
-            found += tail(session, workload, out) + course(session, workload)
+            found += tail(session, workload, out) + throughput(session, workload)
     return found
 
 

@@ -61,16 +61,16 @@ def several_metrics(session, chosen):
     """[Table of absolute figures, by host too if there are several, Table of ratios] of the cells."""
     absolute, relative = [], []
     for cell in chosen:
-        way = [cell.arm.state, cell.arm.label]
+        arm = [cell.arm.state, cell.arm.label]
         runs = session.measured(cell.workload, cell.arm)
         for host in ("all", *session.hosts):
             parts = [run["hosts"][host] if host in session.hosts else run for run in runs]
             found = [within(stats.summarise(map(metric.value, parts)), metric.digits) for metric in session.metrics]
-            absolute.append([*way, *[host] * bool(session.hosts), *found])
+            absolute.append([*arm, *[host] * bool(session.hosts), *found])
         for name, other in REFERENCES.items():
             if other(cell.arm) != cell.arm and (cell.arm.has_pi or other == peer):
                 ratios = [session.ratio(cell.workload, cell.arm, other(cell.arm), metric) for metric in session.metrics]
-                relative.append([*way, name, *(figure(ratio, 3) for ratio in ratios)])
+                relative.append([*arm, name, *(figure(ratio, 3) for ratio in ratios)])
     text = [*ARM, *["host"] * bool(session.hosts)]
     names = [metric.unit if metric.unit in ("IOPS", "MB/s") else f"{metric.title}, {metric.unit}" for metric in session.metrics]
     ratios = [f"× {metric.title}" for metric in session.metrics]

@@ -3,7 +3,7 @@
 #
 # data: a block for each series: x y low high, then the label of x where it has one.
 # kind: sweep (x doubles, y is a ratio), tail (both logarithmic, y is the share of I/Os that took longer),
-# course (x in seconds, y from 0) or trend (x labelled; a last series named step marks points).
+# throughput (x in seconds, y from 0) or trend (x labelled; a last series named step marks points).
 # axis, yaxis: labels.  styles, series: number and name of each series.
 n = words(series)
 
@@ -28,7 +28,7 @@ if (kind eq 'tail') {
 	set ytics ('50 %%' 0.5, '90 %%' 0.1, '99 %%' 0.01, '99.9 %%' 0.001, '99.99 %%' 0.0001)
 	set format x '%g'
 }
-if (kind eq 'course') {
+if (kind eq 'throughput') {
 	set yrange [0:*]
 }
 if (kind eq 'trend') {

@@ -145,7 +145,7 @@ class Modes(unittest.TestCase):
             # the first: from 400 to 300, the second from 200 to 180; nothing can be said of the third
             "lowest": "0.0", "median": "290.0", "highest": "400.0", "change": "-17.5%",
         }])  # fmt: skip
-        [drawn] = [each for each in plot.figures(outcome.group(found), "") if each.name.startswith("course-")]
+        [drawn] = [each for each in plot.figures(outcome.group(found), "") if each.name.startswith("throughput-")]
         self.assertEqual((drawn.variables["series"], drawn.data.split("\n")[0]), (["PI, indirect"], "1 200.0 0.0 400.0"))
 
     def test_time_shows_throughput_latency_and_cpu(self):
