@@ -17,11 +17,13 @@ def row(line):
     found = line.verdict
     figures = (line.old, line.new, found.ratio, found.low, found.high)
     finite = (None if value is None or math.isinf(value) else value for value in figures)
-    return line.cell, line.metric.title, line.metric.unit, *finite, found.count, found.verdict, found.why
+    metric = line.metric
+    return line.cell, metric.title, metric.unit, *finite, found.count, found.verdict, found.why
 
 
 def json_lines(comparison):
-    return "".join(json.dumps(dict(zip(FIELDS, row(line), strict=True)), allow_nan=False) + "\n" for line in comparison.lines)
+    records = [dict(zip(FIELDS, row(line), strict=True)) for line in comparison.lines]
+    return "".join(json.dumps(record, allow_nan=False) + "\n" for record in records)
 
 
 def printable(text):
@@ -61,4 +63,8 @@ def junit(comparison):
 def files(comparison):
     """{name: text}"""
     table = report.csv_text([FIELDS, *map(row, comparison.lines)])
-    return {"junit.xml": junit(comparison), "verdicts.csv": table, "verdicts.jsonl": json_lines(comparison)}
+    return {
+        "junit.xml": junit(comparison),
+        "verdicts.csv": table,
+        "verdicts.jsonl": json_lines(comparison),
+    }

@@ -108,7 +108,7 @@ def surroundings(env):
 def checks(session, found):
     """(whether it was controlled, the line that says so) for one session; found: its environment."""
     enough, drift = session.rounds() >= ENOUGH, session.drift()
-    limits = "limits are exact 95 % limits" if enough else f"95 % limits need {ENOUGH}, so lowest and highest are shown"
+    limits = "95 % limits are exact" if enough else f"95 % limits need {ENOUGH}, so lowest and highest are shown"
     yield enough, f"{number_of(session.rounds(), 'round')}, each cell once per round in shuffled order (seed {session.seed}); {limits}"
     change = "not measured" if drift is None else f"{drift:+.2%} from the first to the last run of a round"
     yield drift is not None and abs(drift) < 0.01, f"drift of the plain reference: {change}"
@@ -175,7 +175,7 @@ def summary(sessions, left):
         return Banner("FAILED", f"{len(reasons)} of {number_of(len(reasons) + measured, 'cell')}: {why}, see below.")
     if left:
         return Banner("STOPPED", f"{left[0]} of {left[1]} steps are done; the same command with --resume does the others.")
-    return Banner("COMPLETE", f"{number_of(measured, 'cell')} measured; every I/O and its protection information were right.")
+    return Banner("COMPLETE", f"{number_of(measured, 'cell')} measured; no I/O failed, and all protection information was right.")
 
 
 def status(sessions):
