@@ -214,7 +214,7 @@ def keep(out, options, plans, progress, env, before):
 
     try:
         go(plans, str(out), progress, emit, before, time_budget(options.time_budget))
-    except (Failure, OSError) as error:
+    except (Failure, Interrupted, OSError) as error:
         progress.end()
         # saving may fail for the same reason, such as a full disk
         with contextlib.suppress(Failure, OSError):
@@ -222,7 +222,7 @@ def keep(out, options, plans, progress, env, before):
         kept = sum(record["kind"] == "run" for record in results.recover(out))
         if not kept:
             raise
-        why = error if isinstance(error, Failure) else f"{error.filename or 'system'}: {error.strerror}"
+        why = f"{error.filename or 'system'}: {error.strerror}" if isinstance(error, OSError) else error
         text = f"{why}; {kept} runs are kept: the same with --resume goes on, pi-bench report {options.out} shows them"
         raise (Interrupted(error.number, text) if isinstance(error, Interrupted) else Failure(text)) from None
     finally:

@@ -16,18 +16,16 @@ import tempfile
 from . import accounting, bench, campaign, cells, compare, comparereport, device, document, environment, explain, explainreport, fio
 from . import gate, guest, history, insn, lab, labreport, limits, memory, outcome, perf
 from . import perfreport, report, results, runreport, selftest, session
-from .command import SIGNALS
+from .command import SIGNALS, interrupt
 from .errors import ENVIRONMENT, IO, OK, REGRESSED, UNDECIDED, Failure, Interrupted
 from .host import Host
 
 STATUS = f"""\
 Exit status: {OK} done, or no regression; {REGRESSED} a regression, or a limit of perf missed; {ENVIRONMENT} wrong usage or
 environment; {UNDECIDED} the gate could not decide (with --strict); {IO} an I/O or PI error, or NEW refuses what OLD does."""
-# git bisect's for a revision that cannot be tested
+# tells git bisect that a revision cannot be tested
 SKIP = 125
 RUN, COMPARE, LAB, PERF, EXPLAIN, SELFTEST = "run", "compare", "lab", "perf", "explain", "selftest"
-# cells whose functions a comparison names
-EXPLAINED = 3
 MEASURED = {RUN: bench, LAB: lab, PERF: perf, EXPLAIN: explain}
 REPORTS = {RUN: runreport, LAB: labreport, PERF: perfreport, EXPLAIN: explainreport, SELFTEST: selftest}
 
@@ -37,144 +35,128 @@ class Parser(argparse.ArgumentParser):
         raise Failure(f"{message}; see {self.prog} --help")
 
 
-# what more commands than one have, each by its name in them
+def positive(kind):
+    """A number above zero, for argparse."""
+
+    def number(text):
+        value = kind(text)
+        if value <= 0:
+            raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        return value
+
+    return number
+
+
+COUNT = dict(type=positive(int), metavar="N")
+# options of several commands
 OPTIONS = {
-    "--seed": dict(type=int, default=1, metavar="N", help="seed of the order of runs (%(default)s)"),
-    "--scale": dict(type=float, default=1.0, metavar="X", help="multiply the number of I/Os of every run by X (%(default)s)"),
+    "--seed": dict(type=int, default=1, metavar="N", help="random seed for the order of runs (%(default)s)"),
+    "--scale": dict(type=positive(float), default=1.0, metavar="X", help="multiply the number of I/Os of every run by X (%(default)s)"),
     "--dry-run": dict(action="store_true", help="print every command and the expected time; do nothing"),
-    "--resume": dict(action="store_true", help="continue the run in --out that was stopped"),
-    "--time-budget": dict(type=float, metavar="MIN", help="start no run after MIN minutes"),
+    "--resume": dict(action="store_true", help="continue the stopped run in --out"),
+    "--time-budget": dict(type=positive(float), metavar="MIN", help="start no run after MIN minutes"),
     "--out": dict(metavar="DIR", help="directory for results and report (%(default)s)"),
-    "--open": dict(action="store_true", help="open the report in the desktop's browser when it is written"),
+    "--open": dict(action="store_true", help="open the report in the desktop's browser"),
     "--only": dict(action="append", default=[], metavar="WORDS", help="only cells whose name contains all these words (repeatable)"),
     "--fio": dict(default=fio.Tools.fio, metavar="FILE", help="fio to run (build/fio/fio)"),
     "--engine": dict(default=fio.Tools.engine, metavar="FILE", help="engine (build/io_uring_pi.so)"),
     "--kernel": dict(type=guest.kernel, metavar="KERNEL", help="guest kernel, as scripts/guest takes it"),
-    "--rounds": dict(type=int, metavar="N", help="rounds after the warm-up (%(default)s)"),
-    "--guest": dict(action="store_true", help="boot guests: scsi_debug and NVMe, no PI hardware needed"),
+    "--rounds": dict(COUNT, help="rounds after the warm-up (%(default)s)"),
+    "--guest": dict(action="store_true", help="boot guests with scsi_debug and NVMe; needs no PI hardware"),
     "--dut": dict(metavar="DEV", help="measure on this block device; only reads it"),
     "--allow-write": dict(action="append", default=[], metavar="DEV",
-                          help="allow writes to --dut (or, repeated, --dut-nopi) by naming it again; DESTROYS ITS DATA"),
+                          help="allow writes to --dut (repeat for --dut-nopi) by naming it again; DESTROYS ITS DATA"),
     "--dut-nopi": dict(metavar="DEV", help="a namespace without PI on the same drive, for plain-nopi; only reads it"),
     "--jobs": dict(default=fio.JOBS, metavar="FILE", help="fio job file with ${VAR} (configs/bench.fio)"),
     "--verify": dict(default="both", choices=("host", "device", "both", "none"), help="pi_verify= (%(default)s)"),
-    "--cells": dict(default=cells.BENCH, metavar="FILE", help="matrix (configs/bench.cells)"),
+    "--cells": dict(default=cells.BENCH, metavar="FILE", help="file that lists the cells (configs/bench.cells)"),
     "--set": dict(action="append", metavar="NAME", help=f"set of --cells, or all (repeatable; {cells.CORE})"),
 }  # fmt: skip
 COMMON = ("--seed", "--scale", "--dry-run", "--resume", "--time-budget", "--out", "--open")
+PLACE = ("--guest", "--dut", "--allow-write", "--dut-nopi", "--jobs", "--verify")
 
 
-def add(command, *names, **changes):
-    """Options by their names, and what is different of them in this command."""
-    for name in names:
-        command.add_argument(name, **OPTIONS[name] | changes)
-
-
-def add_place(command):
-    where = command.add_mutually_exclusive_group()
-    add(where, "--guest", "--dut")
-    add(command, "--allow-write", "--dut-nopi", "--jobs", "--verify")
+def add(commands, name, what, *options, **defaults):
+    """A command with some of OPTIONS."""
+    command = commands.add_parser(name, help=what, epilog=STATUS, formatter_class=argparse.RawDescriptionHelpFormatter)
+    where = command.add_mutually_exclusive_group() if "--guest" in options else command
+    for option in options:
+        (where if option in ("--guest", "--dut") else command).add_argument(option, **OPTIONS[option])
+    command.set_defaults(**defaults)
+    return command
 
 
 def add_run(commands):
-    run = commands.add_parser(RUN, help="measure, in guests or on a device, and write the report")
-    add_place(run)
-    add(run, *COMMON, "--only", "--fio", "--kernel", "--engine", "--cells", "--rounds", "--set")
-    run.set_defaults(out="build/report", rounds=bench.ROUNDS)
+    run = add(commands, RUN, "measure, in guests or on a device, and write the report", *PLACE, *COMMON, "--only", "--fio", "--kernel",
+              "--engine", "--cells", "--rounds", "--set", out="build/report", rounds=bench.ROUNDS)  # fmt: skip
     run.add_argument("--precondition", action="store_true",
-                     help="with --dut: write all of it twice, then at random until steady state; takes long")  # fmt: skip
+                     help="with --dut: first write all of it twice, then at random until steady state; takes hours")  # fmt: skip
     run.add_argument("--client", action="append", default=[], metavar="HOST[,PORT]",
-                     help="with --dut: measure on these machines at once, where fio --server runs (repeatable)")  # fmt: skip
+                     help="with --dut: measure on these hosts, where fio --server runs, all at once (repeatable)")  # fmt: skip
     run.add_argument("--history", metavar="FILE", help="append the figures to this file, for pi-bench history")
 
 
 def add_compare(commands):
-    versus = commands.add_parser(
-        COMPARE, help="say whether NEW is slower than OLD: a gate for CI", epilog=STATUS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    versus.add_argument("old", metavar="OLD", nargs="?", help="an engine (.so), a git revision, or a directory of results")
-    versus.add_argument("new", metavar="NEW", nargs="?", help="likewise")
-    add_place(versus)
-    add(versus, *COMMON, "--only")
-    add(versus, "--fio", action="append", default=[], help="fio to run (build/fio/fio); twice: the old one and the new one")
-    add(versus, "--kernel", action="append", default=[], help="guest kernel, as scripts/guest takes it; twice: the old one and the new one")
-    add(versus, "--engine")
-    add(versus, "--cells", default=cells.GATE, help="matrix (configs/gate.cells)")
-    versus.set_defaults(out="build/compare")
-    versus.add_argument("--job", metavar="FILE", help="run your own job file instead of the cells")
-    versus.add_argument("--gate", choices=(cells.INSTRUCTIONS, cells.TIME),
-                        help="what decides (instructions in guests, time with --dut)")  # fmt: skip
-    versus.add_argument("--boots", type=int, default=gate.BOOTS, metavar="N", help="boots to count instructions in (%(default)s)")
-    versus.add_argument("--explain", type=int, default=EXPLAINED, metavar="N",
-                        help="name the functions of the N worst cells (%(default)s)")  # fmt: skip
-    versus.add_argument("--limits", default=limits.LIMITS, metavar="FILE",
-                        help="when to warn and when to fail, and accepted changes (configs/gate.limits)")  # fmt: skip
-    versus.add_argument("--bisect", action="store_true",
-                        help="for git bisect run: status 125 where a revision does not build or nothing can be decided")  # fmt: skip
-    versus.add_argument("--strict", action="store_true", help=f"exit with {UNDECIDED} when the gate cannot decide")
+    compared = add(commands, COMPARE, "say whether NEW is slower than OLD: a gate for CI", *PLACE, *COMMON, "--only", "--engine",
+                   out="build/compare")  # fmt: skip
+    for name in ("old", "new"):
+        compared.add_argument(name, metavar=name.upper(), nargs="?", help="an engine (.so), a git revision or a directory of results")
+    for name in ("--fio", "--kernel"):
+        twice = dict(action="append", default=[], help=f"{OPTIONS[name]['help']}; twice: the old and the new one")
+        compared.add_argument(name, **OPTIONS[name] | twice)
+    compared.add_argument("--cells", default=cells.GATE, metavar="FILE", help="file that lists the cells (configs/gate.cells)")
+    compared.add_argument("--job", metavar="FILE", help="run your own job file instead of the cells")
+    compared.add_argument("--gate", choices=(cells.INSTRUCTIONS, cells.TIME), help="what decides (instructions in guests, time with --dut)")
+    compared.add_argument("--boots", **COUNT, default=gate.BOOTS, help="guests to boot for counting instructions (%(default)s)")
+    compared.add_argument("--explain", type=int, default=3, metavar="N", help="name the functions that changed in the N worst cells (%(default)s)")
+    compared.add_argument("--limits", default=limits.LIMITS, metavar="FILE",
+                          help="when to warn, when to fail, and accepted changes (configs/gate.limits)")  # fmt: skip
+    compared.add_argument("--bisect", action="store_true",
+                          help="for git bisect run: status 125 if a revision does not build or the gate cannot decide")  # fmt: skip
+    compared.add_argument("--strict", action="store_true", help=f"exit with {UNDECIDED} if the gate cannot decide")
 
 
 def add_lab_and_perf(commands):
-    layouts = commands.add_parser(LAB, help="what each attribute layout costs, in the lab kernel's guest or on a device")
-    add(layouts, "--dut", "--allow-write", "--kernel", "--rounds")
-    beside = commands.add_parser(PERF, help="what the engine costs beside fio's own engines, in guests")
-    add(beside, "--kernel")
+    add(commands, LAB, "what each attribute layout costs, in the lab kernel's guest or on a device", "--dut", "--allow-write", "--kernel",
+        "--rounds", *COMMON, "--only", "--fio", "--engine", out="build/lab", dut_nopi=None, kernel="lab", rounds=lab.ROUNDS)  # fmt: skip
+    beside = add(commands, PERF, "what the engine costs next to fio's own engines, in guests", "--kernel", "--rounds", *COMMON, "--only",
+                 "--fio", "--engine", out="build/perf/report", rounds=perf.ROUNDS)  # fmt: skip
     beside.add_argument("--isal", default=str(perf.BUILD / "perf" / "fio-isal" / "fio"), metavar="FILE", help="fio built with ISA-L")
-    add(beside, "--rounds")
-    for command in (layouts, beside):
-        add(command, *COMMON, "--only", "--fio", "--engine")
-    layouts.set_defaults(out="build/lab", dut_nopi=None, kernel="lab", rounds=lab.ROUNDS)
-    beside.set_defaults(out="build/perf/report", rounds=perf.ROUNDS)
 
 
 def add_explain(commands):
-    tell = commands.add_parser(EXPLAIN, help="show which function takes the instructions of an I/O")
-    tell.add_argument("arm", metavar="ARM", help="a layout, none, io_uring (fio's own with PI), or a baseline")
-    tell.add_argument("other", metavar="ARM", nargs="?", help="show what this one takes more or less than the first")
-    tell.add_argument("--old", metavar="FILE", help="instead of a second ARM: compare --engine with this older engine")
-    tell.add_argument("--rw", default="randread", choices=cells.DIRECTIONS, help="as in fio (%(default)s)")
-    tell.add_argument("--bs", default="4k", metavar="SIZE", help="block size, such as 4k (%(default)s)")
-    tell.add_argument("--iodepth", type=int, default=32, metavar="N", help="I/Os in flight (%(default)s)")
-    add(tell, "--verify")
-    add(tell, "--rounds", default=explain.ROUNDS, help="rounds; the report shows the median one (%(default)s)")
-    tell.add_argument("--cache", action="store_true", help="also model caches: cache lines that an I/O touches and misses; takes longer")
+    told = add(commands, EXPLAIN, "show which functions take the instructions of an I/O", "--verify", *COMMON, "--fio", "--engine",
+               out="build/explain")  # fmt: skip
+    told.add_argument("arm", metavar="ARM", help="a layout, none, io_uring (fio's own with PI), or a baseline")
+    told.add_argument("other", metavar="ARM", nargs="?", help="show how much more or less this one takes")
+    told.add_argument("--old", metavar="FILE", help="instead of a second ARM: compare --engine with this older engine")
+    told.add_argument("--rw", default="randread", choices=cells.DIRECTIONS, help="as in fio (%(default)s)")
+    told.add_argument("--bs", default="4k", metavar="SIZE", help="block size, such as 4k (%(default)s)")
+    told.add_argument("--iodepth", **COUNT, default=32, help="I/Os in flight (%(default)s)")
+    told.add_argument("--rounds", **COUNT, default=explain.ROUNDS, help="rounds; the report shows the median one (%(default)s)")
+    told.add_argument("--cache", action="store_true", help="also model caches: cache lines touched and missed per I/O; takes longer")
     for name, what in (("d1", "L1 data"), ("i1", "L1 instruction"), ("l2", "L2")):
-        tell.add_argument(f"--{name}", metavar="SIZE:WAYS:LINE", help=f"with --cache: the {what} cache ({getattr(memory.Caches, name)})")
-    add(tell, "--kernel", help="guest kernel (stock; lab for a layout that needs it)")
-    tell.add_argument("--disk", metavar="FORMAT",
+        told.add_argument(f"--{name}", metavar="SIZE:WAYS:LINE", help=f"with --cache: the {what} cache ({getattr(memory.Caches, name)})")
+    told.add_argument("--kernel", type=guest.kernel, metavar="KERNEL", help="guest kernel (stock; lab for a layout that needs it)")
+    told.add_argument("--disk", metavar="FORMAT",
                       help=f"as scripts/guest takes it ({explain.DISK}; {explain.DISKS['lab']} with the lab kernel)")  # fmt: skip
-    add(tell, *COMMON, "--fio", "--engine")
-    tell.set_defaults(out="build/explain")
 
 
 def add_others(commands):
-    again = commands.add_parser("report", help="write the report again from raw results, whatever measured them")
+    again = add(commands, "report", "write the report again from the raw results of any command", "--open")
     again.add_argument("dir", metavar="DIR")
-    add(again, "--open")
     again.add_argument("--table", metavar="WORDS", help="only print the figures of workloads with these words, as Markdown")
-
-    trend = commands.add_parser("history", help="what an I/O took, revision after revision, with the steps marked")
-    trend.add_argument("results", metavar="FILE", nargs="+", help="what run --history wrote, or directories of results in their order")
-    add(trend, "--out", default="build/history", help="directory for the report (%(default)s)")
-    add(trend, "--open")
-
-    show = commands.add_parser("list", help="list the cells")
-    add(show, "--set", "--only", "--cells")
-    prove = commands.add_parser("selftest", help="prove the gate: on simulations and recordings, and live")
+    trend = add(commands, "history", "what an I/O took in each revision, with the steps marked", "--out", "--open", out="build/history")
+    trend.add_argument("results", metavar="FILE", nargs="+", help="written by run --history; or directories of results, oldest first")
+    add(commands, "list", "list the cells", "--set", "--only", "--cells", "--fio", "--engine")
+    prove = add(commands, SELFTEST, "prove that the gate works, on simulations and recordings, or live", *COMMON, "--kernel", "--fio",
+                out="build/selftest")  # fmt: skip
     prove.add_argument("--quick", action="store_true", help=f"{selftest.QUICK_TRIALS} trials instead of {selftest.TRIALS}")
     prove.add_argument("--live", action="store_true", help="in guests: compare the engine with itself, and with known slowdowns")
-    prove.add_argument("--boots", type=int, metavar="N",
-                       help=f"with --live: guests to boot, {gate.BOOTS} per comparison ({selftest.BOOTS})")  # fmt: skip
-    add(prove, *COMMON, "--kernel")
-    prove.set_defaults(out="build/selftest")
-    env = commands.add_parser("env", help="print the environment as JSON")
+    prove.add_argument("--boots", **COUNT, help=f"with --live: guests to boot, {gate.BOOTS} per comparison ({selftest.BOOTS})")
+    env = add(commands, "env", "print the environment as JSON", "--fio", "--engine")
     env.add_argument("--dut", metavar="DEV", help="describe this device too")
-    for command in (show, env):
-        add(command, "--fio", "--engine")
-    add(prove, "--fio")
-
-    inner = commands.add_parser("session", help="run one session in this machine (used in guests)")
+    inner = add(commands, "session", "run one session on this machine (used in guests)")
     inner.add_argument("spec", metavar="JSON")
     inner.add_argument("out", metavar="DIR")
 
@@ -187,7 +169,7 @@ def version():
 def parser():
     top = Parser(
         prog="pi-bench",
-        description="What protection information through io_uring costs, against plain io_uring and against other builds.",
+        description="Measure what protection information costs through io_uring, and compare builds.",
         epilog=STATUS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -198,43 +180,25 @@ def parser():
     return top
 
 
-def raise_interrupted(number, _):
-    raise Interrupted(number)
-
-
 def check(options):
-    """What is wrong whatever is there."""
-    if options.scale <= 0:
-        raise Failure("--scale: more than 0")
-    if options.time_budget is not None and options.time_budget <= 0:
-        raise Failure("--time-budget: more than 0")
-    if getattr(options, "rounds", 1) < 1:
-        raise Failure("--rounds: at least 1")
-    if options.command in (PERF, EXPLAIN, SELFTEST):
-        return
-    if not options.dut and (options.allow_write or getattr(options, "dut_nopi", None)):
-        raise Failure(f"{'--allow-write' if options.allow_write else '--dut-nopi'} goes with --dut")
-    if options.command == LAB:
-        return
-    if getattr(options, "precondition", False) and not options.dut:
-        raise Failure("--precondition goes with --dut")
-    if getattr(options, "client", None):
-        if not options.dut:
-            raise Failure("--client goes with --dut, the drive's path on each host")
-        if options.precondition:
-            raise Failure("--precondition: not through --client; do it on each host")
-    if not options.guest and not options.dut:
+    """Refuse options that make no sense together, whatever the machine."""
+    given = vars(options)
+    for name in ("allow_write", "dut_nopi", "precondition", "client"):
+        if given.get(name) and not options.dut:
+            raise Failure(f"--{name.replace('_', '-')} goes with --dut")
+    if given.get("client") and options.precondition:
+        raise Failure("--precondition: not through --client; do it on each host")
+    if options.command in (RUN, COMPARE) and not options.guest and not options.dut:
         raise Failure("one of the arguments --guest --dut is required; see pi-bench --help")
-    if not os.path.exists(options.jobs):
+    if not os.path.exists(given.get("jobs", fio.JOBS)):
         raise Failure(f"{options.jobs}: no such job file; leave --jobs out for configs/bench.fio")
 
 
 def common(options):
-    """What of a Spec its options say."""
-    kernel = options.kernel if isinstance(options.kernel, str) else ""
-    jobs = os.path.abspath(getattr(options, "jobs", fio.JOBS))
-    return {"seed": options.seed, "scale": options.scale, "rounds": getattr(options, "rounds", 1), "kernel": kernel, "jobs": jobs,
-            "verify": getattr(options, "verify", "both")}  # fmt: skip
+    """The fields of a Spec that are options."""
+    given = {"rounds": 1, "jobs": fio.JOBS, **vars(options)}
+    fields = {name: given[name] for name in ("seed", "scale", "rounds", "kernel", "verify", "jobs") if given.get(name) is not None}
+    return fields | {"jobs": os.path.abspath(fields["jobs"])}
 
 
 def tools_of(options, engine=fio.Tools.engine):
@@ -242,7 +206,7 @@ def tools_of(options, engine=fio.Tools.engine):
 
 
 def measure(host, options):
-    """run, lab, perf and explain: cells, and a report."""
+    """run, lab, perf and explain: measure, then write the report."""
     check(options)
     kind = options.command
     tools = tools_of(options, options.engine)
@@ -260,6 +224,8 @@ def measure(host, options):
 
 def show_report(host, out, name):
     records, env = results.load_all(out)
+    if found := compare.of(records, env):
+        return conclude(host, found, out, name)
     made = REPORTS[env.get("kind", RUN)].make(host, out, records, env, say)
     report.write(out, made)
     return report.end(name, made)
@@ -279,11 +245,11 @@ def compare_measured(host, options, sides, kept_to):
 
 
 def compare_stored(host, options, old, new, kept_to):
+    if old.kind != new.kind:
+        raise Failure(f"{old.title} is {old.kind} and {new.title} {new.kind}: results compare with results only")
     if options.guest or options.dut or options.job:
         raise Failure("stored results are compared as they are; leave --guest, --dut and --job out")
-    _, env = results.load_all(new.where)
-    lines, failures = compare.stored(old, new, kept_to)
-    found = compare.Comparison(old.title, new.title, cells.INSTRUCTIONS, lines, failures=failures, environment=env)
+    found = compare.stored(old, new, kept_to)
     with results.prepare(pathlib.Path(options.out).absolute()) as out:
         results.save_json(out / "env.json", {"kind": COMPARE})
         return conclude(host, found, out, options.out, options.strict)
@@ -295,8 +261,6 @@ def compare_any(host, options):
     options.strict = True
     try:
         status = compare_sides(host, options)
-    except Interrupted:
-        raise
     except Failure as failure:
         say(f"pi-bench: {failure}")
         return SKIP
@@ -318,15 +282,15 @@ def compare_sides(host, options):
     options.kernel = kernels[0] if len(kernels) == 1 else None
     options.fio = fios[-1] if fios else fio.Tools.fio
     options.guest = options.guest or len(kernels) > 1
-    found = [] if twice else compare.find_both(options.old, options.new)
-    if found and found[0].kind == compare.RESULTS:
+    found = [] if twice else [compare.find(options.old), compare.find(options.new)]
+    if compare.RESULTS in (side.kind for side in found):
         return compare_stored(host, options, *found, kept_to)
     check(options)
     tools = tools_of(options, options.engine)
-    if found:
-        sides = compare.engines(found, tools)
-    else:
+    if twice:
         sides = compare.kernels(kernels, tools) if twice == "kernel" else compare.fios(fios, tools)
+    else:
+        sides = compare.engines(found, tools)
     return compare_measured(host, options, sides, kept_to)
 
 
@@ -379,9 +343,7 @@ def report_again(host, options):
         blocks = [block for each in outcome.group(records) for block in runreport.short(each, env, options.table)]
         print(document.markdown(blocks), end="")
         return OK
-    found = compare.of(records, env)
-    out = pathlib.Path(options.dir)
-    return conclude(host, found, out, options.dir) if found else show_report(host, out, options.dir)
+    return show_report(host, pathlib.Path(options.dir), options.dir)
 
 
 def prove(host, options):
@@ -418,7 +380,7 @@ COMMANDS = {
 
 
 def desktop(options):
-    """What opens the report there; refused before anything is measured where there is none."""
+    """A function that opens the report in the browser; refuses before anything is measured if nothing could."""
     opener = shutil.which("xdg-open")
     if not opener or not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise Failure(f"--open: {'no desktop' if opener else 'no xdg-open'} here; leave it out and open the file that the last line names")
@@ -432,7 +394,7 @@ def desktop(options):
 def main(arguments):
     host = Host()
     for number in SIGNALS:
-        signal.signal(number, raise_interrupted)
+        signal.signal(number, interrupt)
     try:
         options = parser().parse_args(arguments)
         options.arguments = arguments
@@ -441,13 +403,13 @@ def main(arguments):
         if show:
             show()
         return status
-    except Failure as failure:
-        print(f"pi-bench: {failure}", file=sys.stderr)
+    except (Failure, Interrupted) as failure:
+        say(f"pi-bench: {failure}")
         return failure.status
     except BrokenPipeError:
-        # the reader has had enough: no second complaint when stdout is flushed at exit
+        # the reader has gone; keep Python from complaining when it flushes stdout at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ENVIRONMENT
     except OSError as error:
-        print(f"pi-bench: {error.filename or 'system'}: {error.strerror}", file=sys.stderr)
+        say(f"pi-bench: {error.filename or 'system'}: {error.strerror}")
         return ENVIRONMENT

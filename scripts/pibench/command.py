@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the commands in scripts/ share: how they say what they do, how they end, and what they get from Debian."""
+"""What the commands in scripts/ share: messages, signals, exit statuses, and packages from Debian."""
 
 import ctypes
 import pathlib
@@ -7,14 +7,10 @@ import signal
 import subprocess
 import sys
 
-from .errors import Failure
+from .errors import Failure, Interrupted
 
 DEBIAN = pathlib.Path(__file__).resolve().parents[1] / "debian"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class Signalled(BaseException):
-    """A signal asked the command to end."""
 
 
 def say(text):
@@ -22,18 +18,18 @@ def say(text):
 
 
 def die_with_parent(number=signal.SIGTERM):
-    """In a child: this signal when its parent is gone, whatever ended that."""
+    """In a child: have the kernel send it a signal when its parent ends."""
     ctypes.CDLL(None).prctl(1, number)  # PR_SET_PDEATHSIG
 
 
 def last_line(said, status):
-    """Of what a program has said before it failed."""
+    """The last line a program printed before it failed."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return lines[-1] if lines else f"exit status {status}"
 
 
 def debian(*words):
-    """The directory that scripts/debian names."""
+    """The directory where scripts/debian put something."""
     done = subprocess.run([DEBIAN, *words], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise Failure(f"{words[-1]}: scripts/debian could not get it; see above")
@@ -41,11 +37,11 @@ def debian(*words):
 
 
 def interrupt(number, _):
-    raise Signalled(number)
+    raise Interrupted(number)
 
 
 def run_command(main, place, status=1):
-    """Call main() and end with what it returns; what stops it is said in one line, what a failure is in `status`."""
+    """Exit with what main() returns or, if it fails, with `status` after one line that says why."""
     for each in SIGNALS:
         signal.signal(each, interrupt)
     try:
@@ -58,6 +54,6 @@ def run_command(main, place, status=1):
         status = 128 + signal.SIGPIPE
     except OSError as failure:
         say(f"{failure.filename or 'system'}: {failure.strerror}; see whether {place} is writable and has room")
-    except Signalled as failure:
-        status = 128 + failure.args[0]
+    except Interrupted as failure:
+        status = failure.status
     sys.exit(status)

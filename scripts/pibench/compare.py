@@ -75,57 +75,41 @@ def build(revision, tools):
 
 
 @dataclasses.dataclass(frozen=True)
-class Named:
-    """What OLD or NEW names on the command line, and where that is."""
+class Side:
+    """OLD or NEW."""
 
-    name: str
-    kind: str
-    where: str
-
-    @property
-    def title(self):
-        return f"{self.name} ({self.where[:12]})" if self.kind == REVISION and not self.where.startswith(self.name) else self.name
+    title: str
+    # what the command line names, and where that is
+    kind: str = ""
+    where: str = ""
+    # what runs it; the guest kernel only if that is what differs
+    tools: fio.Tools = fio.Tools()
+    kernel: str = ""
 
 
 def find(name):
-    """The Named of a word on the command line."""
+    """The Side that a word on the command line names."""
     path = pathlib.Path(name)
     if path.name == results.NAME:
         path = path.parent
     if (path / results.NAME).exists():
-        return Named(name, RESULTS, str(path))
+        return Side(name, RESULTS, str(path))
     if path.is_file():
-        return Named(name, ENGINE, str(path.absolute()))
+        return Side(name, ENGINE, str(path.absolute()))
     if path.is_dir():
         raise Failure(f"{name}: a directory without {results.NAME}; name one that pi-bench run wrote")
-    found = git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
-    if found.returncode == 0 and found.stdout.strip():
-        return Named(name, REVISION, found.stdout.strip())
-    raise Failure(f"{name}: neither an engine, nor results, nor a git revision of {fio.REPO}")
+    revision = git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").stdout.strip()
+    if not revision:
+        raise Failure(f"{name}: neither an engine, nor results, nor a git revision of {fio.REPO}")
+    return Side(name if revision.startswith(name) else f"{name} ({revision[:12]})", REVISION, revision)
 
 
-def find_both(old, new):
-    found = [find(old), find(new)]
-    if len({each.kind == RESULTS for each in found}) > 1:
-        raise Failure(f"{old} is {found[0].kind} and {new} {found[1].kind}: results compare with results only")
-    return found
-
-
-@dataclasses.dataclass(frozen=True)
-class Side:
-    """One of the two to measure: its title in the report, what runs it, and its guest kernel if that is what differs."""
-
-    title: str
-    tools: fio.Tools
-    kernel: str = ""
-
-
-def engines(found, tools):
-    """The Sides of two engines or revisions."""
+def engines(sides, tools):
+    """The Sides of two engines or revisions, with the tools of each."""
     if not os.path.exists(tools.fio):
         raise Failure(f"{tools.fio}: fio is not built; run make first")
-    paths = [build(each.where, tools) if each.kind == REVISION else each.where for each in found]
-    return [Side(each.title, dataclasses.replace(tools, engine=path)) for each, path in zip(found, paths)]
+    paths = [build(side.where, tools) if side.kind == REVISION else side.where for side in sides]
+    return [dataclasses.replace(side, tools=dataclasses.replace(tools, engine=path)) for side, path in zip(sides, paths)]
 
 
 def fios(programs, tools):
@@ -137,7 +121,7 @@ def fios(programs, tools):
         if not os.path.exists(mine.engine) or not fio.help_text(mine, ""):
             place = BUILD / f"fio-{environment.sha256(mine.fio)[:12]}"
             mine = dataclasses.replace(mine, engine=str(engine_in(place, mine)))
-        sides.append(Side(f"fio {program}", mine))
+        sides.append(Side(f"fio {program}", tools=mine))
     return sides
 
 
@@ -145,51 +129,7 @@ def kernels(names, tools):
     """The Sides of two guest kernels, titled by their files alone if these differ."""
     short = [os.path.basename(name) for name in names]
     titles = short if len(set(short)) > 1 else names
-    return [Side(f"kernel {title}", tools, kernel) for title, kernel in zip(titles, names)]
-
-
-def same(old, new, what):
-    """Refuse two sets of conditions that differ."""
-    for name in old:
-        if old[name] != new.get(name) or old[name] is None:
-            texts = [str(value) for value in (old[name], new.get(name))]
-            # of long texts, show where they differ
-            alike = max(0, len(os.path.commonprefix(texts)) - 20)
-            one, other = (("…" if alike else "") + text[alike : alike + 60] for text in texts)
-            raise Failure(f"{what}: not comparable: {name} is '{one}' and '{other}'; measure both again, or compare the builds")
-
-
-def refused(old, new, why):
-    return f"{new} refuses what {old} does: {why}"
-
-
-def stored(old, new, kept_to):
-    """(Lines of two stored counts of instructions, {cell that OLD ran: why NEW did not})"""
-    both = []
-    for side in (old, new):
-        records, env = results.load_all(side.where)
-        if env.get("compare"):
-            raise Failure(f"{side.name}: is itself a comparison; name what pi-bench run wrote")
-        counted = [s for s in outcome.group(records) if s.mode == cells.INSTRUCTIONS and s.runs and not s.builds]
-        if not counted:
-            raise Failure(
-                f"{side.name}: holds no counts of instructions; times of two sessions do not compare, "
-                "as the machine changes between them: compare the builds, which runs them side by side"
-            )
-        fingerprints = env.get("fingerprints") or {}
-        both.append((counted[0], fingerprints.get(counted[0].name)))
-    (before, fingerprint), (after, other) = both
-    if not fingerprint or not other:
-        raise Failure(f"{(old if not fingerprint else new).name}: is not complete; finish it with --resume")
-    same(fingerprint, other, f"{old.name} and {new.name}")
-    ran = [cell.name for cell in before.cells if cell.name in before.runs]
-    failures = {name: after.failures[name] for name in ran if name in after.failures}
-    failures |= {name: refused(old.name, new.name, after.skips[name]) for name in ran if name in after.skips}
-    names = [name for name in ran if name in after.runs and name not in failures]
-    if not names and not failures:
-        raise Failure(f"{old.name} and {new.name}: have no cell in common")
-    lines = [verdicts.stored(name, before.runs[name], after.runs[name], kept_to) for name in names]
-    return list(map(kept_to.apply, lines)), failures
+    return [Side(f"kernel {title}", tools=tools, kernel=kernel) for title, kernel in zip(titles, names)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -222,6 +162,51 @@ class Comparison:
         """The widest range of a cell's ratio: from boot to boot or, by time, between its limits."""
         spans = [line.verdict.high - line.verdict.low for line in self.lines if line.verdict.ratio is not None]
         return max(spans, default=0)
+
+
+def same(old, new, what):
+    """Refuse two sets of conditions that differ."""
+    for name in old:
+        if old[name] != new.get(name) or old[name] is None:
+            texts = [str(value) for value in (old[name], new.get(name))]
+            # of long texts, show where they differ
+            alike = max(0, len(os.path.commonprefix(texts)) - 20)
+            one, other = (("…" if alike else "") + text[alike : alike + 60] for text in texts)
+            raise Failure(f"{what}: not comparable: {name} is '{one}' and '{other}'; measure both again, or compare the builds")
+
+
+def refused(old, new, why):
+    return f"{new} refuses what {old} does: {why}"
+
+
+def stored(old, new, kept_to):
+    """The Comparison of two directories that hold counts of instructions."""
+    sessions, environments, fingerprints = [], [], []
+    for side in (old, new):
+        records, env = results.load_all(side.where)
+        if env.get("compare"):
+            raise Failure(f"{side.title}: is itself a comparison; name what pi-bench run wrote")
+        counted = [s for s in outcome.group(records) if s.mode == cells.INSTRUCTIONS and s.runs and not s.builds]
+        if not counted:
+            raise Failure(
+                f"{side.title}: holds no counts of instructions; times of two sessions do not compare, "
+                "as the machine changes between them: compare the builds, which runs them side by side"
+            )
+        sessions.append(counted[0])
+        environments.append(env)
+        fingerprints.append((env.get("fingerprints") or {}).get(counted[0].name))
+        if not fingerprints[-1]:
+            raise Failure(f"{side.title}: is not complete; finish it with --resume")
+    same(*fingerprints, f"{old.title} and {new.title}")
+    before, after = sessions
+    ran = [cell.name for cell in before.cells if cell.name in before.runs]
+    failures = {name: after.failures[name] for name in ran if name in after.failures}
+    failures |= {name: refused(old.title, new.title, after.skips[name]) for name in ran if name in after.skips}
+    names = [name for name in ran if name in after.runs and name not in failures]
+    if not names and not failures:
+        raise Failure(f"{old.title} and {new.title}: have no cell in common")
+    lines = [kept_to.apply(verdicts.stored(name, before.runs[name], after.runs[name], kept_to)) for name in names]
+    return Comparison(old.title, new.title, cells.INSTRUCTIONS, lines, failures=failures, environment=environments[1])
 
 
 def of(records, env):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What ends a command with one line on standard error."""
+"""Exit statuses, and what ends a command with one line on standard error."""
 
 import signal
 
@@ -18,10 +18,10 @@ class IoFailure(Failure):
     status = IO
 
 
-class Interrupted(Failure):
+class Interrupted(BaseException):
     """A signal asked us to stop."""
 
-    def __init__(self, number, more=None):
-        super().__init__(more or f"interrupted by {signal.Signals(number).name}")
+    def __init__(self, number, text=None):
+        super().__init__(text or f"interrupted by {signal.Signals(number).name}")
         self.number = number
         self.status = 128 + number

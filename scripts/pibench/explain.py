@@ -61,8 +61,6 @@ def specs(host, options, tools, more):
     size = SIZES.fullmatch(options.bs)
     if not size:
         raise Failure(f"--bs {options.bs}: not a size such as 4k")
-    if options.iodepth < 1:
-        raise Failure("--iodepth: at least 1")
     sides = sides_of(options, tools.engine)
     caches = caches_of(options)
     workload = cells.Workload(options.rw, int(size[1]) << 10, options.iodepth)

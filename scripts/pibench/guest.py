@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Sessions in guests, side by side: boot each, follow its results as they come, keep them whatever happens."""
+"""Sessions in guests, several at a time: boot them and pass on their records as they come."""
 
 import os
 import pathlib
@@ -17,23 +17,23 @@ GUEST = fio.REPO / "scripts" / "guest"
 PI_BENCH = fio.REPO / "scripts" / "pi-bench"
 POLL = 0.3
 SILENCE = 900
-# where the guest has directories of its own
+# the guest mounts its own directories here
 HIDDEN = ("/tmp", "/run", "/dev")
 
 
 def kernel(name):
-    """A kernel as it is called wherever a guest is started: a file by its whole path."""
+    """The --kernel option of scripts/guest; a file by its absolute path, as guests start in another directory."""
     return os.path.abspath(name) if os.path.isfile(name) else name
 
 
 def writable(out):
-    """The directory to start in, the one the guest can write to; of files there it caches none, so rather not the tree."""
+    """The directory to start in, which the guest can write to. It does not cache files there, so avoid the source tree."""
     hidden = any(fio.REPO.is_relative_to(place) for place in HIDDEN)
     return str(fio.REPO) if hidden and pathlib.Path(out).is_relative_to(fio.REPO) else str(out)
 
 
 def require_visible(tools, out):
-    """What the guest is to run does not lie where it has a directory of its own."""
+    """Refuse programs that the guest does not see, because it has a directory of its own there."""
     for path in (tools.fio, tools.engine):
         for place in HIDDEN:
             if pathlib.Path(path).is_relative_to(place) and not pathlib.Path(path).is_relative_to(writable(out)):
@@ -49,7 +49,7 @@ def command(spec, disks, out):
 
 
 def ready(kernel="", dry_run=False):
-    """What the guest will be, 'TCG, Linux 7.3.4, QEMU 10.0.2': fetched and tried first, so that boots need not; None where none is run."""
+    """Fetch and try the guest, so that boots need not; 'TCG, Linux 7.3.4, QEMU 10.0.2', or None for a dry run."""
     if dry_run:
         return None
     if not os.access(GUEST, os.X_OK):
@@ -70,7 +70,7 @@ class Boot:
     """One guest with one session in it."""
 
     def __init__(self, spec, disks, out):
-        self.spec = spec
+        self.name = spec.name
         self.part, _, self.log, self.stopper = results.parts(out, spec.name)
         self.out, self.lists = out, insn.Lists(spec, insn.place(out, spec)) if spec.tools.plugin else None
         self.stopper.unlink(missing_ok=True)
@@ -85,7 +85,7 @@ class Boot:
         return self.process.poll() is None
 
     def records(self):
-        """Those whose line has been completed since the last call."""
+        """The records completed since the last call."""
         try:
             with open(self.part, "rb") as file:
                 file.seek(self.offset)
@@ -99,22 +99,17 @@ class Boot:
             if record:
                 yield self.lists.complete(record, self.out) if self.lists else record
 
-    def verdict(self):
+    def problem(self):
         """Why the guest failed, in its own last words, or None."""
         status = self.process.returncode
         if status == 0:
             return None
-        if status < 0:
-            return f"guest {self.spec.name}: killed by {signal.Signals(-status).name} (log: {self.log})"
-        return f"guest {self.spec.name}: {last_line(self.log.read_text(errors='replace'), status)} (log: {self.log})"
-
-    def stop(self):
-        if self.going:
-            fio.end(self.process)
+        why = last_line(self.log.read_text(errors="replace"), status) if status > 0 else f"killed by {signal.Signals(-status).name}"
+        return f"guest {self.name}: {why} (log: {self.log})"
 
 
 def run(sessions, out, emit, at_once=None, stop=lambda: None):
-    """Run {spec: disks}, so many at once; when stop() says why, each session ends with the run it is at."""
+    """Run {spec: disks}, at_once at a time; when stop() gives a reason, each session ends after its current run."""
     for spec in sessions:
         require_visible(spec.tools, out)
     waiting = list(sessions.items())
@@ -131,14 +126,14 @@ def run(sessions, out, emit, at_once=None, stop=lambda: None):
                 for boot in going:
                     boot.stopper.write_text(why)
             for boot in list(going):
-                # asked first: what it wrote until then is all there is
+                # before reading, so that no record is missed
                 ended = not boot.going
                 for record in boot.records():
                     emit(record)
                     heard = time.monotonic()
                 if ended:
                     going.remove(boot)
-                    # 30 MB of names
+                    # frees 30 MB of names
                     boot.lists = None
                 elif boot.lists:
                     boot.lists.serve()
@@ -148,7 +143,8 @@ def run(sessions, out, emit, at_once=None, stop=lambda: None):
                 time.sleep(POLL)
     finally:
         for boot in boots:
-            boot.stop()
-    problems = [problem for boot in boots if (problem := boot.verdict())]
+            if boot.going:
+                fio.end(boot.process)
+    problems = [problem for boot in boots if (problem := boot.problem())]
     if problems:
         raise Failure("; ".join(problems))
