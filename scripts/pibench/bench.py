@@ -10,58 +10,41 @@ from .errors import Failure
 ROUNDS = 3
 
 
-def remote_session(options, **more):
-    """The Spec for --client, with what the hosts have at the paths of the drives."""
-    clients = client.hosts(options.client)
-    paths = [path for path in (options.dut, options.dut_nopi) if path]
+def remote_drives(options, clients, paths, tools):
+    """(path, bytes, checks) of the drives that the hosts of --client have at these paths."""
     for path in (*paths, *options.allow_write):
         if not path.startswith("/dev/"):
             raise Failure(f"{path}: with --client a drive is named by its path in /dev, the same on each host")
     for path in options.allow_write:
         if path not in paths:
             raise Failure(f"--allow-write names {path}, not {' or '.join(paths)}; both must name the same device")
-    # a dry run asks nobody
-    drives = [(paths[0], client.REGIONS[0], client.CHECKS), *((path, client.REGIONS[0], "") for path in paths[1:])]
-    if not options.dry_run:
-        more["tools"].require()
-        drives = [client.look(more["tools"], clients, path) for path in paths]
-    if len(drives) > 1 and drives[1][2]:
-        raise Failure(f"{options.dut_nopi}: has PI; --dut-nopi takes a namespace without")
-    return session.Spec(
-        name="clients",
-        mode=cells.TIME,
-        icount=False,
-        read_only=tuple(path for path in paths if path not in options.allow_write),
-        pi=options.dut,
-        nopi=options.dut_nopi,
-        clients=clients,
-        drives=tuple(drives),
-        **more,
-    )
+    if options.dry_run:
+        return tuple((path, client.REGIONS[0], client.CHECKS if path == options.dut else "") for path in paths)
+    tools.require()
+    return tuple(client.look(tools, clients, path) for path in paths)
 
 
 def device_session(host, options, **more):
-    """The Spec for --dut, its devices checked."""
+    """The Spec for --dut, the devices checked: those of this machine, or those of the hosts of --client."""
     paths = [path for path in (options.dut, options.dut_nopi) if path]
-    for path in paths:
-        device.describe(host, path)
-    writable = device.may_write(host, paths, options.allow_write)
-    if more.get("precondition") and len(writable) < len(paths):
-        raise Failure(f"--precondition: writes all of {' and '.join(paths)}; name each with --allow-write")
-    found = [device.check(host, path, path in writable) for path in paths]
+    if getattr(options, "client", None):
+        clients = client.hosts(options.client)
+        drives = remote_drives(options, clients, paths, more["tools"])
+        found, writable = [client.drive(*each) for each in drives], options.allow_write
+        fields = {"name": "clients", "mode": cells.TIME, "clients": clients, "drives": drives}
+    else:
+        for path in paths:
+            device.describe(host, path)
+        writable = device.may_write(host, paths, options.allow_write)
+        if more.get("precondition") and len(writable) < len(paths):
+            raise Failure(f"--precondition: writes all of {' and '.join(paths)}; name each with --allow-write")
+        found = [device.check(host, path, path in writable) for path in paths]
+        mode = cells.CPU if environment.emulated(host) else cells.TIME
+        fields = {"name": found[0].name, "mode": mode, "bandwidth": mode == cells.TIME}
     if len(found) > 1 and found[1].pi:
         raise Failure(f"{options.dut_nopi}: has PI; --dut-nopi takes a namespace without")
-    mode = cells.CPU if environment.emulated(host) else cells.TIME
-    return session.Spec(
-        name=found[0].name,
-        mode=mode,
-        bandwidth=mode == cells.TIME,
-        icount=False,
-        read_only=tuple(path for path in paths if path not in writable),
-        pi=options.dut,
-        nopi=options.dut_nopi,
-        **more,
-    )
+    read_only = tuple(path for path in paths if path not in writable)
+    return session.Spec(icount=False, read_only=read_only, pi=options.dut, nopi=options.dut_nopi, **fields, **more)
 
 
 NVME = {"pi": "PI_DISK0", "nopi": "PI_DISK1"}
@@ -110,10 +93,8 @@ def chosen(options, tools):
 def specs(host, options, tools, more):
     """({spec: disks}, what the report needs to know)"""
     more |= {"tools": tools, "cells": chosen(options, tools)}
-    if options.client:
-        return {remote_session(options, **more): None}, {}
     if options.dut:
-        clocks = os.path.exists(tools.engine) and fio.offers(tools, "pi_time")
+        clocks = not options.client and os.path.exists(tools.engine) and fio.offers(tools, "pi_time")
         return {device_session(host, options, **more, breakdown=clocks, precondition=options.precondition): None}, {}
     what = guest.ready(options.kernel, options.dry_run)
     return guest_sessions(more, kvm=bool(what) and what.startswith("KVM")), {"guest": what}

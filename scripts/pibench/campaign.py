@@ -22,7 +22,7 @@ PER_IO_AND_KIB = {
     cells.TIME: ((88e-6, 0.48e-6), (3.5e-6, 0.36e-6)),
 }
 ANNOUNCED = 6
-BEFORE = "{}: first its devices are written twice, then at random until steady state, which is not in the time below"
+BEFORE = "{}: first writes its devices twice, then at random until steady state; the time below does not include that"
 
 
 def run_seconds(spec, step):
@@ -45,7 +45,7 @@ class Plan:
 
     @property
     def alone(self):
-        """Whether nothing may run beside it: what it measures is time, or it runs here."""
+        """Whether nothing may run at the same time: it measures time, or runs on this machine."""
         return self.disks is None or self.spec.mode == cells.TIME
 
     def seconds(self):
@@ -54,7 +54,7 @@ class Plan:
         return [found[0] + BOOT, *found[1:]] if found and self.disks is not None else found
 
     def devices(self):
-        """{"pi" and "nopi": the Device}, for a guest as it is going to have them."""
+        """{"pi" and "nopi": the Device}; those of a guest as they are going to be."""
         if self.session:
             return self.session.targets.devices
         kinds = {"scsi_debug": "/dev/sda", "tcm_loop": "/dev/sda", "null_blk": "/dev/nullb{0}", "ublk": "/dev/ublkb{0}"}
@@ -128,7 +128,7 @@ def resumable(out, now):
 
 
 def digest(plan):
-    """What must not change until a stopped run is resumed: the options and the contents of the programs."""
+    """What must be unchanged when a stopped run is resumed: its options and the contents of its programs."""
     spec = plan.spec
     programs = [path for tools in (spec.tools, *dict(spec.builds).values()) for path in dataclasses.astuple(tools)]
     files = dict.fromkeys(filter(None, [*programs, spec.jobs, spec.fill]))
@@ -136,13 +136,13 @@ def digest(plan):
 
 
 def time_budget(minutes, now=time.monotonic):
-    """A function that gives the reason to stop once the time is over."""
+    """A function that returns the reason to stop when the time is over."""
     deadline = now() + minutes * 60 if minutes else math.inf
     return lambda: f"the time budget of {minutes:g} min is over" if now() >= deadline else None
 
 
 def run(host, options, wanted, env):
-    """Run sessions {spec: disks of its guest, or None: on this machine}; the directory of the results, or None for a dry run.
+    """Run sessions {spec: disks of its guest, or None: on this machine}; the directory of results, or None after a dry run.
 
     env: what else the report needs to know.
     """
@@ -180,12 +180,12 @@ def run(host, options, wanted, env):
             progress.hear(record, before=True)
         results.save_json(out / "env.json", env)
         announce(plans, progress.left(), options.out)
-        keep(out, options, plans, progress, env, before)
+        run_and_save(out, options, plans, progress, env, before)
     return out
 
 
-def go(plans, out, progress, emit, before, stop):
-    """Run what is here or timed one after another, then guests side by side."""
+def run_sessions(plans, out, progress, emit, before, stop):
+    """Run sessions on this machine and those that measure time one by one, then the other guests in parallel."""
     for plan in plans:
         if plan.session:
             plan.session.run(emit, out, [record for record in before if record["session"] == plan.spec.name], stop)
@@ -195,7 +195,7 @@ def go(plans, out, progress, emit, before, stop):
         guest.run({plan.spec: plan.disks for plan in group}, out, emit, progress.at_once, stop)
 
 
-def keep(out, options, plans, progress, env, before):
+def run_and_save(out, options, plans, progress, env, before):
     """Run the sessions and save each record; if something stops them, say how to go on."""
 
     def emit(record):
@@ -203,7 +203,7 @@ def keep(out, options, plans, progress, env, before):
         if record["kind"] == "failure":
             progress.say(f"pi-bench: {record['session']}: {record['cell']}: {record['reason']}")
         elif record["kind"] == "stop":
-            progress.say(f"pi-bench: {record['session']}: {record['reason']}; to go on: the same with --resume")
+            progress.say(f"pi-bench: {record['session']}: {record['reason']}; repeat with --resume to continue")
         progress.hear(record)
 
     def finish():
@@ -213,7 +213,7 @@ def keep(out, options, plans, progress, env, before):
         results.save_json(out / "env.json", env)
 
     try:
-        go(plans, str(out), progress, emit, before, time_budget(options.time_budget))
+        run_sessions(plans, str(out), progress, emit, before, time_budget(options.time_budget))
     except (Failure, Interrupted, OSError) as error:
         progress.end()
         # saving may fail for the same reason, such as a full disk
@@ -223,7 +223,7 @@ def keep(out, options, plans, progress, env, before):
         if not kept:
             raise
         why = f"{error.filename or 'system'}: {error.strerror}" if isinstance(error, OSError) else error
-        text = f"{why}; {kept} runs are kept: the same with --resume goes on, pi-bench report {options.out} shows them"
+        text = f"{why}; {kept} runs are kept: repeat with --resume to continue, or see them with pi-bench report {options.out}"
         raise (Interrupted(error.number, text) if isinstance(error, Interrupted) else Failure(text)) from None
     finally:
         progress.end()

@@ -78,7 +78,8 @@ PLACE = ("--guest", "--dut", "--allow-write", "--dut-nopi", "--jobs", "--verify"
 
 def add(commands, name, what, *options, **defaults):
     """A command with some of OPTIONS."""
-    command = commands.add_parser(name, help=what, epilog=STATUS, formatter_class=argparse.RawDescriptionHelpFormatter)
+    about = {"description": f"{what[0].upper()}{what[1:]}.", "epilog": STATUS, "formatter_class": argparse.RawDescriptionHelpFormatter}
+    command = commands.add_parser(name, help=what, **about)
     where = command.add_mutually_exclusive_group() if "--guest" in options else command
     for option in options:
         (where if option in ("--guest", "--dut") else command).add_argument(option, **OPTIONS[option])
@@ -87,7 +88,7 @@ def add(commands, name, what, *options, **defaults):
 
 
 def add_run(commands):
-    run = add(commands, RUN, "measure, in guests or on a device, and write the report", *PLACE, *COMMON, "--only", "--fio", "--kernel",
+    run = add(commands, RUN, "measure in guests or on a device, and write the report", *PLACE, *COMMON, "--only", "--fio", "--kernel",
               "--engine", "--cells", "--rounds", "--set", out="build/report", rounds=bench.ROUNDS)  # fmt: skip
     run.add_argument("--precondition", action="store_true",
                      help="with --dut: first write all of it twice, then at random until steady state; takes hours")  # fmt: skip
@@ -97,7 +98,7 @@ def add_run(commands):
 
 
 def add_compare(commands):
-    compared = add(commands, COMPARE, "say whether NEW is slower than OLD: a gate for CI", *PLACE, *COMMON, "--only", "--engine",
+    compared = add(commands, COMPARE, "decide whether NEW is slower than OLD: a gate for CI", *PLACE, *COMMON, "--only", "--engine",
                    out="build/compare")  # fmt: skip
     for name in ("old", "new"):
         compared.add_argument(name, metavar=name.upper(), nargs="?", help="an engine (.so), a git revision or a directory of results")
@@ -108,7 +109,8 @@ def add_compare(commands):
     compared.add_argument("--job", metavar="FILE", help="run your own job file instead of the cells")
     compared.add_argument("--gate", choices=(cells.INSTRUCTIONS, cells.TIME), help="what decides (instructions in guests, time with --dut)")
     compared.add_argument("--boots", **COUNT, default=gate.BOOTS, help="guests to boot for counting instructions (%(default)s)")
-    compared.add_argument("--explain", type=int, default=3, metavar="N", help="name the functions that changed in the N worst cells (%(default)s)")
+    compared.add_argument("--explain", type=int, default=3, metavar="N",
+                          help="name the functions that changed in the N worst cells (%(default)s)")  # fmt: skip
     compared.add_argument("--limits", default=limits.LIMITS, metavar="FILE",
                           help="when to warn, when to fail, and accepted changes (configs/gate.limits)")  # fmt: skip
     compared.add_argument("--bisect", action="store_true",
@@ -117,9 +119,9 @@ def add_compare(commands):
 
 
 def add_lab_and_perf(commands):
-    add(commands, LAB, "what each attribute layout costs, in the lab kernel's guest or on a device", "--dut", "--allow-write", "--kernel",
+    add(commands, LAB, "measure what each attribute layout costs", "--dut", "--allow-write", "--kernel",
         "--rounds", *COMMON, "--only", "--fio", "--engine", out="build/lab", dut_nopi=None, kernel="lab", rounds=lab.ROUNDS)  # fmt: skip
-    beside = add(commands, PERF, "what the engine costs next to fio's own engines, in guests", "--kernel", "--rounds", *COMMON, "--only",
+    beside = add(commands, PERF, "measure the engine next to fio's own engines, in guests", "--kernel", "--rounds", *COMMON, "--only",
                  "--fio", "--engine", out="build/perf/report", rounds=perf.ROUNDS)  # fmt: skip
     beside.add_argument("--isal", default=str(perf.BUILD / "perf" / "fio-isal" / "fio"), metavar="FILE", help="fio built with ISA-L")
 
@@ -143,13 +145,13 @@ def add_explain(commands):
 
 
 def add_others(commands):
-    again = add(commands, "report", "write the report again from the raw results of any command", "--open")
+    again = add(commands, "report", "write the report again from stored results", "--open")
     again.add_argument("dir", metavar="DIR")
     again.add_argument("--table", metavar="WORDS", help="only print the figures of workloads with these words, as Markdown")
-    trend = add(commands, "history", "what an I/O took in each revision, with the steps marked", "--out", "--open", out="build/history")
+    trend = add(commands, "history", "show what an I/O took in each revision", "--out", "--open", out="build/history")
     trend.add_argument("results", metavar="FILE", nargs="+", help="written by run --history; or directories of results, oldest first")
     add(commands, "list", "list the cells", "--set", "--only", "--cells", "--fio", "--engine")
-    prove = add(commands, SELFTEST, "prove that the gate works, on simulations and recordings, or live", *COMMON, "--kernel", "--fio",
+    prove = add(commands, SELFTEST, "prove that the gate works", *COMMON, "--kernel", "--fio",
                 out="build/selftest")  # fmt: skip
     prove.add_argument("--quick", action="store_true", help=f"{selftest.QUICK_TRIALS} trials instead of {selftest.TRIALS}")
     prove.add_argument("--live", action="store_true", help="in guests: compare the engine with itself, and with known slowdowns")

@@ -164,7 +164,7 @@ class Comparison:
         return max(spans, default=0)
 
 
-def same(old, new, what):
+def refuse_different(old, new, what):
     """Refuse two sets of conditions that differ."""
     for name in old:
         if old[name] != new.get(name) or old[name] is None:
@@ -197,7 +197,7 @@ def stored(old, new, kept_to):
         fingerprints.append((env.get("fingerprints") or {}).get(counted[0].name))
         if not fingerprints[-1]:
             raise Failure(f"{side.title}: is not complete; finish it with --resume")
-    same(*fingerprints, f"{old.title} and {new.title}")
+    refuse_different(*fingerprints, f"{old.title} and {new.title}")
     before, after = sessions
     ran = [cell.name for cell in before.cells if cell.name in before.runs]
     failures = {name: after.failures[name] for name in ran if name in after.failures}

@@ -81,7 +81,7 @@ class Boot:
                                             preexec_fn=die_with_parent)  # fmt: skip
 
     @property
-    def going(self):
+    def running(self):
         return self.process.poll() is None
 
     def records(self):
@@ -127,7 +127,7 @@ def run(sessions, out, emit, at_once=None, stop=lambda: None):
                     boot.stopper.write_text(why)
             for boot in list(going):
                 # before reading, so that no record is missed
-                ended = not boot.going
+                ended = not boot.running
                 for record in boot.records():
                     emit(record)
                     heard = time.monotonic()
@@ -143,7 +143,7 @@ def run(sessions, out, emit, at_once=None, stop=lambda: None):
                 time.sleep(POLL)
     finally:
         for boot in boots:
-            if boot.going:
+            if boot.running:
                 fio.end(boot.process)
     problems = [problem for boot in boots if (problem := boot.problem())]
     if problems:

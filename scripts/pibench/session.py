@@ -123,7 +123,7 @@ class Spec:
         return min(cells.REGION[self.mode], target.size // FILL_BLOCK * FILL_BLOCK)
 
     def runs(self, step):
-        """I/Os of each run of a step: a short run, to be subtracted from the one that counts, unless it would not matter."""
+        """I/Os of each run of a step: if only its cost counts, a short run, which is subtracted from the second one."""
         ios = cells.number_ios(self.mode, step.cell.workload, step.round, self.scale, self.ios)
         return (ios,) if step.round == cells.WARM_UP or step.build == TIMED or self.clients else (cells.LEAD, cells.LEAD + ios)
 
@@ -152,7 +152,7 @@ def decode(text):
 
 
 def in_memory(spec, directory):
-    """The Spec with copies of its programs and job files: a page fault that the host serves lets the processor idle during a run."""
+    """The Spec with its programs and job files copied: a page read from the host would let the processor idle during a run."""
 
     @functools.cache
     def copy(path):
@@ -205,8 +205,7 @@ class ScsiDebug:
 
     def __init__(self, host):
         self.host = host
-        self.which = None
-        self.device = None
+        self.devices = {}
         self.filled = set()
         # if built in, it stays as booted: with PI
         self.built_in = host.exists("/sys/module/scsi_debug") and not host.exists("/sys/module/scsi_debug/initstate")
@@ -228,8 +227,8 @@ class ScsiDebug:
         return None
 
     def acquire(self, which):
-        if which == self.which:
-            return self.device
+        if which in self.devices:
+            return self.devices[which]
         if not self.built_in:
             if self.host.exists("/sys/module/scsi_debug"):
                 self.modprobe("-r", "scsi_debug")
@@ -240,10 +239,9 @@ class ScsiDebug:
                 raise Failure("scsi_debug: no disk came up within 30 s")
             time.sleep(0.05)
         self.host.write(f"/sys/class/block/{name}/queue/scheduler", "none")
-        self.device = device.describe(self.host, f"/dev/{name}")
-        self.which = which
+        self.devices = {which: device.describe(self.host, f"/dev/{name}")}
         self.filled.clear()
-        return self.device
+        return self.devices[which]
 
 
 class Session:
@@ -328,7 +326,7 @@ class Session:
             for cell, reason in skips.items():
                 self.record("skip", cell, reason=reason)
         with contextlib.ExitStack() as end, self.holding:
-            end.callback(self.look_back, place, env)
+            end.callback(self.record_health, place, env)
             if self.spec.precondition:
                 self.precondition(before, stop)
             for step in self.steps():
@@ -343,8 +341,8 @@ class Session:
                 else:
                     self.attr_cost(step)
 
-    def look_back(self, place, env):
-        """Record the drives' own health figures at the end."""
+    def record_health(self, place, env):
+        """Record the health figures of the drives at the end."""
         drives = {} if self.spec.scsi_debug or self.spec.clients else self.targets.devices
         after = {which: health.of(self.host, each.disk, each.path) for which, each in drives.items()}
         # must not hide the error that ended the session
@@ -352,18 +350,18 @@ class Session:
             results.save_json(place, env | {"after": after})
 
     def attr_cost(self, step):
-        """Measure passing the attribute alone; if this kernel cannot do that, whole I/Os are measured all the same."""
+        """Measure what passing the attribute costs; if this kernel cannot do that, go on to whole I/Os."""
         argv = self.spec.attr_cost()
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode:
-            self.record("skip", None, step=step.key, argv=argv, reason=last_line(done.stderr, done.returncode))
+            self.record("skip", None, step, argv=argv, reason=last_line(done.stderr, done.returncode))
             return
         for line in done.stdout.splitlines():
             self.record("attr", None, row=json.loads(line))
-        self.record("attr", None, step=step.key, argv=argv, row={"kind": "end"})
+        self.record("attr", None, step, argv=argv, row={"kind": "end"})
 
     def refuses(self, step):
-        """The build that makes a step pointless: its own or, once its own has run, the other; or None."""
+        """The build whose refusal rules out a step: its own or, once its own has run, the other; or None."""
         lacking = self.lacking.get(step.cell.arm, {})
         if not lacking or step.build in lacking:
             return step.build if lacking else None
@@ -371,21 +369,18 @@ class Session:
         return next(iter(lacking)) if tried else None
 
     def take(self, step):
-        """Do a step, unless it is known to be in vain; its record."""
-        record = functools.partial(
-            self.record, cell=step.cell, round=step.round, step=step.key, build=step.build, reference=step.reference
-        )
-        refuses = self.refuses(step)
+        """Do a step, unless an earlier one showed that it cannot work; its record."""
+        cell, refuses = step.cell, self.refuses(step)
         if refuses is not None:
-            return record("skip", refuses=refuses, reason=self.lacking[step.cell.arm][refuses])
-        if step.cell in self.failed:
-            return record("skip", reason="failed before")
+            return self.record("skip", cell, step, refuses=refuses, reason=self.lacking[cell.arm][refuses])
+        if cell in self.failed:
+            return self.record("skip", cell, step, reason="failed before")
         try:
-            return record("timed" if step.build == TIMED else "run", **self.measure(step))
+            return self.record("timed" if step.build == TIMED else "run", cell, step, **self.measure(step))
         except IoFailure as error:
-            if fio.lacking(step.cell, str(error)):
-                return record("skip", refuses=step.build, reason=str(error))
-            return record("failure", reason=str(error))
+            if fio.lacking(cell, str(error)):
+                return self.record("skip", cell, step, refuses=step.build, reason=str(error))
+            return self.record("failure", cell, step, reason=str(error))
 
     def learn(self, step, record):
         """Remember what decides about later steps."""
@@ -396,7 +391,7 @@ class Session:
         elif "refuses" in record:
             self.lacking.setdefault(step.cell.arm, {})[record["refuses"]] = record["reason"]
 
-    def record(self, kind, cell, **fields):
+    def record(self, kind, cell, step=None, **fields):
         spec = self.spec
         record = {
             "kind": kind,
@@ -408,6 +403,8 @@ class Session:
             "read_only": bool(spec.read_only),
             **fields,
         }
+        if step:
+            record |= {"round": step.round, "step": step.key, "build": step.build, "reference": step.reference}
         self.emit(record)
         return record
 
@@ -453,7 +450,7 @@ class Session:
             else:
                 self.program(self.writer(target, FILL), target, self.spec.region(target) // FILL_BLOCK, self.spec.tools)
 
-    def set(self, settings):
+    def apply(self, settings):
         """Apply these device settings until a step needs others."""
         if settings is not None and settings != self.settings:
             self.holding.pop_all().close()
@@ -514,7 +511,7 @@ class Session:
         cell = step.cell
         if cell.arm.device == "nopi":
             # now, as scsi_debug loses its settings when it is reloaded
-            self.set({})
+            self.apply({})
         target = self.targets.acquire(cell.arm.device)
         self.fill(target)
         if self.counter:
@@ -523,7 +520,7 @@ class Session:
             stats = None
             if step.build == TIMED:
                 stats = os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "stats")
-            self.set(cell.arm.settings(target))
+            self.apply(cell.arm.settings(target))
             first, *rest = [self.once(step, target, ios, stats) for ios in self.spec.runs(step)]
         measured = rest[0] if rest else first
         costs = {name: measured[name] - first[name] * bool(rest) for name in ("cpu_ns", "window_ns", "ios") if name in measured}

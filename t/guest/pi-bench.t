@@ -68,7 +68,7 @@ def test(with_pi, without):
         ok(until(lambda: not jobs(), 20), f'{number.name}: no fio is left', jobs())
         if number != signal.SIGKILL:
             ok(process.returncode == 128 + number and f'pi-bench: interrupted by {number.name}; ' in said and
-               '--resume goes on' in said, f'{number.name}: one line says what to do', process.returncode, said)
+               'repeat with --resume' in said, f'{number.name}: one line says what to do', process.returncode, said)
         report = subprocess.run([sys.executable, ROOT / 'scripts/pi-bench', 'report', OUT], capture_output=True, text=True)
         ok(report.returncode == 0 and 'STOPPED: ' in report.stdout, f'{number.name}: what was measured can be shown', report)
 
@@ -76,7 +76,7 @@ def test(with_pi, without):
     subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=64k', 'small', os.path.dirname(OUT)], check=True)
     done = subprocess.run(command(), capture_output=True, text=True)
     said = done.stderr.strip().splitlines()[-1]
-    ok(done.returncode == 2 and 'o space left' in said and '--resume goes on' in said and settings(with_pi) == ['1', '1'],
+    ok(done.returncode == 2 and 'o space left' in said and 'repeat with --resume' in said and settings(with_pi) == ['1', '1'],
        'a full disk: one line says what to do', done, settings(with_pi))
     before = lines()
     subprocess.run(['mount', '-o', 'remount,size=16m', os.path.dirname(OUT)], check=True)

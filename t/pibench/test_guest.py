@@ -160,7 +160,7 @@ class Guests(unittest.TestCase):
         class Boot(guest.Boot):
             def __init__(self, *more):
                 super().__init__(*more)
-                before.extend((boot.going, boot.lists) for boot in boots)
+                before.extend((boot.running, boot.lists) for boot in boots)
                 boots.append(self)
                 self.lists = unittest.mock.Mock(complete=lambda record, out: record)
 

@@ -71,7 +71,7 @@ class Interrupted(test_device.Machine):
     def kept(self, text):
         """The one line says how many runs there are and what to do; the report can be had."""
         line = text.strip().splitlines()[-1]
-        self.assertRegex(line, r"^pi-bench: .*; \d+ runs are kept: the same with --resume goes on, pi-bench report .* shows them$")
+        self.assertRegex(line, r"^pi-bench: .*; \d+ runs are kept: repeat with --resume to continue, or see them with pi-bench report .*$")
         shown = self.report()
         self.assertEqual((shown.returncode, "Traceback" in shown.stderr), (0, False), shown)
         self.assertRegex(shown.stdout, r"STOPPED.* \d+ of \d+ steps are done")
@@ -157,7 +157,7 @@ class Interrupted(test_device.Machine):
             (self.root / "delay").write_text("0.05")
             done = self.run_all("--time-budget", "0.02", **where)
             self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertIn("the time budget of 0.02 min is over; to go on: the same with --resume", done.stderr)
+            self.assertIn("the time budget of 0.02 min is over; repeat with --resume to continue", done.stderr)
             self.assertIn("STOPPED", done.stdout)
             self.assertIn("the time budget of 0.02 min is over; ", done.stdout)
         self.resumed(where=self.GUEST)
