@@ -82,7 +82,7 @@ def names(found, options, path):
 
 def chosen(options, tools):
     """The names of the cells of run and list."""
-    found = cells.load(options.cells, options.set or (cells.CORE,), offered(tools))
+    found = cells.select(cells.load(options.cells, options.set or (cells.CORE,), offered(tools)), options.only)
     whole = tuple(cell for cell in found if cell.workload.mix == cells.ALL_PI)
     if len(whole) < len(found) and not fio.offers(tools, "pi_mix"):
         print("pi-bench: the engine has no pi_mix=: cells with a mix are left out", file=sys.stderr)

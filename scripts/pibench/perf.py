@@ -4,8 +4,7 @@
 import dataclasses
 import os
 
-from . import cells, device, fio, guest, session
-from .errors import Failure
+from . import bench, cells, device, fio, guest, session
 
 CELLS = str(fio.REPO / "configs" / "perf.cells")
 BUILD = fio.REPO / "build"
@@ -29,8 +28,9 @@ def specs(host, options, tools, more):
     """({spec: disks}, what the report needs to know): a boot for each session, except for what is timed on this machine."""
     tools = dataclasses.replace(tools, isal=os.path.abspath(options.isal), floor=str(BUILD / "t" / "floor"))
     every, layouts, found = {**more, "tools": tools}, fio.layouts(tools), {}
+    wanted = bench.names(cells.load(CELLS, (HOST, *GUESTS), layouts), options, CELLS)
     for name in (HOST, *GUESTS):
-        chosen = tuple(cell.name for cell in cells.select(cells.load(CELLS, (name,), layouts), options.only))
+        chosen = tuple(cell.name for cell in cells.load(CELLS, (name,), layouts) if cell.name in wanted)
         if not chosen:
             continue
         if name == HOST:
@@ -40,7 +40,5 @@ def specs(host, options, tools, more):
         else:
             fields, disk = GUESTS[name]
             found[session.Spec(name, icount=True, cells=chosen, **{**every, "ios": IOS, **fields})] = [disk]
-    if not found:
-        raise Failure(f"--only {' '.join(options.only)}: no such cell in {CELLS}")
     ready = [guest.ready(kernel, options.dry_run) for kernel in dict.fromkeys(spec.kernel for spec, disks in found.items() if disks)]
     return found, {"guest": "; ".join(filter(None, ready)) or None}
