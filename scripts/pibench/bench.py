@@ -43,8 +43,14 @@ def device_session(host, options, **more):
         fields = {"name": found[0].name, "mode": mode, "bandwidth": mode == cells.TIME}
     if len(found) > 1 and found[1].pi:
         raise Failure(f"{options.dut_nopi}: has PI; --dut-nopi takes a namespace without")
-    read_only = tuple(path for path in paths if path not in writable)
-    return session.Spec(icount=False, read_only=read_only, pi=options.dut, nopi=options.dut_nopi, **fields, **more)
+    return session.Spec(
+        icount=False,
+        read_only=tuple(path for path in paths if path not in writable),
+        pi=options.dut,
+        nopi=options.dut_nopi,
+        **fields,
+        **more,
+    )
 
 
 NVME = {"pi": "PI_DISK0", "nopi": "PI_DISK1"}
@@ -94,7 +100,8 @@ def specs(host, options, tools, more):
     """({spec: disks}, what the report needs to know)"""
     more |= {"tools": tools, "cells": chosen(options, tools)}
     if options.dut:
-        clocks = not options.client and os.path.exists(tools.engine) and fio.offers(tools, "pi_time")
-        return {device_session(host, options, **more, breakdown=clocks, precondition=options.precondition): None}, {}
+        more["breakdown"] = not options.client and os.path.exists(tools.engine) and fio.offers(tools, "pi_time")
+        more["precondition"] = options.precondition
+        return {device_session(host, options, **more): None}, {}
     what = guest.ready(options.kernel, options.dry_run)
     return guest_sessions(more, kvm=bool(what) and what.startswith("KVM")), {"guest": what}

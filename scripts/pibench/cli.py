@@ -273,7 +273,7 @@ def compare_sides(host, options):
     """Compare two kernels, two fios, two engines or two stored results."""
     kernels, fios, kept_to = options.kernel, options.fio, limits.load(options.limits)
     if max(len(kernels), len(fios)) > 2 or len(kernels) + len(fios) > 3:
-        raise Failure("--kernel or --fio, and twice: two things are compared")
+        raise Failure("--kernel and --fio: each at most twice, and only one of them twice")
     twice = "kernel" if len(kernels) > 1 else "fio" if len(fios) > 1 else None
     if twice and options.old:
         raise Failure(f"--{twice} twice: two {twice}s are compared, with the engine of --engine; leave OLD and NEW out")
