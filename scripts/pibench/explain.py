@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""pi-bench explain: which function takes the instructions of an I/O, and which the difference between two arms."""
+"""pi-bench explain: the instructions of an I/O by function, and the functions that make two arms differ."""
 
 import dataclasses
 import os
@@ -15,11 +15,11 @@ SIZES = re.compile(r"([1-9]\d*)k")
 
 
 def arm_of(name):
-    """An arm of pi-bench as it is called elsewhere: a layout, a baseline, fio's own engine with PI, or STATE/WAY."""
+    """The name STATE/LAYOUT or STATE/ENGINE of an arm given as a layout, a baseline, an engine or in full."""
     if name == cells.NONE:
         return f"{cells.NOVERIFY}/{cells.NONE}"
     if name == cells.NOPI or name.startswith(f"{cells.NOPI}/"):
-        raise Failure(f"{name}: is another device; explain counts on one with PI")
+        raise Failure(f"{name}: needs a device without PI; explain counts on one with PI")
     if name in cells.BASELINES:
         return f"{name}/{cells.FIO}"
     known = (cells.FIO, cells.NONE, *catalog.layouts())
@@ -30,10 +30,10 @@ def arm_of(name):
 
 
 def caches_of(options):
-    """The Caches to be modelled, or None."""
+    """The caches to model, or None."""
     given = {name: getattr(options, name) for name in ("d1", "i1", "l2") if getattr(options, name)}
     if given and not options.cache:
-        raise Failure(f"--{next(iter(given))}: is of a model of the caches; add --cache")
+        raise Failure(f"--{next(iter(given))}: describes a cache of the model; add --cache")
     caches = memory.Caches(**given) if options.cache else None
     if caches:
         caches.arguments()
@@ -41,7 +41,7 @@ def caches_of(options):
 
 
 def sides_of(options, engine):
-    """[(what it is called, its arm, its build, the engine of that)]"""
+    """[(title, name of the arm, build, engine)] of the sides to compare"""
     if options.other and options.old:
         raise Failure("--old: compares two engines with one ARM; leave the second ARM out")
     if options.old:
@@ -57,7 +57,7 @@ def sides_of(options, engine):
 
 
 def specs(host, options, tools, more):
-    """({spec: disks}, what the report is to say): one boot, with all sides in it."""
+    """({spec: disks}, what the report says about them): one boot runs all sides."""
     size = SIZES.fullmatch(options.bs)
     if not size:
         raise Failure(f"--bs {options.bs}: not a size such as 4k")
@@ -71,7 +71,7 @@ def specs(host, options, tools, more):
             raise Failure(f"{name}: {why}, and explain counts I/Os with registered buffers")
     kernel = options.kernel or ("lab" if any(cell.arm.layout in catalog.of_the_lab() for cell in chosen.values()) else "stock")
     disk = options.disk or DISKS.get(kernel, DISK)
-    # a round has two runs of each of two engines
+    # with two engines a round has two runs of each
     rounds = -(-options.rounds // 2) if options.old else options.rounds
     spec = session.Spec(
         "explain", cells.INSTRUCTIONS, True, pi=DISK_NAME, ios=IOS, profiles=True,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Flame graphs of a profile, and of the difference of two: one SVG each, without scripts."""
+"""Flame graphs of a profile and of the difference of two, as SVG without scripts."""
 
 import html
 
@@ -7,11 +7,11 @@ from . import profile
 
 WIDTH, ROW, MARGIN, HEAD = 1000, 17, 8, 46
 SIZE = 11
-# of a character, and what a frame needs to have a name in it
+# width of a character, and of the narrowest frame with a name in it
 CHARACTER, NAMED = 6.6, 24
-# narrower frames are not drawn
+# width of the narrowest frame that is drawn
 NARROWEST = 0.5
-# Okabe and Ito's, as in the plots; the two steps of a colour are neighbours on the way of an I/O
+# Okabe and Ito's, as in the plots; two shades of a colour are neighbours on the path of an I/O
 COLOURS = {
     profile.FIO: "#56b4e9", profile.ENGINE: "#4a90c4", profile.CHECKSUM: "#cc79a7", profile.URING: "#3fb597",
     profile.BLOCK: "#9bd8c6", profile.INTEGRITY: "#e8834a", profile.PINNING: "#e69f00", profile.SLAB: "#f3cf80",
@@ -21,16 +21,26 @@ COLOURS = {
 MORE, LESS, SAME = (213, 94, 0), (0, 114, 178), (236, 236, 236)
 
 
-def frames(node, width_of, left=0.0, depth=0, scale=None):
-    """(node, left, width, depth) of each that is wide enough to be seen; what a node itself takes is right of what it calls."""
-    scale = scale or (WIDTH - 2 * MARGIN) / width_of(node)
-    width = width_of(node) * scale
-    if width < NARROWEST:
-        return
-    yield node, left, width, depth
-    for child in sorted(node.children.values(), key=lambda child: child.name):
-        yield from frames(child, width_of, left, depth + 1, scale)
-        left += width_of(child) * scale
+def measure(node, own):
+    """(node, instructions, children measured) of a tree; own(node) are the instructions of a node without its callees'."""
+    children = [measure(child, own) for child in sorted(node.children.values(), key=lambda child: child.name)]
+    return node, own(node) + sum(taken for _, taken, _ in children), children
+
+
+def frames(root, own):
+    """[(node, left, width, depth)] of each frame wide enough to be drawn; a node's own part is to the right of its callees."""
+    measured = measure(root, own)
+    scale = (WIDTH - 2 * MARGIN) / measured[1]
+
+    def visit(measured, left, depth):
+        node, taken, children = measured
+        if taken * scale >= NARROWEST:
+            yield node, left, taken * scale, depth
+            for child in children:
+                yield from visit(child, left, depth + 1)
+                left += child[1] * scale
+
+    return list(visit(measured, 0.0, 0))
 
 
 def shortened(text, width):
@@ -46,7 +56,7 @@ def box(left, top, width, colour, label, tip):
 
 
 def page(title, legend, boxes, depth):
-    """The picture; a legend is [(colour, text)]."""
+    """The SVG; a legend is [(colour, text)]."""
     lines, left, top = [], MARGIN, 26
     for colour, text in legend:
         width = len(text) * CHARACTER + 26
@@ -57,7 +67,7 @@ def page(title, legend, boxes, depth):
         left += width
     below = top + 24
     height = below + (depth + 1) * ROW + MARGIN
-    # a style inside a page is the whole page's
+    # a style inside an HTML page applies to the whole page, hence the class
     style = (f".flame text{{font:{SIZE}px 'DejaVu Sans',Verdana,Arial,sans-serif;fill:#000}}.flame .plain{{fill:currentColor}}"
              ".flame{color:#000;background:#fff}@media (prefers-color-scheme:dark){.flame{color:#e6edf3;background:#0d1117}}"
              "@media print{.flame{color:#000;background:#fff}}")  # fmt: skip
@@ -70,28 +80,20 @@ def page(title, legend, boxes, depth):
 
 
 def one(shown, title):
-    """Of one profile: from the top who calls whom, as wide as what it takes with all that it calls, in the colour of its room."""
-    root = shown.root
-    boxes, deepest = [], 0
-    # what the differences of runs make negative has no width
-    totals = {}
-
-    def width_of(node):
-        if id(node) not in totals:
-            totals[id(node)] = max(node.instructions, 0) + sum(width_of(child) for child in node.children.values())
-        return totals[id(node)]
-
-    for node, left, width, depth in frames(root, width_of):
+    """The flame graph of one profile: callers above callees, as wide as their instructions, in the colours of their rooms."""
+    boxes = []
+    # the difference of two runs can be negative, which has no width
+    seen = frames(shown.root, lambda node: max(node.instructions, 0))
+    for node, left, width, depth in seen:
         took = shown.per_io(node.total)
         tip = f"{node.name} ({node.room}): {took:,.0f} instructions per I/O, {shown.per_io(node.instructions):,.0f} of them its own"
         boxes.append(box(left, depth * ROW, width, COLOURS[node.room], f"{node.name} {took:,.0f}", tip))
-        deepest = max(deepest, depth)
     legend = [(COLOURS[room], f"{room} {value:,.0f}") for room, value in shown.rooms().items()]
-    return page(f"{title}: {shown.total:,.0f} instructions per I/O", legend, boxes, deepest)
+    return page(f"{title}: {shown.total:,.0f} instructions per I/O", legend, boxes, max(depth for *_, depth in seen))
 
 
 def shade(more, most):
-    """Grey for none, towards a colour the larger the difference; small ones are to be seen too."""
+    """Grey without a difference, and the more colour the larger it is; small ones remain visible."""
     if abs(more) < profile.LEAST or not most:
         return "#{:02x}{:02x}{:02x}".format(*SAME)
     share = 0.25 + 0.75 * min(1, abs(more) / most) ** 0.5
@@ -99,17 +101,9 @@ def shade(more, most):
 
 
 def two(old, new, title):
-    """Of the difference: as wide as the larger of both, in the colour of what the function itself takes more or less."""
-    root = profile.difference_tree(old, new)
-    widths = {}
-
-    def width_of(node):
-        if id(node) not in widths:
-            widths[id(node)] = max(node.before, node.after, 0) + sum(width_of(child) for child in node.children.values())
-        return widths[id(node)]
-
-    seen = list(frames(root, width_of))
-    most = max((abs(node.after - node.before) for node, *_ in seen), default=0)
+    """The flame graph of a difference: as wide as the larger of both, in the colour of the change in a function's own part."""
+    seen = frames(profile.difference_tree(old, new), lambda node: max(node.before, node.after, 0))
+    most = max(abs(node.after - node.before) for node, *_ in seen)
     boxes = []
     for node, left, width, depth in seen:
         before, after = node.totals
@@ -121,4 +115,4 @@ def two(old, new, title):
     legend = [(shade(most, most), "takes more itself"), (shade(-most, most), "takes less itself"),
               (shade(0, 0), "the same; figures: with all that it calls")]  # fmt: skip
     more = new.total - old.total
-    return page(f"{title}: {more:+,.0f} instructions per I/O", legend, boxes, max((depth for *_, depth in seen), default=0))
+    return page(f"{title}: {more:+,.0f} instructions per I/O", legend, boxes, max(depth for *_, depth in seen))

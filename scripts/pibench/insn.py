@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Instructions by function: what t/bench/insn-plugin.c counts, from the guest that is counted and beside it."""
+"""Instructions by function, as t/bench/insn-plugin.c counts them: the part in the guest and the part on the host."""
 
 import contextlib
 import dataclasses
@@ -18,28 +18,28 @@ from .errors import Failure
 
 BUILT = cells.REPO / "build" / "t"
 PLUGIN, MARK = BUILT / "insn-plugin.so", BUILT / "insn-mark"
-# what the guest has got ready for a list of functions, and asks for one by
+# files that the guest and the host exchange: symbols, a request, and the list of functions in reply
 KALLSYMS, VDSO, REQUEST, FUNCTIONS = "kallsyms", "vdso", "request", "functions"
 FIO, ENGINE = "fio", "engine"
-# functions of kernels that were counted before: to read /proc/kallsyms takes a guest as long as 20,000 I/Os
+# the functions of kernels counted before are kept: reading /proc/kallsyms takes a guest as long as 20,000 I/Os
 KEPT, KERNELS = cells.REPO / "build" / "kallsyms", 12
 NOTES, NOTE = "/sys/kernel/notes", "/sys/module/{}/notes/.note.gnu.build-id"
 
 
 def equipped(spec):
-    """The Spec with the plugin, where it counts instructions and the plugin is built."""
+    """The spec with the plugin, if it counts instructions and the plugin is built."""
     if spec.mode != cells.INSTRUCTIONS or not spec.icount or spec.tools.plugin or not (PLUGIN.exists() and MARK.exists()):
         return spec
     return dataclasses.replace(spec, tools=dataclasses.replace(spec.tools, plugin=str(PLUGIN), mark=str(MARK)))
 
 
 def place(out, spec):
-    """The directory that a guest, its QEMU and pi-bench share."""
+    """The directory that the guest, QEMU and pi-bench share."""
     return os.path.join(out, "parts", f"{spec.name}.counts")
 
 
 def boot_options(spec, out):
-    """For scripts/guest: QEMU counts, and the kernel lies where its symbols say."""
+    """Options of scripts/guest that load the plugin and keep the kernel at the addresses of its symbols."""
     if not spec.tools.plugin:
         return []
     plugin, where = (path.replace(",", ",,") for path in (spec.tools.plugin, place(out, spec)))
@@ -47,7 +47,7 @@ def boot_options(spec, out):
 
 
 class Counter:
-    """In the guest: says when a list of functions is needed, and when a run is over."""
+    """In the guest: asks for a list of functions when it needs one, and marks the end of each run."""
 
     def __init__(self, host, place, mark):
         self.host, self.place, self.program = host, pathlib.Path(place), mark
@@ -55,7 +55,7 @@ class Counter:
         self.listing = self.marks = self.last = 0
 
     def look(self):
-        """Have the functions listed that there are: a module that was loaded anew may lie elsewhere."""
+        """Get a list of functions if there is none or a module has moved since."""
         lines = map(str.split, (self.host.read("/proc/modules") or "").splitlines())
         where = {words[0]: words[5] for words in lines}
         if self.listing and where == self.modules:
@@ -77,7 +77,7 @@ class Counter:
         self.last = 0
 
     def build(self, modules):
-        """What tells this kernel with these modules, and this symbols.py, from any other; None where there are no build IDs."""
+        """A name for this kernel, these modules and this symbols.py by their contents; None without build IDs."""
         told = hashlib.sha256(pathlib.Path(symbols.__file__).read_bytes())
         try:
             for path in (NOTES, *(NOTE.format(module) for module in sorted(modules))):
@@ -102,7 +102,7 @@ class Counter:
         subprocess.run([self.program], check=True)
 
     def mark(self):
-        """(list, count before, count after) of the run that has just ended; a list's first has none before it."""
+        """(list, count before, count after) of the run that has just ended; before a list's first run it is 0."""
         if not self.listing:
             return None
         self.tell()
@@ -112,7 +112,7 @@ class Counter:
 
 
 def programs(tools, engines, vdso):
-    """[(module, contents)] of what a run executes: fio, engines and the libraries of both."""
+    """[(module, contents)] of fio, the engines and the libraries of both."""
     named = {path: FIO for path in (tools.fio, tools.isal) if path} | {path: ENGINE for path in engines}
     found = {os.path.realpath(path): module for path, module in named.items()}
     for path in list(found):
@@ -123,7 +123,7 @@ def programs(tools, engines, vdso):
 
 
 class Lists:
-    """Beside a guest: makes the lists of functions it asks for, and reads what was counted."""
+    """On the host: makes the lists of functions that a guest asks for, and reads what was counted."""
 
     def __init__(self, spec, place):
         self.spec, self.place = spec, pathlib.Path(place)
@@ -134,7 +134,7 @@ class Lists:
             old.unlink()
 
     def serve(self):
-        """Make the list that is asked for, if any."""
+        """Make the list that the guest has asked for, if any."""
         request = self.place / REQUEST
         if not request.exists():
             return
@@ -151,7 +151,7 @@ class Lists:
         self.names[number] = symbols.save(str(self.place), symbols.moved(self.kernel, self.first, modules) + ranges, code)
 
     def functions(self, modules, kept):
-        """(ranges of the kernel, where its modules were): of what the guest has just read, or as kept from before."""
+        """(functions of the kernel, where its modules were): as the guest has just read them, or as they were kept."""
         read = self.place / KALLSYMS
         if not read.exists():
             ranges, modules = pickle.loads((KEPT / kept).read_bytes())
@@ -163,7 +163,7 @@ class Lists:
         return ranges, modules
 
     def taken(self, record):
-        """The Profile of a record's run, without what the one beside it took."""
+        """The profile of a record's run, less its short run."""
         (number, *lead), (again, *run) = record["marks"]
         if number != again:
             raise Failure(f"{record['session']}: {record['cell']}: a module was loaded between two runs")
@@ -180,14 +180,14 @@ class Lists:
         return found
 
     def touched(self, lead, run, names, found):
-        """What the model of memory says of an I/O, by function."""
+        """{(room, name, module): figures of the modelled caches per I/O}"""
         ends = [[memory.read(self.place / f"cache.{at}") if at else {} for at in each] for each in (lead, run)]
         figures = memory.difference(*(memory.difference(*each) for each in ends))
-        by = memory.by_function(figures, memory.read_tree(self.place / f"count.{run[1]}"), names, found.root)
+        by = memory.by_function(figures, profile.read_counts(self.place / f"count.{run[1]}")[1], names, found.root)
         return {key: [value / found.ios for value in values] for key, values in by.items()}
 
     def complete(self, record, out):
-        """The record with what its run took, by room; where the spec wants functions, these beside it."""
+        """The record with the instructions of its run by room; the profile is saved if the spec asks for it."""
         if "marks" not in record:
             return record
         found = self.taken(record)
@@ -200,7 +200,7 @@ class Lists:
 
 
 def keep(name, data):
-    """A file of KEPT, in place of the oldest. It only saves time: where it cannot be written, or another pi-bench is faster, all works."""
+    """Add a file to KEPT and remove the oldest; it saves time only, so failing to write it does not matter."""
     with contextlib.suppress(OSError):
         KEPT.mkdir(exist_ok=True)
         part = KEPT / f"{name}.{os.getpid()}"
@@ -220,7 +220,7 @@ def save(path, found):
 
 
 def load(path):
-    """The Profile that was saved there."""
+    """The profile saved in a file."""
     try:
         with gzip.open(path, "rt", encoding="utf-8") as file:
             return profile.Profile.load(json.load(file))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What was executed, by function: the tree of calls that t/bench/insn-plugin.c writes, sorted into rooms, and two of them compared."""
+"""Instructions by function: the call tree that t/bench/insn-plugin.c writes, sorted into rooms, and the difference of two."""
 
 import dataclasses
 import itertools
@@ -13,15 +13,15 @@ FIO, ENGINE, CHECKSUM, URING, BLOCK, INTEGRITY, PINNING, SLAB, DRIVER, DRIVE, EN
     "entry and exit", "interrupts and others", "unexplained",
 )  # fmt: skip
 HOST = "host"
-# no part of what the system takes for an I/O
+# not part of what the system takes for an I/O
 APART = (DRIVE, OTHERS, UNEXPLAINED)
-# a smaller difference of a function, in instructions an I/O, is none
+# a smaller difference of a function, in instructions per I/O, is ignored
 LEAST = 0.5
 
 
 @dataclasses.dataclass
 class Node:
-    """A function as called from one stack; instructions are its own, without those of what it calls."""
+    """A function called from one stack, and the instructions of its own, without its callees'."""
 
     name: str
     module: str
@@ -42,7 +42,7 @@ class Node:
         return self.children.setdefault((name, module), Node(name, module))
 
     def walk(self, path=()):
-        """(functions from the root to a node, the node), of all."""
+        """(path from the root, node) of every node."""
         here = (*path, self)
         yield here, self
         for child in self.children.values():
@@ -50,7 +50,7 @@ class Node:
 
 
 def read_counts(path):
-    """(instructions in all, ['parent function instructions calls']) as the plugin wrote them."""
+    """(total instructions, ['parent function instructions calls']) from a file of the plugin's."""
     with open(path, encoding="ascii") as file:
         return int(next(file)), file.read().splitlines()
 
@@ -59,7 +59,7 @@ NOTHING = 0, []
 
 
 def difference(before, after):
-    """What came between two of them: (instructions in all, {number: row}) of what has changed and, for the tree, what is above it."""
+    """What was counted between two files: (total instructions, {number: row}) of the changed nodes and their ancestors."""
     rows = {}
     for at, (old, new) in enumerate(itertools.zip_longest(before[1], after[1], fillvalue="0 0 0 0")):
         if old != new:
@@ -74,7 +74,7 @@ def difference(before, after):
 
 
 def beyond(more, less):
-    """What the first of two differences has more."""
+    """The first of two differences less the second."""
     rows = {number: (parent, function, -instructions, -calls) for number, (parent, function, instructions, calls) in less[1].items()}
     for number, (parent, function, instructions, calls) in more[1].items():
         _, _, taken, called = rows.get(number, (0, 0, 0, 0))
@@ -83,7 +83,7 @@ def beyond(more, less):
 
 
 def tree(counts, names):
-    """The Node of the root. A thunk is its caller's; what the plugin counted and has no function is unexplained."""
+    """The root of the tree; a thunk counts for its caller, and what is in no function is a node of its own."""
     executed, rows = counts
     nodes = {}
     root = Node(*symbols.NAMES[symbols.ROOT])
@@ -104,7 +104,7 @@ def tree(counts, names):
     return root
 
 
-# Whose a function of the kernel is, by its name; the first that fits. Those that none knows (locks, copies, lists) are their caller's.
+# The room of a kernel function is the first pattern that matches; others (locks, copies, lists) are in their caller's room.
 KERNEL_ROOMS = (
     (INTEGRITY, re.compile(r"\w*integrity|t10_pi_|ext_pi_|io_prep_rw_pi|io_uring_attr|io_\w*_(pi|meta)(_|$)")),
     (PINNING, re.compile(r"iov_iter_extract|pin_user|_*unpin_|_*gup_|_*get_user_pages|try_grab_folio|_*bio_release_pages|bio_iov_iter_")),
@@ -115,19 +115,19 @@ KERNEL_ROOMS = (
     (ENTRY, re.compile(r"entry_SYSCALL|do_syscall_64|x64_sys_call|syscall_(enter|exit|return|trace)|swapgs_|(arch_)?exit_to_user_mode")),
 )  # fmt: skip
 CHECKSUMS = re.compile(r"_*(crc|arch_crc|csum|do_csum|ip_compute_csum)|guard_|\w+_(crc|csum)(_|$)")
-# of modules all, and the same functions where they are built in
+# all functions of a module, and the names of the drives' functions where they are built in
 MODULES = {"scsi_debug": DRIVE, "null_blk": DRIVE, "scsi_mod": DRIVER, "sd_mod": DRIVER, "nvme": DRIVER, "nvme_core": DRIVER}
 DRIVES = re.compile(r"null_|scsi_debug_|sdebug_|schedule_resp|resp_|do_device_access|dif_(verify|copy)|prot_verify")
-# what is a part of the way of an I/O also where an interrupt or a thread of the kernel does it
+# part of an I/O even when an interrupt or a kernel thread does it
 ANYWHERE = (URING, BLOCK, INTEGRITY, DRIVER, DRIVE)
-# what a drive calls of those above it is theirs; all other that it calls is its own
+# rooms that keep their functions when a drive calls them; anything else it calls is the drive's
 ABOVE = (URING, BLOCK, INTEGRITY, DRIVER)
 PROGRAM = (FIO, ENGINE, CHECKSUM)
 LIBRARIES = ("vdso",)
 
 
 def kernel_room(node, caller):
-    """Of a function of the kernel that was called from a room."""
+    """The room of a kernel function that was called from the room `caller`."""
     room = MODULES.get(node.module) or DRIVES.match(node.name) and DRIVE
     if not room and CHECKSUMS.match(node.name):
         room = CHECKSUM
@@ -138,7 +138,7 @@ def kernel_room(node, caller):
 
 
 def room_of(node, caller, by_program):
-    """Of a node that was called from a room; other programs than the job have none of their own."""
+    """The room of a node that was called from the room `caller`; programs other than fio's job have none."""
     if node.key in (symbols.LOST, symbols.NAMES[symbols.UNKNOWN_KERNEL]):
         return UNEXPLAINED
     if node.name == symbols.OF_JOB:
@@ -155,7 +155,7 @@ def room_of(node, caller, by_program):
 
 
 def settle(root):
-    """Give each node its room, from the root on: who called tells whose it is."""
+    """Give each node its room, which depends on its caller."""
 
     def visit(node, caller, by_program):
         node.room = room_of(node, caller, by_program)
@@ -170,14 +170,14 @@ def settle(root):
 
 
 def employ(threads):
-    """What threads of the kernel take to wait, wake and find their work is that of the room they work for, if that is most of it."""
+    """Give the waiting and waking of kernel threads to the room they work for, if the work is more than the waiting."""
     idle = [node for _, node in threads.walk() if node.room == OTHERS]
     work = {}
     for node in idle:
         for child in node.children.values():
             if child.room != OTHERS:
                 work[child.room] = work.get(child.room, 0) + child.total
-    # the run beside it may have had more of them
+    # negative if the short run, which was subtracted, had more of it
     if sum(work.values()) > max(0, sum(node.instructions for node in idle)):
         employer = max(work, key=work.get)
         for node in idle:
@@ -186,11 +186,11 @@ def employ(threads):
 
 @dataclasses.dataclass
 class Profile:
-    """What so many I/Os took."""
+    """The instructions of a number of I/Os."""
 
     ios: int
     root: Node
-    # {(room, name, module): figures of memory an I/O}, where one was modelled
+    # {(room, name, module): figures of the modelled caches per I/O}
     memory: dict = dataclasses.field(default_factory=dict)
 
     def per_io(self, instructions):
@@ -201,20 +201,20 @@ class Profile:
         return self.per_io(self.root.total)
 
     def rooms(self):
-        """{room: instructions an I/O}, of all rooms that have any, in their order."""
+        """{room: instructions per I/O} of the rooms that have any, in the order of ROOMS."""
         found = dict.fromkeys(ROOMS, 0)
         for _, node in self.root.walk():
             found[node.room] += node.instructions
         return {room: self.per_io(value) for room, value in found.items() if value}
 
     def parts(self):
-        """{HOST, DRIVE, OTHERS: instructions an I/O}: what is the system's, and what a drive does that is none."""
+        """{HOST, DRIVE, OTHERS: instructions per I/O}: the system under test, and what is not part of it."""
         rooms = self.rooms()
         apart = {room: rooms.get(room, 0) for room in APART}
         return {HOST: self.total - sum(apart.values()), **{room: value for room, value in apart.items() if value}}
 
     def functions(self):
-        """{(room, name, module): (own instructions, calls) an I/O}"""
+        """{(room, name, module): (own instructions, calls) per I/O}"""
         found = {}
         for _, node in self.root.walk():
             had = found.get((node.room, *node.key), (0, 0))
@@ -222,13 +222,13 @@ class Profile:
         return {key: (self.per_io(own), self.per_io(calls)) for key, (own, calls) in found.items() if own or calls}
 
     def folded(self):
-        """The stacks as flamegraph.pl and others read them, in instructions of all I/Os."""
+        """The stacks as flamegraph.pl reads them, with the instructions of all I/Os."""
         for path, node in self.root.walk():
             if node.instructions > 0:
                 yield f"{';'.join(each.name.replace(';', ':').replace(' ', '_') for each in path[1:] or path)} {node.instructions}"
 
     def save(self):
-        """As JSON takes it, without what took nothing."""
+        """The profile as JSON, without the nodes that took nothing."""
 
         def visit(node):
             children = [saved for child in node.children.values() if (saved := visit(child))]
@@ -249,14 +249,14 @@ class Profile:
 
 
 def differences(old, new):
-    """[(room, name, module, instructions an I/O in old, in new)], the largest difference first; None where one side has none."""
+    """[(room, name, module, instructions per I/O in old, in new)], the largest difference first; None where a side has none."""
     before, after = old.functions(), new.functions()
     found = [(*key, before.get(key, (None,))[0], after.get(key, (None,))[0]) for key in {**before, **after}]
     return sorted(found, key=lambda row: (-abs((row[4] or 0) - (row[3] or 0)), row[:3]))
 
 
 def by_name(profile):
-    """{function: own instructions an I/O}, without what is of no I/O, and the clock's: what reading it takes depends on the time."""
+    """{function: own instructions per I/O}, without other activity, and without the vDSO: reading the clock varies."""
     found = {}
     for (room, name, module), (own, _) in profile.functions().items():
         if room not in (OTHERS, UNEXPLAINED) and module not in LIBRARIES:
@@ -265,9 +265,9 @@ def by_name(profile):
 
 
 def compare(old, new):
-    """[(function, instructions an I/O more)], the largest difference first: of fio, engine, kernel and drive.
+    """[(function, change in instructions per I/O)], the largest first, of two lists of profiles, one for each round.
 
-    Both are lists of Profiles, of rounds that did the same: a function counts where no round of one is within those of the other.
+    A function counts if its range over the rounds of one does not overlap that of the other.
     """
     before, after = ([by_name(each) for each in rounds] for rounds in (old, new))
     changed = []
@@ -281,13 +281,13 @@ def compare(old, new):
 
 
 def middle(rounds):
-    """The Profile that stands for all."""
+    """The profile of the median round."""
     return sorted(rounds, key=lambda each: each.total)[(len(rounds) - 1) // 2]
 
 
 @dataclasses.dataclass
 class Both:
-    """A function as called from one stack, in two profiles: its own instructions an I/O."""
+    """A function called from one stack, and its own instructions per I/O in two profiles."""
 
     name: str
     module: str
@@ -303,15 +303,14 @@ class Both:
 
 
 def difference_tree(old, new):
-    """The Both of the root."""
+    """The root of the tree of both."""
+    nothing = Node("", "")
 
     def visit(before, after):
-        one = before or after
         children = {}
-        for key in {**(before.children if before else {}), **(after.children if after else {})}:
-            children[key] = visit(before.children.get(key) if before else None, after.children.get(key) if after else None)
-        was = old.per_io(before.instructions) if before else 0
-        now = new.per_io(after.instructions) if after else 0
-        return Both(one.name, one.module, one.room, was, now, children)
+        for key in {**before.children, **after.children}:
+            children[key] = visit(before.children.get(key, nothing), after.children.get(key, nothing))
+        one = after if before is nothing else before
+        return Both(one.name, one.module, one.room, old.per_io(before.instructions), new.per_io(after.instructions), children)
 
     return visit(old.root, new.root)

@@ -32,14 +32,10 @@ STACKS = {'', ' leaf', ' calls_at_once', ' calls_at_once leaf', ' jumps', ' jump
 
 
 def write_functions(directory):
-    """Write the list of the program's functions, as mapped, and of the kernel's."""
-    elf = symbols.Elf.read(KNOWN.read_bytes(), KNOWN)
-    start = elf.functions[0][0]
-    offset, address, _ = next(load for load in elf.loads if load[1] <= start < load[1] + load[2])
-    maps = f'{address:x}-{address + 4096:x} r-xp {offset:x} 00:00 1 {KNOWN}\n'
-    ranges, code = symbols.program(maps, lambda path: KNOWN.read_bytes())
+    """Give the plugin the functions of the program and of the kernel; return their names by number."""
+    ranges, code = symbols.code([(KNOWN.name, KNOWN.read_bytes())])
     ranges = symbols.kernel((directory / 'kallsyms').read_text()) + ranges
-    symbols.save(directory, ranges, code, directory / 'names')
+    return symbols.save(directory, ranges, code)
 
 
 def start(directory, command):
@@ -56,14 +52,15 @@ def ended(guest):
 
 
 def boot(directory, command):
-    """Run it in a guest that first lists its kernel's functions."""
+    """Run it in a guest that first lists its kernel's functions: (completed process, names by number)."""
+    names = []
     with start(directory, 'cat /proc/kallsyms >"$3/part" && mv "$3/part" "$3/kallsyms" && '
                           f'until [ -e "$3/functions" ]; do sleep 0.1; done && {command}') as guest:
         while guest.poll() is None and not (directory / 'kallsyms').exists():
             time.sleep(0.1)
         if guest.poll() is None:
-            write_functions(directory)
-        return ended(guest)
+            names = write_functions(directory)
+        return ended(guest), names
 
 
 def callgrind(directory):
@@ -104,10 +101,9 @@ def code_lines():
 def test():
     with tempfile.TemporaryDirectory(dir=BUILD) as place:
         directory = Path(place)
-        done = boot(directory, '"$1" && "$2" && "$1" && "$2" && "$2" && "$1"')
+        done, names = boot(directory, '"$1" && "$2" && "$1" && "$2" && "$2" && "$1"')
         if not ok(done.returncode == 0 and not (directory / 'functions').exists(), 'a guest with the plugin', done):
             return
-        names = symbols.load_names(directory / 'names')
         counts = [profile.read_counts(directory / f'count.{number}') for number in (1, 2)]
         first, second = (memory.read(directory / f'cache.{number}') for number in (1, 2))
         touched = {1: first, 2: memory.difference(first, second)}
@@ -126,7 +122,7 @@ def test():
             ok(stacks == {f'thread_main{stack}' for stack in STACKS}, f'{what}: who called', stacks)
             asked = [node.calls for path, node in root.walk() if node.name == GETPID and 'asks' in [each.name for each in path]]
             ok(asked == [times * 10], f'{what}: the kernel is below who called it', asked)
-            lines = memory.by_function(touched[times], memory.read_tree(directory / 'count.2'), names, root)
+            lines = memory.by_function(touched[times], profile.read_counts(directory / 'count.2')[1], names, root)
             lines = {name: figures for (_, name, module), figures in lines.items() if module == KNOWN.name}
             ok({name: (lines[name][0] / times, lines[name][2] / times) for name in TOUCHED} == TOUCHED,
                f'{what}: lines of data touched, and modelled misses', lines)

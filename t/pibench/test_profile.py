@@ -73,8 +73,7 @@ class Symbols(unittest.TestCase):
     def test_what_the_plugin_takes(self):
         with tempfile.TemporaryDirectory() as place:
             found = symbols.kernel(KALLSYMS)
-            symbols.save(place, found, b"code", f"{place}/names")
-            names = symbols.load_names(f"{place}/names")
+            names = symbols.save(place, found, b"code")
             lines = pathlib.Path(place, "functions").read_text().splitlines()
         self.assertEqual(len(lines), len(found))
         for line, each in zip(lines, found):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What reports say, computed again from results.jsonl by nothing of scripts/pibench's own arithmetic."""
 
+import csv
+import gzip
 import json
 import math
 import pathlib
@@ -107,6 +109,78 @@ class Again(unittest.TestCase):
                              [none, indirect, indirect - none])  # fmt: skip
         sums = [sum(middle(each) for (cell, _), each in taken.items() if cell == wanted) for _, wanted, _ in test_explain.SIDES]
         self.assertEqual([table[-1][name] for name in ("room", "none", "indirect")], ["all", *(f"{each:,.0f}" for each in sums)])
+
+    def saved_functions(self):
+        """{cell: {(function, module, room): (instructions, calls) per I/O}} of the median round, from the saved profiles."""
+        rounds = {}
+        for line in (self.out / results.NAME).read_text().splitlines():
+            record = json.loads(line)
+            if "profile" not in record:
+                continue
+            saved, taken = json.loads(gzip.decompress((self.out / record["profile"]).read_bytes())), {}
+            nodes = [saved["root"]]
+            while nodes:
+                name, module, instructions, calls, room, children = nodes.pop()
+                own = taken.get((name, module, room), (0, 0))
+                taken[name, module, room] = own[0] + instructions / saved["ios"], own[1] + calls / saved["ios"]
+                nodes += children
+            total = sum(own for own, _ in taken.values())
+            rounds.setdefault(record["cell"], []).append((total, {key: own for key, own in taken.items() if any(own)}))
+        return {cell: sorted(each, key=lambda one: one[0])[len(each) // 2][1] for cell, each in rounds.items()}
+
+    def explained(self, sides):
+        """(report, functions.csv, what the profiles say of each side) where no two rounds are alike."""
+        self.out = self.out.with_name(str(sides))
+        test_explain.write(self.out, [test_explain.made()] * sides)
+        for at, (name, *_) in enumerate(test_explain.SIDES[:sides]):
+            for number, more in enumerate((40, 3, 11), 1):
+                # from two stacks, in the same room
+                copied = [((*test_explain.BLOCK, ("bio_copy", "kernel")), more + 50 * at),
+                          ((*test_explain.BLOCK, ("bio_integrity_map_user", "kernel"), ("bio_copy", "kernel")), 2)]  # fmt: skip
+                one = [(test_explain.JOB, more + 0.25), (test_explain.ENTER[:5], 0.75 * at), *(copied if at or sides == 1 else [])]
+                explainreport.insn.save(self.out / f"raw/{name}-{number}.gz", test_explain.made(more=one))
+        text, found = self.text(explainreport), self.saved_functions()
+        with open(self.out / "functions.csv", encoding="utf-8") as file:
+            table = list(csv.DictReader(file))
+        return text, table, [(name, found[cell]) for name, cell, _ in test_explain.SIDES[:sides]]
+
+    def check_csv(self, table, sides):
+        self.assertEqual(len(table), len({key for _, taken in sides for key in taken}))
+        for row in table:
+            for name, taken in sides:
+                wanted = taken.get((row["function"], row["module"], row["room"]), (0, 0))
+                self.assertEqual([row[f"{what} {name}"] for what in ("instructions", "calls")], [f"{each:.4f}" for each in wanted])
+
+    @staticmethod
+    def shown(value):
+        if value is None:
+            return ""
+        return f"{value:,.0f}" if abs(value) >= 10 else f"{value:,.2f}"
+
+    def test_functions_of_one_side(self):
+        text, table, sides = self.explained(1)
+        self.check_csv(table, sides)
+        dearest = sorted(sides[0][1].items(), key=lambda item: -item[1][0])
+        wanted = [[name, room, self.shown(own), f"{calls:.2f}"] for (name, _, room), (own, calls) in dearest if own > 0]
+        self.assertIn(["bio_copy", "block layer", "13", "2.00"], wanted, "of the second round")
+        self.assertEqual(sorted(list(row.values()) for row in rows(text, "| function")), sorted(wanted))
+        own = [float(row["instructions per I/O"].replace(",", "")) for row in rows(text, "| function")]
+        self.assertEqual(own, sorted(own, reverse=True))
+
+    def test_functions_of_two_sides(self):
+        text, table, sides = self.explained(2)
+        self.check_csv(table, sides)
+        before, after = (taken for _, taken in sides)
+        wanted = []
+        for key in before.keys() | after.keys():
+            one, other = (taken[key][0] if key in taken else None for taken in (before, after))
+            change = (other or 0) - (one or 0)
+            if abs(change) >= 0.5:
+                sign = "+" if change > 0 else ""
+                wanted.append([key[0], key[2], self.shown(one), self.shown(other), sign + self.shown(change)])
+        self.assertEqual(sorted(wanted), [["bio_copy", "block layer", "", "63", "+63"],
+                                          ["entry_SYSCALL_64", "entry and exit", "40", "41", "+0.75"]])  # fmt: skip
+        self.assertEqual([list(row.values()) for row in rows(text, "| function")], sorted(wanted))
 
     def test_compare_counted_by_function(self):
         self.test_compare(more=30)
