@@ -209,64 +209,56 @@ def hold(host, path):
         raise Failure(f"{path}: {error.strerror}") from None
 
 
-class Settings:
-    """Change sysfs attributes for a while, and put them back in any case: after SIGKILL a child process does it."""
+@contextlib.contextmanager
+def signals_blocked():
+    masked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, masked)
 
-    def __init__(self, host, values):
-        self.host = host
-        self.values = values
-        self.saved = {}
-        self.watcher = None
 
-    def __enter__(self):
-        for path in self.values:
-            old = self.host.read(path)
-            if old is None:
-                raise Failure(f"{path}: no such setting; this kernel or device lacks it")
-            chosen = re.search(r"\[(.*?)\]", old)
-            self.saved[path] = chosen[1] if chosen else old
+def start_watcher(host, values):
+    """Start a shell that waits until this process has ended, then writes these settings."""
+    writes = [f"printf %s {shlex.quote(value)} >{shlex.quote(host.at(path))}" for path, value in values.items()]
+    with signals_blocked():
+        return subprocess.Popen(["sh", "-c", "; ".join(["read -r _", *writes])], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+
+
+def put_back(host, saved):
+    failed = []
+    for path, value in saved.items():
         try:
-            with self.signals_blocked():
-                self.watcher = self.start_watcher()
-            for path, value in self.values.items():
-                self.host.write(path, value)
-        except BaseException:
-            self.restore()
-            raise
-        return self
+            host.write(path, value)
+        except Failure:
+            failed.append(f"echo {value} >{path}")
+    if failed:
+        raise Failure(f"a setting was not put back; do it by hand: {'; '.join(failed)}")
 
-    def __exit__(self, *_):
-        self.restore()
 
-    @contextlib.contextmanager
-    def signals_blocked(self):
-        masked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        try:
-            yield
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, masked)
-
-    def start_watcher(self):
-        """Start a shell that waits until this process has ended, then writes the old values."""
-        writes = [f"printf %s {shlex.quote(value)} >{shlex.quote(self.host.at(path))}" for path, value in self.saved.items()]
-        script = "; ".join(["read -r _", *writes])
-        return subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                start_new_session=True)  # fmt: skip
-
-    def restore(self):
-        failed = []
-        with self.signals_blocked():
-            for path, value in self.saved.items():
-                try:
-                    self.host.write(path, value)
-                except Failure:
-                    failed.append(f"echo {value} >{path}")
-            if self.watcher:
-                self.watcher.kill()
-                self.watcher.communicate()
-                self.watcher = None
-            if failed:
-                raise Failure(f"a setting was not put back; do it by hand: {'; '.join(failed)}")
+@contextlib.contextmanager
+def with_settings(host, values):
+    """Change sysfs attributes for a while, and put them back in any case: after SIGKILL a shell does it."""
+    saved = {}
+    for path in values:
+        old = host.read(path)
+        if old is None:
+            raise Failure(f"{path}: no such setting; this kernel or device lacks it")
+        chosen = re.search(r"\[(.*?)\]", old)
+        saved[path] = chosen[1] if chosen else old
+    watcher = start_watcher(host, saved)
+    try:
+        for path, value in values.items():
+            host.write(path, value)
+        yield
+    finally:
+        with signals_blocked():
+            try:
+                put_back(host, saved)
+            finally:
+                watcher.kill()
+                watcher.communicate()
 
 
 def no_integrity(device):

@@ -443,7 +443,7 @@ class Session:
             return
         # Tags and, on SCSI, commands are then taken from the word of a bitmap where chance began; each from its last word takes
         # 5 instructions more. With 4 requests there is only the first word.
-        with device.Settings(self.host, device.fewest_requests(self.host, target) if self.trace else {}):
+        with device.with_settings(self.host, device.fewest_requests(self.host, target) if self.trace else {}):
             if self.spec.fill:
                 _, first = self.spec.builds[0]
                 self.program(self.spec.chosen()[0], target, 0, first, jobs=self.spec.fill)
@@ -456,7 +456,7 @@ class Session:
             self.holding.pop_all().close()
             self.settings = {}
             if settings:
-                self.holding.enter_context(device.Settings(self.host, settings))
+                self.holding.enter_context(device.with_settings(self.host, settings))
             self.settings = settings
 
     def program(self, cell, target, ios, tools, stats=None, jobs=None, region=None, timeout=0, bandwidth=""):

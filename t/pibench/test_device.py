@@ -221,18 +221,18 @@ class Settings(Machine):
         return [self.host.read(knob) for knob in self.knobs]
 
     def test_changed_inside_and_put_back(self):
-        with device.Settings(self.host, device.no_integrity(self.device)):
+        with device.with_settings(self.host, device.no_integrity(self.device)):
             self.assertEqual(self.values(), ["0", "0"])
         self.assertEqual(self.values(), ["1", "1"])
 
     def test_what_was_off_stays_off(self):
         self.put(self.knobs[0], "0")
-        with device.Settings(self.host, device.no_integrity(self.device)):
+        with device.with_settings(self.host, device.no_integrity(self.device)):
             pass
         self.assertEqual(self.values(), ["0", "1"])
 
     def test_put_back_on_an_error(self):
-        with self.assertRaises(ZeroDivisionError), device.Settings(self.host, device.no_integrity(self.device)):
+        with self.assertRaises(ZeroDivisionError), device.with_settings(self.host, device.no_integrity(self.device)):
             raise ZeroDivisionError
         self.assertEqual(self.values(), ["1", "1"])
 
@@ -242,7 +242,7 @@ class Settings(Machine):
 
         for number in device.SIGNALS:
             self.addCleanup(signal.signal, number, signal.signal(number, stop))
-            with self.assertRaises(Interrupted) as caught, device.Settings(self.host, device.no_integrity(self.device)):
+            with self.assertRaises(Interrupted) as caught, device.with_settings(self.host, device.no_integrity(self.device)):
                 os.kill(os.getpid(), number)
                 self.fail("not interrupted")
             self.assertEqual(caught.exception.status, 128 + number)
@@ -252,7 +252,7 @@ class Settings(Machine):
         pid = os.fork()
         if not pid:
             os.setpgid(0, 0)
-            with device.Settings(self.host, device.no_integrity(self.device)):
+            with device.with_settings(self.host, device.no_integrity(self.device)):
                 if self.values() == ["0", "0"]:
                     os.killpg(0, signal.SIGKILL)
             os._exit(1)
@@ -265,18 +265,18 @@ class Settings(Machine):
     def test_second_setting_fails(self):
         (self.root / self.knobs[1][1:]).unlink()
         with self.assertRaisesRegex(Failure, "write_generate"):
-            device.Settings(self.host, device.no_integrity(self.device)).__enter__()
+            device.with_settings(self.host, device.no_integrity(self.device)).__enter__()
         self.assertEqual(self.host.read(self.knobs[0]), "1")
 
     def test_cannot_put_back_says_what_to_type(self):
         with self.assertRaisesRegex(Failure, "echo 1 >.*read_verify"):
-            with device.Settings(self.host, device.no_integrity(self.device)):
+            with device.with_settings(self.host, device.no_integrity(self.device)):
                 (self.root / self.knobs[0][1:]).unlink()
                 (self.root / self.knobs[0][1:]).mkdir()
         self.assertEqual(self.host.read(self.knobs[1]), "1")
 
     def test_choice_among_several(self):
         self.put("/sys/class/block/nvme0n1/queue/scheduler", "none [mq-deadline]")
-        with device.Settings(self.host, {"/sys/class/block/nvme0n1/queue/scheduler": "none"}):
+        with device.with_settings(self.host, {"/sys/class/block/nvme0n1/queue/scheduler": "none"}):
             pass
         self.assertEqual(self.host.read("/sys/class/block/nvme0n1/queue/scheduler"), "mq-deadline")
