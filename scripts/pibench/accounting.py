@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Time finer than fio's milliseconds, the CPU time of kernel threads, and what must be held constant for both."""
 
-import contextlib
 import os
 import re
 
@@ -60,8 +59,7 @@ NOT_IDLE = str(2**32 - 1)
 
 
 def nanoseconds(stamp):
-    seconds, _, fraction = stamp.partition(".")
-    return int(seconds) * 10**9 + int(fraction.ljust(9, "0"))
+    return round(float(stamp) * 1e9)
 
 
 def window(text):
@@ -89,8 +87,7 @@ class Trace:
     def __init__(self, host):
         self.host = host
         try:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(host.at(self.DIRECTORY))
+            os.makedirs(host.at(self.DIRECTORY), exist_ok=True)
         except OSError as error:
             raise Failure(f"{self.DIRECTORY}: {error.strerror}; the guest's kernel needs CONFIG_FTRACE and tracefs") from None
         host.write(f"{self.DIRECTORY}/buffer_size_kb", "8192")

@@ -24,7 +24,7 @@ AUTOPI, NOVERIFY, NOPI, PI = "plain-autopi", "plain-noverify", "plain-nopi", "pi
 
 @dataclasses.dataclass(frozen=True)
 class Baseline:
-    """A state to measure in: what it is, which device has it, and which settings of it; None: whatever they are."""
+    """A state to measure in: its description, the device, and the device's settings; None leaves them as they are."""
 
     words: str
     device: str = "pi"
@@ -36,7 +36,7 @@ BASELINES = {
     NOVERIFY: Baseline("PI namespace, integrity/read_verify and write_generate set to 0", settings=device.no_integrity),
     NOPI: Baseline("namespace without PI", device="nopi"),
 }
-# the settings are those of the kernel's own PI, which I/O that brings its PI does not use
+# the settings concern the kernel's own PI, so I/O with PI from the engine leaves them as they are
 STATES = {**BASELINES, PI: Baseline("PI from the engine", settings=lambda target: None)}
 DIRECTIONS = ("randread", "randwrite", "read", "write")
 ALL_PI = 100
@@ -162,7 +162,7 @@ class Arm:
         return STATES[self.state].device
 
     def settings(self, target):
-        """The settings of the device to measure under; None: any."""
+        """{sysfs path: value} to measure under, or None."""
         return STATES[self.state].settings(target)
 
     @property
@@ -250,7 +250,7 @@ def combinations(workloads, states, engines, words, layouts):
     several = {"*": layouts, RINGS: catalog.rings(layouts) if RINGS in words else ()}
     named = [layout for word in words for layout in several.get(word, (word,))]
     for workload, one in itertools.product(workloads, arms(states, engines, named)):
-        # a mix of requests and registered metadata are options of I/O with PI by our engine only
+        # only I/O with PI by our engine can be mixed with plain I/O, or have its metadata registered
         if one.engine == OURS and one.has_pi or workload.mix == ALL_PI and workload.buffers != REGISTERED:
             yield Cell(workload, one)
 
@@ -275,7 +275,7 @@ def load(path=BENCH, sets=(CORE,), layouts=()):
     known = {name.split()[0] for name in file.sections()}
     for wanted in sets:
         if wanted not in known and wanted != "all":
-            raise Failure(f"{path}: has no set '{wanted}', only {', '.join(sorted(known))} and all")
+            raise Failure(f"{path}: no set '{wanted}'; it has {', '.join(sorted(known))} and all")
     found = set()
     for name in file.sections():
         *fields, states, engines, words = values(path, file[name])

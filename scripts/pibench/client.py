@@ -34,11 +34,11 @@ def hosts(given):
     found = [host for option in given for host in re.split(r",(?!\d+(?:,|$))", option)]
     for host in found:
         if not HOST.fullmatch(host):
-            raise Failure(f"--client: '{host}' is no host; give HOST or HOST,PORT, on which fio --server runs")
+            raise Failure(f"--client: '{host}' is not a host; give HOST or HOST,PORT where fio --server runs")
         if os.path.exists(host):
             raise Failure(f"--client {host}: is a file; name the hosts themselves")
     if len(set(map(key, found))) < len(found):
-        raise Failure("--client: names a host twice; give each once")
+        raise Failure("--client: a host is named twice; give each once")
     return tuple(found)
 
 

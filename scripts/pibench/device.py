@@ -226,7 +226,7 @@ def start_watcher(host, values):
                                 stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
 
 
-def put_back(host, saved):
+def restore(host, saved):
     failed = []
     for path, value in saved.items():
         try:
@@ -234,12 +234,12 @@ def put_back(host, saved):
         except Failure:
             failed.append(f"echo {value} >{path}")
     if failed:
-        raise Failure(f"a setting was not put back; do it by hand: {'; '.join(failed)}")
+        raise Failure(f"a setting was not restored; do it by hand: {'; '.join(failed)}")
 
 
 @contextlib.contextmanager
 def with_settings(host, values):
-    """Change sysfs attributes for a while, and put them back in any case: after SIGKILL a shell does it."""
+    """Change sysfs attributes for a while, and restore them in any case: after SIGKILL a shell does it."""
     saved = {}
     for path in values:
         old = host.read(path)
@@ -255,7 +255,7 @@ def with_settings(host, values):
     finally:
         with signals_blocked():
             try:
-                put_back(host, saved)
+                restore(host, saved)
             finally:
                 watcher.kill()
                 watcher.communicate()

@@ -34,7 +34,7 @@ def first_line(host, argv):
 
 
 def match(pattern, text):
-    """The group of the first match."""
+    """The pattern's group in its first match."""
     found = re.search(pattern, text or "", re.MULTILINE)
     return found[1].strip() if found else MISSING
 
@@ -50,10 +50,8 @@ def sha256(path):
 def kernel_config(host, release):
     # a guest's kernel comes from a package unpacked under build/
     unpacked = glob.glob(str(fio.REPO / "build" / "pkg" / "*" / "boot" / f"config-{release}"))
-    for path in ("/proc/config.gz", f"/lib/modules/{release}/config", f"/boot/config-{release}", *unpacked):
-        if host.exists(path):
-            return sha256(host.at(path))
-    return MISSING
+    places = ("/proc/config.gz", f"/lib/modules/{release}/config", f"/boot/config-{release}", *unpacked)
+    return next((sha256(host.at(path)) for path in places if host.exists(path)), MISSING)
 
 
 def cpu_field(host, name):

@@ -25,7 +25,7 @@ def arm_of(name):
     known = (cells.FIO, cells.NONE, *catalog.layouts())
     state, _, way = name.rpartition("/")
     if way not in known or state not in ("", *cells.STATES):
-        raise Failure(f"'{name}' is no arm; give one of {', '.join((cells.NONE, *catalog.layouts(), cells.FIO, *cells.BASELINES))}")
+        raise Failure(f"'{name}' is not an arm; give one of {', '.join((cells.NONE, *catalog.layouts(), cells.FIO, *cells.BASELINES))}")
     return name if state else f"{cells.PI}/{name}"
 
 

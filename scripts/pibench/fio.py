@@ -221,15 +221,12 @@ def parse(text):
 
 
 def complaint(done):
-    """The line that says best why fio failed: the engine's, else fio's, else the first."""
+    """Why fio failed: the first line from the engine or fio, on standard error if it is there, else the first line."""
     text = f"{done.stderr}\n{done.stdout}".split("\n{", 1)[0]
     # a client puts the host before each line
     lines = [line.strip() for line in re.sub(r"^<[^>]*> ?", "", text, flags=re.MULTILINE).splitlines() if line.strip()]
-    for start in ("io_uring_pi:", "fio: ", ""):
-        for line in lines:
-            if line.startswith(start):
-                return line
-    return "no message"
+    signed = [line for line in lines if line.startswith(("io_uring_pi:", "fio: "))]
+    return (signed or lines or ["no message"])[0]
 
 
 def lacking(cell, reason):

@@ -94,7 +94,7 @@ class Elf(typing.NamedTuple):
     @classmethod
     def read(cls, data, path):
         if data[:6] != b"\x7fELF\x02\x01":
-            raise Failure(f"{path}: no program or library for a 64-bit machine")
+            raise Failure(f"{path}: not a 64-bit program or library")
         phoff, shoff = struct.unpack_from("<QQ", data, 32)
         phentsize, phnum, shentsize, shnum, shstrndx = struct.unpack_from("<HHHHH", data, 54)
         loads = []

@@ -168,7 +168,7 @@ def test():
         calls = [calls for (_, name, _), (_, calls) in functions.items() if name in ('bio_integrity_map_user', 'thread_main', LONGER)]
         ok(sorted(map(round, calls)) == [0, 1, 1], 'calls of an I/O', calls)
         check_traced(shown)
-    for words, why in ((['indirekt'], "'indirekt' is no arm"), (['plain-nopi'], 'plain-nopi')):
+    for words, why in ((['indirekt'], "'indirekt' is not an arm"), (['plain-nopi'], 'plain-nopi')):
         done = subprocess.run([ROOT / 'scripts/pi-bench', 'explain', *words], capture_output=True, text=True)
         ok(done.returncode == 2 and len(done.stderr.splitlines()) == 1 and why in done.stderr, f'{words[0]} is refused in one line', done)
 

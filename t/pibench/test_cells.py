@@ -130,7 +130,7 @@ class Files(unittest.TestCase):
     def test_what_is_wrong_is_said_with_its_place(self):
         for text, says in (("[a]\nbs = 4k\niodepth = 1", "a.* rw= is missing"), (f"[a]\n{self.PLAIN}depth = 3", "depth: no such key"),
                            (f"[a]\n{self.PLAIN}mix = 101", "mix: '101' is not valid"), ("[a]\nrw = trim\nbs = 4k\niodepth = 1", "'trim'"),
-                           (f"[b]\n{self.PLAIN}", "no set 'a', only b"), ("rw = 1", "no section headers")):  # fmt: skip
+                           (f"[b]\n{self.PLAIN}", "no set 'a'; it has b"), ("rw = 1", "no section headers")):  # fmt: skip
             with self.assertRaisesRegex(Failure, says):
                 self.load(text, "a")
         with self.assertRaisesRegex(Failure, "/dev/null/x: Not a directory"):

@@ -78,8 +78,8 @@ class Clients(test_device.Machine):
     def test_hosts_as_fio_spells_them(self):
         self.assertEqual(client.hosts(["a", "b,8801", "ip4:c,8802,d"]), ("a", "b,8801", "ip4:c,8802", "d"))
         self.assertEqual([client.key(host) for host in ("a", "ip6:::1,8801")], [("a", 8765), ("::1", 8801)])
-        for given, why in ((["a", "a,8765"], "twice"), (["a b"], "is no host"), (["sock:/run/fio"], "is no host"),
-                           (["a,,b"], "is no host"), (["a,b,"], "is no host"), (["engine.so"], "is a file")):  # fmt: skip
+        for given, why in ((["a", "a,8765"], "twice"), (["a b"], "is not a host"), (["sock:/run/fio"], "is not a host"),
+                           (["a,,b"], "is not a host"), (["a,b,"], "is not a host"), (["engine.so"], "is a file")):  # fmt: skip
             with self.subTest(given), contextlib.chdir(self.root), self.assertRaisesRegex(Failure, why):
                 client.hosts(given)
 

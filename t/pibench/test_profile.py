@@ -67,7 +67,7 @@ class Symbols(unittest.TestCase):
         elf = symbols.Elf.read(pathlib.Path(catalog.PLACES[0]).read_bytes(), "pi-info")
         self.assertIn("main", [name for _, _, name, _ in elf.functions])
         self.assertTrue(all(before[1] <= after[0] for before, after in zip(elf.functions, elf.functions[1:])))
-        with self.assertRaisesRegex(Failure, "no program"):
+        with self.assertRaisesRegex(Failure, "not a 64-bit program"):
             symbols.Elf.read(b"#!/bin/sh\n", "x")
 
     def test_what_the_plugin_takes(self):
