@@ -26,7 +26,7 @@ AUTOPI, NOVERIFY, NOPI, PI = "plain-autopi", "plain-noverify", "plain-nopi", "pi
 class Baseline:
     """A state to measure in: its description, the device, and the device's settings; None leaves them as they are."""
 
-    words: str
+    description: str
     device: str = "pi"
     settings: collections.abc.Callable = lambda target: {}
 

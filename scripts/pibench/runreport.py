@@ -251,7 +251,7 @@ def notes(sessions, environment):
     versions = sorted({run["fio"] for session in sessions for run in session.every_run})
     lines = [
         f"{', '.join(versions)}; every arm ran the same job file (configs/bench.fio) with the same options.",
-        *(f"Baseline {name}: {row.words}." for name, row in cells.BASELINES.items()),
+        *(f"Baseline {name}: {row.description}." for name, row in cells.BASELINES.items()),
         "A ratio to a baseline compares with the same engine there; a ratio to fio's engine compares with fio's own io_uring engine in "
         "the same state.",
         "Every I/O with PI asks for GUARD, APPTAG and, where the format has a reference tag that counts blocks, REFTAG.",
