@@ -30,7 +30,7 @@ def test():
     ok(not far, 'two runs in different orders agree to 0.1 %', *far)
     far = [(key, over) for key, row in first.items() if row['mix']
            for over in [row['over_plain']['total']] if max(over['q3'] - over['median'], over['median'] - over['q1']) > 0.1]
-    ok(not far, 'the quartiles of what is over plain lie within 0.1 of it', *far)
+    ok(not far, 'the quartiles of the differences to plain lie within 0.1', *far)
     for batch in (1, 8, 32):
         over = {mix: first['indirect', '64', mix, batch]['over_plain'] for mix in (50, 100)}
         whole = over[100]['total']['median']

@@ -47,9 +47,9 @@ def scrub(disk):
     passes(disk.run('verify'), f'{name}: Verify passes', write=BLOCKS // 8)
     said = stats()
     ok(said['commands'] == {'uncor': 0, 'zeroes': 0, 'verify': BLOCKS, 'compare': 0} and said['pi_ios'] == BLOCKS // 8 and
-       said['device_blocks']['verified'] == BLOCKS * disk.pi and not said['blocks']['generated'], f'{name}: it is counted', said)
+       said['device_blocks']['verified'] == BLOCKS * disk.pi and not said['blocks']['generated'], f'{name}: the commands are counted', said)
     ok(poke(disk.poked, BLOCK) == before, f'{name}: it writes nothing')
-    passes(disk.run(None, rw='randread'), f'{name}: and all is there', read=BLOCKS // 8)
+    passes(disk.run(None, rw='randread'), f'{name}: and the data is unchanged', read=BLOCKS // 8)
     if not disk.pi:
         return
     split = (8, 10) if disk.pi_size == 16 else (2, 4)
@@ -79,11 +79,11 @@ def scrub(disk):
 def zeroes(disk):
     """Write Zeroes: the device generates the tuples."""
     name = disk.name
-    passes(disk.run(None, apptag=7), f'{name}: write what is to go', write=BLOCKS // 8)
+    passes(disk.run(None, apptag=7), f'{name}: write before zeroing', write=BLOCKS // 8)
     passes(disk.run('zeroes', apptag=0x4321), f'{name}: Write Zeroes', write=BLOCKS // 8)
     said = stats()
     ok(said['commands']['zeroes'] == BLOCKS == said['device_blocks']['generated'] and not said['blocks']['generated'],
-       f'{name}: it is counted', said)
+       f'{name}: the commands are counted', said)
     stored = poke(disk.poked, BLOCK)
     if not disk.pi:
         ok(not any(stored), f'{name}: the metadata is zero', stored.hex())
@@ -102,7 +102,7 @@ def compare(disk):
     job = {'verify': 'pattern', 'verify_pattern': 0x5a, 'verify_mode': 'compare', 'verify_interval': disk.stride}
     passes(disk.run(None, **job), f'{name}: Compare passes', write=BLOCKS // 8, read=BLOCKS // 8)
     said = stats()
-    ok(said['commands']['compare'] == BLOCKS and said['blocks']['generated'] >= BLOCKS, f'{name}: it is counted', said)
+    ok(said['commands']['compare'] == BLOCKS and said['blocks']['generated'] >= BLOCKS, f'{name}: the commands are counted', said)
     passes(disk.run(None, **{**job, 'verify_pattern': '%o'}, blocks=1), f'{name}: with the offset in it', write=BLOCKS, read=BLOCKS)
     passes(disk.run(None, **job), f'{name}: write the pattern again', write=BLOCKS // 8, read=BLOCKS // 8)
     only = {**job, 'verify_only': 1, 'iodepth': 1}
@@ -128,7 +128,7 @@ def mixes(disk):
        'each has its share', said)
     passes(disk.run('zeroes/0:write/100', blocks=1), 'a share of nothing', write=BLOCKS)
     ok(stats()['blocks']['generated'] == BLOCKS and not stats()['commands']['zeroes'], 'is none', stats())
-    passes(disk.run('verify', rw='randrw', rwmixread=50, norandommap=1), 'reads beside it',
+    passes(disk.run('verify', rw='randrw', rwmixread=50, norandommap=1), 'with reads in between',
            write=disk.run('verify', rw='randrw', rwmixread=50, norandommap=1).ios('write'))
     run = disk.run('verify')
     ok(run.jobs and run.jobs[0]['write']['total_ios'] == BLOCKS // 8, 'fio counts them as writes', run)
@@ -154,9 +154,9 @@ def refusals(disk):
     no('zeros with tags of their own', 'pi_apptag', mode='zeroes', pi_apptag='lba')
     no('Compare of tuples that the device makes', 'pi_act', verify_mode='compare', verify='md5', pi_act=1)
     no('Compare of headers', 'verify=pattern', verify_mode='compare', verify='crc32c')
-    no('Compare of what is random', 'verify_pattern', verify_mode='compare', verify='pattern')
+    no('Compare with random data', 'verify_pattern', verify_mode='compare', verify='pattern')
     no('zones', 'zonemode=zbd', mode='verify', zonemode='zbd', zonesize='128k')
-    no('verify of what is not written', 'verify', mode='zeroes', verify='md5')
+    no('verify= of data that was not written', 'verify', mode='zeroes', verify='md5')
     for options in ({'write_mode': 'zeroes'}, {'verify_mode': 'compare'}, {'deac': 1}):
         refuses(pi(disk.block, rw='write', bs='4k', size='1m', **options), f'{options} on a block device', '/dev/ngXnY', *options)
 

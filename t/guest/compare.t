@@ -44,7 +44,7 @@ def test():
         ok(done.returncode == 0 and [line['cell'] for line in lines] == [CELL] and lines[0]['old'] > 1000 and lines[0]['new'] > 1000,
            'two kernels: what each takes', done, lines)
         ok('kernel stock' in done.stdout and 'kernel lab' in done.stdout and 'INCONCLUSIVE' in done.stdout,
-           'two kernels: one boot of each decides nothing, and that is said', done)
+           'two kernels: one boot of each is inconclusive', done)
         records = [json.loads(line) for line in (out / 'kernels/results.jsonl').read_text().splitlines()]
         env = json.loads((out / 'kernels/env.json').read_text())
         kernels = {name.rpartition(' ')[2]: found['kernel'].split()[1] for name, found in env['sessions'].items()}
@@ -52,7 +52,7 @@ def test():
            'lab' in kernels['new'] and 'lab' not in kernels['old'], 'two kernels: each ran in its own', kernels)
 
         done, lines = compared(out / 'same', ENGINE, ENGINE, '--guest')
-        ok(done.returncode == 0 and abs(lines[0]['new'] - lines[0]['old']) < ALIKE, 'an engine takes what it takes', done, lines)
+        ok(done.returncode == 0 and abs(lines[0]['new'] - lines[0]['old']) < ALIKE, 'an engine equals itself', done, lines)
         ok(lines[0]['metric'] == 'host instructions per I/O' and named(out / 'same') == [], 'and no function differs', lines,
            named(out / 'same'))
         done, lines = compared(out / 'longer', ENGINE, longer(out), '--guest')

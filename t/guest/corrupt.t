@@ -50,7 +50,7 @@ def damaged(name, device, tag, flips, at, fields):
        run.ios('read') == SIZE >> 15,
        f'{what}: continue_on_error=verify counts one and goes on', run)
     poke(device, BLOCK, *flips)
-    passes(job(device), f'{what}: mended, it reads', read=SIZE >> 15)
+    passes(job(device), f'{what}: it reads again after the repair', read=SIZE >> 15)
 
 
 def each_tag(name, device):
@@ -95,7 +95,7 @@ def chosen_checks(device):
     passes(job(device, pi_host_chk='GUARD', pi_verify='host'),
            'or fewer', read=SIZE >> 15)
     refuses(job(device, pi_host_chk='GUARD'),
-            'and the device what it did before', f'block {BLOCK} ',
+            'and the device as before', f'block {BLOCK} ',
             'application tag', 'by the device')
     passes(job(device, pi_host_chk=TAGS, pi_chk='GUARD,REFTAG', apptag_mask=0xfeff),
            'apptag_mask leaves out the flipped bit', read=SIZE >> 15)

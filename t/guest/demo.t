@@ -24,19 +24,19 @@ def around():
 def test():
     before = around()
     done = demo()
-    ok(done.returncode == 0, 'it ends well', done.stdout)
+    ok(done.returncode == 0, 'it succeeds', done.stdout)
     ok(around() == before, 'it leaves nothing in the tree', around())
     for finder in ('device', 'host'):
         ok(re.search(rf'block 37 \(6 of 8 in the read at offset 131072\): guard expected \S+ found \S+ by the {finder}', done.stdout),
            f'the {finder} names the block and the tag', done.stdout)
-    ok('>ata-`recious-dat<' in done.stdout and '>a-precious-data-<' in done.stdout, 'the damaged byte is seen among its neighbours',
+    ok('>ata-`recious-dat<' in done.stdout and '>a-precious-data-<' in done.stdout, 'it shows the damaged byte',
        done.stdout)
     commands = re.findall(r'^\$ ((?:.*\\\n)*.*)', done.stdout, re.M)
     steps = re.findall(r'^(\d)\. ', done.stdout, re.M)
-    ok(steps == list('12345678') and len(commands) == done.stdout.count('(exit status ') + 1, 'each command stands before what it says',
+    ok(steps == list('12345678') and len(commands) == done.stdout.count('(exit status ') + 1, 'each command is printed before its output',
        commands)
     for word in ('/pi-info ', '/pi-poke ', '--rw=write', '--rw=read', '--pi_verify=device', '--pi_verify=host', 'od '):
-        ok(any(word in command for command in commands), f'one has {word.strip()}', commands)
+        ok(any(word in command for command in commands), f'a command contains {word.strip()}', commands)
 
     with tempfile.TemporaryDirectory(dir=BUILD) as directory:
         # a fio that reads nothing, and so finds no damage
@@ -44,7 +44,7 @@ def test():
         blind.write_text(f'#!/bin/sh\ncase "$*" in *rw=read*) echo io_uring_pi: nothing; exit 0; esac\nexec {FIO} "$@"\n')
         blind.chmod(0o755)
         done = demo(PI_FIO=str(blind))
-    ok(done.returncode == 1 and 'the damage was not found' in done.stdout, 'where nobody finds it, the demo fails', done.stdout)
+    ok(done.returncode == 1 and 'the damage was not found' in done.stdout, 'the demo fails if nobody finds the damage', done.stdout)
 
 
 run(test)

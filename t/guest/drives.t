@@ -56,7 +56,7 @@ def errors(device):
     ok(run.jobs and run.jobs[0]['total_err'] == 1 and not [line for line in run.lines() if 'wrong' in line],
        f'MEDIUM at block {BAD}: one I/O fails, and no other', run)
     (PARAMETERS / 'opts').write_text('0')
-    passes(pi(device, rw='read', **job), 'and nothing is left of it', read=SIZE >> 12)
+    passes(pi(device, rw='read', **job), 'and afterwards there are no errors', read=SIZE >> 12)
 
 
 class Any:
@@ -123,7 +123,7 @@ def each_bit(disk):
     found, run = disk.found()
     ok(found == wrong and run.jobs[0]['total_err'] and run.status == 0,
        f'{disk.name}: each of {8 * disk.tuple} bits of a tuple is found, and is its tag', set(found.items()) ^ set(wrong.items()), run)
-    ok(disk.found(pi_verify='device')[0] == {}, f'{disk.name}: by nobody but the host')
+    ok(disk.found(pi_verify='device')[0] == {}, f'{disk.name}: the device finds nothing')
 
 
 def never_from_a_drive(disk):

@@ -69,7 +69,7 @@ def options_everywhere(device):
     ok(done.returncode == 0 and {'--pi_chk=GUARD,APPTAG', '--apptag=0x77'} <= set(line), '--showcmd', say(done))
     done = fio('--output-format=json', *line[1:])
     ok(done.returncode == 0 and [job['read']['total_ios'] for job in json.loads(done.stdout)['jobs']] == [0, IOS],
-       'and what it shows runs', say(done))
+       'and the command line it prints runs', say(done))
     ok(fio('--parse-only', 'any.fio').returncode == 0, '--parse-only')
     done = fio('--parse-only', '--name=j', f'--ioengine={ENGINE}', '--pi_verify=maybe')
     ok(done.returncode != 0 and 'maybe' in done.stdout + done.stderr, '--parse-only with a bad value', say(done))

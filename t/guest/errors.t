@@ -41,7 +41,7 @@ def stays(device, rw, status):
         run = job(device, rw, continue_on_error='io', ignore_error=f'{STATUS[status]},{STATUS[status]}')
         ok(run.status == 0 and run.jobs[0]['total_err'] == 1 and run.ios(rw) == IOS and
            not any('wrong' in line for line in run.lines()), f'{device}: one I/O fails, and no other', run)
-    passes(job(device, rw), f'{device}: and nothing is left of it', **{rw: IOS})
+    passes(job(device, rw), f'{device}: and afterwards there are no errors', **{rw: IOS})
 
 
 def protection(device):

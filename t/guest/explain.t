@@ -143,7 +143,7 @@ def test():
         old, new = explainreport.load(first).values()
         ok(profile.compare(old, new) == [(LONGER, -MORE)], f'a function that is {MORE} instructions shorter is found, and no other',
            profile.compare(old, new))
-        ok(re.search(rf'^ +{LONGER} \(engine\) .* -{MORE} ', said, re.M), 'and shown', said)
+        ok(re.search(rf'^ +{LONGER} \(engine\) .* -{MORE} ', said, re.M), 'and printed', said)
         ok((first / 'plots/difference.svg').exists(), 'with a differential flame graph')
 
         explained(second, 'none', 'indirect', '--cache')

@@ -54,7 +54,7 @@ def all_pass(name, device, jobs):
         good = job in ran and (not ran[job]['error'] or FAULTS in jobs[job][0]) and sum(ios) > 0 and all(
             count is None or count == had for count, had in zip(expected, ios))
         ok(good, f'{name}: {job}', ios, expected, done.stderr)
-    ok(done.returncode == 0 and not lines(done), f'{name}: without a word', f'status {done.returncode}', done.stderr)
+    ok(done.returncode == 0 and not lines(done), f'{name}: without a message', f'status {done.returncode}', done.stderr)
 
 
 def wrong_tags(name, device):

@@ -101,9 +101,9 @@ def outcomes(device):
     run, faults, records = inject(device, pi_inject='data', pi_inject_at='before', verify='crc32c')
     ok(run.status != 0 and 'verify failed' in run.stderr + run.out, 'but fio sees that one', run)
     run, faults, records = inject(device, pi_verify='none')
-    ok(run.status != 0 and {fault['outcome'] for fault in faults} == {'missed'}, 'nobody verifies: missed', run)
+    ok(run.status != 0 and {fault['outcome'] for fault in faults} == {'missed'}, 'nobody verifies: reported as missed', run)
     run, faults, records = inject(device, verify='0', pi_verify='host')
-    ok(run.status != 0 and {fault['outcome'] for fault in faults} == {'not read back'}, 'nobody reads: said so', run)
+    ok(run.status != 0 and {fault['outcome'] for fault in faults} == {'not read back'}, 'nobody reads: reported as not read back', run)
     run, faults, records = inject(device, pi_verify='host', verify='0', loops=2)
     ok(run.status != 0 and {fault['outcome'] for fault in faults} == {'overwritten', 'not read back'} and
        len(faults) % 2 == 0, 'written twice: overwritten', run)

@@ -96,7 +96,7 @@ def test(*devices):
     # a wrong guard is found in a write whose reference tags the kernel has remapped
     Path('errors').unlink(missing_ok=True)
     refuses(pi(wide, rw='write', bs='64k', pi_inject='guard', pi_inject_blocks=BEYOND, pi_errors='errors', **job),
-            'a refused write names what is wrong with it', f'block {BEYOND} ', 'guard expected')
+            'a refused write names the wrong tag', f'block {BEYOND} ', 'guard expected')
     ok([(r['block'], r['tag']) for r in lines('errors')] == [(BEYOND, 'guard')], 'and nothing else', lines('errors'))
     passes(pi(wide, rw='write', bs='64k', **job), 'put right', write=16)
     poke(wide, BEYOND, ('md', 0, 1))

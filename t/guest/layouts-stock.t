@@ -52,13 +52,13 @@ def said_by_pi_info(device):
        not any(layouts[name] for name in (*STOCK, *catalog.commands())) and LAB and
        all(f"layout '{name}' needs the lab kernel" in layouts[name] for name in LAB) and
        'needs the lab kernel' in report['fixed_md'],
-       'pi-info --json says what works and what is missing', done.stdout)
+       'pi-info --json lists what works and what is missing', done.stdout)
     text = subprocess.run(info, capture_output=True, text=True).stdout
     said = [line for line in text.splitlines() for name in STOCK
             if line.split()[-3:] == [name, 'works', 'here']]
     ok(len(said) == len(STOCK) and text.count("layout '") == text.count('needs the lab kernel') == len(LAB) + 1 and
        "metadata  registered: fixedmd with layout 'indirect' needs the lab kernel" in text,
-       'pi-info says so to a person', text)
+       'and so does pi-info without --json', text)
 
 
 def test(device, *others):
@@ -71,7 +71,7 @@ def test(device, *others):
     fixedmd(device)
     lines = stats(device, rw='read', **JOB, pi_layout='inline')
     ok(len(lines) == 1 and 'lab kernel' in lines[0],
-       'nothing is said about I/Os that were never done', lines)
+       'no report on I/Os that were never done', lines)
     for name, options, *words in (
             ('opcode has no room for a reference tag',
              {'pi_layout': 'opcode', 'pi_reftag': 7}, 'pi_reftag', 'indirect'),
@@ -98,7 +98,7 @@ def test(device, *others):
     lines = stats(device, rw='read', **JOB, pi_layout='sqe128', pi_mix=3)
     ok(len(lines) == 1 and
        ' layout sqe128, 7 I/Os with protection information, 249 without: 7 blocks read and verified, 0 written'
-       in lines[0], 'what pi_mix did is said', lines)
+       in lines[0], 'the result line covers pi_mix', lines)
     lines = stats(device, rw='read', **JOB)
     ok(len(lines) == 1 and ' layout indirect: 256 blocks read' in lines[0],
        'and nothing about it without pi_mix', lines)

@@ -26,7 +26,7 @@ def in_use(char, what, *words):
 
 def test(device):
     char, name = device.replace('/dev/nvme', '/dev/ng'), os.path.basename(device)
-    passes(pi(char, rw='write', **JOB), 'nobody uses it', write=16)
+    passes(pi(char, rw='write', **JOB), 'an unused disk is written', write=16)
     os.mkdir('there')
     sh('mkfs.ext4 -q "$1" 8m; mount "$1" there', device)
     # fio reads it, and a fresh debootstrap system has none
@@ -38,7 +38,7 @@ def test(device):
     sh('umount there')
 
     part = add_partition(device, 1, 1 << 20, 12 << 20)
-    passes(pi(char, rw='write', **JOB), 'a partition that nobody uses', write=16)
+    passes(pi(char, rw='write', **JOB), 'a disk with an unused partition is written', write=16)
     refuses(pi(part, rw='read', pi_layout='passthru', bs='4k', size='64k'), 'passthru on a partition names the whole disk', char,
             'the whole disk', 'offsets count from its start')
     sh('mkfs.ext4 -q "$1"; mount "$1" there', part)
@@ -48,7 +48,7 @@ def test(device):
     sh('swapoff "$1"; echo "0 8 linear $1 0" | dmsetup --noudevsync create held', part)
     in_use(char, 'below a stack', f'{name}p1 is held by dm-')
     sh('dmsetup --noudevsync remove held')
-    passes(pi(char, rw='write', **JOB), 'nobody any more', write=16)
+    passes(pi(char, rw='write', **JOB), 'a disk that is no longer in use is written', write=16)
 
 
 main(test, ['--disk', '4096+8'])

@@ -126,7 +126,7 @@ def corruption(disk):
                     f'by the device (NVMe status 0x{TAGS[tag]:x}, {tag})')
             ok(run.jobs and run.jobs[0]['error'] == 84,
                f'{name}, {tag} {flip}: pi_verify={verify} ends in EILSEQ', run)
-        ok(nvme_cli(TAGS[tag]) in run.stderr + run.out, f'{name}, {tag} {flip}: fio says it in the words of nvme(1)',
+        ok(nvme_cli(TAGS[tag]) in run.stderr + run.out, f'{name}, {tag} {flip}: fio names the status as nvme(1) does',
            nvme_cli(TAGS[tag]), run)
         if name in ACTION:
             refuses(pi(disk.char, rw='read', pi_act=1,
@@ -135,7 +135,7 @@ def corruption(disk):
                     'the device found', f'NVMe status 0x{TAGS[tag]:x}, {tag}',
                     'pi_act=0')
         poke(disk.poked, BLOCK, flip)
-    passes(pi(disk.char, rw='read', **disk.job(8)), f'{name}: mended, it reads')
+    passes(pi(disk.char, rw='read', **disk.job(8)), f'{name}: it reads again after the repair')
 
 
 def stride_of_act(disk):
@@ -288,7 +288,7 @@ def refusals(disks):
     no('pi_mix', 'pi_mix', pi_mix=50)
     no('pi_reftag with type 1', 'pi_reftag', pi_reftag=7)
     no('a storage tag where there is none', 'pi_storage_tag', 'no storage tag', pi_storage_tag=7)
-    no('a check of it', 'STORTAG', 'no storage tag', pi_chk='GUARD,STORTAG')
+    no('a check of the storage tag', 'STORTAG', 'no storage tag', pi_chk='GUARD,STORTAG')
     no('a fault in it', 'pi_inject=stortag', pi_inject='stortag')
     no('pi_act with pi_verify=host', 'pi_verify', pi_act=1, pi_verify='host')
     no('pi_act with faults', 'pi_inject', pi_act=1, pi_inject='guard')

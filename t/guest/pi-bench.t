@@ -68,16 +68,16 @@ def test(with_pi, without):
         ok(until(lambda: not jobs(), 20), f'{number.name}: no fio is left', jobs())
         if number != signal.SIGKILL:
             ok(process.returncode == 128 + number and f'pi-bench: interrupted by {number.name}; ' in said and
-               'repeat with --resume' in said, f'{number.name}: one line says what to do', process.returncode, said)
+               'repeat with --resume' in said, f'{number.name}: one line names --resume', process.returncode, said)
         report = subprocess.run([sys.executable, ROOT / 'scripts/pi-bench', 'report', OUT], capture_output=True, text=True)
-        ok(report.returncode == 0 and 'STOPPED: ' in report.stdout, f'{number.name}: what was measured can be shown', report)
+        ok(report.returncode == 0 and 'STOPPED: ' in report.stdout, f'{number.name}: the partial results can be reported', report)
 
     subprocess.run(['rm', '-r', OUT], check=True)
     subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=64k', 'small', os.path.dirname(OUT)], check=True)
     done = subprocess.run(command(), capture_output=True, text=True)
     said = done.stderr.strip().splitlines()[-1]
     ok(done.returncode == 2 and 'o space left' in said and 'repeat with --resume' in said and settings(with_pi) == ['1', '1'],
-       'a full disk: one line says what to do', done, settings(with_pi))
+       'a full disk: one line names --resume', done, settings(with_pi))
     before = lines()
     subprocess.run(['mount', '-o', 'remount,size=16m', os.path.dirname(OUT)], check=True)
     done = subprocess.run(command('--resume'), capture_output=True, text=True)

@@ -42,7 +42,7 @@ def test(without, wide, type3, extended):
 
     says('with PI', info(wide), 0, '4096+64 type 1 CRC64 last',
          'tuple     16 bytes at offset 48: guard 8', 'reference tag 6', 'works here')
-    ok('ERASES' not in info(wide)[1], 'and how to get what it has is not said')
+    ok('ERASES' not in info(wide)[1], 'and does not say how to format a device that has PI')
     status, out, _ = info('--json', wide)
     pi = json.loads(out)['pi']
     ok(status == 0 and [pi[key] for key in ('guard', 'type', 'interval', 'metadata', 'pi_size',

@@ -13,7 +13,7 @@ REFUSED = {
     'pi_act=1': ({'pi_act': 1}, 'pi_act=1', 'pi_act=0'),
     'buffered I/O': ({'direct': 0}, 'direct=1'),
     'a storage tag': ({'pi_storage_tag': 7}, 'pi_storage_tag', '/dev/ngXnY'),
-    'a check of it': ({'pi_chk': 'STORTAG'}, 'STORTAG', 'no storage tag'),
+    'a check of the storage tag': ({'pi_chk': 'STORTAG'}, 'STORTAG', 'no storage tag'),
     'zones': ({'zonemode': 'zbd', 'zonesize': '128k'}, 'zonemode=zbd', 'drop zonemode'),
     'hipri': ({'hipri': True}, 'hipri', 'pi_layout=none'),
     'atomic': ({'rw': 'write', 'atomic': 1}, 'atomic', 'pi_layout=none'),
@@ -25,7 +25,7 @@ REFUSED = {
     'shares of more than all': ({'pi_chk': 'GUARD/60:none/60'}, 'pi_chk', 'add up to 120'),
     'no pattern': ({'pi_chk': 'GUARD@9-:none'}, 'pi_chk', 'not a valid pattern', 'REFTAG@0-999:GUARD'),
     'blocks that the disk has not': ({'pi_chk': 'GUARD@0-9:REFTAG@262144-262145'}, 'pi_chk', '262144 to 262145', 'which has 0 to '),
-    'a pattern that nobody looks at': ({'pi_chk': 'GUARD/50:none', 'pi_verify': 'none'}, 'pi_chk', 'pi_verify=none'),
+    'a pattern that nobody checks': ({'pi_chk': 'GUARD/50:none', 'pi_verify': 'none'}, 'pi_chk', 'pi_verify=none'),
     'a pattern, and plain I/O': ({'pi_chk': 'GUARD/50:none', 'pi_mix': 50}, 'pi_chk', 'pi_mix'),
     'a pattern, and faults': ({'rw': 'write', 'pi_chk': 'GUARD/50:none', 'pi_inject': 'guard'}, 'pi_chk', 'pi_inject'),
     'a pattern of the host': ({'pi_host_chk': 'GUARD/50:none'}, 'pi_host_chk', "'GUARD/50:none'"),
@@ -42,7 +42,7 @@ REFUSED = {
     'bs_unaligned': ({'bsrange': '4k-16k', 'bs_unaligned': True},
                      'bs_unaligned'),
     'iovecs that cut one': ({'nonvectored': 0, 'pi_iovec': 512}, 'pi_iovec=512', '4096'),
-    'iovecs of what is not vectored': ({'pi_iovec': 4096}, 'pi_iovec', 'nonvectored=0'),
+    'iovec size without vectored I/O': ({'pi_iovec': 4096}, 'pi_iovec', 'nonvectored=0'),
     'too many iovecs': ({'nonvectored': 0, 'pi_iovec': 4096, 'bs': '8m', 'size': '16m'}, 'pi_iovec', '1024'),
     'too little metadata': ({'bs': '64k', 'md_per_io_size': 127},
                             'md_per_io_size=127', '128'),
@@ -99,7 +99,7 @@ def trims(much, big):
     run = pi(much, rw='trimwrite', **sizes)
     passes(run, 'trims larger than md_per_io_size is for', trim=4)
     ok(run.ios('write') > 4, 'and smaller writes', run)
-    refuses(pi(much, rw='randtrimwrite', **sizes), 'fio writes what it trimmed, at once', 'md_per_io_size=512', '131072')
+    refuses(pi(much, rw='randtrimwrite', **sizes), 'fio writes each trimmed range in one I/O', 'md_per_io_size=512', '131072')
     passes(pi(much, rw='trim', bs='16m', size='32m'), 'a trim of more than has metadata', trim=2)
     for layout in ('indirect', 'none'):
         passes(pi(big, rw='trim', bs='4g', size='8g', pi_layout=layout), f'pi_layout={layout}, a trim of 4 GiB', trim=2)

@@ -82,7 +82,7 @@ def test(*devices):
     passes(pi(device, rw='trimwrite', bs='4k', size=SIZE), 'trims and writes',
            trim=SIZE >> 12, write=SIZE >> 12)
     passes(pi(device, rw='randread', bs='4k', size=SIZE, iodepth=8),
-           'what was trimmed and written reads', read=SIZE >> 12)
+           'blocks that were trimmed and written again can be read', read=SIZE >> 12)
     passes(pi(device, rw='write', bs='4k', size=SIZE, fsync=16, fdatasync=8,
               iodepth=8), 'fsync and fdatasync', write=SIZE >> 12)
     passes(pi(device, rw='randread', bs='4k', size=SIZE, iodepth=1024,

@@ -159,7 +159,7 @@ def refused(one, other, first, last, wide, wide2, without):
             refuses(pi(dm(f'{name}-{rw}', *lines), **{**job, 'rw': rw}),
                     f'{name}: refused, {rw}', f'/dev/mapper/{name}-{rw}', *words)
     nested = dm('nested', (8192, 'linear /dev/mapper/first-last-read 0'))
-    refuses(pi(nested, **job), 'the same a storey higher', nested, '/dev/dm-', last,
+    refuses(pi(nested, **job), 'the same one level higher', nested, '/dev/dm-', last,
             'one format')
 
     wide_job = {'rw': 'randwrite', 'size': '4m', 'verify': 'crc32c',
@@ -205,7 +205,7 @@ def test(one, other, first, last, wide, wide2, without, small, type3,
             (linear('linear', (one, 8192, 1024)),),
             (linear('concatenation', (one, 20000, 511), (other, 5, 513)),),
             (striped('striped', 1024, (one, 0), (other, 16)),),
-            (linear('storeys', (lower, 100, 1024)),),
+            (linear('levels', (lower, 100, 1024)),),
             (Stack('on-partition', [(parted, 16384 + 10, 1024)]),),
             (linear('small', (small, 3, 2048), interval=512),),
             (linear('last', (last, 77, 1024)), CRC16, 56),

@@ -83,7 +83,7 @@ def bounds(device):
     said = [line for line in run.lines() if '_max=N' in line]
     ok(listed == list(range(20, 27)) and len(os.listdir('dump')) == 6, 'no more lines and blocks than allowed', listed, os.listdir('dump'))
     ok(len(said) == 2 and any('7 lines in pi_errors' in line for line in said) and any('3 blocks in pi_dump' in line for line in said),
-       'it is said once', run)
+       'each limit is reported once', run)
     same(lines()[-1], {'wrong': {'host': {**TAGS, 'guard': 12}, 'device': TAGS}}, 'all are counted')
 
 

@@ -23,7 +23,7 @@ def trims(block, stride, poked):
     ok(set(poke(poked, BLOCKS - 1)) == {0xff}, f'{stride}: the rest is trimmed too', poke(poked, BLOCKS - 1).hex())
     passes(pi(char, rw='trim', num_range=4, hipri=True, **{**job, 'bs': 4 * stride}), f'{stride}: ranges of several blocks',
            trim=BLOCKS // 16)
-    passes(pi(char, rw='read', **job), f'{stride}: what was trimmed reads', read=BLOCKS)
+    passes(pi(char, rw='read', **job), f'{stride}: trimmed blocks can be read', read=BLOCKS)
     refuses(pi(char, rw='trim', num_range=4, fixedbufs=True, **job), f'{stride}: fixed buffers of no data', 'num_range', 'fixedbufs')
 
 

@@ -36,11 +36,11 @@ def test(device):
     ok(done.returncode and len(lines(done)) == 1 and device in lines(done)[0] and 'Permission denied' in lines(done)[0],
        'a device that may not be read', done)
     done = said(info, **NOBODY)
-    ok(done.returncode == 2 and 'Permission denied' in done.stderr and len(done.stderr.splitlines()) == 1, 'pi-info says so too',
+    ok(done.returncode == 2 and 'Permission denied' in done.stderr and len(done.stderr.splitlines()) == 1, 'pi-info reports it as well',
        done)
     os.chmod(device, 0o604)
     done, root = said(info, **NOBODY), said(info)
-    ok(done.returncode == 0 and json.loads(done.stdout) == json.loads(root.stdout), 'pi-info tells all that it tells root',
+    ok(done.returncode == 0 and json.loads(done.stdout) == json.loads(root.stdout), 'pi-info reports the same as for root',
        done, root)
     done = said(job, **NOBODY)
     jobs = json.loads(done.stdout[done.stdout.find('{'):])['jobs'] if done.returncode == 0 else []
