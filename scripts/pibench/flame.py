@@ -80,7 +80,10 @@ def page(title, legend, boxes, depth):
 
 
 def one(shown, title):
-    """The flame graph of one profile: callers above callees, as wide as their instructions, in the colours of their rooms."""
+    """The flame graph of one profile, callers above callees.
+
+    A frame is as wide as its instructions, in the colour of its room.
+    """
     boxes = []
     # the difference of two runs can be negative, which has no width
     seen = frames(shown.root, lambda node: max(node.instructions, 0))
@@ -101,7 +104,10 @@ def shade(more, most):
 
 
 def two(old, new, title):
-    """The flame graph of a difference: as wide as the larger of both, in the colour of the change in a function's own part."""
+    """The flame graph of a difference.
+
+    A frame is as wide as the larger of both; its colour is the change in the function's own instructions.
+    """
     seen = frames(profile.difference_tree(old, new), lambda node: max(node.before, node.after, 0))
     most = max(abs(node.after - node.before) for node, *_ in seen)
     boxes = []
