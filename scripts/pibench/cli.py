@@ -25,6 +25,8 @@ Exit status: {OK} done, or no regression; {REGRESSED} a regression, or a limit o
 environment; {UNDECIDED} the gate could not decide (with --strict); {IO} an I/O or PI error, or NEW refuses what OLD does."""
 # tells git bisect that a revision cannot be tested
 SKIP = 125
+# what a comparison of stored results takes besides
+STORED = ("old", "new", "out", "limits", "strict", "bisect", "open")
 RUN, COMPARE, LAB, PERF, EXPLAIN, SELFTEST = "run", "compare", "lab", "perf", "explain", "selftest"
 MEASURED = {RUN: bench, LAB: lab, PERF: perf, EXPLAIN: explain}
 REPORTS = {RUN: runreport, LAB: labreport, PERF: perfreport, EXPLAIN: explainreport, SELFTEST: selftest}
@@ -99,7 +101,7 @@ def add_run(commands):
 
 def add_compare(commands):
     compared = add(commands, COMPARE, "decide whether NEW is slower than OLD: a gate for CI", *PLACE, *COMMON, "--only", "--engine",
-                   out="build/compare")  # fmt: skip
+                   out="build/compare", engine=None)  # fmt: skip
     for name in ("old", "new"):
         compared.add_argument(name, metavar=name.upper(), nargs="?", help="an engine (.so), a git revision or a directory of results")
     for name in ("--fio", "--kernel"):
@@ -249,8 +251,10 @@ def compare_measured(host, options, sides, kept_to):
 def compare_stored(host, options, old, new, kept_to):
     if old.kind != new.kind:
         raise Failure(f"{old.title} is {old.kind} and {new.title} {new.kind}: results compare with results only")
-    if options.guest or options.dut or options.job:
-        raise Failure("stored results are compared as they are; leave --guest, --dut and --job out")
+    given, usual = (vars(parser().parse_args(words)) for words in (options.arguments, [COMPARE, "OLD", "NEW"]))
+    extra = [name for name in usual if given[name] != usual[name] and name not in STORED]
+    if extra:
+        raise Failure(f"--{extra[0].replace('_', '-')}: stored results are compared as they are; leave it out")
     found = compare.stored(old, new, kept_to)
     with results.prepare(pathlib.Path(options.out).absolute()) as out:
         results.save_json(out / "env.json", {"kind": COMPARE})
@@ -279,6 +283,8 @@ def compare_sides(host, options):
         raise Failure(f"--{twice} twice: two {twice}s are compared, with the engine of --engine; leave OLD and NEW out")
     if len(kernels) > 1 and (options.dut or options.gate == cells.TIME):
         raise Failure("--kernel twice: two kernels are compared in guests, by instructions; leave --dut and --gate out")
+    if options.engine and not twice:
+        raise Failure("--engine: goes with --kernel or --fio twice; without that, OLD and NEW name the engines")
     if not twice and not options.new:
         raise Failure("the following arguments are required: OLD, NEW; or --kernel or --fio twice; see pi-bench compare --help")
     options.kernel = kernels[0] if len(kernels) == 1 else None
@@ -288,7 +294,7 @@ def compare_sides(host, options):
     if compare.RESULTS in (side.kind for side in found):
         return compare_stored(host, options, *found, kept_to)
     check(options)
-    tools = tools_of(options, options.engine)
+    tools = tools_of(options, options.engine or fio.Tools.engine)
     if twice:
         sides = compare.kernels(kernels, tools) if twice == "kernel" else compare.fios(fios, tools)
     else:

@@ -61,13 +61,13 @@ def room_bars(shown):
     *rooms, total = rooms_of(shown).items()
     largest = sorted(rooms, key=lambda room: -abs(apart(room[1])))[:SHOWN]
     rest = [values for room, values in rooms if (room, values) not in largest]
-    rows = [each for each in rooms if each in largest] + [(f"{len(rest)} other rooms", list(map(sum, zip(*rest))))] * bool(rest)
-    return Bars("Instructions per I/O, by room", [(room, in_words(values), abs(apart(values))) for room, values in [*rows, total]])
+    rows = [each for each in rooms if each in largest] + [(f"{len(rest)} other parts", list(map(sum, zip(*rest))))] * bool(rest)
+    return Bars("Instructions per I/O, by part", [(room, in_words(values), abs(apart(values))) for room, values in [*rows, total]])
 
 
 def room_table(names, shown):
     rows = [[room, *map(share, values), *([signed(apart(values))] if len(values) > 1 else [])] for room, values in rooms_of(shown).items()]
-    return Table(["room", *names, *(["difference"] if len(names) > 1 else [])], rows)
+    return Table(["part", *names, *(["difference"] if len(names) > 1 else [])], rows)
 
 
 def by_function(shown, limit):
@@ -88,10 +88,10 @@ def function_table(names, shown):
     if len(names) > 1:
         rows = [[name, room, *("" if value is None else share(value) for value in values), signed((values[1] or 0) - (values[0] or 0))]
                 for name, room, values in by_function(shown, LISTED)]  # fmt: skip
-        return Table(["function", "room", *names, "difference"], rows, text=2)
+        return Table(["function", "part", *names, "difference"], rows, text=2)
     calls = {(name, room): called for (room, name, _), (_, called) in shown[0].functions().items()}
     rows = [[name, room, share(own), f"{calls[name, room]:.2f}"] for name, room, (own,) in by_function(shown, LISTED)]
-    return Table(["function", "room", "instructions per I/O", "calls"], rows, text=2)
+    return Table(["function", "part", "instructions per I/O", "calls"], rows, text=2)
 
 
 def memory_rows(shown, room=None):
@@ -101,7 +101,7 @@ def memory_rows(shown, room=None):
 
 def memory_bars(shown):
     rows = [(figure, in_words(values, lambda value: f"{value:.1f}"), abs(apart(values))) for figure, values in memory_rows(shown)]
-    return Bars("Memory of an I/O, all rooms", rows)
+    return Bars("Memory of an I/O, all parts", rows)
 
 
 def memory_table(names, shown):
@@ -112,7 +112,7 @@ def memory_table(names, shown):
             if room is None or max(map(abs, values)) >= 0.05:
                 last = [f"{round(apart(values), 1) + 0:+.1f}"] if len(values) > 1 else []
                 rows.append([room or "all", figure, *(f"{round(value, 1) + 0:.1f}" for value in values), *last])
-    return Table(["room", "an I/O", *names, *(["difference"] if len(names) > 1 else [])], rows, text=2)
+    return Table(["part", "an I/O", *names, *(["difference"] if len(names) > 1 else [])], rows, text=2)
 
 
 def memory_differences(shown):
@@ -124,7 +124,7 @@ def memory_differences(shown):
             rows.append((key, values))
     rows.sort(key=lambda row: (-abs(row[1][0]) - abs(row[1][2]), row[0]))
     form = "{:+.2f}" if len(shown) > 1 else "{:.2f}"
-    headers = ["function", "room", *(f"{figure}, modelled" for figure in memory.FIGURES)]
+    headers = ["function", "part", *(f"{figure}, modelled" for figure in memory.FIGURES)]
     return Table(headers, [[key[1], key[0], *map(form.format, values)] for key, values in rows[:LISTED]], text=2)
 
 
@@ -171,14 +171,14 @@ def pictures(names, shown, workload):
     for name, each in zip(names, shown):
         place = f"flame-{name.replace('/', '-')}"
         drawn.append((place, f"Where the instructions of an I/O go: {name}", "A function is as wide as what it takes with all that it "
-                      "calls; its colour is that of its room.", flame.one(each, f"{workload}: {name}")))  # fmt: skip
+                      "calls; its colour is that of its part.", flame.one(each, f"{workload}: {name}")))  # fmt: skip
         files[f"plots/{place}.folded"] = "".join(f"{line}\n" for line in each.folded())
     files |= {f"plots/{name}.svg": svg for name, *_, svg in drawn}
     return [Figure(name, title, CALLED + caption, svg, f"plots/{name}.svg") for name, title, caption, svg in drawn], files
 
 
 def functions_csv(names, shown):
-    rows = [["function", "module", "room", *(f"{what} {name}" for name in names for what in ("instructions", "calls"))]]
+    rows = [["function", "module", "part", *(f"{what} {name}" for name in names for what in ("instructions", "calls"))]]
     found = [each.functions() for each in shown]
     for key in {key: None for each in found for key in each}:
         figures = [f"{value:.4f}" for each in found for value in each.get(key, (0, 0))]

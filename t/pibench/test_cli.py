@@ -47,6 +47,15 @@ class Usage(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (2, ""))
         self.assertRegex(done.stderr, r"\Api-bench: /dev/null: not a block device.*\n\Z")
 
+    def test_an_option_that_a_comparison_would_not_heed_is_refused(self):
+        self.refused("compare", "HEAD", "HEAD", "--guest", *NO_ENGINE, says="--engine: goes with --kernel or --fio twice")
+        with tempfile.TemporaryDirectory() as place:
+            out = pathlib.Path(place, "out")
+            synthetic.write(out, synthetic.CELLS)
+            for words in (["--guest"], ["--only", "x"], ["--boots", "9"], ["--job", "x.fio"], ["--time-budget", "1"], ["--dry-run"]):
+                with self.subTest(words=words):
+                    self.refused("compare", str(out), str(out), *words, says=f"{words[0]}: stored results are compared as they are")
+
     def test_the_report_is_opened_where_there_is_a_desktop(self):
         with tempfile.TemporaryDirectory() as place:
             out, opener, log = (pathlib.Path(place, name) for name in ("out", "xdg-open", "log"))

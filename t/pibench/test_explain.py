@@ -217,7 +217,7 @@ class Report(unittest.TestCase):
         taken = [float(text.replace(",", "")) for _, text, _ in bars.rows]
         self.assertEqual(len(taken), explainreport.SHOWN + 2)
         self.assertAlmostEqual(sum(taken[:-1]), taken[-1], delta=len(taken))
-        self.assertRegex(bars.rows[-2][0], "^[0-9]+ other rooms$")
+        self.assertRegex(bars.rows[-2][0], "^[0-9]+ other parts$")
         self.assertEqual([what for what, *_ in bars.rows[:-2]][-1], profile.DRIVE, "the dearest is in its place on the way of an I/O")
 
     def test_one(self):

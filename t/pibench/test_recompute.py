@@ -101,14 +101,14 @@ class Again(unittest.TestCase):
             record = json.loads(line)
             for room, each in record.get("rooms", {}).items():
                 taken.setdefault((record["cell"], room), []).append(each / record["counted"])
-        table = rows(text, "| room")
+        table = rows(text, "| part")
         self.assertGreater(len(table), 10)
         for row in table[:-1]:
-            none, indirect = (middle(taken.get((cell, row["room"]), [0])) for _, cell, _ in test_explain.SIDES)
+            none, indirect = (middle(taken.get((cell, row["part"]), [0])) for _, cell, _ in test_explain.SIDES)
             self.assertEqual([float(row[name].replace(",", "")) for name in ("none", "indirect", "difference")],
                              [none, indirect, indirect - none])  # fmt: skip
         sums = [sum(middle(each) for (cell, _), each in taken.items() if cell == wanted) for _, wanted, _ in test_explain.SIDES]
-        self.assertEqual([table[-1][name] for name in ("room", "none", "indirect")], ["all", *(f"{each:,.0f}" for each in sums)])
+        self.assertEqual([table[-1][name] for name in ("part", "none", "indirect")], ["all", *(f"{each:,.0f}" for each in sums)])
 
     def saved_functions(self):
         """{cell: {(function, module, room): (instructions, calls) per I/O}} of the median round, from the saved profiles."""
@@ -148,7 +148,7 @@ class Again(unittest.TestCase):
         self.assertEqual(len(table), len({key for _, taken in sides for key in taken}))
         for row in table:
             for name, taken in sides:
-                wanted = taken.get((row["function"], row["module"], row["room"]), (0, 0))
+                wanted = taken.get((row["function"], row["module"], row["part"]), (0, 0))
                 self.assertEqual([row[f"{what} {name}"] for what in ("instructions", "calls")], [f"{each:.4f}" for each in wanted])
 
     @staticmethod
