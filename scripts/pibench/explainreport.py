@@ -11,11 +11,12 @@ CALLED = "From the top: who calls whom. "
 
 
 def share(value):
-    return f"{value:,.0f}" if abs(value) >= 10 or not value else f"{value:,.2f}"
+    return f"{value:,.0f}" if abs(value) >= 10 or not value else f"{round(value, 2) + 0:,.2f}"
 
 
 def signed(value):
-    return f"{value:+,.0f}" if abs(value) >= 10 else f"{value:+,.2f}"
+    # adding 0 turns -0 into 0
+    return f"{value:+,.0f}" if abs(value) >= 10 else f"{round(value, 2) + 0:+,.2f}"
 
 
 def sides(out, told, session):
@@ -100,7 +101,7 @@ def memory_rows(shown, room=None):
 
 
 def memory_bars(shown):
-    rows = [(figure, in_words(values, lambda value: f"{value:.1f}"), abs(apart(values))) for figure, values in memory_rows(shown)]
+    rows = [(figure, in_words(values, lambda value: f"{round(value, 1) + 0:.1f}"), abs(apart(values))) for figure, values in memory_rows(shown)]
     return Bars("Memory of an I/O, all parts", rows)
 
 

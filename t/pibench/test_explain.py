@@ -212,6 +212,10 @@ class Report(unittest.TestCase):
         lines = text.splitlines()
         self.assertLessEqual((len(lines), max(map(len, lines)) > 100), (24, False), text)
 
+    def test_nothing_is_minus_nothing(self):
+        self.assertEqual([explainreport.signed(value) for value in (-0.004, 0.0, -0.006, -10)], ["+0.00", "+0.00", "-0.01", "-10"])
+        self.assertEqual(explainreport.in_words([-0.001, 0.002]), "0.00 → 0.00  +0.00")
+
     def test_rooms_that_have_no_line_are_in_the_sum(self):
         bars = explainreport.room_bars([made()])
         taken = [float(text.replace(",", "")) for _, text, _ in bars.rows]
