@@ -184,6 +184,28 @@ def parser():
     return top
 
 
+# (commands, when, what would be ignored then, what to say of it); what a command may ignore is refused
+IGNORED = (
+    ((RUN, LAB), lambda given: given.dut, ("kernel",), "chooses the kernel of a guest; leave it or --dut out"),
+    ((COMPARE,), lambda given: given.dut and len(given.kernel) == 1, ("kernel",), "chooses the kernel of a guest; leave it or --dut out"),
+    ((COMPARE,), lambda given: given.dut or given.gate == cells.TIME, ("boots", "explain"), "is for counting instructions, not time"),
+    ((COMPARE,), lambda given: given.job, ("only", "cells", "jobs", "verify"), "is for cells; --job brings its own"),
+    ((SELFTEST,), lambda given: given.live, ("quick",), "is for simulations; leave it or --live out"),
+    ((SELFTEST,), lambda given: not given.live,
+     ("boots", "scale", "dry_run", "resume", "time_budget", "out", "kernel", "fio"), "goes with --live"),
+)  # fmt: skip
+
+
+def refuse_ignored(options):
+    """Refuse options that would be ignored beside the others."""
+    for commands, when, names, why in IGNORED:
+        if options.command in commands and when(options):
+            usual = vars(parser().parse_args([options.command]))
+            for name in names:
+                if getattr(options, name) != usual[name]:
+                    raise Failure(f"--{name.replace('_', '-')}: {why}")
+
+
 def check(options):
     """Refuse options that make no sense together, whatever the machine."""
     given = vars(options)
@@ -357,8 +379,6 @@ def report_again(host, options):
 def prove(host, options):
     check(options)
     if not options.live:
-        if options.boots:
-            raise Failure("--boots goes with --live")
         return OK if selftest.run(options.quick, options.seed) else REGRESSED
     boots = selftest.BOOTS if options.boots is None else options.boots
     if boots < gate.BOOTS:
@@ -406,6 +426,7 @@ def main(arguments):
     try:
         options = parser().parse_args(arguments)
         options.arguments = arguments
+        refuse_ignored(options)
         show = desktop(options) if getattr(options, "open", False) else None
         status = COMMANDS[options.command](host, options)
         if show:

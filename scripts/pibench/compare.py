@@ -277,8 +277,6 @@ def nothing_left(reasons):
 def chosen(options, gated, tools):
     """(fields of a Spec that choose the cells, {cell that is left out: why})"""
     if options.job:
-        if options.only:
-            raise Failure("--only: chooses cells; --job brings its own")
         # refuses an engine that its fio does not load
         list(map(fio.layouts, tools))
         cell, job, fill = jobfile.take(options.job, BUILD / "jobs")

@@ -100,8 +100,12 @@ def memory_rows(shown, room=None):
     return list(zip((f"{figure}, modelled" for figure in memory.FIGURES), zip(*(memory.total(each.memory, room) for each in shown))))
 
 
+def to_a_tenth(value):
+    return f"{round(value, 1) + 0:.1f}"
+
+
 def memory_bars(shown):
-    rows = [(figure, in_words(values, lambda value: f"{round(value, 1) + 0:.1f}"), abs(apart(values))) for figure, values in memory_rows(shown)]
+    rows = [(figure, in_words(values, to_a_tenth), abs(apart(values))) for figure, values in memory_rows(shown)]
     return Bars("Memory of an I/O, all parts", rows)
 
 
@@ -112,7 +116,7 @@ def memory_table(names, shown):
         for figure, values in memory_rows(shown, room):
             if room is None or max(map(abs, values)) >= 0.05:
                 last = [f"{round(apart(values), 1) + 0:+.1f}"] if len(values) > 1 else []
-                rows.append([room or "all", figure, *(f"{round(value, 1) + 0:.1f}" for value in values), *last])
+                rows.append([room or "all", figure, *map(to_a_tenth, values), *last])
     return Table(["part", "an I/O", *names, *(["difference"] if len(names) > 1 else [])], rows, text=2)
 
 

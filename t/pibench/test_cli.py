@@ -49,6 +49,21 @@ class Usage(unittest.TestCase):
 
     def test_an_option_that_a_comparison_would_not_heed_is_refused(self):
         self.refused("compare", "HEAD", "HEAD", "--guest", *NO_ENGINE, says="--engine: goes with --kernel or --fio twice")
+        disk = ("--dut", "/dev/null")
+        for words, why in (
+            (["run", *disk, "--kernel", "lab"], "--kernel: chooses the kernel of a guest"),
+            (["lab", *disk, "--kernel", "stock"], "--kernel: chooses the kernel of a guest"),
+            (["compare", "a", "b", *disk, "--kernel", "lab"], "--kernel: chooses the kernel of a guest"),
+            (["compare", "a", "b", *disk, "--boots", "9"], "--boots: is for counting instructions"),
+            (["compare", "a", "b", "--guest", "--gate", "time", "--explain", "0"], "--explain: is for counting instructions"),
+            *((["compare", "a", "b", "--guest", "--job", "x.fio", *each], f"{each[0]}: is for cells; --job brings its own")
+              for each in (["--only", "x"], ["--cells", "x"], ["--jobs", "x"], ["--verify", "host"])),
+            (["selftest", "--live", "--quick"], "--quick: is for simulations"),
+            *((["selftest", *each], f"{each[0]}: goes with --live")
+              for each in (["--boots", "9"], ["--dry-run"], ["--resume"], ["--out", "x"], ["--kernel", "lab"], ["--scale", "2"])),
+        ):  # fmt: skip
+            with self.subTest(words=words):
+                self.refused(*words, says=why)
         with tempfile.TemporaryDirectory() as place:
             out = pathlib.Path(place, "out")
             synthetic.write(out, synthetic.CELLS)

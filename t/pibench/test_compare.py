@@ -400,7 +400,7 @@ class Engines(test_device.Machine):
             self.assertRegex(line, r"DUT=/dev/nvme0n1 NUMBER_IOS=\d+ .* --readonly .*/mine.job.fio'?  # .*: job:mine pi/job (old|new)$")
         done = self.compare("--job", job, "--dry-run", "--allow-write", "/dev/nvme0n1")
         self.assertNotIn("--readonly", done.stdout)
-        for words, why in ((["--only", "randread"], "--only: chooses cells; --job brings its own"),
+        for words, why in ((["--only", "randread"], "--only: is for cells; --job brings its own"),
                            (["--fio", "/other/fio"], "--fio twice: two fios are compared"),
                            (["--kernel", "stock", "--kernel", "lab"], "--kernel twice: two kernels are compared")):
             done = self.compare("--job", job, *words)
