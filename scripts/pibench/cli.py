@@ -100,10 +100,11 @@ def add_run(commands):
 
 
 def add_compare(commands):
-    compared = add(commands, COMPARE, "decide whether NEW is slower than OLD: a gate for CI", *PLACE, *COMMON, "--only", "--engine",
-                   out="build/compare", engine=None)  # fmt: skip
+    compared = add(commands, COMPARE, "decide whether NEW is slower than OLD: a gate for CI", *PLACE, *COMMON, "--only",
+                   out="build/compare")  # fmt: skip
     for name in ("old", "new"):
         compared.add_argument(name, metavar=name.upper(), nargs="?", help="an engine (.so), a git revision or a directory of results")
+    compared.add_argument("--engine", metavar="FILE", help="with --fio or --kernel twice: the engine (build/io_uring_pi.so)")
     for name in ("--fio", "--kernel"):
         twice = dict(action="append", default=[], help=f"{OPTIONS[name]['help']}; twice: the old and the new one")
         compared.add_argument(name, **OPTIONS[name] | twice)
