@@ -30,7 +30,7 @@ MUST_REACH = {
         chk_cb reftag_cb pi_options_check check_act pi_target_probe check_whole pi_device_probe_at
         pi_faults_check pi_inject_kinds pi_inject_blocks pi_get_file_size pi_init pi_post_init prep_with_pi_single
         prep_with_pi_vectored prep_mixed_single prep_rw_single prep_plain_single prep_other queue commit getevents
-        event event_other pi_failed verify verify_faults generate pi_errors_scan pi_errors_device dump_file
+        event event_other pi_io_failed verify verify_faults generate pi_errors_scan pi_errors_device dump_file
         pi_faults_damage pi_unchecked_rw pi_stats_write register_files pi_cleanup''',
 }
 
