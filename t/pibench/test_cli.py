@@ -71,6 +71,12 @@ class Usage(unittest.TestCase):
                 with self.subTest(words=words):
                     self.refused("compare", str(out), str(out), *words, says=f"{words[0]}: stored results are compared as they are")
 
+    def test_selftest_boots_nine_guests_unless_told_otherwise(self):
+        for words, boots in (([], 9), (["--boots", "3"], 3)):
+            with unittest.mock.patch.object(fio.Tools, "require"), contextlib.redirect_stdout(io.StringIO()) as out:
+                self.assertEqual(cli.main(["selftest", "--live", "--dry-run", *words]), 0)
+            self.assertEqual(out.getvalue().count("/scripts/guest run"), boots)
+
     def test_the_report_is_opened_where_there_is_a_desktop(self):
         with tempfile.TemporaryDirectory() as place:
             out, opener, log = (pathlib.Path(place, name) for name in ("out", "xdg-open", "log"))
