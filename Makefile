@@ -86,8 +86,10 @@ ENGINE_OBJ := $(ENGINE_SRC:%.c=$(E)/obj/%.o)
 VERSION := $(shell sed -n '/^\#\# [0-9]/{s/^\#* \([0-9.]*\).*/\1/p;q}' doc/changes.md)
 # small programs for users
 TOOLS := $(B)/t/pi-info $(B)/t/attr-cost
+# what programs are built for; this machine, if make has yet to install a compiler
+MACHINE := $(or $(shell $(CC) -dumpmachine 2>/dev/null),$(shell uname -m)-linux-gnu)
 # what counts instructions by function in a guest, which is always x86-64
-INSN := $(if $(filter x86_64-%,$(shell $(CC) -dumpmachine)),$(B)/t/insn-plugin.so $(B)/t/insn-mark)
+INSN := $(if $(filter x86_64-%,$(MACHINE)),$(B)/t/insn-plugin.so $(B)/t/insn-mark)
 UNIT := $(UNIT_SRC:t/unit/%.c=$(B)/unit/%)
 UNIT_SAN := $(UNIT_SRC:t/unit/%.c=$(B)/unit-san/%)
 SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
