@@ -10,7 +10,7 @@ import random
 import statistics
 
 from . import cells, document, fio, gate, limits, report, verdicts
-from .errors import OK, REGRESSED
+from .errors import OK, REGRESSED, Failure
 
 RECORDED = fio.REPO / "t" / "pibench" / "aa-runs.jsonl"
 # one engine as OLD and as NEW in several boots: host instructions per I/O of each run
@@ -281,6 +281,8 @@ def comparisons(records):
     for at in range(0, len(every) - gate.BOOTS + 1, gate.BOOTS):
         chosen = every[at : at + gate.BOOTS]
         for build in {run["build"] for runs in chosen for run in runs} - {cells.OLD}:
+            if not build.isdecimal():
+                raise Failure(f"results: '{build}' is no number of instructions; an older pi-bench wrote them, run selftest again")
             names = {cells.OLD: cells.OLD, build: cells.NEW}
             pairs = [[{**run, "build": names[run["build"]]} for run in runs if run["build"] in names] for runs in chosen]
             found.setdefault(int(build), []).append(verdicts.by_instructions(LIVE, pairs, 2, limits.Limits()))

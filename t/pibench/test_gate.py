@@ -8,6 +8,7 @@ import unittest
 import unittest.mock
 
 from pibench import document, gate, selftest, stats
+from pibench.errors import Failure
 
 
 class SignedRanks(unittest.TestCase):
@@ -235,6 +236,10 @@ class Live(unittest.TestCase):
         self.assertEqual({line.verdict.verdict for line in found[0]}, {gate.PASS})
         for line in found[100]:
             self.assertAlmostEqual(line.change, 0.005, places=3)
+
+    def test_results_of_an_older_pi_bench_are_refused(self):
+        with self.assertRaisesRegex(Failure, "'0.5%' is no number of instructions; an older pi-bench wrote them"):
+            selftest.comparisons(self.records(slower=[("0.5%", 100)]))
 
     def report(self, **more):
         made = selftest.make(None, ".", list(self.records(**more)), {})
