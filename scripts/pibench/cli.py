@@ -197,14 +197,19 @@ IGNORED = (
 )  # fmt: skip
 
 
+def refuse(options, why, names=None, but=()):
+    """Refuse the named options, or all but some, if they differ from their defaults."""
+    usual = vars(parser().parse_args([options.command]))
+    for name in names or [name for name in usual if name not in but]:
+        if getattr(options, name) != usual[name]:
+            raise Failure(f"--{name.replace('_', '-')}: {why}")
+
+
 def refuse_ignored(options):
     """Refuse options that would be ignored beside the others."""
     for commands, when, names, why in IGNORED:
         if options.command in commands and when(options):
-            usual = vars(parser().parse_args([options.command]))
-            for name in names:
-                if getattr(options, name) != usual[name]:
-                    raise Failure(f"--{name.replace('_', '-')}: {why}")
+            refuse(options, why, names)
 
 
 def check(options):
@@ -274,10 +279,7 @@ def compare_measured(host, options, sides, kept_to):
 def compare_stored(host, options, old, new, kept_to):
     if old.kind != new.kind:
         raise Failure(f"{old.title} is {old.kind} and {new.title} {new.kind}: results compare with results only")
-    given, usual = (vars(parser().parse_args(words)) for words in (options.arguments, [COMPARE, "OLD", "NEW"]))
-    extra = [name for name in usual if given[name] != usual[name] and name not in STORED]
-    if extra:
-        raise Failure(f"--{extra[0].replace('_', '-')}: stored results are compared as they are; leave it out")
+    refuse(options, "stored results are compared as they are; leave it out", but=STORED)
     found = compare.stored(old, new, kept_to)
     with results.prepare(pathlib.Path(options.out).absolute()) as out:
         results.save_json(out / "env.json", {"kind": COMPARE})
@@ -310,12 +312,12 @@ def compare_sides(host, options):
         raise Failure("--engine: goes with --kernel or --fio twice; without that, OLD and NEW name the engines")
     if not twice and not options.new:
         raise Failure("the following arguments are required: OLD, NEW; or --kernel or --fio twice; see pi-bench compare --help")
-    options.kernel = kernels[0] if len(kernels) == 1 else None
-    options.fio = fios[-1] if fios else fio.Tools.fio
-    options.guest = options.guest or len(kernels) > 1
     found = [] if twice else [compare.find(options.old), compare.find(options.new)]
     if compare.RESULTS in (side.kind for side in found):
         return compare_stored(host, options, *found, kept_to)
+    options.kernel = kernels[0] if len(kernels) == 1 else None
+    options.fio = fios[-1] if fios else fio.Tools.fio
+    options.guest = options.guest or len(kernels) > 1
     check(options)
     tools = tools_of(options, options.engine or fio.Tools.engine)
     if twice:

@@ -455,8 +455,7 @@ class Session:
         if settings is not None and settings != self.settings:
             self.holding.pop_all().close()
             self.settings = {}
-            if settings:
-                self.holding.enter_context(device.with_settings(self.host, settings))
+            self.holding.enter_context(device.with_settings(self.host, settings))
             self.settings = settings
 
     def program(self, cell, target, ios, tools, stats=None, jobs=None, region=None, timeout=0, bandwidth=""):
