@@ -218,6 +218,8 @@ void measure_parse(const struct argp *argp, int argc, char **argv, void *input,
 
 	argp_err_exit_status = 2;
 	argp_parse(&all, argc, argv, 0, NULL, &inputs);
+	if (common->samples && !common->json)
+		fail(2, "--samples: goes with --json");
 }
 
 void measure_end(void)

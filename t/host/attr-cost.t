@@ -22,6 +22,7 @@ def options():
     ATTR_COST.refused(['--mix', '101'], 2, '--mix', '0 to 100')
     ATTR_COST.refused(['--requests', ''], 2, '--requests')
     ATTR_COST.refused(['--layout', 'inlined'], 2, "'inlined'", 'indirect', 'inline')
+    ATTR_COST.refused(['--samples'], 2, '--samples', '--json')
 
 
 def figures(rows):
@@ -69,6 +70,9 @@ def text(rows):
        'the table names the unit', done)
     skipped = {row['layout'] for row in rows if row['kind'] == 'skip'}
     ok(all(f'not measured: {layout}' in done.stdout for layout in skipped), 'and the layouts that were not measured', done.stdout)
+    done = ATTR_COST.run('--layout', 'none', '--repetitions', '1', '--requests', '100', '--batch', '8')
+    ok(done.returncode == 0 and ' 1 repetition of 100 ' in done.stdout and 'batch 8' in done.stdout and 'carry PI' not in done.stdout,
+       'plain I/O alone has no table of shares of PI', done)
     ATTR_COST.full_disk(*FEW, '--batch', '8')
 
 

@@ -188,9 +188,10 @@ static void print_run(const struct options *o)
 	struct utsname uts;
 
 	uname(&uts);
-	printf("Linux %s: %s per request, %lu repetitions of %lu or a few more, shuffled by seed %lu\n"
+	printf("Linux %s: %s per request, %lu repetition%s of %lu or a few more, shuffled by seed %lu\n"
 	       "user: the application fills SQE and attribute and reads the completion; kernel: io_uring_enter()\n",
-	       uts.release, o->unit, o->common.repetitions, o->requests, o->common.seed);
+	       uts.release, o->unit, o->common.repetitions,
+	       o->common.repetitions == 1 ? "" : "s", o->requests, o->common.seed);
 }
 
 static void print_batch(const struct cell *cells, unsigned int nr,
@@ -450,7 +451,9 @@ int main(int argc, char **argv)
 		json_cell(&cells[i], &o);
 	for (unsigned int b = 0; !o.common.json && b < o.batch.nr; b++) {
 		print_batch(cells, nr_cells, o.batch.value[b], &o);
-		print_mix(cells, nr_cells, o.batch.value[b], &o);
+		/* plain I/O comes first and may be all */
+		if (open[nr_variants - 1]->layout->pi)
+			print_mix(cells, nr_cells, o.batch.value[b], &o);
 	}
 	measure_end();
 	return 0;
