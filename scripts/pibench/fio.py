@@ -205,7 +205,7 @@ def reap(process, timeout):
     finally:
         os.close(descriptor)
     if not ready:
-        raise IoFailure(f"fio did not end within {timeout:.0f} s")
+        raise IoFailure(f"{os.path.basename(process.args[0])} did not end within {timeout:.0f} s")
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     return usage
@@ -260,7 +260,8 @@ def seconds(prefix):
 def result(done, cell, ios):
     """(fio's JSON, what it measured); raises IoFailure unless fio did what was asked."""
     if done.returncode:
-        raise IoFailure(f"fio exited with {done.returncode}: {complaint(done)}")
+        name = cells.FLOOR if cell.arm.engine == cells.FLOOR else "fio"
+        raise IoFailure(f"{name} exited with {done.returncode}: {complaint(done)}")
     if cell.arm.engine == cells.FLOOR:
         return {}, {"ios": ios}
     parsed = parse(done.stdout)

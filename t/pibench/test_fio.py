@@ -63,6 +63,10 @@ class Result(unittest.TestCase):
         self.assertIsNone(fio.parse("fio: no such file\n"))
         self.assertIsNone(fio.parse('{\n "jobs": [\n'))
 
+    def test_a_floor_that_fails_is_not_fio(self):
+        with self.assertRaisesRegex(IoFailure, "^floor exited with 1: floor: /dev/sda: not a block device$"):
+            fio.result(done("", 1, "floor: /dev/sda: not a block device\n"), cells.parse("randwrite-4k-qd32 pi/floor"), 1000)
+
     def refused(self, finished, expected, text):
         with self.assertRaises(IoFailure) as caught:
             fio.result(finished, cell("randread-4k-qd1 pi/indirect"), expected)
@@ -230,8 +234,8 @@ class Run(unittest.TestCase):
         self.assertIn("/nowhere/fio", str(caught.exception))
 
     def test_hung_fio(self):
-        with self.assertRaises(IoFailure):
-            fio.run(["sleep", "30"], {}, 0.05)
+        with self.assertRaisesRegex(IoFailure, "^sleep did not end within 0 s"):
+            fio.run(["/bin/sleep", "30"], {}, 0.05)
 
     def test_variables_reach_fio_and_streams_stay_apart(self):
         with tempfile.TemporaryDirectory() as directory:
