@@ -144,7 +144,7 @@ def add_explain(commands):
         told.add_argument(f"--{name}", metavar="SIZE:WAYS:LINE", help=f"with --cache: the {what} cache ({getattr(memory.Caches, name)})")
     told.add_argument("--kernel", type=guest.kernel, metavar="KERNEL", help="guest kernel (stock; lab for a layout that needs it)")
     told.add_argument("--disk", metavar="FORMAT",
-                      help=f"as scripts/guest takes it ({explain.DISK}; {explain.DISKS['lab']} with the lab kernel)")  # fmt: skip
+                      help=f"as scripts/guest takes it ({explain.DISK}; {lab.DISK}[,zeros] with the lab kernel)")  # fmt: skip
 
 
 def add_others(commands):

@@ -5,11 +5,10 @@ import dataclasses
 import os
 import re
 
-from . import catalog, cells, guest, insn, memory, session
+from . import catalog, cells, guest, insn, lab, memory, session
 from .errors import Failure
 
 ROUNDS, IOS = 3, 8192
-DISKS = {"lab": "null_blk:4096+8"}
 DISK, DISK_NAME = "scsi_debug:4096+8", "PI_DISK0"
 SIZES = re.compile(r"([1-9]\d*)k")
 
@@ -56,6 +55,17 @@ def sides_of(options, engine):
     return [(name, arm, "", engine) for name, arm in zip(names, arms)]
 
 
+def disk_of(options, kernel, chosen):
+    """The guest's disk: where the kernel or the job looks at tuples, one that has them."""
+    ours = options.verify in ("both", "host") and chosen[0].workload.direction == "read"
+    arms = [cell.arm for cell in chosen]
+    verified = any(arm.state == cells.AUTOPI or arm.has_pi and (ours or arm.engine == cells.FIO) for arm in arms)
+    disk = options.disk or (lab.DISK + ",zeros" * verified if kernel == "lab" else DISK)
+    if verified and disk.startswith(lab.DISK) and "zeros" not in disk.split(","):
+        raise Failure(f"--disk {disk}: has no tuples to verify; give {lab.DISK},zeros")
+    return disk
+
+
 def specs(host, options, tools, more):
     """({spec: disks}, what the report says about them): one boot runs all sides."""
     size = SIZES.fullmatch(options.bs)
@@ -70,7 +80,7 @@ def specs(host, options, tools, more):
         if layout in catalog.layouts() and (why := catalog.without(layout, fixed=True)):
             raise Failure(f"{name}: {why}, and explain counts I/Os with registered buffers")
     kernel = options.kernel or ("lab" if any(cell.arm.layout in catalog.of_the_lab() for cell in chosen.values()) else "stock")
-    disk = options.disk or DISKS.get(kernel, DISK)
+    disk = disk_of(options, kernel, tuple(chosen.values()))
     # with two engines a round has two runs of each
     rounds = -(-options.rounds // 2) if options.old else options.rounds
     spec = session.Spec(

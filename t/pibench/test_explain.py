@@ -305,13 +305,23 @@ class Arms(unittest.TestCase):
 
     def test_one_session_like_those_of_others(self):
         ((spec, disks),), told = self.specs("inline", "none")[0].items(), self.specs("inline", "none")[1]
-        self.assertEqual((spec.kernel, disks, spec.builds), ("lab", ["null_blk:4096+8"], ()))
+        self.assertEqual((spec.kernel, disks, spec.builds), ("lab", ["null_blk:4096+8,zeros"], ()))
         self.assertEqual([name for name, _, _ in told["explain"]["sides"]], ["inline", "none"])
         self.assertEqual(session.decode(session.encode(spec)), spec)
         self.assertEqual(len(spec.plan(spec.chosen())), 2 * (1 + explain.ROUNDS), "each side once a round, and nothing else")
         ((spec, disks),) = self.specs("none", "--scale", "0.5", "--verify", "device")[0].items()
         self.assertEqual((spec.kernel, disks, spec.verify), ("stock", ["scsi_debug:4096+8"], "device"))
         self.assertEqual(spec.runs(spec.plan(spec.chosen())[-1]), (cells.LEAD, cells.LEAD + explain.IOS // 2))
+
+    def test_null_blk_has_tuples_if_somebody_verifies_them(self):
+        for words, zeros in ((("inline", "indirect"), True), (("inline", "--verify", "host"), True), (("none", "--kernel", "lab"), False),
+                             (("none", "inline", "--verify", "device"), False), (("inline", "--rw", "randwrite"), False),
+                             (("plain-autopi", "inline", "--verify", "device", "--rw", "write"), True),
+                             (("io_uring", "inline", "--verify", "none"), True)):  # fmt: skip
+            [[disk]] = self.specs(*words)[0].values()
+            self.assertEqual(disk, "null_blk:4096+8,zeros" if zeros else "null_blk:4096+8", words)
+            if zeros:
+                self.assertRegex(self.refused(*words, "--disk", "null_blk:4096+8,size=2G"), "^--disk null_blk.* no tuples to verify")
 
     def test_two_engines_take_turns(self):
         with tempfile.NamedTemporaryFile() as old:
