@@ -125,15 +125,15 @@ def span(ratios):
     return f"{statistics.geometric_mean(known):.2f} ({min(known):.2f} to {max(known):.2f})"
 
 
-def claims(session, arm):
-    """{name of a reference: (ratio of all workloads as text, whether it is conclusive)}"""
+def claims(session, arm, workloads):
+    """{name of a reference: (ratio of these workloads as text, whether it is conclusive)}"""
     metric, found = session.metrics[0], {}
     for name, reference in REFERENCES.items():
         other = reference(arm)
-        overall = session.overall(session.unmixed, arm, other, metric)
+        overall = session.overall(workloads, arm, other, metric)
         if overall:
             low, high, conclusive = overall
-            ratios = span(session.ratio(workload, arm, other, metric) for workload in session.unmixed)
+            ratios = span(session.ratio(workload, arm, other, metric) for workload in workloads)
             found[name] = ratios if conclusive else f"{low:.2f} to {high:.2f} in {plot.rounds_of(session)}", conclusive
     return found
 
@@ -146,18 +146,23 @@ def extremes(session, arm):
 
 
 def headline(session):
-    """The result in a sentence for each layout, or in a table if more than two layouts were compared."""
+    """The result in a sentence for each layout; or, of more than two, in one about the first baseline and a table of all."""
     metric = session.metrics[0]
     about = f"{session.name}, {metric.title}"
-    bounds = "geometric mean, lowest and highest workload" if len(session.unmixed) > 1 else "one workload"
     arms = [arm for arm in session.layouts if any(session.measured(workload, arm) for workload in session.unmixed)]
-    found = {arm: claims(session, arm) for arm in arms}
+    # figures that stand side by side are of the same workloads
+    common = [workload for workload in session.unmixed if all(session.measured(workload, arm) for arm in arms)] or session.unmixed
+    which = "workload" if common == session.unmixed else f"of the {len(common)} workloads that all layouts have"
+    bounds = f"geometric mean, lowest and highest {which}" if len(common) > 1 else "".join(workload.title for workload in common)
+    found = {arm: claims(session, arm, common) for arm in arms}
     compared = [arm for arm in arms if found[arm]]
     if len(compared) > 2:
         columns = {"layout": lambda arm: arm.layout}
         for name in REFERENCES:
             columns[f"× {name}"] = lambda arm, name=name: found[arm].get(name, (NONE,))[0]
-        return [Paragraph(f"**{about}, against plain io_uring**: {bounds}"), table(compared, columns)]
+        first = next(name for name in REFERENCES if any(name in found[arm] for arm in compared))
+        said = ", ".join(f"{arm.layout} {found[arm][first][0]}" for arm in compared if first in found[arm])
+        return [Paragraph(f"**{about} × {first}: {said}**; {bounds}."), table(compared, columns)]
     lines = []
     for arm in arms:
         clear = [f"{ratio} × {name}" for name, (ratio, conclusive) in found[arm].items() if conclusive]

@@ -379,6 +379,9 @@ class Written(unittest.TestCase):
         widths = [(float(line.split()[-2]), line.count("█")) for line in found]
         self.assertEqual(sorted(widths), sorted(widths, key=lambda each: (each[1], each[0])))
         self.assertNotIn("**", self.screen)
+        [shown] = re.findall(r"\*\*(scsi_debug, .* × plain-autopi: .*)\*\*; geometric mean", self.markdown)
+        self.assertEqual(len(re.findall(r"\w+ \d\.\d\d \(\d\.\d\d to \d\.\d\d\)", shown)), len(synthetic.LAYOUTS), shown)
+        self.assertIn(shown, " ".join(lines), "a terminal does not show the table")
 
     def test_one_cell_ends_on_one_screen(self):
         self.report([cells.parse("randread-4k-qd32 pi/indirect")])
@@ -401,6 +404,15 @@ class Written(unittest.TestCase):
         lines = [line for line in self.markdown.splitlines() if line]
         self.assertRegex(lines[1], rf"^\*\*COMPLETE\*\*: {len(synthetic.CELLS)} cells measured")
         self.assertRegex(lines[2], r"^\*\*scsi_debug, total instructions per I/O: io_uring_pi indirect takes")
+
+    def test_layouts_side_by_side_are_of_the_same_workloads(self):
+        large = ("plain-autopi/none", "pi/indirect")
+        for layouts in ("indirect inline", "indirect inline region"):
+            small = ("plain-autopi/none", *(f"pi/{layout}" for layout in layouts.split()))
+            names = [f"randread-4k-qd32 {arm}" for arm in small] + [f"read-128k-qd32 {arm}" for arm in large]
+            self.report([cells.parse(name) for name in names])
+            said = next(line for line in self.markdown.splitlines() if "scsi_debug, total" in line and "indirect" in line)
+            self.assertRegex(said, r"indirect (takes )?\d\.\d\d\b(?! \().*; 4 KiB random read, depth 32\.$")
 
     def test_latency_where_time_means_something_only(self):
         chosen = [c for c in synthetic.CELLS if c.workload.name == "randread-4k-qd1"]
