@@ -21,10 +21,11 @@ def arm_of(name):
         raise Failure(f"{name}: needs a device without PI; explain counts on one with PI")
     if name in cells.BASELINES:
         return f"{name}/{cells.FIO}"
-    known = (cells.FIO, cells.NONE, *catalog.layouts())
-    state, _, way = name.rpartition("/")
-    if way not in known or state not in ("", *cells.STATES):
-        raise Failure(f"'{name}' is not an arm; give one of {', '.join((cells.NONE, *catalog.layouts(), cells.FIO, *cells.BASELINES))}")
+    state, slash, way = name.rpartition("/")
+    ways = {cells.PI: (*catalog.layouts(), cells.FIO)} | dict.fromkeys((cells.AUTOPI, cells.NOVERIFY), (cells.NONE, cells.FIO))
+    if way not in ways.get(state if slash else cells.PI, ()):
+        known = (cells.NONE, *ways[cells.PI], cells.AUTOPI, cells.NOVERIFY)
+        raise Failure(f"'{name}' is not an arm; give one of {', '.join(known)}")
     return name if state else f"{cells.PI}/{name}"
 
 

@@ -277,9 +277,12 @@ class Arms(unittest.TestCase):
             self.assertEqual(cells.arm(meant).name, meant)
 
     def test_others_are_refused(self):
-        for name in ("indirekt", "plain-nopi", "pi/none/none", "x/indirect"):
-            with self.assertRaises(Failure):
+        for name in ("indirekt", "plain-nopi", "pi/none/none", "x/indirect", "pi/none", "/indirect", "plain-noverify/inline"):
+            with self.assertRaises(Failure) as caught:
                 explain.arm_of(name)
+            offered = str(caught.exception).partition("give one of ")[2]
+            for one in offered.split(", ") if offered else ():
+                explain.arm_of(one)
 
     def specs(self, *words):
         options = cli.parser().parse_args(["explain", *words, "--dry-run"])
