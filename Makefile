@@ -46,6 +46,8 @@ ENGINE := $(E)/io_uring_pi.so
 # versions known to work, best first; otherwise Debian's newest
 FIO_VERSIONS := 3.41 3.42 3.40
 JOBS := $(shell getconf _NPROCESSORS_ONLN)
+# make -n runs lines that name MAKE themselves, and these fetch things
+SUBMAKE = $(MAKE)
 
 # a line for each file; with V=1 the command
 ifeq ($(V),)
@@ -106,11 +108,11 @@ NO_APT = command -v apt-get >/dev/null || { echo '$(1)' >&2; exit 2; }
 $(B)/fio/fio: | deps
 	@$(call NO_APT,fio: no apt here to fetch its source; type: make FIO=DIR$(comma) a fio source tree where ./configure was run)
 	@dir=$$(scripts/debian source fio $(FIO_VERSIONS)) || exit 2; \
-	cd "$$dir" && echo "building $${dir##*/}, which takes a few minutes" >&2 && \
+	tree=$$PWD; cd "$$dir" && echo "building $${dir##*/}, which takes a few minutes" >&2 && \
 	{ ./configure --disable-native --disable-isal --disable-isal64 && \
-		$(MAKE) -j$(JOBS) fio; } >build.log 2>&1 || \
+		$(SUBMAKE) -j$(JOBS) fio; } >build.log 2>&1 || \
 		{ tail -n 3 build.log >&2; echo "fio: building it failed; see $$dir/build.log" >&2; exit 1; } && \
-	ln -sfn "$$dir" "$(CURDIR)/$(B)/fio"
+	ln -sfn "$$dir" "$$tree/$(B)/fio"
 
 $(B)/isal/isa-l.a: $(B)/isal/tree | deps
 	@$(if $(ISAL),,$(call NO_APT,ISA-L: 2.31 or newer is needed$(comma) here is $(or $(shell pkg-config --modversion \
@@ -119,7 +121,7 @@ $(B)/isal/isa-l.a: $(B)/isal/tree | deps
 	[ -f "$$dir/Makefile.unx" ] || { echo "ISAL=$(ISAL): no source of ISA-L; give its directory" >&2; exit 2; }; \
 	mkdir -p $(@D)/include && \
 	echo "building $${dir##*/}, its CRC functions only" >&2 && \
-	{ $(MAKE) -C "$$dir" -f Makefile.unx -j$(JOBS) units=crc lib; } \
+	{ $(SUBMAKE) -C "$$dir" -f Makefile.unx -j$(JOBS) units=crc lib; } \
 		>$(@D)/build.log 2>&1 || \
 		{ tail -n 3 $(@D)/build.log >&2; echo "ISA-L: building it failed; see $(@D)/build.log" >&2; exit 1; } && \
 	ln -sfn "$$dir/include" $(@D)/include/isa-l && \
@@ -338,9 +340,9 @@ $(B)/perf/fio-isal/fio: $(FIO)/fio $(filter $(B)/%,$(ISAL_LIB))
 	@rm -rf $(@D) && mkdir -p $(@D) $(B)/perf/lib && cp -r $(FIO)/. $(@D)
 	@$(if $(filter $(B)/%,$(ISAL_LIB)),ln -sf "$(CURDIR)/$(ISAL_LIB)" $(B)/perf/lib/libisal.a &&) \
 	cd $(@D) && echo "building fio with ISA-L" >&2 && \
-	{ $(MAKE) clean && LDFLAGS=-L../lib ./configure --disable-native \
+	{ $(SUBMAKE) clean && LDFLAGS=-L../lib ./configure --disable-native \
 		--extra-cflags="$(ISAL_FLAGS:-I$(B)/%=-I../../%) -L../lib" && grep -q CONFIG_LIBISAL64 config-host.h && \
-		$(MAKE) -j$(JOBS) LDFLAGS=-L../lib fio; } >build.log 2>&1 || \
+		$(SUBMAKE) -j$(JOBS) LDFLAGS=-L../lib fio; } >build.log 2>&1 || \
 		{ tail -n 3 build.log >&2; echo "fio with ISA-L: building it failed; see $(@D)/build.log" >&2; exit 1; }
 
 perf: perf-host $(ENGINE) $(TOOLS) $(INSN) $(B)/t/floor $(B)/perf/fio-isal/fio kernel

@@ -16,8 +16,8 @@ ENVIRONMENT = {name: value for name, value in os.environ.items()
                if not name.startswith('MAKE') and name not in ('WERROR', 'FIO', 'E', 'B', 'V')}
 
 
-def make(*words):
-    return subprocess.run(['make', *words], cwd=TREE, env=ENVIRONMENT, capture_output=True, text=True)
+def make(*words, tree=TREE):
+    return subprocess.run(['make', *words], cwd=tree, env=ENVIRONMENT, capture_output=True, text=True)
 
 
 def linked(name, target):
@@ -56,6 +56,7 @@ def test():
     got = subprocess.run(['scripts/lab-kernel'], cwd=TREE, capture_output=True, text=True)
     ok(got.returncode == 1 and got.stderr.count('\n') == 1, 'the lab kernel is refused there in one line', got)
     warnings()
+    fetched()
     shutil.rmtree(TREE.parent)
 
 
@@ -66,6 +67,23 @@ def warnings():
     ok(made.returncode == 0 and 'warning' in made.stderr, 'a warning does not break the build', made)
     made = make('build/obj/lib/reason.o', 'WERROR=1')
     ok(made.returncode != 0, 'but it does with WERROR=1, even for files already built', made)
+
+
+def fetched():
+    """Fetch a fio that builds at once, in a path that a shell would change."""
+    tree = TREE.with_name("fio's $pi")
+    TREE.rename(tree)
+    shutil.rmtree(tree / 'build')
+    source = tree / 'build/src/fio-0'
+    source.mkdir(parents=True)
+    (tree / 'scripts/debian').write_text('#!/bin/sh\ntouch asked\necho "$PWD/build/src/fio-0"\n')
+    (source / 'configure').write_text('#!/bin/sh\n')
+    (source / 'configure').chmod(0o755)
+    (source / 'Makefile').write_text('fio:\n\ttouch fio\n')
+    made = make('-n', tree=tree)
+    ok(made.returncode == 0 and not (tree / 'asked').exists(), 'make -n fetches nothing', made)
+    made = make('build/fio/fio', tree=tree)
+    ok(made.returncode == 0 and (tree / 'build/fio').resolve() == source, 'make fetches and builds fio', made)
 
 
 run(test)
