@@ -370,8 +370,8 @@ INSTALLED = $(ENGDIR)/fio-io_uring_pi.so $(TOOLS:$(B)/t/%=$(PREFIX)/bin/%) $(PRE
 install: all
 	install -D $(ENGINE) "$(DESTDIR)$(ENGDIR)/fio-io_uring_pi.so"
 	install -D -t "$(DESTDIR)$(PREFIX)/bin" $(TOOLS)
-	mkdir -p "$(DESTDIR)$(SHARE)/build/fio"
-	tar -c --mode=u=rwX,go=rX $(SHARED) | tar -x --no-same-owner -C "$(DESTDIR)$(SHARE)"
+	install -d "$(DESTDIR)$(SHARE)/build/fio"
+	umask 022 && tar -c --mode=u=rwX,go=rX $(SHARED) | tar -x --no-same-owner -C "$(DESTDIR)$(SHARE)"
 	ln -sfn "$(FIO_PROGRAM)" "$(DESTDIR)$(SHARE)/build/fio/fio"
 	ln -srfn "$(DESTDIR)$(ENGDIR)/fio-io_uring_pi.so" "$(DESTDIR)$(SHARE)/build/io_uring_pi.so"
 	ln -srfn "$(DESTDIR)$(SHARE)/scripts/pi-bench" "$(DESTDIR)$(PREFIX)/bin/pi-bench"

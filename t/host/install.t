@@ -23,6 +23,12 @@ def files(directory):
     return {str(path.relative_to(directory)) for path in directory.rglob('*') if path.is_symlink() or path.is_file()}
 
 
+def closed(directory):
+    """Return what other users cannot read, search or run."""
+    return [path for path in directory.rglob('*') if not path.is_symlink() and
+            path.stat().st_mode & 0o055 != (0o055 if path.is_dir() or path.stat().st_mode & 0o100 else 0o044)]
+
+
 def expected(prefix, engine_directory):
     """Return the files that users rely on; running pi-bench shows that its parts are there."""
     return {f'{engine_directory}/fio-io_uring_pi.so', *(f'{prefix}/bin/{tool}' for tool in (*TOOLS, 'pi-bench')),
@@ -56,9 +62,10 @@ def test():
 
     # with the defaults
     root = WORK / 'root'
-    made = make('install', f'FIO={fio.tree}', f'DESTDIR={root}')
+    made = make('install', f'FIO={fio.tree}', f'DESTDIR={root}', umask=0o077)
     wanted = expected('usr/local', 'usr/local/lib/fio')
     ok(made.returncode == 0 and wanted <= files(root), 'make install', wanted - files(root), made)
+    ok(not closed(root), 'every user can use what root installs with umask 077', closed(root))
     engine = root / 'usr/local/lib/fio/fio-io_uring_pi.so'
     ok(says(fio.program, f'--ioengine=external:{engine}', *JOB).returncode == 0, 'the installed engine runs')
     got = says(dynamic_fio(fio, engine.parent), '--ioengine=io_uring_pi', *JOB)
@@ -106,7 +113,10 @@ def test():
 
 
 def deb(own):
-    made = make('deb', f'FIO={own.tree}', f'E={own.engine.parent.relative_to(ROOT)}')
+    words = ('deb', f'FIO={own.tree}', f'E={own.engine.parent.relative_to(ROOT)}')
+    made = make(*words, 'VERSION=wrong')
+    ok(made.returncode != 0 and 'wrong' in made.stderr, 'make deb fails if dpkg-deb does', made)
+    made = make(*words, umask=0o077)
     found = re.search(r"'(\S+\.deb)'", made.stderr)
     if not ok(made.returncode == 0 and found, f'make deb for {own.name}', made):
         return
@@ -129,6 +139,7 @@ def deb(own):
     says('dpkg-deb', '-x', package, root)
     wanted = {f'{name}.gz' if '/man/' in name else name for name in expected('usr', 'usr/lib/fio')}
     ok(wanted <= files(root), 'it contains all files', wanted - files(root))
+    ok(not closed(root), 'for every user', closed(root))
     ok(not [name for name in files(root) if not name.startswith('usr/') or name.startswith('usr/local')], 'below /usr')
     got = own.ran(f'--ioengine=external:{root}/usr/lib/fio/fio-io_uring_pi.so', *JOB)
     ok(got.returncode == 0 and got.stdout.count(';') > 100, f'its engine runs in {own.name}', got)

@@ -13,9 +13,9 @@ from .tap import BUILD, FIO, ROOT, ok, skip
 WORK = BUILD / 'abi'
 
 
-def make(*words):
+def make(*words, umask=-1):
     environment = {name: value for name, value in os.environ.items() if not name.startswith('MAKE')}
-    return subprocess.run(['make', *words], cwd=ROOT, env=environment, capture_output=True, text=True)
+    return subprocess.run(['make', *words], cwd=ROOT, env=environment, capture_output=True, text=True, umask=umask)
 
 
 class Version:
