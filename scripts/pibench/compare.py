@@ -100,7 +100,9 @@ def find(name):
         raise Failure(f"{name}: a directory without {results.NAME}; name one that pi-bench run wrote")
     revision = git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").stdout.strip()
     if not revision:
-        raise Failure(f"{name}: neither an engine, nor results, nor a git revision of {fio.REPO}")
+        # a checkout of another user, or none
+        said = git("rev-parse", "--git-dir").stderr.partition("\n")[0].removeprefix("fatal: ")
+        raise Failure(f"{name}: neither an engine, nor results, nor a git revision of {fio.REPO}{said and f'; git says: {said}'}")
     return Side(name if revision.startswith(name) else f"{name} ({revision[:12]})", REVISION, revision)
 
 

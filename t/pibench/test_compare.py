@@ -3,6 +3,7 @@ import contextlib
 import csv
 import io
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -251,6 +252,8 @@ class Stored(Files):
         self.refused(one, "HEAD", "results compare with results only")
         self.refused(one, self.out.parent, "without results.jsonl")
         self.refused("no-such-thing", "HEAD", "neither an engine, nor results, nor a git revision")
+        with unittest.mock.patch.dict(os.environ, GIT_DIR="/nowhere"):
+            self.refused("HEAD~1", "HEAD", "nor a git revision of .*; git says: not a git repository: '/nowhere'")
 
 
 class Engines(test_device.Machine):
