@@ -140,7 +140,7 @@ void pi_command_convert(struct pi_io *io, enum pi_command command,
 	}
 	if (kind->data)
 		return;
-	io->sqe->off = NVME_URING_CMD_IO;
+	io->sqe->cmd_op = NVME_URING_CMD_IO;
 	io->sqe->rw_flags = 0;
 	cmd->metadata = 0;
 	cmd->addr = 0;

@@ -12,6 +12,9 @@ _Static_assert(sizeof(struct pi_nvme_range) == sizeof(struct nvme_dsm_range),
 _Static_assert(sizeof(struct pi_nvme_range) <= sizeof(union pi_io_attr),
 	       "a range is stored where other layouts keep the attribute");
 
+/* sqe->off: its first half is cmd_op, its second half must be zero */
+#define CMD_OP(op)	((uint64_t)(op) << 32 * (BYTE_ORDER == BIG_ENDIAN))
+
 static struct nvme_uring_cmd *command(struct pi_io *io)
 {
 	return (void *)pi_io_sqe_attr(io);
@@ -30,16 +33,16 @@ void pi_nvme_rw(struct pi_io *io, uint16_t chk, uint16_t app_tag,
 		uint32_t md_len, uint64_t ref)
 {
 	static const struct {
-		uint32_t cmd_op;
+		uint64_t off;
 		uint8_t opcode;
 		uint8_t flags;
 	} ops[] = {
-		[IORING_OP_READ]	= { NVME_URING_CMD_IO, nvme_cmd_read, 0 },
-		[IORING_OP_WRITE]	= { NVME_URING_CMD_IO, nvme_cmd_write, 0 },
-		[IORING_OP_READV]	= { NVME_URING_CMD_IO_VEC, nvme_cmd_read, 0 },
-		[IORING_OP_WRITEV]	= { NVME_URING_CMD_IO_VEC, nvme_cmd_write, 0 },
-		[IORING_OP_READ_FIXED]	= { NVME_URING_CMD_IO, nvme_cmd_read, IORING_URING_CMD_FIXED },
-		[IORING_OP_WRITE_FIXED]	= { NVME_URING_CMD_IO, nvme_cmd_write, IORING_URING_CMD_FIXED },
+		[IORING_OP_READ]	= { CMD_OP(NVME_URING_CMD_IO), nvme_cmd_read, 0 },
+		[IORING_OP_WRITE]	= { CMD_OP(NVME_URING_CMD_IO), nvme_cmd_write, 0 },
+		[IORING_OP_READV]	= { CMD_OP(NVME_URING_CMD_IO_VEC), nvme_cmd_read, 0 },
+		[IORING_OP_WRITEV]	= { CMD_OP(NVME_URING_CMD_IO_VEC), nvme_cmd_write, 0 },
+		[IORING_OP_READ_FIXED]	= { CMD_OP(NVME_URING_CMD_IO), nvme_cmd_read, IORING_URING_CMD_FIXED },
+		[IORING_OP_WRITE_FIXED]	= { CMD_OP(NVME_URING_CMD_IO), nvme_cmd_write, IORING_URING_CMD_FIXED },
 	};
 	struct nvme_uring_cmd *cmd = command(io);
 	struct io_uring_sqe *sqe = io->sqe;
@@ -50,7 +53,7 @@ void pi_nvme_rw(struct pi_io *io, uint16_t chk, uint16_t app_tag,
 	ref = (ref & ns->ref_varies) | ns->ref;
 	sqe->opcode = IORING_OP_URING_CMD;
 	sqe->ioprio = 0;
-	sqe->off = op->cmd_op;
+	sqe->off = op->off;
 	sqe->rw_flags = op->flags;
 	cmd->opcode = op->opcode;
 	cmd->nsid = ns->nsid;
@@ -83,7 +86,7 @@ static struct nvme_uring_cmd *reset(struct pi_io *io, uint8_t sqe_flags,
 	io->sqe->opcode = IORING_OP_URING_CMD;
 	io->sqe->flags = sqe_flags;
 	io->sqe->fd = fd;
-	io->sqe->off = NVME_URING_CMD_IO;
+	io->sqe->cmd_op = NVME_URING_CMD_IO;
 	io->sqe->user_data = user_data;
 	cmd->nsid = io->ns->nsid;
 	return cmd;

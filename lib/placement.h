@@ -62,8 +62,8 @@ void pi_placement_command(struct pi_io *io, unsigned int type, uint16_t id);
  */
 static inline void pi_placement_sqe(struct pi_io *io, uint8_t stream)
 {
-	/* liburing's headers call this write_stream from 2.11 on */
-	io->sqe->file_index = stream;
+	/* liburing's headers call this byte write_stream from 2.11 on */
+	*(uint8_t *)&io->sqe->file_index = stream;
 }
 
 #endif

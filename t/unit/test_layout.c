@@ -32,7 +32,11 @@ static struct {
 	unsigned int opcode;
 	unsigned int nr_args;
 	uint64_t reg[4];
-	uint64_t region[8];
+	struct {
+		uint64_t addr, size;
+		uint32_t type;
+		uint8_t zero[44];
+	} region;
 } registered;
 
 int __real_io_uring_register(unsigned int fd, unsigned int opcode,
@@ -48,7 +52,7 @@ int __wrap_io_uring_register(unsigned int fd, unsigned int opcode,
 	registered.opcode = opcode;
 	registered.nr_args = nr_args;
 	memcpy(registered.reg, arg, sizeof(registered.reg));
-	memcpy(registered.region, (void *)(uintptr_t)registered.reg[0],
+	memcpy(&registered.region, (void *)(uintptr_t)registered.reg[0],
 	       sizeof(registered.region));
 	return registered.error;
 }
@@ -148,7 +152,7 @@ static void put_attr(uint8_t *attr, const struct pi_io *io, uint16_t chk,
 	pi_test_put(attr, 16, uint64_t, seed);
 	if (fixed_md) {
 		pi_test_put(attr, 0, uint16_t, chk | FIXED_MD);
-		pi_test_put(attr, 24, uint16_t, fixed_md->md_index);
+		pi_test_put(attr, 24, uint64_t, fixed_md->md_index);
 	}
 }
 
@@ -319,12 +323,13 @@ static void check_flat(const struct sample *s, unsigned int i, uint16_t chk,
 		       uint16_t app, uint32_t len, uint64_t seed)
 {
 	/* type map 1, type 0, padding of zeroes, attribute */
-	uint8_t sqe[64], flat[48] = { 1 };
+	uint8_t sqe[64], flat[48] = { 0 };
 	const struct pi_io *io = &s->set.io[i];
 
 	memset(sqe, PI_TEST_CANARY, sizeof(sqe));
 	put_sqe(sqe, (uintptr_t)&io->attr_mem, PI | FLAT | 48 << 16);
 	expect_sqe(s, i, sqe);
+	pi_test_put(flat, 0, uint64_t, 1);
 	put_attr(flat + 16, io, chk, app, len, seed);
 	assert_memory_equal(&io->attr_mem, flat, sizeof(flat));
 }
@@ -364,12 +369,12 @@ static void test_region(void **state)
 	assert_int_equal(registered.nr_args, 1);
 	for (unsigned int i = 1; i < 4; i++)
 		assert_int_equal(registered.reg[i], 0);
-	assert_int_equal(registered.region[0], (uintptr_t)s.set.region);
-	assert_int_equal(registered.region[0] % page, 0);
-	assert_int_equal(registered.region[1], page);
-	assert_int_equal(registered.region[2], 1);
-	for (unsigned int i = 3; i < 8; i++)
-		assert_int_equal(registered.region[i], 0);
+	assert_int_equal(registered.region.addr, (uintptr_t)s.set.region);
+	assert_int_equal(registered.region.addr % page, 0);
+	assert_int_equal(registered.region.size, page);
+	assert_int_equal(registered.region.type, 1);
+	for (unsigned int i = 0; i < sizeof(registered.region.zero); i++)
+		assert_int_equal(registered.region.zero[i], 0);
 	sample_exit(&s);
 }
 
@@ -394,7 +399,7 @@ static void test_region_size(void **state)
 		assert_int_equal(set.region_bytes % page, 0);
 		pi_test_in_range(set.region_bytes, depth[i] * 64,
 				depth[i] * 64 + page - 1);
-		assert_int_equal(registered.region[1], set.region_bytes);
+		assert_int_equal(registered.region.size, set.region_bytes);
 		pi_io_set_exit(&set);
 		free(sqes);
 	}

@@ -141,7 +141,7 @@ static void test_sqe(void **state)
 	pi_io_rw(&io, &mode, 1, 5, 0, NULL, 4096, 0, 0, 42, false);
 	want = sqe;
 	pi_placement_sqe(&io, 0xfe);
-	pi_test_put((uint8_t *)&want, 44, uint32_t, 0xfe);
+	pi_test_put((uint8_t *)&want, 44, uint8_t, 0xfe);
 	assert_memory_equal(&sqe, &want, sizeof(want));
 	pi_io_rw(&io, &mode, 1, 5, 0, NULL, 4096, 0, 0, 42, false);
 	assert_int_equal(((uint8_t *)&sqe)[44], 0);
