@@ -151,6 +151,17 @@ int pi_check_attribute(struct thread_data *td)
 	return 0;
 }
 
+/* fio runs an external engine also for jobs that name one it does not have */
+static int check_name(const struct thread_options *o)
+{
+	if (!o->ioengine_so_path || !strcmp(o->ioengine, "external") ||
+	    !strcmp(o->ioengine, "io_uring_pi"))
+		return 0;
+	log_err("io_uring_pi: ioengine=%s: this fio does not have it, and would run io_uring_pi in its place, because [global] or the command line names that; give each job its own ioengine=\n",
+		o->ioengine);
+	return EINVAL;
+}
+
 int pi_options_check(struct thread_data *td)
 {
 	const struct pi_options *o = td->eo;
@@ -158,7 +169,7 @@ int pi_options_check(struct thread_data *td)
 	int err;
 
 	settle_layout(td);
-	err = check_numbers(o) ?: pi_commands_check(td) ?:
+	err = check_name(&td->o) ?: check_numbers(o) ?: pi_commands_check(td) ?:
 	      pi_data_placement_check(td);
 	if (err)
 		return err;

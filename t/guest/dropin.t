@@ -71,6 +71,10 @@ def options_everywhere(device):
     ok(done.returncode == 0 and [job['read']['total_ios'] for job in json.loads(done.stdout)['jobs']] == [0, IOS],
        'and the command line it prints runs', say(done))
     ok(fio('--parse-only', 'any.fio').returncode == 0, '--parse-only')
+    done = fio(f'--ioengine={ENGINE}', '--direct=1', f'--filename={device}', '--name=j', '--ioengine=nosuch', '--rw=read', '--bs=4k',
+               f'--size={SIZE}')
+    ok(done.returncode != 0 and 'io_uring_pi: ioengine=nosuch: this fio does not have it' in done.stderr,
+       'another engine in a job, which fio does not have', say(done))
     done = fio('--parse-only', '--name=j', f'--ioengine={ENGINE}', '--pi_verify=maybe')
     ok(done.returncode != 0 and 'maybe' in done.stdout + done.stderr, '--parse-only with a bad value', say(done))
     for job, words in (({'pi_chk': 'GUARD|REFTAG'}, 'tags separated by |'), ({'apptag': '4660'}, 'a decimal tag'),
