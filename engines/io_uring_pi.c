@@ -26,6 +26,11 @@ static PI_NOINLINE int prep_other(struct thread_data *td, struct io_u *io_u)
 			      io_u->xfer_buflen, (uintptr_t)io_u);
 		break;
 	case DDIR_SYNC_FILE_RANGE:
+		/* no write has completed since the last one */
+		if (f->first_write == -1ULL) {
+			pi_io_nop(io, (uintptr_t)io_u);
+			break;
+		}
 		pi_io_sync_range(io, e->mode.sqe_flags, t->fd, f->first_write,
 				 f->last_write - f->first_write,
 				 td->o.sync_file_range, (uintptr_t)io_u);

@@ -150,6 +150,14 @@ void pi_io_sync_range(struct pi_io *io, uint8_t sqe_flags, int fd,
 	sqe_set(sqe, sqe_flags, user_data);
 }
 
+void pi_io_nop(struct pi_io *io, uint64_t user_data)
+{
+	struct io_uring_sqe *sqe = sqe_clear(io);
+
+	sqe->opcode = IORING_OP_NOP;
+	sqe_set(sqe, 0, user_data);
+}
+
 void pi_io_discard(struct pi_io *io, uint8_t sqe_flags, int fd,
 		   uint64_t offset, uint64_t len, uint64_t user_data)
 {

@@ -241,6 +241,13 @@ void pi_io_sync_range(struct pi_io *io, uint8_t sqe_flags, int fd,
 		      uint64_t user_data);
 
 /**
+ * pi_io_nop() - fill in the SQE of an operation that does nothing
+ * @io:		I/O whose SQE is assigned
+ * @user_data:	returned with the completion
+ */
+void pi_io_nop(struct pi_io *io, uint64_t user_data);
+
+/**
  * pi_io_discard() - fill in the SQE of a block device discard (Linux 6.12)
  * @io:		I/O whose SQE is assigned
  * @sqe_flags:	IOSQE_*

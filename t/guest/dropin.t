@@ -95,6 +95,9 @@ def features(device):
                     {'randrepeat': 0, 'norandommap': 1}, {'bssplit': '4k/50:4k/50'}, {'write_lat_log': 'lat'},
                     {'disable_lat': 1}, {'gtod_reduce': 1}, {'unified_rw_reporting': 'none'}, {'exitall_on_error': True}):
         passes(pi(device, **JOB, **options), str(options), read=IOS)
+    # syncs while no write has completed since the last one
+    passes(pi(device, rw='write', bs='4k', size=SIZE, iodepth=4, iodepth_batch=4, sync_file_range='write:1'), 'sync_file_range',
+           write=IOS)
     for options in ({'ramp_time': '1s'}, {'latency_target': '1s', 'latency_window': '500ms', 'latency_percentile': 90},
                     {'steadystate': 'iops_slope:100%', 'ss_dur': '2s'}):
         run = pi(device, **JOB, time_based=True, runtime='6s', **options)

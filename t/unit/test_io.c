@@ -313,6 +313,19 @@ static void test_sync_range(void **state)
 	});
 }
 
+static void test_nop(void **state)
+{
+	uint8_t expected[SQE_SIZE] = { 0 };
+	struct pi_io io;
+
+	(void)state;
+	io_init(&io);
+	pi_io_nop(&io, OTHER_USER_DATA);
+	pi_test_put(expected, 32, uint64_t, OTHER_USER_DATA);
+	assert_int_equal(io.slots, 1);
+	io_expect(&io, expected);
+}
+
 static void test_discard(void **state)
 {
 	struct pi_io io;
@@ -341,6 +354,7 @@ int main(void)
 		cmocka_unit_test(test_sqe_attr_place),
 		cmocka_unit_test(test_fsync),
 		cmocka_unit_test(test_sync_range),
+		cmocka_unit_test(test_nop),
 		cmocka_unit_test(test_discard),
 	};
 
