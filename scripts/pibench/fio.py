@@ -58,7 +58,9 @@ class Tools:
 def help_text(tools, argument):
     """What fio prints about the engine, or nothing if it does not load it."""
     done = run([tools.fio, f"--enghelp={tools.engine}{argument}"], {}, 60)
-    return done.stdout if done.returncode == 0 and "pi_layout" in done.stdout else ""
+    # an engine for another fio says so and lists its options all the same
+    loads = done.returncode == 0 and "io_uring_pi: built for " not in done.stderr
+    return done.stdout if loads and "pi_layout" in done.stdout else ""
 
 
 def layouts(tools):

@@ -157,11 +157,11 @@ class Engines(unittest.TestCase):
 """
     OPTIONS = "pi_layout               : How protection information reaches the kernel\npi_time                 : Measure parts\n"
 
-    def tools(self, text, status=0):
+    def tools(self, text, status=0, said=""):
         scratch = tempfile.TemporaryDirectory()
         self.addCleanup(scratch.cleanup)
         program = pathlib.Path(scratch.name, "fio")
-        program.write_text(f"#!/bin/sh\ncat <<'END'\n{text}END\nexit {status}\n")
+        program.write_text(f"#!/bin/sh\ncat <<'END'\n{text}END\necho '{said}' >&2\nexit {status}\n")
         program.chmod(0o755)
         return fio.Tools(str(program), "/x/engine.so")
 
@@ -169,9 +169,10 @@ class Engines(unittest.TestCase):
         self.assertEqual(fio.layouts(self.tools(self.LAYOUTS)), ("indirect", "inline"))
 
     def test_an_engine_for_another_fio_is_refused(self):
-        for text, status in ((self.LAYOUTS, 1), ("fio: engine built for fio-3.42\n", 0)):
+        said = "io_uring_pi: built for fio-3.41, loaded into fio-3.42, whose structures differ; build it with make FIO=DIR"
+        for text, *more in ((self.LAYOUTS, 1), ("fio: engine built for fio-3.42\n",), (self.LAYOUTS, 0, said)):
             with self.assertRaisesRegex(Failure, "/x/engine.so: .* does not load it"):
-                fio.layouts(self.tools(text, status))
+                fio.layouts(self.tools(text, *more))
 
     def test_options(self):
         tools = self.tools(self.OPTIONS)
