@@ -162,6 +162,7 @@ def run(host, options, wanted, env):
                 held.callback(os.close, device.hold(host, path))
         for plan in plans:
             plan.spec.tools.require()
+            insn.require(plan.spec)
         env |= {
             "schema": results.SCHEMA,
             "command": shlex.join(["scripts/pi-bench", *options.arguments]),

@@ -3,6 +3,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import gzip
 import hashlib
 import json
@@ -31,6 +32,21 @@ def equipped(spec):
     if spec.mode != cells.INSTRUCTIONS or not spec.icount or spec.tools.plugin or not (PLUGIN.exists() and MARK.exists()):
         return spec
     return dataclasses.replace(spec, tools=dataclasses.replace(spec.tools, plugin=str(PLUGIN), mark=str(MARK)))
+
+
+@functools.cache
+def require_symbols(program):
+    """Refuse a fio in which the function that runs a job has no name: nothing would be counted."""
+    found = symbols.Elf.read(pathlib.Path(program).read_bytes(), program).functions
+    if symbols.OF_JOB not in {name for _, _, name, _ in found}:
+        raise Failure(f"{program}: has no symbol {symbols.OF_JOB}, without which nothing is counted; name a fio that is not stripped")
+
+
+def require(spec):
+    """Refuse programs in which the plugin could not count."""
+    builds = [tools for _, tools in spec.builds] or [spec.tools]
+    for program in (path for tools in builds if spec.tools.plugin for path in (tools.fio, tools.isal) if path):
+        require_symbols(program)
 
 
 def place(out, spec):
@@ -111,9 +127,9 @@ class Counter:
         return self.listing, before, self.marks
 
 
-def programs(tools, engines, vdso):
-    """[(module, contents)] of fio, the engines and the libraries of both."""
-    named = {path: FIO for path in (tools.fio, tools.isal) if path} | {path: ENGINE for path in engines}
+def programs(builds, vdso):
+    """[(module, contents)] of the fios, the engines and the libraries of both; builds: the Tools of each."""
+    named = {path: FIO for tools in builds for path in (tools.fio, tools.isal) if path} | {tools.engine: ENGINE for tools in builds}
     found = {os.path.realpath(path): module for path, module in named.items()}
     for path in list(found):
         said = subprocess.run(["ldd", path], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stdout
@@ -143,9 +159,8 @@ class Lists:
         if asked["fresh"]:
             self.kernel, self.first = self.functions(modules, asked["kept"])
         if not self.user:
-            tools = self.spec.tools
-            engines = [each.engine for _, each in self.spec.builds] or [tools.engine]
-            self.user = symbols.code(programs(tools, engines, (self.place / VDSO).read_bytes()))
+            builds = [tools for _, tools in self.spec.builds] or [self.spec.tools]
+            self.user = symbols.code(programs(builds, (self.place / VDSO).read_bytes()))
         ranges, code = self.user
         request.unlink()
         self.names[number] = symbols.save(str(self.place), symbols.moved(self.kernel, self.first, modules) + ranges, code)

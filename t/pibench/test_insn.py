@@ -2,15 +2,18 @@
 """Instructions by function in a session: the lists that a guest asks for, and what a run took, beside it."""
 
 import ctypes
+import dataclasses
 import json
 import os
 import pathlib
+import subprocess
 import tempfile
 import unittest
 import unittest.mock
 
 import test_profile
 from pibench import campaign, catalog, cells, fio, guest, insn, metrics, profile, results, session, symbols
+from pibench.errors import Failure
 from pibench.host import Host
 
 MODULES = "scsi_debug 98304 0 - Live 0x{:016x}\nsd_mod 90112 0 - Live 0xffffffffb0000000 (E)\n"
@@ -172,6 +175,26 @@ class Counting(unittest.TestCase):
         for step, more in (("1.0", {"marks": [[1, 0, 1], [1, 1, 2]]}), ("0.0", {})):
             results.append(self.root / "parts/boot1.jsonl", {"kind": "run", "session": "boot1", "step": step, **more})
         self.assertEqual([record["step"] for record in results.recover(self.root)], ["0.0"])
+
+    def test_a_stripped_fio_is_refused(self):
+        named, stripped = (str(self.root / name) for name in ("named", "stripped"))
+        source = ["-x", "c", "-"]
+        subprocess.run(["cc", "-o", named, *source], input="int thread_main(void) { return 0; }\nint main(void) { return 0; }\n",
+                       text=True, check=True)  # fmt: skip
+        subprocess.run(["cc", "-s", "-o", stripped, *source], input="int main(void) { return 0; }\n", text=True, check=True)
+        tools = [fio.Tools(path, plugin="p.so") for path in (named, stripped)]
+        insn.require(dataclasses.replace(self.SPEC, tools=tools[0]))
+        insn.require(dataclasses.replace(self.SPEC, tools=fio.Tools(stripped)))
+        for spec in ({"tools": tools[1]}, {"tools": tools[0], "builds": (("old", tools[1]), ("new", tools[0]))}):
+            with self.assertRaisesRegex(Failure, "stripped: has no symbol thread_main"):
+                insn.require(dataclasses.replace(self.SPEC, **spec))
+
+    def test_of_each_build_fio_and_engine_have_names(self):
+        for name in "abcd":
+            (self.root / name).write_text(name)
+        builds = [fio.Tools(str(self.root / name), str(self.root / engine)) for name, engine in ("ac", "bc", "bd")]
+        found = insn.programs(builds, b"v")
+        self.assertEqual(found, [("fio", b"a"), ("fio", b"b"), ("engine", b"c"), ("engine", b"d"), ("vdso", b"v")])
 
 
 class Sessions(unittest.TestCase):
