@@ -246,11 +246,14 @@ def measure(host, options):
         # the engine's layouts choose their cells
         tools.require()
     found, env = MEASURED[kind].specs(host, options, tools, common(options))
+    past = getattr(options, "history", None)
+    if past and not options.dry_run:
+        history.prepare(past)
     out = campaign.run(host, options, found, {"kind": kind, **env})
     if out is None:
         return OK
-    if getattr(options, "history", None):
-        history.remember(options.history, *results.load_all(out))
+    if past:
+        history.remember(past, *results.load_all(out), say)
     return show_report(host, out, options.out)
 
 

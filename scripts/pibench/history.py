@@ -37,10 +37,21 @@ def entries(records, env):
         }
 
 
-def remember(path, records, env):
+def prepare(path):
+    """Make sure that the file can be appended to, on a new line even if a stop cut the last one short."""
+    with results.naming(path, "; name another --history"), open(path, "ab+") as file:
+        if file.tell() and not os.pread(file.fileno(), 1, file.tell() - 1) == b"\n":
+            file.write(b"\n")
+
+
+def remember(path, records, env, say):
     """Append the entries of a complete run, unless they are there already."""
-    there = {(entry["session"], entry["date"]) for entry in read(path)} if os.path.exists(path) else ()
-    for entry in entries(records, env):
+    prepare(path)
+    there = {(entry["session"], entry["date"]) for entry in read(path)}
+    found = list(entries(records, env))
+    if not found:
+        say(f"pi-bench: {path}: nothing is appended, as the run is not complete")
+    for entry in found:
         if (entry["session"], entry["date"]) not in there:
             results.append(path, entry)
 

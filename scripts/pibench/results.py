@@ -83,6 +83,8 @@ def decode(line, where):
         record = json.loads(line)
     except ValueError:
         return None
+    if not isinstance(record, dict):
+        return None
     if record.get("schema") != SCHEMA:
         raise Failure(f"{where}: schema {record.get('schema')}, this pi-bench reads {SCHEMA}; run the benchmark again")
     return record

@@ -7,6 +7,7 @@ import json
 import pathlib
 import tempfile
 import unittest
+import unittest.mock
 
 import synthetic
 from pibench import cells, cli, history, metrics, plot, results
@@ -117,18 +118,41 @@ class Pages(unittest.TestCase):
         self.assertIn(f"STEPS: 1 in 2 revisions; the last: {READ}, +30 ", self.show(*found)[1])
 
     def test_a_whole_run_is_remembered_once(self):
-        out = self.results("a", "1aaa", 0)
-        records, env = results.load_all(out)
+        records, env = results.load_all(self.results("a", "1aaa", 0))
+        said = []
         for _ in range(2):
-            history.remember(self.file, records, env)
-        history.remember(self.file, records, env | {"host": env["host"] | {"date": "later"}})
-        history.remember(self.file, records[:2], env | {"host": {"date": "half"}, "planned": {"scsi_debug": 100}})
+            history.remember(self.file, records, env, said.append)
+        history.remember(self.file, records, env | {"host": env["host"] | {"date": "later"}}, said.append)
+        self.assertEqual(said, [])
+        history.remember(self.file, records[:2], env | {"host": {"date": "half"}, "planned": {"scsi_debug": 100}}, said.append)
+        self.assertEqual(said, [f"pi-bench: {self.file}: nothing is appended, as the run is not complete"])
         self.assertEqual([each["date"] for each in history.read(self.file)], ["2026-11-01", "later"])
         self.assertEqual(len(history.alike(history.read(self.file))[0]), 2)
-        history.remember(self.file, records, env | {"fingerprints": {"scsi_debug": {"kernel": "another"}}, "host": {"date": "new"}})
+        another = env | {"fingerprints": {"scsi_debug": {"kernel": "another"}}, "host": {"date": "new"}}
+        history.remember(self.file, records, another, said.append)
         self.assertEqual(len(history.alike(history.read(self.file))[0]), 2, "another kernel begins anew")
         with self.assertRaises(Failure):
             history.make(None, self.out, history.read(self.file)[2:])
+
+    def test_a_line_that_a_stop_cut_short_spoils_no_other(self):
+        records, env = results.load_all(self.results("a", "1aaa", 0))
+        self.remember(*line(10000))
+        with open(self.file, "a", encoding="utf-8") as file:
+            file.write('{"schema": 1, "kind": "hist')
+        for date in ("first", "second"):
+            history.remember(self.file, records, env | {"host": env["host"] | {"date": date}}, self.fail)
+        # as a merge leaves it, and what is no record at all
+        with open(self.file, "a", encoding="utf-8") as file:
+            file.write("<<<<<<< HEAD\n=======\n7\nnull\n")
+        history.remember(self.file, records, env | {"host": env["host"] | {"date": "later"}}, self.fail)
+        self.assertEqual([each["date"] for each in history.read(self.file)], ["2026-11-01", "first", "second", "later"])
+
+    def test_a_file_that_cannot_be_written_is_refused_first(self):
+        with contextlib.redirect_stderr(io.StringIO()) as said, \
+             unittest.mock.patch.object(cli.campaign, "run", side_effect=AssertionError), \
+             unittest.mock.patch.object(cli.bench, "specs", return_value=({}, {})):  # fmt: skip
+            self.assertEqual(cli.main(["run", "--guest", "--history", str(self.place / "nowhere/h.jsonl")]), 2)
+        self.assertRegex(said.getvalue(), r"\Api-bench: .*nowhere/h.jsonl: No such file or directory; name another --history\n\Z")
 
 
 if __name__ == "__main__":
