@@ -7,7 +7,7 @@ import pathlib
 import shutil
 import subprocess
 
-from . import bench, cells, environment, fio, gate, guest, jobfile, limits, metrics, outcome, results, session, verdicts
+from . import bench, cells, environment, fio, gate, guest, jobfile, limits, metrics, outcome, report, results, session, verdicts
 from .command import last_line
 from .errors import IO, OK, REGRESSED, UNDECIDED, Failure
 
@@ -87,6 +87,15 @@ class Side:
     kernel: str = ""
 
 
+def refusal():
+    """Why git may not know a revision, if that can be told."""
+    # a checkout of another user, or none
+    if said := git("rev-parse", "--git-dir").stderr.partition("\n")[0].removeprefix("fatal: "):
+        return f"; git says: {said}"
+    shallow = git("rev-parse", "--is-shallow-repository").stdout.strip() == "true"
+    return ", which is a shallow clone; git fetch --unshallow gets the others" if shallow else ""
+
+
 def find(name):
     """The Side that a word on the command line names."""
     path = pathlib.Path(name)
@@ -100,9 +109,7 @@ def find(name):
         raise Failure(f"{name}: a directory without {results.NAME}; name one that pi-bench run wrote")
     revision = git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").stdout.strip()
     if not revision:
-        # a checkout of another user, or none
-        said = git("rev-parse", "--git-dir").stderr.partition("\n")[0].removeprefix("fatal: ")
-        raise Failure(f"{name}: neither an engine, nor results, nor a git revision of {fio.REPO}{said and f'; git says: {said}'}")
+        raise Failure(f"{name}: neither an engine, nor results, nor a git revision of {fio.REPO}{refusal()}")
     return Side(name if revision.startswith(name) else f"{name} ({revision[:12]})", REVISION, revision)
 
 
@@ -181,6 +188,12 @@ def refused(old, new, why):
     return f"{new} refuses what {old} does: {why}"
 
 
+def of_session(name, records, env):
+    """The records of one session and what was planned for it."""
+    planned = {which: steps for which, steps in (env.get("planned") or {}).items() if which == name}
+    return [record for record in records if record["session"] == name], {"planned": planned}
+
+
 def stored(old, new, kept_to):
     """The Comparison of two directories that hold counts of instructions."""
     sessions, environments, fingerprints = [], [], []
@@ -197,7 +210,7 @@ def stored(old, new, kept_to):
         sessions.append(counted[0])
         environments.append(env)
         fingerprints.append((env.get("fingerprints") or {}).get(counted[0].name))
-        if not fingerprints[-1]:
+        if not fingerprints[-1] or report.left_over(*of_session(counted[0].name, records, env)):
             raise Failure(f"{side.title}: is not complete; finish it with --resume")
     refuse_different(*fingerprints, f"{old.title} and {new.title}")
     before, after = sessions
@@ -207,8 +220,9 @@ def stored(old, new, kept_to):
     names = [name for name in ran if name in after.runs and name not in failures]
     if not names and not failures:
         raise Failure(f"{old.title} and {new.title}: have no cell in common")
+    skips = {name: f"{new.title} has not measured it" for name in ran if name not in names and name not in failures}
     lines = [kept_to.apply(verdicts.stored(name, before.runs[name], after.runs[name], kept_to)) for name in names]
-    return Comparison(old.title, new.title, cells.INSTRUCTIONS, lines, failures=failures, environment=environments[1])
+    return Comparison(old.title, new.title, cells.INSTRUCTIONS, lines, skips, failures, environment=environments[1])
 
 
 def of(records, env):

@@ -109,15 +109,20 @@ def in_words(changes):
     return ", ".join(words) or "no single function"
 
 
+def escaped(text):
+    """The text as GitHub takes it in a line of a command."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
 def annotations(comparison):
     """Lines that GitHub shows next to a change, one for each thing that went wrong."""
     for cell, why in comparison.failures.items():
-        yield f"::error title=pi-bench::{cell}: {why}"
+        yield f"::error title=pi-bench::{escaped(f'{cell}: {why}')}"
     for line in comparison.lines:
         found = line.verdict
         kind = {gate.REGRESSION: "error", gate.INCONCLUSIVE: "warning"}.get(found.verdict, "warning" if found.warning else None)
         if kind:
-            yield f"::{kind} title=pi-bench {found.verdict}::{line.name}: {found.warning or found.why}"
+            yield f"::{kind} title=pi-bench {found.verdict}::{escaped(f'{line.name}: {found.warning or found.why}')}"
 
 
 def make(host, out, comparison, say=print, strict=False):

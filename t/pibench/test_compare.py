@@ -168,6 +168,8 @@ class Outputs(Files):
             self.assertEqual(len(found), 4 if runner else 0, self.shown)
             self.assertTrue(not found or found[0].startswith(f"::error title=pi-bench::{GATED[0].name}: guard"), found)
             shutil.rmtree(self.out)
+        found = compare.Comparison("a", "b", cells.TIME, [], failures={"cell": "100 %25\r\nlost"})
+        self.assertEqual(list(comparereport.annotations(found)), ["::error title=pi-bench::cell: 100 %2525%0D%0Alost"])
         with unittest.mock.patch.dict("os.environ", GITHUB_ACTIONS="true"):
             self.conclude(boots=2)
         self.assertEqual(self.shown.count("::warning title=pi-bench INCONCLUSIVE::"), 4)
@@ -234,6 +236,23 @@ class Stored(Files):
             self.assertRegex(" ".join(shown.split()), f"FAILED: .* - {GATED[0].name}: .*{reason}")
             self.assertEqual(self.compare(new, old)[0], 0, "of OLD it says nothing about NEW")
 
+    def test_what_new_has_not_measured_is_left_out_and_told(self):
+        status, shown, _ = self.compare(self.store("a"), self.store("b", chosen=GATED[1:]))
+        self.assertEqual(status, 0)
+        self.assertIn("1 cell left out", shown)
+        self.assertIn(f"skipped: {GATED[0].name}: ", (self.out / "report.md").read_text())
+
+    def test_a_run_that_was_stopped_is_refused(self):
+        one, other = self.store("a"), self.store("b")
+        for planned, why in (({"scsi_debug": 10**6}, "is not complete; finish it with --resume"), ({"nvme": 10**6}, None)):
+            env = results.load_json(other / "env.json")
+            results.save_json(other / "env.json", {**env, "planned": planned})
+            for sides in ((one, other), (other, one)):
+                if why:
+                    self.refused(*sides, f"{other}: {why}")
+                else:
+                    self.assertEqual(self.compare(*sides)[0], 0)
+
     def refused(self, old, new, says):
         status, shown, said = self.compare(old, new)
         self.assertEqual((status, shown), (2, ""), said)
@@ -254,6 +273,13 @@ class Stored(Files):
         self.refused("no-such-thing", "HEAD", "neither an engine, nor results, nor a git revision")
         with unittest.mock.patch.dict(os.environ, GIT_DIR="/nowhere"):
             self.refused("HEAD~1", "HEAD", "nor a git revision of .*; git says: not a git repository: '/nowhere'")
+
+    def test_a_shallow_clone_lacks_revisions(self):
+        def git(*words):
+            return subprocess.CompletedProcess(words, 0, "true\n" if "--is-shallow-repository" in words else "", "")
+
+        with unittest.mock.patch.object(compare, "git", git):
+            self.refused("HEAD~1", "HEAD", "HEAD~1: neither an engine, .*, which is a shallow clone; git fetch --unshallow")
 
 
 class Engines(test_device.Machine):
