@@ -257,7 +257,7 @@ def combinations(workloads, states, engines, words, layouts):
 
 def sections(path, example, key=str.lower):
     """Read a file of [sections]; `key` converts each key, `example` is a file to name in the refusal."""
-    file = configparser.ConfigParser(delimiters="=", comment_prefixes=";", interpolation=None)
+    file = configparser.ConfigParser(delimiters="=", comment_prefixes=";", interpolation=None, default_section="")
     file.optionxform = key
     try:
         with open(path, encoding="utf-8") as opened:

@@ -4,19 +4,20 @@
 import argparse
 import dataclasses
 import json
+import math
 import os
 import pathlib
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
+import traceback
 
 from . import accounting, bench, campaign, cells, compare, comparereport, device, document, environment, explain, explainreport, fio
 from . import gate, guest, history, insn, lab, labreport, limits, memory, outcome, perf
 from . import perfreport, report, results, runreport, selftest, session
-from .command import SIGNALS, interrupt
+from .command import catch_signals
 from .errors import ENVIRONMENT, IO, OK, REGRESSED, UNDECIDED, Failure, Interrupted
 from .host import Host
 
@@ -42,11 +43,18 @@ def positive(kind):
 
     def number(text):
         value = kind(text)
-        if value <= 0:
-            raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        if not 0 < value < math.inf:
+            raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
         return value
 
     return number
+
+
+def natural(text):
+    """A number of things, perhaps none, for argparse."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 up")
+    return int(text)
 
 
 COUNT = dict(type=positive(int), metavar="N")
@@ -112,7 +120,7 @@ def add_compare(commands):
     compared.add_argument("--job", metavar="FILE", help="run your own job file instead of the cells")
     compared.add_argument("--gate", choices=(cells.INSTRUCTIONS, cells.TIME), help="what decides (instructions in guests, time with --dut)")
     compared.add_argument("--boots", **COUNT, default=gate.BOOTS, help="guests to boot for counting instructions (%(default)s)")
-    compared.add_argument("--explain", type=int, default=3, metavar="N",
+    compared.add_argument("--explain", type=natural, default=3, metavar="N",
                           help="name the functions that changed in the N worst cells (%(default)s)")  # fmt: skip
     compared.add_argument("--limits", default=limits.LIMITS, metavar="FILE",
                           help="when to warn, when to fail, and accepted changes (configs/gate.limits)")  # fmt: skip
@@ -293,11 +301,7 @@ def compare_any(host, options):
     if not options.bisect:
         return compare_sides(host, options)
     options.strict = True
-    try:
-        status = compare_sides(host, options)
-    except Failure as failure:
-        say(f"pi-bench: {failure}")
-        return SKIP
+    status = compare_sides(host, options)
     return {UNDECIDED: SKIP, IO: REGRESSED}.get(status, status)
 
 
@@ -425,26 +429,46 @@ def desktop(options):
     return lambda: subprocess.run([opener, page], stdin=subprocess.DEVNULL, check=False)
 
 
-def main(arguments):
-    host = Host()
-    for number in SIGNALS:
-        signal.signal(number, interrupt)
+def perform(arguments):
+    """Do what the command line says; the exit status."""
+    options = parser().parse_args(arguments)
+    options.arguments = arguments
+    refuse_ignored(options)
+    show = desktop(options) if getattr(options, "open", False) else None
+    status = COMMANDS[options.command](Host(), options)
+    if show:
+        show()
+    return status
+
+
+def flush():
+    """Write what was printed; if that fails, keep Python from trying again when it exits."""
     try:
-        options = parser().parse_args(arguments)
-        options.arguments = arguments
-        refuse_ignored(options)
-        show = desktop(options) if getattr(options, "open", False) else None
-        status = COMMANDS[options.command](host, options)
-        if show:
-            show()
-        return status
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
+
+
+def main(arguments):
+    catch_signals()
+    # to git bisect, 2 would be a bad revision
+    failed = SKIP if "--bisect" in arguments else ENVIRONMENT
+    try:
+        try:
+            return perform(arguments)
+        finally:
+            flush()
     except (Failure, Interrupted) as failure:
         say(f"pi-bench: {failure}")
-        return failure.status
+        return failed if failure.status == ENVIRONMENT else failure.status
     except BrokenPipeError:
-        # the reader has gone; keep Python from complaining when it flushes stdout at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ENVIRONMENT
+        return failed
     except OSError as error:
         say(f"pi-bench: {error.filename or 'system'}: {error.strerror}")
-        return ENVIRONMENT
+        return failed
+    except Exception:
+        # Python's own status would be that of a regression
+        traceback.print_exc()
+        return failed

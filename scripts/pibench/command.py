@@ -40,10 +40,16 @@ def interrupt(number, _):
     raise Interrupted(number)
 
 
+def catch_signals():
+    """Have signals end this program, except a SIGHUP that nohup has told it to ignore."""
+    for number in SIGNALS:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, interrupt)
+
+
 def run_command(main, place, status=1):
     """Exit with what main() returns or, if it fails, with `status` after one line that says why."""
-    for each in SIGNALS:
-        signal.signal(each, interrupt)
+    catch_signals()
     try:
         sys.exit(main())
     except Failure as failure:

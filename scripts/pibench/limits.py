@@ -76,9 +76,12 @@ def load(path=LIMITS):
     file = cells.sections(path, "configs/gate.limits", str)
     found = Limits()
     for name, key, text in ((name, *item) for name in file.sections() for item in file[name].items()):
-        where = f"{path}: [{name}] {key}"
+        where, text = f"{path}: [{name}] {key}", " ".join(text.split())
         if name == ACCEPT:
-            cells.parse(key)
+            try:
+                cells.parse(key)
+            except Failure:
+                raise Failure(f"{where}: not a cell of pi-bench; configs/gate.cells has those of the gate") from None
             given = re.fullmatch(r"\+?([\d.]+)\s+(\S.*)", text)
             if not given:
                 raise Failure(f"{where}: '{text}' is not a percentage and a reason, such as +1.2 checked twice")

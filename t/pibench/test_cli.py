@@ -3,6 +3,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import os
 import pathlib
 import shlex
 import signal
@@ -14,7 +15,7 @@ import unittest.mock
 
 import synthetic
 from lib import ROOT
-from pibench import bench, campaign, cells, cli, environment, fio, guest, insn, results, session
+from pibench import bench, campaign, cells, cli, command, environment, fio, guest, insn, results, session
 from pibench.host import Host
 
 
@@ -32,7 +33,7 @@ NO_ENGINE = ("--engine", "/nowhere/engine.so")
 
 class Usage(unittest.TestCase):
     def setUp(self):
-        for number in cli.SIGNALS:
+        for number in command.SIGNALS:
             self.addCleanup(signal.signal, number, signal.getsignal(number))
 
     def refused(self, *arguments, says):
@@ -106,12 +107,22 @@ class Usage(unittest.TestCase):
         self.refused("run", "--guest", "--dut", "/dev/null", says="not allowed with")
         self.refused("run", "--guest", "--allow-write", "/dev/null", says="goes with --dut")
         self.refused("run", "--guest", "--rounds", "0", says="--rounds")
+        for number in ("nan", "inf", "-1"):
+            self.refused("run", "--guest", "--scale", number, says=f"--scale: {number} is not a number above 0")
+        self.refused("compare", "a", "b", "--guest", "--explain", "-1", says="--explain: -1 is not a number from 0 up")
         self.refused("run", "--guest", "--only", "nonsense", says="no such cell")
         self.refused("run", "--dut", "/dev/null", says="not a block device")
         self.refused("run", "--dut", "/dev/nothing-here", says="no such device")
         self.refused("report", "/nowhere", says="/nowhere")
         self.refused("session", '{"fields": "wrong"}', says="session")
         self.refused("session", '{"fields": "wrong"}', "/nowhere", says="not what pi-bench run hands")
+
+    def test_what_nobody_foresaw_is_neither_a_regression_nor_a_bad_revision(self):
+        for words, status in ((["list"], 2), (["compare", "a", "b", "--guest", "--bisect"], 125)):
+            for error in (KeyError("x"), OSError(5, "Input/output error")):
+                with unittest.mock.patch.dict(cli.COMMANDS, {words[0]: unittest.mock.Mock(side_effect=error)}), \
+                     contextlib.redirect_stderr(io.StringIO()):  # fmt: skip
+                    self.assertEqual(cli.main(words), status)
 
     def test_report_on_something_else(self):
         with tempfile.TemporaryDirectory() as directory:
@@ -140,14 +151,20 @@ class Look(unittest.TestCase):
         self.assertIn("write-128k-qd32 pi/indirect", lines)
         self.assertEqual(len(pi_bench("list", *NO_ENGINE, "--only", "nopi 4k-qd1 none").stdout.splitlines()), 2)
 
-    def test_a_closed_pipe_is_no_traceback(self):
+    def printed(self, stdout):
+        """Status and messages of a command that prints one line, which Python would keep until it exits."""
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        done = subprocess.run([sys.executable, ROOT / "scripts/pi-bench", "list", *NO_ENGINE, "--only", "randread-4k-qd32 pi/indirect"],
+                              stdout=stdout, stderr=subprocess.PIPE, text=True, check=False, env=environment)  # fmt: skip
+        return done.returncode, done.stderr
+
+    def test_a_closed_pipe_and_a_full_disk_are_status_2(self):
         reader = subprocess.Popen(["true"], stdin=subprocess.PIPE)
         reader.wait()
-        done = subprocess.run(
-            [sys.executable, ROOT / "scripts/pi-bench", "list"], stdout=reader.stdin, stderr=subprocess.PIPE, text=True, check=False
-        )
-        reader.stdin.close()
-        self.assertNotIn("Traceback", done.stderr)
+        with reader.stdin as pipe:
+            self.assertEqual(self.printed(pipe), (2, ""))
+        with open("/dev/full", "wb") as full:
+            self.assertEqual(self.printed(full), (2, "pi-bench: system: No space left on device\n"))
 
     def test_env_says_what_it_does_not_know(self):
         done = pi_bench("env", "--fio", "/nowhere/fio", "--engine", "/nowhere/engine")

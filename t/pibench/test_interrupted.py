@@ -45,11 +45,12 @@ class Interrupted(test_device.Machine):
         return [line for path in (self.out / results.NAME, *self.out.glob("parts/*.jsonl")) if path.exists()
                 for line in path.read_text().splitlines()]  # fmt: skip
 
-    def start(self, *more, until=5, **how):
-        """A run that has measured a bit."""
+    def start(self, *more, until=5, hangup=signal.SIG_DFL, **how):
+        """A run that has measured a bit, whatever nohup the tests run under."""
         (self.root / "delay").write_text("0.05")
         (self.out / results.NAME).unlink(missing_ok=True)
-        process = subprocess.Popen(self.command(*more, **how), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(self.command(*more, **how), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   preexec_fn=lambda: signal.signal(signal.SIGHUP, hangup))  # fmt: skip
         deadline = time.monotonic() + 60
         while len(self.lines()) < until and time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.01)
@@ -104,6 +105,16 @@ class Interrupted(test_device.Machine):
             self.assertEqual(process.returncode, 128 + number, said)
             self.assertIn(f"interrupted by {number.name}", self.kept(said))
         self.resumed(self.TIMED)
+
+    def test_nohup(self):
+        process = self.start(hangup=signal.SIG_IGN)
+        process.send_signal(signal.SIGHUP)
+        before = len(self.lines())
+        while len(self.lines()) < before + 3 and process.poll() is None:
+            time.sleep(0.01)
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 128 + signal.SIGTERM, said)
 
     def test_kill(self):
         process = self.start()

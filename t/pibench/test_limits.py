@@ -79,23 +79,29 @@ class Files(unittest.TestCase):
         for text, why in (
             ("[time per I/O]\nfail = 2\n", "only warn can be chosen"), ("[speed]\nwarn = 1\n", "no such limit"),
             ("[CPU per I/O]\nwarm = 1\n", "no such limit"), ("[CPU per I/O]\nwarn = x\n", "'x' is not a percentage"),
-            ("[CPU per I/O]\nwarn = 0\n", "'0' is not a percentage"), ("[accept]\nrandread = 1 x\n", "not a cell"),
+            ("[CPU per I/O]\nwarn = 0\n", "'0' is not a percentage"), ("[accept]\nrandread = 1 x\n", r"\[accept\] randread: not a cell"),
+            ("[DEFAULT]\nwarn = 1\n", "no such limit"),
             ("[host instructions per I/O]\nfail = 0.5\n", "not a number of instructions"),
+            ("[host instructions per I/O]\nwarn = 10\n  fail = 20\n", "not a number of instructions"),
             (f"[accept]\n{GATED[0].name} = 1.5\n", "not a percentage and a reason"), ("warn = 1", "no section headers"),
         ):  # fmt: skip
-            with self.assertRaisesRegex(Failure, why):
+            with self.assertRaisesRegex(Failure, why) as refused:
                 self.load(text)
+            self.assertNotIn("\n", str(refused.exception))
         with self.assertRaisesRegex(Failure, "/nowhere: No such file"):
             limits.load("/nowhere")
 
 
 class Bisect(unittest.TestCase):
     def status(self, does):
-        options = cli.parser().parse_args(["compare", "a", "b", "--guest", "--bisect"])
         with unittest.mock.patch.object(cli, "compare_sides", unittest.mock.Mock(side_effect=does)) as asked, \
              contextlib.redirect_stderr(io.StringIO()):  # fmt: skip
-            return cli.compare_any(None, options), asked.call_args.args[1].strict
+            return cli.main(["compare", "a", "b", "--guest", "--bisect"]), asked.call_args.args[1].strict
 
     def test_each_status_is_one_that_git_bisect_knows(self):
         for does, status in (([0], 0), ([1], 1), ([3], 125), ([4], 1), (Failure("x.so: does not build"), 125)):
             self.assertEqual(self.status(does), (status, True))
+
+    def test_a_wrong_command_is_no_bad_revision(self):
+        with contextlib.redirect_stderr(io.StringIO()):
+            self.assertEqual(cli.main(["compare", "a", "b", "--guest", "--bisect", "--boots", "x"]), 125)
