@@ -10,6 +10,8 @@ from .errors import Failure
 
 ROUNDS, IOS = 3, 8192
 DISK, DISK_NAME = "scsi_debug:4096+8", "PI_DISK0"
+# while the guest waits for QEMU's NVMe drive, nothing can be counted
+WAITS = "is answered by QEMU in its own time, so its instructions cannot be counted"
 SIZES = re.compile(r"([1-9]\d*)k")
 
 
@@ -62,6 +64,8 @@ def disk_of(options, kernel, chosen):
     arms = [cell.arm for cell in chosen]
     verified = any(arm.state == cells.AUTOPI or arm.has_pi and (ours or arm.engine == cells.FIO) for arm in arms)
     disk = options.disk or (lab.DISK + ",zeros" * verified if kernel == "lab" else DISK)
+    if disk[:1].isdigit():
+        raise Failure(f"--disk {disk}: an NVMe drive {WAITS}; give a disk in the guest, such as {DISK}")
     if verified and disk.startswith(lab.DISK) and "zeros" not in disk.split(","):
         raise Failure(f"--disk {disk}: has no tuples to verify; give {lab.DISK},zeros")
     return disk
@@ -78,6 +82,8 @@ def specs(host, options, tools, more):
     chosen = {arm: cells.Cell(workload, cells.arm(arm)) for _, arm, _, _ in sides}
     for name, arm, _, _ in sides:
         layout = chosen[arm].arm.layout
+        if layout in catalog.commands():
+            raise Failure(f"{name}: needs an NVMe drive, and that {WAITS}")
         if layout in catalog.layouts() and (why := catalog.without(layout, fixed=True)):
             raise Failure(f"{name}: {why}, and explain counts I/Os with registered buffers")
     kernel = options.kernel or ("lab" if any(cell.arm.layout in catalog.of_the_lab() for cell in chosen.values()) else "stock")

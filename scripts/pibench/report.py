@@ -22,6 +22,12 @@ MODES = {
     cells.TIME: "throughput, latency and CPU per I/O",
 }
 BY_FUNCTION = "host instructions per I/O, each counted at its address, without the emulated drive, interrupts and other threads"
+# (what the reason of each failure has, what it means); any other failure is of I/O
+CAUSES = (
+    ("built for", "the engine is built for another fio"),
+    ("the processor idled", "the instructions cannot be counted"),
+)
+WRONG = "an I/O or its protection information was wrong"
 # the count by function and the guest's time may differ by this share
 AGREE = 0.001
 
@@ -170,8 +176,7 @@ def summary(sessions, left):
     reasons = [reason for session in sessions for reason in session.failures.values()]
     measured = sum(len(session.runs) for session in sessions)
     if reasons:
-        wrong_fio = all("built for" in reason for reason in reasons)
-        why = "the engine is built for another fio" if wrong_fio else "an I/O or its protection information was wrong"
+        why = next((why for sign, why in CAUSES if all(sign in reason for reason in reasons)), WRONG)
         return Banner("FAILED", f"{len(reasons)} of {number_of(len(reasons) + measured, 'cell')}: {why}, see below.")
     if left:
         return Banner("STOPPED", f"{left[0]} of {left[1]} steps are done; the same command with --resume does the others.")

@@ -316,6 +316,12 @@ class Arms(unittest.TestCase):
         self.assertEqual((spec.kernel, disks, spec.verify), ("stock", ["scsi_debug:4096+8"], "device"))
         self.assertEqual(spec.runs(spec.plan(spec.chosen())[-1]), (cells.LEAD, cells.LEAD + explain.IOS // 2))
 
+    def test_an_nvme_drive_is_refused(self):
+        self.assertRegex(self.refused("indirect", "passthru"), "^passthru: needs an NVMe drive.* cannot be counted$")
+        for disk in ("4096+8", "4096,size=2G", "512+8,file=/a:b"):
+            self.assertRegex(self.refused("none", "--disk", disk), "cannot be counted; give .* scsi_debug:4096")
+        self.assertTrue(self.specs("none", "--disk", "ublk:4096+8"))
+
     def test_null_blk_has_tuples_if_somebody_verifies_them(self):
         for words, zeros in ((("inline", "indirect"), True), (("inline", "--verify", "host"), True), (("none", "--kernel", "lab"), False),
                              (("none", "inline", "--verify", "device"), False), (("inline", "--rw", "randwrite"), False),

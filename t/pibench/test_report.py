@@ -182,6 +182,11 @@ class Gaps(unittest.TestCase):
         wrong = self.record("failure", "randread-4k-qd32 pi/indirect", round=1, reason="guard")
         self.assertIn("3 of 3 cells: an I/O or its protection information was wrong", markdown([*failures, wrong], {}))
 
+    def test_what_cannot_be_counted_is_no_wrong_io(self):
+        idled = "the processor idled in each of 5 runs, so its time does not count instructions"
+        failure = self.record("failure", "randread-4k-qd1 pi/indirect", round=1, reason=idled)
+        self.assertIn("1 of 1 cell: the instructions cannot be counted, see below", markdown([failure], {}))
+
     def test_failures_of_a_medium_not_written_say_what_may_help(self):
         failure = self.record("failure", "randread-4k-qd1 pi/indirect", round=1, reason="guard")
         self.assertNotIn("--allow-write", markdown([failure], {}))
