@@ -157,13 +157,15 @@ def agreement(found):
         totals, shown = [one.total for one in each], profile.middle(each)
         run = runs[each.index(shown)]
         window = run["window_ns"] / run["counted"]
-        unlike = profile.compare(each[:1], each[1:]) if len(each) > 1 else []
         parts = ", ".join(f"{part} {share(value)}" for part, value in shown.parts().items())
-        yield (
-            f"{name}: {parts}. {report.number_of(len(totals), 'round')} from {min(totals):,.1f} to {max(totals):,.1f}; the guest's time is "
-            f"{window:,.1f} ({(shown.total / window - 1) * 100:+.2f} %). Functions that differ between the first round and the others by "
-            f"half an instruction or more: {', '.join(f'{name} {value:+d}' for name, value in unlike) or 'none'}."
-        )
+        low, high = (f"{value:,.1f}" for value in (min(totals), max(totals)))
+        rounds = f"{len(totals)} rounds from {low} to {high}" if len(totals) > 1 else f"One round of {low}"
+        agrees = round((shown.total / window - 1) * 100, 2) + 0
+        told = f"{name}: {parts}. {rounds}; the guest's time is {window:,.1f} ({agrees:+.2f} %)."
+        if len(totals) > 1:
+            unlike = ", ".join(f"{name} {value:+d}" for name, value in profile.compare(each[:1], each[1:]))
+            told += f" Functions that differ between the first round and the others by half an instruction or more: {unlike or 'none'}."
+        yield told
 
 
 def pictures(names, shown, workload):

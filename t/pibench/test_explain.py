@@ -232,6 +232,11 @@ class Report(unittest.TestCase):
         self.assertRegex(text, r"crc16_msb_pclmul_sse \(emulated drive\) +2,071 ")
         self.assertRegex(files["report.md"], r"crc16_msb_pclmul_sse +\| emulated drive +\| +2,071 ")
 
+    def test_one_round_is_not_compared(self):
+        _, files = self.written(made(), rounds=1)
+        self.assertRegex(files["report.md"], r"One round of [\d,]+\.\d; the guest's time is [\d,]+\.\d \(\+0\.00 %\)\.")
+        self.assertNotIn("the others", files["report.md"])
+
     def test_two(self):
         text, files = self.written(made(), made(more=[((*BLOCK, ("bio_copy", "kernel")), 50)]))
         self.one_screen(text)
