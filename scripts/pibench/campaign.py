@@ -104,7 +104,8 @@ def announce(plans, seconds, out):
         where = f"on {', '.join(spec.clients) or 'this machine'}" if plan.session else f"in a guest with {', '.join(plan.disks)}"
         what = {cells.TIME: "time", cells.CPU: "CPU", cells.INSTRUCTIONS: "instructions"}[spec.mode]
         rounds = "as many rounds as it takes" if spec.sequential else f"{spec.rounds} round{'s' * (spec.rounds != 1)}"
-        command.say(f"{number} of {len(plans)}: {spec.name}: {len(plan.steps)} steps in {rounds}, {what}, {where}")
+        steps = f"{len(plan.steps)} step{'s' * (len(plan.steps) != 1)}"
+        command.say(f"{number} of {len(plans)}: {spec.name}: {steps} in {rounds}, {what}, {where}")
     specs = [plan.spec for plan in plans]
     if any(spec.mode == cells.INSTRUCTIONS and spec.icount and not spec.tools.plugin for spec in specs):
         command.say(f"{insn.PLUGIN.name} is not built: the emulated drive's instructions are in all figures; make builds it (x86-64 only)")

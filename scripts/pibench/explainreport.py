@@ -136,7 +136,7 @@ def memory_differences(shown):
 def memory_blocks(found, shown, caches):
     spread = "; ".join(
         f"{name}: " + ", ".join(
-            f"{figure} {min(values):.1f} to {max(values):.1f}"
+            f"{figure} {to_a_tenth(min(values))} to {to_a_tenth(max(values))}"
             for figure, values in zip(memory.FIGURES, zip(*(memory.total(each.memory) for each in profiles(runs)))))
         for name, runs in found.items()
     )  # fmt: skip

@@ -217,6 +217,12 @@ class Sessions(unittest.TestCase):
             campaign.announce([campaign.Plan(None, spec, [])], 0, "/out")
         return "".join(call.args[0] for call in said.call_args_list if "insn-plugin" in call.args[0])
 
+    def test_one_step_is_not_steps(self):
+        spec = session.Spec("x", cells.TIME, False, 1, 1, tools=fio.Tools(attr_cost="/x/attr-cost"))
+        with unittest.mock.patch.object(campaign.command, "say") as said:
+            campaign.announce([campaign.Plan(None, spec, [])], 0, "/out")
+        self.assertIn("x: 1 step in 1 round,", said.call_args_list[0].args[0])
+
     def test_the_guest_has_it(self):
         argv = guest.command(Counting.SPEC, ["null_blk:4096"], "/out,1")
         self.assertIn("p,,q.so,dir=/out,,1/parts/boot1.counts", argv)

@@ -67,7 +67,7 @@ class Report(unittest.TestCase):
     def report(self, caches):
         shown = [made(), made()]
         for number, each in enumerate(shown):
-            each.memory = {(profile.ENGINE, "queue", "engine"): [10.0 + 1.25 * number, 20.0, 1.0, 2.0, 0.0]} if caches else {}
+            each.memory = {(profile.ENGINE, "queue", "engine"): [10.0 + 1.25 * number, 20.0, 1.0, 2.0, -0.01]} if caches else {}
         with tempfile.TemporaryDirectory() as place:
             out = test_explain.write(place, shown, caches=caches)
             return test_explain.report_again(out)[1], (out / "report.md").read_text()
@@ -78,6 +78,7 @@ class Report(unittest.TestCase):
         self.assertRegex(report, r"\| all +\| data lines, modelled +\| +10.0 +\| +11.2 +\| +\+1.2 +\|")
         self.assertIn("Memory, modelled", report)
         self.assertIn("L1D 48K:12:64", report)
+        self.assertIn("L2 misses 0.0 to 0.0", report)
         self.assertRegex(report, r"\| queue +\| engine +\| +\+1.25 +\| +\+0.00 ")
 
     def test_nothing_without_a_model(self):
