@@ -2,6 +2,7 @@
 import contextlib
 import importlib.machinery
 import importlib.util
+import io
 import os
 import pathlib
 import tempfile
@@ -61,6 +62,31 @@ class Quiet(unittest.TestCase):
                 told = machine.arguments[machine.arguments.index("-append") + 1].split()
                 wanted = {"transparent_hugepage=never", "damon_stat.enabled=0", "cryptomgr.notests", "no_timer_check", *words}
                 self.assertLessEqual(wanted, set(told))
+
+
+class Options(unittest.TestCase):
+    def refused(self, *words):
+        with contextlib.redirect_stderr(io.StringIO()) as said, self.assertRaises(SystemExit) as caught:
+            load().parse(["run", *words, "--", "true"])
+        self.assertEqual(caught.exception.code, 2)
+        return said.getvalue()
+
+    def test_numbers_are_above_zero(self):
+        for option in ("--smp", "--mem", "--boot", "--timeout"):
+            for value in ("0", "-1"):
+                self.assertIn(f"{option}: {value} is not above 0", self.refused(option, value))
+        self.assertIn("--smp: invalid int value: 'two'", self.refused("--smp", "two"))
+        self.assertEqual(load().parse(["run", "--timeout", "0.5", "--", "true"]).timeout, 0.5)
+
+    def test_an_image_keeps_its_size(self):
+        program = load()
+        with tempfile.TemporaryDirectory() as directory:
+            image = pathlib.Path(directory, "image")
+            for size, fits in (("2M", True), ("2M", True), ("3M", False)):
+                disk = program.Disk(f"4096+8,size={size},file={image}", 0)
+                with contextlib.nullcontext() if fits else self.assertRaisesRegex(program.Failure, "has 2097152 bytes; leave size= out"):
+                    disk.qemu(None)
+            self.assertTrue(program.Disk(f"4096+8,file={image}", 0).qemu(None))
 
 
 class Starts(unittest.TestCase):
