@@ -69,7 +69,7 @@ static int init_reason(int err, const struct pi_ring_options *options,
 	switch (err) {
 	case -ENOSYS:
 		return pi_reason_set(reason, err,
-			"this kernel has no io_uring, which needs Linux 5.6");
+			"there is no io_uring here; it needs Linux 5.6 with CONFIG_IO_URING, and a container's seccomp profile can hide it");
 	case -EPERM:
 		return pi_reason_set(reason, err,
 			"io_uring is not permitted here; see sysctl kernel.io_uring_disabled and the container's seccomp profile");

@@ -997,6 +997,7 @@ static void test_refusals(void **state)
 	(void)state;
 	setup.error = -ENOSYS;
 	refuse(&options, -ENOSYS, 1, "Linux 5.6");
+	refuse(&options, -ENOSYS, 1, "seccomp");
 	setup.error = -EPERM;
 	refuse(&options, -EPERM, 1, "kernel.io_uring_disabled");
 	refuse(&options, -EPERM, 1, "seccomp");
