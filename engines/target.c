@@ -232,7 +232,8 @@ static int probe_device(struct thread_data *td, struct fio_file *f,
 	struct pi_reason reason;
 	int fd, ret;
 
-	fd = open(f->file_name, O_RDONLY | O_CLOEXEC);
+	/* or a pipe would wait for somebody to write */
+	fd = open(f->file_name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0) {
 		ret = errno;
 		log_err("io_uring_pi: %s: %s; name a block device that exists and can be read\n",

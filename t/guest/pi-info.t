@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -15,7 +16,7 @@ FORMATS = ['4096', '4096+64,guard=crc64,pos=last', '4096+8,type=3', '4096+8,exte
 
 
 def info(*words):
-    done = subprocess.run([BUILD / 't/pi-info', *words], capture_output=True, text=True)
+    done = subprocess.run([BUILD / 't/pi-info', *words], capture_output=True, text=True, timeout=60)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -52,6 +53,13 @@ def test(without, wide, type3, extended):
     says('extended LBA', info(extended), 1, 'LBA format 4096+8, extended')
     says('no block device', info('/dev/null'), 2, 'not a block device')
     says('no file', info('/dev/nvme9n9'), 2, 'No such file')
+    with tempfile.TemporaryDirectory() as tmp:
+        pipe = os.path.join(tmp, 'pipe')
+        os.mkfifo(pipe)
+        says('a pipe that nobody writes to', info(pipe), 2, 'not a block device')
+    with open('/dev/full', 'w') as full:
+        done = subprocess.run([BUILD / 't/pi-info', '--json', wide], stdout=full, stderr=subprocess.PIPE, text=True)
+    says('a full disk', (done.returncode, '', done.stderr), 2, 'could not be written')
     says('nothing', info(), 2, 'usage: pi-info')
 
     ok([stat.read_text().split()[6] for stat in stats] == before, 'nothing was written')

@@ -122,12 +122,14 @@ def test(with_pi, without, type3, extended, opaque, wide, much, big):
               sqthread_poll_cpu=-1, pi_inject_seed=1 << 40), 'numbers that are not cut', read=256)
     refuses(pi(wide, **JOB, pi_reftag=1 << 48), 'a reference tag of more than 48 bits', 'pi_reftag', '48')
 
+    os.mkfifo('/tmp/pipe')
     for name, device, words in (
             ('no protection information', without,
              ('LBA format 4096+0', 'pi_layout=none')),
             ('extended LBA', extended, ('4096+8', 'pi_layout=none')),
             ('a missing file', '/dev/nvme9n9', ('No such file',)),
             ('a regular file', __file__, ('not a block device',)),
+            ('a pipe that nobody writes to', '/tmp/pipe', ('not a block device',)),
             ('a character device', '/dev/zero', ('not a block device',))):
         for rw in ('read', 'write'):
             refuses(pi(device, **{**JOB, 'rw': rw}), f'{name}, {rw}', device,

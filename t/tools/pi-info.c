@@ -244,7 +244,8 @@ static void usage(FILE *out)
 		"       pi-info --help | --version\n"
 		"Shows the protection information of a block device, the attribute layouts that\n"
 		"the running kernel supports, and what is missing.  It changes nothing.\n"
-		"Exit status: 0 the device has PI, 1 it has none, 2 usage or no such block device.\n"
+		"Exit status: 0 the device has PI, 1 it has none, 2 usage, no such block device, or\n"
+		"the answer could not be written.\n"
 		"In JSON a layout that works has an empty reason; without DEVICE it has the layouts\n"
 		"and the tables of layouts and guards, and exit status 0.\n");
 }
@@ -282,7 +283,8 @@ int main(int argc, char **argv)
 	}
 	info.path = argv[optind];
 	if (info.path) {
-		fd = open(info.path, O_RDONLY | O_CLOEXEC);
+		/* or a pipe would wait for somebody to write */
+		fd = open(info.path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 		if (fd < 0) {
 			fprintf(stderr, "pi-info: %s: %s; name a block device that can be read\n",
 				info.path, strerror(errno));
@@ -298,5 +300,9 @@ int main(int argc, char **argv)
 		print_json(&info);
 	else
 		print_person(&info);
+	if (ferror(stdout) || fflush(stdout)) {
+		fprintf(stderr, "pi-info: the answer could not be written\n");
+		return 2;
+	}
 	return info.probe == -ENOTBLK ? 2 : !!info.probe;
 }
