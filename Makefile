@@ -177,7 +177,7 @@ comma := ,
 HEADERS := $(wildcard lib/*.h t/unit/*.h)
 $(B)/unit/%: t/unit/%.c $(LIB_OBJ) $(HEADERS) | deps
 	@mkdir -p $(@D)
-	$(call RUN,CC)$(CC) $(LIB_FLAGS) $(CFLAGS) -o $@ $< $(LIB_OBJ) $(WRAP) -lcmocka $(LIBS)
+	$(call RUN,CC)$(CC) $(LIB_FLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIB_OBJ) $(WRAP) -lcmocka $(LIBS)
 
 $(B)/unit-san/%: t/unit/%.c $(LIB_SRC) $(HEADERS) | deps $(filter $(B)/%,$(ISAL_LIB))
 	@mkdir -p $(@D)
@@ -186,7 +186,7 @@ $(B)/unit-san/%: t/unit/%.c $(LIB_SRC) $(HEADERS) | deps $(filter $(B)/%,$(ISAL_
 vpath %.c t/tools t/bench t/guest
 $(B)/t/%: %.c $(wildcard t/tools/*.h t/bench/*.h t/guest/*.h) $(LIB_OBJ) | deps
 	@mkdir -p $(@D)
-	$(call RUN,CC)$(CC) $(LIB_FLAGS) -It/bench $(CFLAGS) -o $@ $(filter %.c,$^) $(LIB_OBJ) $(LIBS)
+	$(call RUN,CC)$(CC) $(LIB_FLAGS) -It/bench $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(LIB_OBJ) $(LIBS)
 $(B)/t/layout-refuse: t/guest/layout-io.c t/guest/layout-md.c
 $(B)/t/attr-cost: t/tools/attr-variant.c
 $(TOOLS): LIB_FLAGS += -DPI_VERSION='"$(VERSION)"'
@@ -196,7 +196,7 @@ $(B)/t/attr-cost $(B)/t/tuple-cost $(B)/t/floor: t/bench/measure.c
 INSN_SRC := $(addprefix t/bench/insn-,plugin.c ranges.c kind.c cache.c dir.c)
 $(B)/t/insn-plugin.so: $(INSN_SRC) $(wildcard t/bench/*.h) | deps
 	@mkdir -p $(@D)
-	$(call RUN,CC)$(CC) $(WARN) $(CFLAGS) -fPIC -fvisibility=hidden -shared -o $@ $(INSN_SRC)
+	$(call RUN,CC)$(CC) $(WARN) $(CFLAGS) -fPIC -fvisibility=hidden -shared $(LDFLAGS) -o $@ $(INSN_SRC)
 
 $(B)/t/insn-mark: t/bench/insn-mark.c | deps
 $(B)/t/insn-known: t/guest/insn-known.S | deps

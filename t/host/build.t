@@ -38,10 +38,13 @@ def test():
         # scripts/debian needs an archive, which is already here
         (TREE / 'scripts/debian').write_text(f'#!/bin/sh\necho "{TREE}/build/src/libisal-0"\n')
 
-    made = make(f'FIO={fio}')
+    made = make(f'FIO={fio}', 'LDFLAGS=-Wl,-z,now')
     engine = TREE / 'build/io_uring_pi.so'
     if not ok(made.returncode == 0 and engine.exists(), 'make works in a path with blanks, and with FIO= in one', made):
         return
+    lazy = [path for path in (engine, TREE / 'build/t/pi-info', TREE / 'build/t/attr-cost')
+            if 'NOW' not in subprocess.run(['readelf', '-d', path], capture_output=True, text=True).stdout]
+    ok(not lazy, 'LDFLAGS= counts for the engine and its tools', lazy)
     got = subprocess.run([FIO, '--name=j', f'--ioengine=external:{engine}', '--pi_layout=none', f'--filename={TREE}/file',
                           '--size=64k', '--rw=write'], cwd=TREE, capture_output=True, text=True)
     ok(got.returncode == 0, 'its engine runs', got)
