@@ -112,17 +112,32 @@ def test():
         deb(own)
 
 
+def tagged(version):
+    """Return a repository whose only commit is that release."""
+    (WORK / 'release').mkdir()
+    user = ['-c', 'user.name=t', '-c', 'user.email=t@localhost', '-c', 'commit.gpgsign=false']
+    for words in (['init', '-q', '.'], [*user, 'commit', '-q', '--allow-empty', '-m', 'release'],
+                  ['update-ref', f'refs/tags/v{version}', 'HEAD']):
+        subprocess.run(['git', *words], cwd=WORK / 'release', check=True)
+    return WORK / 'release/.git'
+
+
 def deb(own):
     words = ('deb', f'FIO={own.tree}', f'E={own.engine.parent.relative_to(ROOT)}')
     made = make(*words, 'VERSION=wrong')
     ok(made.returncode != 0 and 'wrong' in made.stderr, 'make deb fails if dpkg-deb does', made)
+    newest = re.search(r'^## ([\d.]+)', (ROOT / 'doc/changes.md').read_text(), re.M)[1]
+    made = make(*words, f'GIT_DIR={tagged(newest)}')
+    release = [*BUILD.glob(f'*_{newest}+fio*.deb')]
+    ok(made.returncode == 0 and len(release) == 1, "a tag makes the release's package, annotated or not", made)
+    for package in release:
+        package.unlink()
     made = make(*words, umask=0o077)
     found = re.search(r"'(\S+\.deb)'", made.stderr)
     if not ok(made.returncode == 0 and found, f'make deb for {own.name}', made):
         return
     package = (ROOT / found[1]).resolve()
     fields = says('dpkg-deb', '--field', package, 'Version').stdout
-    newest = re.search(r'^## ([\d.]+)', (ROOT / 'doc/changes.md').read_text(), re.M)[1]
     ok(re.match(rf'{re.escape(newest)}[~+]', fields), 'its version is the newest in doc/changes.md, or sorts before it', fields)
     fields = says('dpkg-deb', '--field', package, 'Depends').stdout
     ranges = re.findall(r'fio \((\S+) ([^)]+)\)', fields)
