@@ -107,6 +107,8 @@ def find(name):
         return Side(name, ENGINE, str(path.absolute()))
     if path.is_dir():
         raise Failure(f"{name}: a directory without {results.NAME}; name one that pi-bench run wrote")
+    if not shutil.which("git"):
+        raise Failure(f"{name}: neither an engine nor results; for a git revision, install git")
     revision = git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").stdout.strip()
     if not revision:
         raise Failure(f"{name}: neither an engine, nor results, nor a git revision of {fio.REPO}{refusal()}")

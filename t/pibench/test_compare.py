@@ -273,6 +273,8 @@ class Stored(Files):
         self.refused("no-such-thing", "HEAD", "neither an engine, nor results, nor a git revision")
         with unittest.mock.patch.dict(os.environ, GIT_DIR="/nowhere"):
             self.refused("HEAD~1", "HEAD", "nor a git revision of .*; git says: not a git repository: '/nowhere'")
+        with unittest.mock.patch.dict(os.environ, PATH="/nowhere"):
+            self.refused("old.so", "new.so", "old.so: neither an engine nor results; for a git revision, install git")
 
     def test_a_shallow_clone_lacks_revisions(self):
         def git(*words):
