@@ -266,6 +266,9 @@ def result(done, cell, ios):
         raise IoFailure(f"{name} exited with {done.returncode}: {complaint(done)}")
     if cell.arm.engine == cells.FLOOR:
         return {}, {"ios": ios}
+    # fio's own status is 0 then
+    if re.search(r"^fio: pid=\d+, got signal=", done.stderr, re.MULTILINE):
+        raise IoFailure(f"a job of fio crashed: {complaint(done)}")
     parsed = parse(done.stdout)
     if not parsed or not parsed.get("jobs"):
         raise IoFailure(f"fio printed no result: {complaint(done)}")

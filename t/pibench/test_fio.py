@@ -56,6 +56,8 @@ class Result(unittest.TestCase):
         self.assertAlmostEqual(run["latency_ns"], (1007 * 7500 + 1000 * 1500) / 2007)
         with self.assertRaisesRegex(IoFailure, "fio did 0 I/Os"):
             fio.result(done(output(job(total_ios=0))), cells.job("mine"), 0)
+        with self.assertRaisesRegex(IoFailure, "^a job of fio crashed: fio: pid=7, got signal=11$"):
+            fio.result(done(output(job()), stderr="fio: pid=7, got signal=11\n"), cells.job("mine"), 0)
 
     def test_messages_around_the_json(self):
         noisy = "note: both iodepth >= 1 and synchronous\nfio: hm {braces}\n" + output(job()) + "\nbye }\n"
