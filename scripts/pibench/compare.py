@@ -2,14 +2,17 @@
 """Old against new: engines, git revisions, fios, kernels or stored results. Refuses what is not comparable."""
 
 import dataclasses
+import hashlib
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 
 from . import bench, cells, environment, fio, gate, guest, jobfile, limits, metrics, outcome, report, results, session, verdicts
 from .command import last_line
 from .errors import IO, OK, REGRESSED, UNDECIDED, Failure
+from .host import Host
 
 KERNEL = " kernel "
 ENGINE, REVISION, RESULTS = "an engine", "a git revision", "results"
@@ -53,9 +56,17 @@ def slower(count, tools, name_only):
     return engine_in(place, tools, f"CFLAGS=-O2 -g -DPI_SELFTEST_SPIN={count}")
 
 
+def toolchain(tools):
+    """A name for what an engine depends on besides its source: the fio, the compiler and its flags."""
+    compiler = os.environ.get("CC", "cc")
+    said = environment.first_line(Host(), [*shlex.split(compiler), "--version"])
+    told = (environment.sha256(tools.fio), compiler, said, os.environ.get("CFLAGS", ""))
+    return hashlib.sha256("\0".join(told).encode()).hexdigest()[:8]
+
+
 def build(revision, tools):
     """The engine of a revision, built for the fio at hand; kept, as that takes a while."""
-    target = BUILD / f"{revision[:12]}-{environment.sha256(tools.fio)[:8]}.so"
+    target = BUILD / f"{revision[:12]}-{toolchain(tools)}.so"
     if target.exists():
         return str(target)
     tree = BUILD / f"tree-{revision[:12]}-{os.getpid()}"

@@ -284,6 +284,26 @@ class Stored(Files):
             self.refused("HEAD~1", "HEAD", "HEAD~1: neither an engine, .*, which is a shallow clone; git fetch --unshallow")
 
 
+class Revisions(unittest.TestCase):
+    def test_an_engine_is_kept_for_the_fio_compiler_and_flags_that_built_it(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        place, built = pathlib.Path(scratch.name), []
+
+        def engine_in(where, tools, tree):
+            built.append(tree)
+            return place / "fio"
+
+        self.enterContext(unittest.mock.patch.multiple(compare, BUILD=place / "builds", engine_in=engine_in,
+                                                       git=lambda *words: subprocess.CompletedProcess(words, 0, "", "")))  # fmt: skip
+        paths = []
+        for fio_text, changes in (("a", {}), ("a", {}), ("a", {"CC": "no-such-cc"}), ("a", {"CFLAGS": "-O3"}), ("b", {})):
+            (place / "fio").write_text(fio_text)
+            with unittest.mock.patch.dict(os.environ, changes):
+                paths.append(compare.build("f" * 40, fio.Tools(str(place / "fio"))))
+        self.assertEqual((len(built), len(set(paths)), paths[0]), (4, 4, paths[1]))
+
+
 class Engines(test_device.Machine):
     """Two builds on a machine with a drive, from the command line to the verdict."""
 
