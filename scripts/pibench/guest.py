@@ -136,7 +136,8 @@ def run(sessions, out, emit, at_once=None, stop=lambda: None):
                     # frees 30 MB of names
                     boot.lists = None
                 elif boot.lists:
-                    boot.lists.serve()
+                    with results.naming(boot.lists.place):
+                        boot.lists.serve()
             if going and time.monotonic() - heard > SILENCE:
                 raise Failure(f"no guest has finished a run for {SILENCE // 60} minutes (logs: {results.parts(out, '*').log})")
             if going:

@@ -151,6 +151,12 @@ class Look(unittest.TestCase):
         self.assertIn("write-128k-qd32 pi/indirect", lines)
         self.assertEqual(len(pi_bench("list", *NO_ENGINE, "--only", "nopi 4k-qd1 none").stdout.splitlines()), 2)
 
+    def test_an_encoding_without_bars_is_no_traceback(self):
+        with tempfile.TemporaryDirectory() as place:
+            synthetic.compared(place, synthetic.CELLS[:1])
+            done = pi_bench("report", place, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+        self.assertEqual((done.returncode, done.stdout.partition(":")[0]), (0, "PASS"), done.stderr)
+
     def printed(self, stdout):
         """Status and messages of a command that prints one line, which Python would keep until it exits."""
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
