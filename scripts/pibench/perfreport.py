@@ -208,7 +208,7 @@ def make(host, out, records, env, say=print):
     started, late = start(sessions)
     body = [Heading("Ratios"), table, *(block for session in sessions for block in section(session)), *started]
     told = report.summary(sessions, report.left_over(records, env))
-    if told.word == "COMPLETE":
+    if told.word == "COMPLETE" and (limited or started):
         told = verdict(limited, late)
     status = REGRESSED if late or any(each.missed for each in limited) else OK
     return report.measured(TITLE, sessions, env, told, head, body, notes(sessions), status)

@@ -76,6 +76,11 @@ class Report(test_device.Machine):
         # a mebibyte, and of each I/O less than the block that it is made of
         self.assertEqual(list(rows(text, "### Memory")[0].values())[1:], ["65,536", "5,000", "-60,536", "1,024"])
 
+    def test_without_a_limit_none_is_met(self):
+        results.append(self.root / results.NAME, run("pi", MODES["pi"], cells.parse(f"randread-4k-qd32 {perfreport.INDIRECT}"), 1, 9000))
+        _, status = self.again()
+        self.assertEqual((status, self.screen.partition(":")[0]), (0, "COMPLETE"))
+
     def test_it_ends_on_one_screen(self):
         self.write()
         lines = self.screen.splitlines()
