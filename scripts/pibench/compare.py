@@ -22,8 +22,10 @@ SHARED = ("fio", "isal", "apt", "src", "pkg", "guest")
 
 
 def git(*arguments):
+    # in a hook it is the index of the user's work tree, which a new one must not take for its own
+    environment = {name: value for name, value in os.environ.items() if name != "GIT_INDEX_FILE"}
     return subprocess.run(
-        ["git", "-C", str(fio.REPO), *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        ["git", "-C", str(fio.REPO), *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=environment
     )
 
 

@@ -285,6 +285,12 @@ class Stored(Files):
 
 
 class Revisions(unittest.TestCase):
+    def test_in_a_hook_the_index_of_the_users_work_tree_is_left_alone(self):
+        with unittest.mock.patch.dict(os.environ, GIT_INDEX_FILE="/mine"), unittest.mock.patch.object(compare.subprocess, "run") as ran:
+            compare.git("worktree", "add")
+        self.assertNotIn("GIT_INDEX_FILE", ran.call_args.kwargs["env"])
+        self.assertIn("PATH", ran.call_args.kwargs["env"])
+
     def test_an_engine_is_kept_for_the_fio_compiler_and_flags_that_built_it(self):
         scratch = tempfile.TemporaryDirectory()
         self.addCleanup(scratch.cleanup)
