@@ -291,8 +291,9 @@ def compare_stored(host, options, old, new, kept_to):
     if old.kind != new.kind:
         raise Failure(f"{old.title} is {old.kind} and {new.title} {new.kind}: results compare with results only")
     refuse(options, "stored results are compared as they are; leave it out", but=STORED)
-    found = compare.stored(old, new, kept_to)
-    with results.prepare(pathlib.Path(options.out).absolute()) as out:
+    found, place = compare.stored(old, new, kept_to), pathlib.Path(options.out).absolute()
+    results.refuse_inputs(place, (old.where, new.where))
+    with results.prepare(place) as out:
         results.save_json(out / "env.json", {"kind": COMPARE})
         return conclude(host, found, out, options.out, options.strict)
 

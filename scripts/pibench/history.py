@@ -164,8 +164,9 @@ def make(host, out, found, say=print):
 
 def show(host, options, say):
     """Write and show the report; return the exit status."""
-    found = [entry for path in options.results for entry in read(path)]
-    with results.prepare(pathlib.Path(options.out).absolute()) as out:
+    found, place = [entry for path in options.results for entry in read(path)], pathlib.Path(options.out).absolute()
+    results.refuse_inputs(place, options.results)
+    with results.prepare(place) as out:
         results.save_json(out / "env.json", {"kind": "history"})
         made = make(host, out, found, say)
         report.write(out, made)

@@ -51,6 +51,13 @@ def lock(out):
         yield
 
 
+def refuse_inputs(out, paths):
+    """Refuse to remove what is about to be read."""
+    for path in paths:
+        if out.exists() and out.samefile(path):
+            raise Failure(f"{path}: --out names it too and would overwrite it; name another --out")
+
+
 @contextlib.contextmanager
 def prepare(out, keep=False):
     """Lock a directory for results and, unless told to keep them, remove earlier results; nobody else's files are touched."""

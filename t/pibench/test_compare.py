@@ -276,6 +276,12 @@ class Stored(Files):
         with unittest.mock.patch.dict(os.environ, PATH="/nowhere"):
             self.refused("old.so", "new.so", "old.so: neither an engine nor results; for a git revision, install git")
 
+    def test_what_is_compared_is_not_overwritten(self):
+        one, other = self.store("a"), self.store("b")
+        self.out = other
+        self.refused(one, other, "b: --out names it too and would overwrite it")
+        self.assertTrue((other / results.NAME).exists())
+
     def test_a_shallow_clone_lacks_revisions(self):
         def git(*words):
             return subprocess.CompletedProcess(words, 0, "true\n" if "--is-shallow-repository" in words else "", "")

@@ -116,6 +116,9 @@ class Pages(unittest.TestCase):
     def test_directories_of_results(self):
         found = [self.results(name, commit, more) for name, commit, more in (("a", "1aaa", 0), ("b", "2bbb", 30))]
         self.assertIn(f"STEPS: 1 in 2 revisions; the last: {READ}, +30 ", self.show(*found)[1])
+        self.out = found[0]
+        self.assertIn(f"{self.out}: --out names it too", self.show(*found)[1])
+        self.assertTrue((self.out / results.NAME).exists())
 
     def test_a_whole_run_is_remembered_once(self):
         records, env = results.load_all(self.results("a", "1aaa", 0))
