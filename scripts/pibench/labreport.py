@@ -173,9 +173,15 @@ def attribute_alone(session, env, draw):
     unit = f"{last.unit} per request"
     how = "reads of an invalid descriptor: the kernel accepts the request and its attribute, then fails it"
     caption = f"Passing the attribute, batch of {last.batch}; {where(env, session)}."
-    return [
+    tables = [
         Heading(f"Passing the attribute ({unit}; {how})", 3),
         *(block for each in reversed(found) for block in (Paragraph(f"Batch of {each.batch}:"), each.table())),
+    ]
+    # kernels before 6.14 have no layout, only rings
+    if not last.with_pi:
+        return tables
+    return [
+        *tables,
         *draw(cost(session, env, last)),
         Paragraph(f"Cost over plain requests, by the share of requests with PI, batch of {last.batch}:"),
         last.by_share(),
@@ -254,7 +260,8 @@ def notes(sessions, env):
 
 def headline(sessions):
     """What the layouts cost, from the session that measured it most exactly."""
-    session = next((s for s in sessions if s.attr and s.icount), next((s for s in sessions if s.attr), None))
+    found = [s for s in sessions if any(layout != cells.NONE for layout, *_ in s.attr)]
+    session = next((s for s in found if s.icount), next(iter(found), None))
     if not session:
         return []
     attribute = by_batch(session)[-1]

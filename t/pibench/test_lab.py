@@ -274,6 +274,15 @@ class Report(test_device.Machine):
         self.assertEqual(found["inline", "128 zeroed"]["0 %"], "+4.0")
         self.assertEqual(set(found), {way for way in OVER if way[0] != "none"})
 
+    def test_a_kernel_without_layouts_has_rings(self):
+        for also in ([], io_records()):
+            (self.out / results.NAME).unlink(missing_ok=True)
+            text, failed = self.write([record("attr", row=row) for row in attr_rows() if row.get("layout", "none") == "none"] + also)
+            self.assertFalse(failed)
+            self.assertEqual({r["layout"] for r in rows(text, "Batch of 32:")}, {"none"})
+            self.assertNotIn("Passing the attribute of one request", text)
+            self.assertNotIn("by the share of requests", text)
+
     def test_crossovers(self):
         text, _ = self.write(self.everything())
         # 118 x = 4 (1 - x) + 88 x
