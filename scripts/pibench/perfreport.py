@@ -192,7 +192,7 @@ def verdict(limited, late):
         return Banner("MISSED", f"{number_of(len(missed) + late, 'limit')}: {'; '.join(names)}.")
     above = sum(each.ratio[0] > each.limit for each in limited)
     text = f" {number_of(above, 'ratio')} {'is' if above == 1 else 'are'} above the limit, but by no more than boots differ." * (above > 0)
-    return Banner("MET", f"all {len(limited)} limits.{text}")
+    return Banner("MET", f"{f'all {len(limited)} limits' if len(limited) > 1 else 'the limits of what was measured'}.{text}")
 
 
 def make(host, out, records, env, say=print):
