@@ -97,6 +97,8 @@ static int check_transfers(struct thread_data *td)
 		return pi_refuse("num_range: a block device discards one range at a time; drop it or name the character device /dev/ngXnY");
 	if (td_trim(td) && PI_NUM_RANGE(td) > 1 && o->fixedbufs)
 		return pi_refuse("fixedbufs with num_range: fio then has no data buffers; drop one of them");
+	if (o->fixedbufs && !td_read(td) && !td_write(td))
+		return pi_refuse("fixedbufs: a job that only trims has no data buffers; drop it");
 
 	if (!pi_layouts[o->layout].passthru && pi_max_rw_bs(td) > max) {
 		log_err("io_uring_pi: bs=%llu: the kernel transfers no more than %llu bytes with one read or write; use a smaller bs\n",

@@ -33,6 +33,9 @@ def test(separate, extended):
     for layout in ('indirect', 'none'):
         refuses(pi(separate, rw='trim', bs='4k', size='1m', num_range=4, pi_layout=layout), f'several ranges, pi_layout={layout}',
                 'num_range', '/dev/ngXnY')
+    for device, layout in ((separate, 'indirect'), (separate, 'none'), (separate.replace('/dev/nvme', '/dev/ng'), 'passthru')):
+        refuses(pi(device, rw='randtrim', bs='4k', size='1m', direct=0 if layout == 'passthru' else 1, fixedbufs=True,
+                   pi_layout=layout), f'only trims, with fixed buffers, pi_layout={layout}', 'fixedbufs', 'only trims')
     passes(pi(separate, rw='trim', bs='4k', size='1m', num_range=1), 'one range', trim=BLOCKS)
 
 
