@@ -106,8 +106,9 @@ static int check_transfers(struct thread_data *td)
 		return EINVAL;
 	}
 	if (td->o.read_iolog_file && td->o.read_iolog_chunked &&
-	    (pi_layouts[o->layout].pi || o->fixedbufs || o->iovec))
-		return pi_refuse("read_iolog_chunked=1: fio may find larger I/Os in the log while it runs, and there is no metadata, registered buffer or iovec for them; drop read_iolog_chunked, or use pi_layout=none without fixedbufs and pi_iovec");
+	    (pi_layouts[o->layout].pi || o->fixedbufs || o->iovec ||
+	     o->registerfiles || o->sqpoll))
+		return pi_refuse("read_iolog_chunked=1: fio may find larger I/Os and other files in the log while it runs, and there is no metadata, registered buffer or file, or iovec for them; drop read_iolog_chunked, or use pi_layout=none without fixedbufs, registerfiles, sqthread_poll and pi_iovec");
 	return 0;
 }
 
@@ -190,7 +191,9 @@ int pi_options_check(struct thread_data *td)
 		return EINVAL;
 	}
 	if (registered && td->o.nr_files != td->o.open_files)
-		return pi_refuse("registerfiles and sqthread_poll keep every file open; set openfiles to nrfiles or leave it out");
+		return pi_refuse(td->o.read_iolog_file ?
+			"registerfiles and sqthread_poll keep every file open, but the log of read_iolog says when to open and close files; drop one of them" :
+			"registerfiles and sqthread_poll keep every file open; set openfiles to nrfiles or leave it out");
 	if (!pi_layouts[o->layout].pi)
 		return o->inject ? pi_refuse("pi_inject with pi_layout=none: plain I/O has no tuples to show a fault; use another pi_layout") : 0;
 

@@ -78,6 +78,10 @@ def largest(with_pi, without, much):
                 'read_iolog_chunked')
     refuses(pi(without, **iolog(without, 'read'), read_iolog_chunked=1, pi_layout='none', fixedbufs=True),
             'and fixed buffers', 'read_iolog_chunked', 'fixedbufs')
+    for option in ('registerfiles', 'sqthread_poll'):
+        refuses(pi(without, **iolog(without, 'read'), read_iolog_chunked=1, pi_layout='none', **{option: True}),
+                f'and {option}', 'read_iolog_chunked', option)
+        refuses(pi(without, **iolog(without, 'read'), pi_layout='none', **{option: True}), f'a log and {option}', 'read_iolog says')
     passes(pi(without, **iolog(without, 'read'), read_iolog_chunked=1, pi_layout='none'), 'and neither', read=65)
     passes(pi(with_pi, **iolog(with_pi, 'read')), 'a log with a larger I/O than bs', read=65)
 
