@@ -68,10 +68,13 @@ static void dump_file(struct pi_errors *errors, const char *name,
 {
 	int fd = openat(errors->dump_fd, name,
 			O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	const ssize_t done = fd < 0 ? -1 : write(fd, buf, len);
 
-	if (fd < 0 || write(fd, buf, len) != (ssize_t)len) {
+	if (done != (ssize_t)len) {
 		log_err("io_uring_pi: pi_dump: %s: %s; no further blocks\n",
-			name, strerror(errno));
+			name, strerror(done < 0 ? errno : ENOSPC));
+		if (fd >= 0)
+			unlinkat(errors->dump_fd, name, 0);
 		close(errors->dump_fd);
 		errors->dump_fd = -1;
 	}

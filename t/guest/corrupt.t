@@ -3,6 +3,7 @@
 """Wrong guards, application tags and reference tags are each detected and named."""
 import json
 import os
+import resource
 import shutil
 import sys
 from pathlib import Path
@@ -168,6 +169,13 @@ def nowhere_and_many(device):
     for option in ('pi_errors', 'pi_dump'):
         refuses(job(device, **{option: '/dev/null/x'}), f'{option} nowhere',
                 option, '/dev/null/x', 'Not a directory')
+    os.mkdir('dump')
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+    run = job(device, continue_on_error='verify', pi_verify='host', pi_dump='dump')
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    said = [line for line in run.lines() if 'pi_dump' in line]
+    ok(len(said) == 1 and 'No space left' in said[0] and not os.listdir('dump'), 'part of a block in pi_dump is reported, and removed', run,
+       os.listdir('dump'))
     for block in range(30):
         poke(device, block, ('md', 0, 0xff))
     run = pi(device, rw='read', bs='4k', size=SIZE, iodepth=4,
