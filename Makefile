@@ -19,6 +19,7 @@
 # make faults       100,000 injected faults, all found; 10 million clean blocks
 # make fuzz         coverage-guided fuzzing of parsers and whole jobs, with clang, for SECONDS=3600
 # make clean        remove what was built; make distclean: also what was fetched
+# make help         print this list
 #
 # make install      install engine, tools, job files and man pages below PREFIX; make uninstall
 # make deb          the same as a Debian package, for the fio whose source is in FIO=
@@ -97,6 +98,9 @@ UNIT_SAN := $(UNIT_SRC:t/unit/%.c=$(B)/unit-san/%)
 SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 
 all: $(ENGINE) $(TOOLS) $(INSN)
+
+help:
+	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
 
 # runs every time; takes a few milliseconds if nothing is missing
 deps:
@@ -399,4 +403,4 @@ distclean:
 
 -include $(LIB_OBJ:.o=.d) $(ENGINE_OBJ:.o=.d)
 
-.PHONY: all deps fuzz fuzzers fuzz-deps kernel check test test-distros test-long test-fio faults soak soak-debug bench demo lab perf perf-host install uninstall deb clean distclean FORCE
+.PHONY: all help deps fuzz fuzzers fuzz-deps kernel check test test-distros test-long test-fio faults soak soak-debug bench demo lab perf perf-host install uninstall deb clean distclean FORCE

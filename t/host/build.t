@@ -58,6 +58,8 @@ def test():
     ok(made.returncode == 0 and not [path for path in root.rglob('*') if not path.is_dir()], 'make uninstall DESTDIR=', made)
     got = subprocess.run(['scripts/lab-kernel'], cwd=TREE, capture_output=True, text=True)
     ok(got.returncode == 1 and got.stderr.count('\n') == 1, 'the lab kernel is refused there in one line', got)
+    made = make('help')
+    ok(made.stdout.startswith('make  ') and '\nmake demo ' in made.stdout and 'CC ?=' not in made.stdout, 'make help', made)
     warnings()
     fetched()
     shutil.rmtree(TREE.parent)
