@@ -16,7 +16,7 @@ _fio_pi()
 	local word command='' help words='' at
 	for ((at = 1; at < COMP_CWORD; at++)); do
 		word=${COMP_WORDS[at]}
-		[[ $word == -- ]] && return
+		[[ $word == -- ]] && { compopt -o default 2>/dev/null; return; }
 		[[ -z $command && $word != -* ]] && command=$word
 	done
 	help=$("$program" --help 2>/dev/null)

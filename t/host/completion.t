@@ -13,6 +13,7 @@ from lib.tap import BUILD, ROOT, ok, run  # noqa: E402
 TOOLS = {'pi-bench': ROOT / 'scripts/pi-bench', 'guest': ROOT / 'scripts/guest', 'pi-info': BUILD / 't/pi-info',
          'attr-cost': BUILD / 't/attr-cost'}
 TAB = '''. scripts/completion.bash
+compopt() { [ "$*" != "-o default" ] || echo files; }
 program=$1; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
 _fio_pi "$program"; printf '%s\\n' "${COMPREPLY[@]}"'''
 
@@ -49,7 +50,7 @@ def test():
         kind, _, _ = disk.rpartition(':')
         ok(kind in ('', 'scsi_debug', 'null_blk') and kind in said(TOOLS['guest'], 'run', '--help'), f'--disk {disk} is a disk format')
     for words in (['run', '--', ''], ['run', '--', 'fio', '--']):
-        ok(not offered('guest', *words), 'completes none of its own options after --', offered('guest', *words))
+        ok(offered('guest', *words) == {'files'}, 'completes only files after --', offered('guest', *words))
 
 
 run(test)
