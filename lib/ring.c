@@ -77,6 +77,9 @@ static int init_reason(int err, const struct pi_ring_options *options,
 		return pi_reason_set(reason, err,
 			"no memory for a ring of %u; lower iodepth or raise ulimit -l",
 			entries);
+	case -EMFILE:
+		return pi_reason_set(reason, err,
+			"%s for an io_uring; raise ulimit -n", strerror(EMFILE));
 	case -EINVAL:
 		if (!knows_flags(options->flags))
 			return pi_reason_set(reason, err,

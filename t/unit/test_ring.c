@@ -1005,7 +1005,7 @@ static void test_refusals(void **state)
 	refuse(&options, -ENOMEM, 1, "ring of 77");
 	refuse(&options, -ENOMEM, 1, "lower iodepth or raise ulimit -l");
 	setup.error = -EMFILE;
-	refuse(&options, -EMFILE, 1, "Too many open files");
+	refuse(&options, -EMFILE, 1, "Too many open files for an io_uring; raise ulimit -n");
 	setup.error = -EINVAL;
 	refuse(&options, -EINVAL, 4, "set-up of 77 entries");
 }
