@@ -260,9 +260,10 @@ def measure(host, options):
     out = campaign.run(host, options, found, {"kind": kind, **env})
     if out is None:
         return OK
+    status = show_report(host, out, options.out)
     if past:
         history.remember(past, *results.load_all(out), say)
-    return show_report(host, out, options.out)
+    return status
 
 
 def show_report(host, out, name):

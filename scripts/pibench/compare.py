@@ -62,7 +62,7 @@ def toolchain(tools):
     """A name for what an engine depends on besides its source: the fio, the compiler and its flags."""
     compiler = os.environ.get("CC", "cc")
     said = environment.first_line(Host(), [*shlex.split(compiler), "--version"])
-    told = (environment.sha256(tools.fio), compiler, said, os.environ.get("CFLAGS", ""))
+    told = (environment.sha256(tools.fio), compiler, said, os.environ.get("CFLAGS", ""), os.environ.get("LDFLAGS", ""))
     return hashlib.sha256("\0".join(told).encode()).hexdigest()[:8]
 
 

@@ -309,11 +309,12 @@ class Revisions(unittest.TestCase):
         self.enterContext(unittest.mock.patch.multiple(compare, BUILD=place / "builds", engine_in=engine_in,
                                                        git=lambda *words: subprocess.CompletedProcess(words, 0, "", "")))  # fmt: skip
         paths = []
-        for fio_text, changes in (("a", {}), ("a", {}), ("a", {"CC": "no-such-cc"}), ("a", {"CFLAGS": "-O3"}), ("b", {})):
+        others = {"CC": "no-such-cc"}, {"CFLAGS": "-O3"}, {"LDFLAGS": "-s"}
+        for fio_text, changes in (("a", {}), ("a", {}), *(("a", each) for each in others), ("b", {})):
             (place / "fio").write_text(fio_text)
             with unittest.mock.patch.dict(os.environ, changes):
                 paths.append(compare.build("f" * 40, fio.Tools(str(place / "fio"))))
-        self.assertEqual((len(built), len(set(paths)), paths[0]), (4, 4, paths[1]))
+        self.assertEqual((len(built), len(set(paths)), paths[0]), (5, 5, paths[1]))
 
 
 class Engines(test_device.Machine):
