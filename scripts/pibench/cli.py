@@ -346,8 +346,16 @@ def conclude(host, found, out, name, strict=False):
     return report.end(name, made)
 
 
+def lose(stream):
+    """Keep Python from trying again, when it exits, to write what could not be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def say(line):
-    print(line, file=sys.stderr)
+    try:
+        print(line, file=sys.stderr)
+    except OSError:
+        lose(sys.stderr)
 
 
 def in_guest(host, options):
@@ -444,12 +452,11 @@ def perform(arguments):
 
 
 def flush():
-    """Write what was printed; if that fails, keep Python from trying again when it exits."""
     try:
         if sys.stdout:
             sys.stdout.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        lose(sys.stdout)
         raise
 
 
@@ -466,6 +473,7 @@ def main(arguments):
         say(f"pi-bench: {failure}")
         return failed if failure.status == ENVIRONMENT else failure.status
     except BrokenPipeError:
+        lose(sys.stderr)
         return failed
     except OSError as error:
         say(f"pi-bench: {error.filename or 'system'}: {error.strerror}")

@@ -171,6 +171,8 @@ class Look(unittest.TestCase):
             self.assertEqual(self.printed(pipe), (2, ""))
         with open("/dev/full", "wb") as full:
             self.assertEqual(self.printed(full), (2, "pi-bench: system: No space left on device\n"))
+            done = subprocess.run([sys.executable, ROOT / "scripts/pi-bench", "frobnicate"], stderr=full, check=False)
+        self.assertEqual(done.returncode, 2)
 
     def test_env_says_what_it_does_not_know(self):
         done = pi_bench("env", "--fio", "/nowhere/fio", "--engine", "/nowhere/engine")
