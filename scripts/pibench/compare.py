@@ -319,6 +319,14 @@ def chosen(options, gated, tools):
     return {"cells": bench.names(found, options, options.cells), "lacks": lacks}, skips
 
 
+def refuse_short(names, scale):
+    """Refuse a --scale with which chance would decide."""
+    for name in names:
+        ios = cells.number_ios(cells.INSTRUCTIONS, cells.parse(name).workload, 1, scale)
+        if ios < gate.IOS:
+            raise Failure(f"--scale {scale:g}: {name} would run {ios} I/Os; telling {gate.LIMIT_COUNT} instructions takes {gate.IOS}")
+
+
 def specs(host, options, sides, more):
     """({spec: disks}, what the report needs to know): both sides in each session, or each of two kernels in guests of its own."""
     gated = options.gate or (cells.TIME if options.dut else cells.INSTRUCTIONS)
@@ -326,6 +334,8 @@ def specs(host, options, sides, more):
         raise Failure(f"--gate {gated}: on a drive only time can decide")
     builds = dict(zip((cells.OLD, cells.NEW), sides))
     which, skips = chosen(options, gated, [side.tools for side in sides])
+    if gated == cells.INSTRUCTIONS:
+        refuse_short(which["cells"], options.scale)
     tools = {build: side.tools for build, side in builds.items()}
     more |= {"tools": tools[cells.NEW], "builds": tuple(tools.items()), "profiles": True, **which}
     env = {"compare": {build: side.title for build, side in builds.items()}, "skips": skips}

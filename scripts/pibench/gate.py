@@ -19,6 +19,8 @@ BOOTS = 3
 RESOLUTION = 0.001
 LIMIT = 0.005
 LIMIT_COUNT = 20
+# I/Os of a run in which that can be told: two runs of the same differ by up to 2500 instructions in all
+IOS = 256
 
 LOOKS = (12, 20, 40)
 # one-sided, at each look: 0.001 per cell, 1 % for the ten cells of the longest gate list

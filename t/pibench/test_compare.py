@@ -485,6 +485,16 @@ class Cells(unittest.TestCase):
         self.assertEqual(skips["randread-4k-qd32 pi/inline"], "the old engine has no such layout")
         self.assertEqual(skips["randread-4k-qd32 pi/vec"], "the old and the new engine have no such layout")
 
+    def test_runs_too_short_to_decide_are_refused(self):
+        every = cells.load(cells.GATE, ("instructions",), ("indirect",))
+        names = [cell.name for cell in (*every, cells.job("mine"))]
+        compare.refuse_short(names, 0.5)
+        small = [name for name in names if "128k" not in name]
+        compare.refuse_short(small, 0.1)
+        for chosen, scale in ((names, 0.4), (small, 0.05)):
+            with self.assertRaisesRegex(Failure, rf"--scale {scale}: .* would run \d+ I/Os; telling 20 instructions takes 256"):
+                compare.refuse_short(chosen, scale)
+
     def test_too_long_a_list_is_refused(self):
         with unittest.mock.patch.object(gate, "CELLS", 3), self.assertRaisesRegex(Failure, "cells; the gate decides on 3 at most"):
             self.cell_list(("indirect",), ("indirect",))
