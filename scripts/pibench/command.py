@@ -32,7 +32,7 @@ def debian(*words):
     """The directory where scripts/debian put something."""
     done = subprocess.run([DEBIAN, *words], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
-        raise Failure(f"{words[-1]}: scripts/debian could not get it; see above")
+        raise Failure(f"scripts/debian could not get the {words[0]}; see above")
     return pathlib.Path(done.stdout.strip())
 
 

@@ -9,7 +9,7 @@ import tempfile
 import unittest
 import unittest.mock
 
-from pibench import cli, fio, guest, session
+from pibench import cli, command, fio, guest, session
 from pibench.errors import Failure
 
 
@@ -146,6 +146,11 @@ class Kernels(unittest.TestCase):
                 pathlib.Path("bzImage").touch()
                 options = cli.parser().parse_args([*words, "--kernel", "bzImage"])
                 self.assertIn(os.path.abspath("bzImage"), (options.kernel, *options.kernel))
+
+    def test_one_that_is_not_fetched_is_no_regular_expression(self):
+        with unittest.mock.patch.object(command, "DEBIAN", "/bin/false"), self.assertRaises(Failure) as failure:
+            load().Kernel("7.3")
+        self.assertEqual(str(failure.exception), "scripts/debian could not get the package; see above")
 
 
 class Guests(unittest.TestCase):
