@@ -290,6 +290,8 @@ class Report(test_device.Machine):
         self.assertIn("inline, SQE 128 costs no more than indirect, SQE 64 at any share", text)
         # 7010 + 16.5 x and 7000 + 17 x: at 20 %
         self.assertIn("inline, SQE 128 costs less than indirect, SQE 64 once 20.0 % of the requests carry PI.", text)
+        (self.out / results.NAME).unlink()
+        self.assertNotIn("of the requests carry PI", self.write(io_records(rounds=(1.0,)))[0], "one round has no spread")
 
     def test_noise_is_no_crossover(self):
         def verdict(*points):
