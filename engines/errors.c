@@ -14,7 +14,7 @@ static const char * const finders[] = {
 	[PI_BY_DEVICE]	= "device",
 };
 
-/* messages per job; further errors are only counted */
+/* messages of either kind per job; further errors are only counted */
 #define MAX_LINES	10
 
 int pi_errors_init(struct pi_errors *errors, const struct pi_options *o)
@@ -145,10 +145,10 @@ static const char *status_words(const struct pi_io_ctx *ctx, char *buf,
 	return buf;
 }
 
-static const char *last_words(const struct pi_errors *errors)
+static const char *last_words(unsigned int lines)
 {
-	return errors->lines == MAX_LINES ?
-	       "; further errors are counted, not printed" : "";
+	return lines == MAX_LINES ?
+	       "; further such errors are counted, not printed" : "";
 }
 
 /* not limited by MAX_LINES: fio prints it for the I/O that ends the job */
@@ -192,7 +192,7 @@ static void print(struct pi_errors *errors, const struct pi_io_ctx *ctx,
 		io_u->offset, tag, bad->expected, bad->actual,
 		finders[ctx->finder],
 		status_words(ctx, status, sizeof(status)), others,
-		last_words(errors));
+		last_words(errors->lines));
 }
 
 /*
@@ -276,14 +276,15 @@ void pi_errors_device(struct pi_errors *errors,
 	if (pi_faults_expect(errors->faults, ctx, NULL))
 		return;
 	detail(errors, ctx, "", "wrong protection information");
-	if (++errors->lines > MAX_LINES)
+	/* may be many, so they must not use up the lines that name a block */
+	if (++errors->unnamed > MAX_LINES)
 		return;
 	log_err("io_uring_pi: %s: blocks %" PRIu64 " to %" PRIu64 " (%s at offset %llu): the device found wrong protection information%s, %s%s\n",
 		io_u->file->file_name, pi_first_block(ctx),
 		pi_first_block(ctx) + ctx->blocks - 1,
 		pi_op_name(ctx), io_u->offset,
 		status_words(ctx, status, sizeof(status)), why,
-		last_words(errors));
+		last_words(errors->unnamed));
 }
 
 void pi_errors_command(struct pi_errors *errors,
@@ -297,7 +298,7 @@ void pi_errors_command(struct pi_errors *errors,
 	log_err("io_uring_pi: %s: %s at offset %llu: NVMe status 0x%x: %s%s\n",
 		io_u->file->file_name, pi_op_name(ctx), io_u->offset,
 		ctx->status, nvme_status_to_string(ctx->status, false),
-		last_words(errors));
+		last_words(errors->lines));
 }
 
 /* find the first byte that differs in a block; returns -1 if there is none */
@@ -364,14 +365,14 @@ void pi_errors_differ(struct pi_errors *errors, const struct pi_io_ctx *ctx,
 	if (!what) {
 		log_err("io_uring_pi: %s: compare at offset %llu: NVMe status 0x%x, but not when read again; was it being written meanwhile?%s\n",
 			io_u->file->file_name, io_u->offset, ctx->status,
-			last_words(errors));
+			last_words(errors->lines));
 		return;
 	}
 	log_err("io_uring_pi: %s: block %" PRIu64 " (%u of %u in the compare at offset %llu): byte %u of the %s expected 0x%" PRIx64 ", found 0x%" PRIx64 " by the device (NVMe status 0x%x)%s\n",
 		io_u->file->file_name, pi_first_block(ctx) + first.block,
 		first.block + 1, ctx->io->blocks, io_u->offset, first.offset,
 		what, first.expected, first.actual, ctx->status,
-		last_words(errors));
+		last_words(errors->lines));
 }
 
 void pi_errors_gone(struct pi_errors *errors, const struct io_u *io_u)

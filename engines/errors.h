@@ -12,7 +12,8 @@
  * @by_device:	the part of @tags in I/Os that the device failed
  * @device_ios:	number of I/Os that the device failed because of a tag
  * @host_ios:	number of I/Os that the host failed because of a tag
- * @lines:	number of messages printed so far
+ * @lines:	number of messages printed so far that name what is wrong
+ * @unnamed:	number of messages printed so far that do not name the wrong block
  * @details:	description of the last error, for fio's errdetails hook
  * @details_of:	I/O that @details is about, or NULL
  * @gone:	the message about a missing disk was printed
@@ -28,6 +29,7 @@ struct pi_errors {
 	uint64_t device_ios;
 	uint64_t host_ios;
 	unsigned int lines;
+	unsigned int unnamed;
 	char details[256];
 	const struct io_u *details_of;
 	bool gone;

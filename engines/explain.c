@@ -34,8 +34,10 @@ bool pi_reread(struct thread_data *td, struct io_u *io_u)
 
 static const char *nothing_found(const struct pi_io_ctx *ctx)
 {
-	if (pi_on_media(ctx))
+	if (pi_on_media(ctx) && ctx->target->ns.nsid)
 		return "but not when it was read again; was it being written meanwhile?";
+	if (pi_on_media(ctx))
+		return "but not when it was read again; did the kernel merge it with a wrong read (queue/nomerges), or was it being written meanwhile?";
 	if (ctx->target->stacked)
 		return "but what the host sent is right, apart from reference tags, which the kernel has remapped";
 	return "but what the host sent is right";

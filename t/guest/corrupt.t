@@ -184,11 +184,22 @@ def nowhere_and_many(device):
        'counted' in run.lines()[-1], 'many errors: ten lines, all counted', run)
 
 
+def merged(device):
+    """The kernel merges reads, and the device fails all of them for one wrong block."""
+    passes(pi(device, rw='write', bs='64k', size=SIZE), 'write for the last time')
+    poke(device, 60, ('md', 0, 0xff))
+    run = pi(device, rw='read', bs='4k', size=SIZE, iodepth=32, iodepth_batch=32, iodepth_batch_complete_min=32,
+             continue_on_error='verify', pi_verify='device')
+    others = [line for line in run.lines() if ': block 60 ' not in line]
+    ok(len(run.lines()) - len(others) == 1 and len(others) <= 10 and all('queue/nomerges' in line for line in others),
+       'the wrong block is named, however many reads fail with it', run)
+
+
 def test(*devices):
     for name, device in zip(FORMATS, devices):
         each_tag(name, device)
     opaque(devices[2])
-    for part in (chosen_checks, checks_by_block, escape, several, nowhere_and_many):
+    for part in (chosen_checks, checks_by_block, escape, several, nowhere_and_many, merged):
         part(devices[0])
 
 
