@@ -74,7 +74,8 @@ class Options(unittest.TestCase):
     def test_numbers_are_above_zero(self):
         for option in ("--smp", "--mem", "--boot", "--timeout"):
             for value in ("0", "-1"):
-                self.assertIn(f"{option}: {value} is not above 0", self.refused(option, value))
+                self.assertIn(f"{option}: {value} is not a number above 0", self.refused(option, value))
+        self.assertIn("--timeout: nan is not a number above 0", self.refused("--timeout", "nan"))
         self.assertIn("--smp: invalid int value: 'two'", self.refused("--smp", "two"))
         self.assertEqual(load().parse(["run", "--timeout", "0.5", "--", "true"]).timeout, 0.5)
 
