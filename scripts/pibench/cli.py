@@ -75,7 +75,7 @@ OPTIONS = {
     "--guest": dict(action="store_true", help="boot guests with scsi_debug and NVMe; needs no PI hardware"),
     "--dut": dict(metavar="DEV", help="measure on this block device; only reads it"),
     "--allow-write": dict(action="append", default=[], metavar="DEV",
-                          help="allow writes to --dut (repeat for --dut-nopi) by naming it again; DESTROYS ITS DATA"),
+                          help="allow writes to a device by naming it again (repeatable); DESTROYS ITS DATA"),
     "--dut-nopi": dict(metavar="DEV", help="a namespace without PI on the same drive, for plain-nopi; only reads it"),
     "--jobs": dict(default=fio.JOBS, metavar="FILE", help="fio job file with ${VAR} (configs/bench.fio)"),
     "--verify": dict(default="both", choices=("host", "device", "both", "none"), help="pi_verify= (%(default)s)"),
