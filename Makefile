@@ -396,7 +396,7 @@ deb: all
 clean:
 	rm -rf $(B)/obj $(B)/t $(B)/unit $(B)/unit-san $(B)/san $(B)/fuzz $(B)/abi $(B)/install $(B)/elsewhere $(B)/soak $(B)/deb $(B)/*.deb \
 		$(B)/io_uring_pi.so $(B)/report $(B)/compare $(B)/compare-builds $(B)/selftest $(B)/selftest-engines \
-		$(B)/lab $(B)/perf $(B)/explain
+		$(B)/lab $(B)/perf $(B)/explain $(B)/history
 
 distclean:
 	rm -rf $(B)
