@@ -324,7 +324,8 @@ def refuse_short(names, scale):
     for name in names:
         ios = cells.number_ios(cells.INSTRUCTIONS, cells.parse(name).workload, 1, scale)
         if ios < gate.IOS:
-            raise Failure(f"--scale {scale:g}: {name} would run {ios} I/Os; telling {gate.LIMIT_COUNT} instructions takes {gate.IOS}")
+            needed = f"a difference of {gate.LIMIT_COUNT} instructions shows in {gate.IOS} or more"
+            raise Failure(f"--scale {scale:g}: {name} would run {ios} I/Os; {needed}")
 
 
 def specs(host, options, sides, more):

@@ -19,7 +19,7 @@ BOOTS = 3
 RESOLUTION = 0.001
 LIMIT = 0.005
 LIMIT_COUNT = 20
-# I/Os of a run in which that can be told: two runs of the same differ by up to 2500 instructions in all
+# fewest I/Os of a run that can show LIMIT_COUNT: two equal runs differ by up to 2,500 instructions in all
 IOS = 256
 
 LOOKS = (12, 20, 40)
