@@ -40,6 +40,23 @@ static int check_whole(struct fio_file *f, const char *option,
 	return EINVAL;
 }
 
+/* options that move I/Os between blocks although offset and bs are whole */
+static int check_steps(const struct thread_options *o, struct fio_file *f,
+		       const struct pi_format *format)
+{
+	const char *range = o->zone_range == o->zone_size ? "zonesize" : "zonerange";
+	int err = check_whole(f, "offset_align", o->start_offset_align, format);
+
+	if (o->zone_mode == ZONE_MODE_STRIDED) {
+		err = err ?: check_whole(f, range, o->zone_range, format);
+		err = err ?: check_whole(f, "zoneskip", o->zone_skip, format);
+	}
+	if (!err && o->ddir_seq_add % (long long)pi_format_stride(format))
+		err = pi_refuse_file(f, EINVAL,
+			"what rw= adds to each offset is not a multiple of the protection interval; change it");
+	return err;
+}
+
 static int check_sizes(struct thread_data *td, struct fio_file *f,
 		       const struct pi_format *format)
 {
@@ -51,6 +68,7 @@ static int check_sizes(struct thread_data *td, struct fio_file *f,
 	err = err ?: check_whole(f, "offset_increment", o->offset_increment,
 				 format);
 	err = err ?: check_whole(f, "pi_iovec", pi->iovec, format);
+	err = err ?: check_steps(o, f, format);
 	for (int ddir = DDIR_READ; ddir <= last; ddir++) {
 		err = err ?: check_whole(f, "bs", o->min_bs[ddir], format);
 		err = err ?: check_whole(f, "bs", o->max_bs[ddir], format);
