@@ -270,8 +270,9 @@ uint32_t pi_errors_scan(struct pi_errors *errors,
 void pi_errors_device(struct pi_errors *errors,
 		      const struct pi_io_ctx *ctx, const char *why)
 {
+	const uint64_t first = pi_first_block(ctx);
 	const struct io_u *io_u = ctx->io_u;
-	char status[64];
+	char status[64], last[32] = "";
 
 	if (pi_faults_expect(errors->faults, ctx, NULL))
 		return;
@@ -279,9 +280,10 @@ void pi_errors_device(struct pi_errors *errors,
 	/* may be many, so they must not use up the lines that name a block */
 	if (++errors->unnamed > MAX_LINES)
 		return;
-	log_err("io_uring_pi: %s: blocks %" PRIu64 " to %" PRIu64 " (%s at offset %llu): the device found wrong protection information%s, %s%s\n",
-		io_u->file->file_name, pi_first_block(ctx),
-		pi_first_block(ctx) + ctx->blocks - 1,
+	if (ctx->blocks > 1)
+		snprintf(last, sizeof(last), " to %" PRIu64, first + ctx->blocks - 1);
+	log_err("io_uring_pi: %s: block%s %" PRIu64 "%s (%s at offset %llu): the device found wrong protection information%s, %s%s\n",
+		io_u->file->file_name, *last ? "s" : "", first, last,
 		pi_op_name(ctx), io_u->offset,
 		status_words(ctx, status, sizeof(status)), why,
 		last_words(errors->unnamed));

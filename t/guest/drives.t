@@ -41,7 +41,7 @@ def errors(device):
     job = {'bs': '4k', 'size': SIZE}
     passes(pi(device, rw='write', **job), 'scsi_debug: write', write=SIZE >> 12)
     next_fails(READ, GUARD)
-    refuses(pi(device, rw='read', **job), 'PROTECTION at a read whose tuples are right', 'blocks 0 to 0',
+    refuses(pi(device, rw='read', **job), 'PROTECTION at a read whose tuples are right', 'block 0 (read',
             'the device found wrong protection information', 'not when it was read again')
     next_fails(WRITE, GUARD)
     refuses(pi(device, rw='write', **job), 'PROTECTION at a write', 'what the host sent is right')

@@ -47,10 +47,10 @@ def stays(device, rw, status):
 def protection(device):
     """The media is correct, and reading again fails in the same way."""
     with Injected(device, 'READ', 'PROTECTION'):
-        refuses(job(device, 'read'), f'{device}: PROTECTION at a read', f'blocks {BAD} to {BAD}',
+        refuses(job(device, 'read'), f'{device}: PROTECTION at a read', f'block {BAD} (',
                 'the device found wrong protection information', 'does not say which tag of which block')
     with Injected(device, 'WRITE', 'PROTECTION'):
-        refuses(job(device, 'write'), f'{device}: PROTECTION at a write', f'blocks {BAD} to {BAD}', 'what the host sent is right')
+        refuses(job(device, 'write'), f'{device}: PROTECTION at a write', f'block {BAD} (', 'what the host sent is right')
 
 
 def test(nvme, ublk):
