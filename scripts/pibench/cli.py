@@ -4,7 +4,6 @@
 import argparse
 import dataclasses
 import json
-import math
 import os
 import pathlib
 import re
@@ -17,7 +16,7 @@ import traceback
 from . import accounting, bench, campaign, cells, compare, comparereport, device, document, environment, explain, explainreport, fio
 from . import gate, guest, history, insn, lab, labreport, limits, memory, outcome, perf
 from . import perfreport, report, results, runreport, selftest, session
-from .command import catch_signals
+from .command import catch_signals, positive
 from .errors import ENVIRONMENT, IO, OK, REGRESSED, UNDECIDED, Failure, Interrupted
 from .host import Host
 
@@ -36,18 +35,6 @@ REPORTS = {RUN: runreport, LAB: labreport, PERF: perfreport, EXPLAIN: explainrep
 class Parser(argparse.ArgumentParser):
     def error(self, message):
         raise Failure(f"{message}; see {self.prog} --help")
-
-
-def positive(kind):
-    """A number above zero, for argparse."""
-
-    def number(text):
-        value = kind(text)
-        if not 0 < value < math.inf:
-            raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
-        return value
-
-    return number
 
 
 def natural(text):

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the commands in scripts/ share: messages, signals, exit statuses, and packages from Debian."""
 
+import argparse
 import ctypes
+import math
 import pathlib
 import signal
 import subprocess
@@ -15,6 +17,20 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def say(text):
     print(f"{pathlib.Path(sys.argv[0]).name}: {text}", file=sys.stderr, flush=True)
+
+
+def positive(kind):
+    """A number above zero, for argparse."""
+
+    def number(text):
+        value = kind(text)
+        if not 0 < value < math.inf:
+            raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+        return value
+
+    # what argparse calls it in messages
+    number.__name__ = kind.__name__
+    return number
 
 
 def die_with_parent(number=signal.SIGTERM):
