@@ -44,8 +44,7 @@ def require_symbols(program):
 
 def require(spec):
     """Refuse programs in which the plugin could not count."""
-    builds = [tools for _, tools in spec.builds] or [spec.tools]
-    for program in (path for tools in builds if spec.tools.plugin for path in (tools.fio, tools.isal) if path):
+    for program in (path for tools in spec.all_tools if spec.tools.plugin for path in (tools.fio, tools.isal) if path):
         require_symbols(program)
 
 
@@ -159,8 +158,7 @@ class Lists:
         if asked["fresh"]:
             self.kernel, self.first = self.functions(modules, asked["kept"])
         if not self.user:
-            builds = [tools for _, tools in self.spec.builds] or [self.spec.tools]
-            self.user = symbols.code(programs(builds, (self.place / VDSO).read_bytes()))
+            self.user = symbols.code(programs(self.spec.all_tools, (self.place / VDSO).read_bytes()))
         ranges, code = self.user
         request.unlink()
         self.names[number] = symbols.save(str(self.place), symbols.moved(self.kernel, self.first, modules) + ranges, code)

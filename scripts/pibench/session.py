@@ -82,6 +82,11 @@ class Spec:
         return dict(self.builds).get(build, self.tools)
 
     @property
+    def all_tools(self):
+        """The Tools of each build, or those of the only one."""
+        return [tools for _, tools in self.builds] or [self.tools]
+
+    @property
     def sequential(self):
         """Whether rounds go on until the gate has decided."""
         return bool(self.builds) and self.mode == cells.TIME
